@@ -1,0 +1,17 @@
+//! The nouns everyone shares: identifiers, offsets, epochs, time, error codes, options, limits and the ports.
+//!
+//! Start at [`port`] for what a node asks of the world outside it, and at [`error_code`] for what a broker may answer.
+//!
+//! *Invariant:* nothing here waits, opens, spawns or asks for the time. Ports are traits; their implementations live in
+//! `host` (the real world) and `sim` (the simulated one).
+
+pub mod error_code;
+pub mod ids;
+pub mod offset;
+pub mod port;
+pub mod time;
+
+pub use error_code::ErrorCode;
+pub use ids::{NodeId, ProducerEpoch, ProducerId, TopicPartition, Uuid};
+pub use offset::{LeaderEpoch, Offset};
+pub use time::{Instant, Now, Timestamp};
