@@ -1,0 +1,34 @@
+//! The machine's clocks.
+
+use std::time::{Instant as StdInstant, SystemTime, UNIX_EPOCH};
+
+use kernel::port::Clock;
+use kernel::{Instant, Now, Timestamp};
+
+/// The wall clock and the monotonic clock of this machine.
+#[derive(Debug)]
+pub struct RealClock {
+    start: StdInstant,
+}
+
+impl RealClock {
+    pub fn new() -> Self {
+        Self { start: StdInstant::now() }
+    }
+}
+
+impl Default for RealClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for RealClock {
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        Now {
+            wall: Timestamp(i64::try_from(wall).unwrap_or(i64::MAX)),
+            mono: Instant::from_start(self.start.elapsed()),
+        }
+    }
+}

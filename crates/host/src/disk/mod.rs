@@ -1,0 +1,110 @@
+//! Files of this machine.
+
+mod file;
+mod worker;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use kernel::port::disk::{Completion, DirEntry, OpenMode, Space};
+use kernel::port::{Disk, DiskFile, Submission};
+use rustix::fs::{FlockOperation, flock};
+
+use file::RealFile;
+use worker::Workers;
+
+/// The file systems of this machine, with a few threads for what takes long.
+#[derive(Debug)]
+pub struct RealDisk {
+    workers: Workers,
+}
+
+impl RealDisk {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { workers: Workers::start()? })
+    }
+}
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        match mode {
+            OpenMode::Read => &mut options,
+            OpenMode::Write => options.write(true),
+            OpenMode::Create => options.write(true).create(true),
+            OpenMode::CreateNew => options.write(true).create_new(true),
+        };
+        Ok(Arc::new(RealFile::new(options.open(path)?)))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            // A name that is not text cannot be one of ours.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let modified =
+                metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+            let is_dir = metadata.is_dir();
+            entries.push(DirEntry {
+                name,
+                is_dir,
+                len: if is_dir { 0 } else { metadata.len() },
+                modified_ms: i64::try_from(modified).unwrap_or(i64::MAX),
+            });
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir_all(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Box::new(file))
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(path)?;
+        Ok(Space {
+            total: stat.f_blocks.saturating_mul(stat.f_frsize),
+            usable: stat.f_bavail.saturating_mul(stat.f_frsize),
+        })
+    }
+
+    fn submit(&self, work: Submission, done: Completion) {
+        self.workers.submit(work, done);
+    }
+}

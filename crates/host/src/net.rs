@@ -1,0 +1,123 @@
+//! Sockets.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use kernel::port::DiskFile;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// How many bytes of a file one turn sends before other connections of the same worker get theirs.
+const SEND_FILE_TURN_BYTES: usize = 1 << 20;
+
+/// How many bytes the copying path holds at a time.
+const COPY_BYTES: usize = 64 << 10;
+
+/// A byte stream to a client. Plaintext sockets move file spans in the kernel; others copy them.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Resolves when there is something to read, so that an idle connection needs no buffer.
+    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Sends `len` bytes of `file` from `position`.
+    fn send_file(
+        &mut self,
+        file: &dyn DiskFile,
+        position: u64,
+        len: usize,
+    ) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+impl Stream for TcpStream {
+    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send {
+        TcpStream::readable(self)
+    }
+
+    async fn send_file(&mut self, file: &dyn DiskFile, position: u64, len: usize) -> io::Result<()> {
+        let Some(descriptor) = file.as_fd() else {
+            return copy_file(self, file, position, len).await;
+        };
+        let mut offset = position;
+        let end = position.saturating_add(len as u64);
+        while offset < end {
+            let turn = usize::try_from(end - offset).unwrap_or(usize::MAX).min(SEND_FILE_TURN_BYTES);
+            let sent = self
+                .async_io(Interest::WRITABLE, || {
+                    let mut at = offset;
+                    rustix::fs::sendfile(&*self, descriptor, Some(&mut at), turn).map_err(io::Error::from)
+                })
+                .await?;
+            if sent == 0 {
+                return Err(ended_early());
+            }
+            offset = offset.saturating_add(sent as u64);
+        }
+        Ok(())
+    }
+}
+
+/// Sends a span by reading it: for streams and files that the kernel cannot connect.
+pub async fn copy_file<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    file: &dyn DiskFile,
+    position: u64,
+    len: usize,
+) -> io::Result<()> {
+    let mut buffer = vec![0; len.min(COPY_BYTES)];
+    let mut done = 0;
+    while done < len {
+        let want = (len - done).min(COPY_BYTES);
+        let part = buffer.get_mut(..want).ok_or_else(ended_early)?;
+        let read = file.read_at(position.saturating_add(done as u64), part)?;
+        if read == 0 {
+            return Err(ended_early());
+        }
+        stream.write_all(part.get(..read).unwrap_or_default()).await?;
+        done += read;
+    }
+    Ok(())
+}
+
+fn ended_early() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the file ended before the span that was promised")
+}
+
+/// Binds a listening socket. A host that is empty or `0.0.0.0` means every interface.
+pub async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let host = if host.is_empty() { "0.0.0.0" } else { host };
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host name has no address");
+    for address in tokio::net::lookup_host((host, port)).await? {
+        match bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts one connection and sets it up for small replies.
+pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, canonical(peer)))
+}
+
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    match peer.ip() {
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => SocketAddr::new(IpAddr::V4(v4), peer.port()),
+            None => peer,
+        },
+        IpAddr::V4(_) => peer,
+    }
+}
