@@ -1,0 +1,422 @@
+//! A disk in memory that knows the difference between written and durable.
+//!
+//! | what happens | what stays |
+//! |---|---|
+//! | [`SimDisk::crash_process`] | all that was written, all names |
+//! | [`SimDisk::power_cut`] with [`PowerCut::Strict`] | what a sync covered, names whose folder was synced |
+//! | the same with [`PowerCut::Chance`] | that, and by the seed any part of the rest: writes kept, dropped or torn at sectors; the first few changes of each folder |
+//! | a sync that fails | what it covered is lost at the next power cut, even if a later sync succeeds (as on Linux) |
+//!
+//! To test recovery at every instant: [`SimDisk::halt_after`] stops the process in the middle of the n-th change, then
+//! crash or cut the power, and open again.
+
+mod fault;
+mod node;
+mod sparse;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kernel::port::disk::{Completion, DirEntry, OpenMode, Space};
+use kernel::port::{Clock, Disk, DiskFile, Submission};
+use parking_lot::Mutex;
+
+pub use self::fault::{Fault, Op, Operation, When};
+use self::node::NodeId;
+use self::world::{World, names_of};
+use crate::SimClock;
+use crate::entropy::below;
+
+/// How much of what was not synced a power cut spares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PowerCut {
+    /// Nothing.
+    Strict,
+    /// Whatever this seed says.
+    Chance(u64),
+}
+
+/// When submitted work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completions {
+    /// At once, within [`Disk::submit`]. The caller must not hold a lock that its completion takes.
+    Immediate,
+    /// When the test calls [`SimDisk::complete_next`], [`SimDisk::complete_any`] or [`SimDisk::run_completions`].
+    Queued,
+}
+
+/// A simulated disk; clones are the same disk.
+#[derive(Clone)]
+pub struct SimDisk {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    world: Mutex<World>,
+    submitted: Mutex<Submitted>,
+    clock: SimClock,
+}
+
+struct Submitted {
+    mode: Completions,
+    queue: VecDeque<Queued>,
+    /// Open files by the address of what the caller holds, which is all that a [`Submission::Sync`] shows of them.
+    files: BTreeMap<usize, OpenFile>,
+}
+
+#[derive(Clone)]
+struct OpenFile {
+    node: NodeId,
+    life: u64,
+    path: PathBuf,
+}
+
+struct Queued {
+    work: Work,
+    done: Completion,
+}
+
+enum Work {
+    /// The first so many changes of a file. The handle keeps the file open until then.
+    Sync {
+        file: OpenFile,
+        changes: u64,
+        _handle: Arc<dyn DiskFile>,
+    },
+    /// A sync of a file that is not of this disk, but wraps one.
+    SyncOther(Arc<dyn DiskFile>),
+    Remove(PathBuf),
+}
+
+impl fmt::Debug for SimDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimDisk").finish_non_exhaustive()
+    }
+}
+
+impl SimDisk {
+    /// An empty disk with a clock of its own, whose submitted work is done at once.
+    pub fn new(seed: u64) -> Self {
+        Self::with_clock(seed, SimClock::new())
+    }
+
+    /// A disk whose files are dated by `clock`.
+    pub fn with_clock(seed: u64, clock: SimClock) -> Self {
+        let submitted =
+            Submitted { mode: Completions::Immediate, queue: VecDeque::new(), files: BTreeMap::new() };
+        let world = Mutex::new(World::new(seed));
+        Self { shared: Arc::new(Shared { world, submitted: Mutex::new(submitted), clock }) }
+    }
+
+    /// This disk as the port that a node takes.
+    pub fn port(&self) -> Arc<dyn Disk> {
+        Arc::new(self.clone())
+    }
+
+    /// Ends the process as `kill -9` does: all that was written stays. Open files and locks become void, submitted
+    /// work is forgotten, faults and a halt are over.
+    pub fn crash_process(&self) {
+        self.forget_submitted();
+        self.shared.world.lock().end_life();
+    }
+
+    /// Ends the process and the machine's power with it.
+    pub fn power_cut(&self, how: PowerCut) {
+        self.forget_submitted();
+        let mut world = self.shared.world.lock();
+        world.end_life();
+        world.power_cut(how);
+    }
+
+    /// Dropped outside the locks, because what the completions own may be files of this disk.
+    fn forget_submitted(&self) {
+        let forgotten = std::mem::take(&mut self.shared.submitted.lock().queue);
+        drop(forgotten);
+    }
+
+    /// Orders a failure.
+    pub fn fail(&self, fault: Fault) {
+        self.shared.world.lock().faults.add(fault);
+    }
+
+    /// Takes back all orders to fail, and a halt.
+    pub fn clear_faults(&self) {
+        self.shared.world.lock().faults.clear();
+    }
+
+    /// Lets `changes` more changing operations pass and stops in the middle of the one after: by the disk's seed it
+    /// has no, all or part of its effect, and fails. All that follows fails until a crash or power cut.
+    pub fn halt_after(&self, changes: u64) {
+        self.shared.world.lock().faults.halt_in(changes);
+    }
+
+    pub fn is_halted(&self) -> bool {
+        self.shared.world.lock().faults.is_halted()
+    }
+
+    /// How many changing operations there have been: the bound for a loop over [`SimDisk::halt_after`].
+    pub fn change_count(&self) -> u64 {
+        self.shared.world.lock().faults.changes
+    }
+
+    /// Limits the disk to so many bytes in all. A write that does not fit writes what fits and fails.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.shared.world.lock().capacity = bytes;
+    }
+
+    /// Begins to record operations, from none.
+    pub fn start_recording(&self) {
+        self.shared.world.lock().faults.record = Some(Vec::new());
+    }
+
+    /// Operations since the recording began or was last taken.
+    pub fn take_recording(&self) -> Vec<Operation> {
+        self.shared.world.lock().faults.record.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether a strict power cut now would leave this name.
+    pub fn is_name_durable(&self, path: &Path) -> bool {
+        self.shared.world.lock().is_name_durable(path)
+    }
+
+    pub fn set_completions(&self, mode: Completions) {
+        self.shared.submitted.lock().mode = mode;
+    }
+
+    pub fn pending_completions(&self) -> usize {
+        self.shared.submitted.lock().queue.len()
+    }
+
+    /// Does the oldest submitted work; false if there is none.
+    pub fn complete_next(&self) -> bool {
+        self.complete(0)
+    }
+
+    /// Does any one of the submitted works, chosen by the disk's seed; false if there is none.
+    pub fn complete_any(&self) -> bool {
+        let pending = self.pending_completions() as u64;
+        let chosen = below(&mut self.shared.world.lock().generator, pending);
+        self.complete(chosen as usize)
+    }
+
+    /// Does submitted work, and what its completions submit, until none is left. Returns how much that was.
+    pub fn run_completions(&self) -> usize {
+        let mut count = 0;
+        while self.complete_next() {
+            count += 1;
+        }
+        count
+    }
+
+    fn complete(&self, index: usize) -> bool {
+        let Some(queued) = self.shared.submitted.lock().queue.remove(index) else {
+            return false;
+        };
+        let result = self.carry_out(&queued.work);
+        (queued.done)(result);
+        true
+    }
+
+    fn carry_out(&self, work: &Work) -> io::Result<()> {
+        let mut world = self.shared.world.lock();
+        match work {
+            Work::Sync { file, .. } if file.life != world.life => Err(of_an_earlier_life()),
+            Work::Sync { file, changes, .. } => world.sync_file(file.node, &file.path, *changes),
+            Work::Remove(path) => world.perform(Op::Remove, path, |world| world.remove(path)),
+            Work::SyncOther(file) => {
+                drop(world);
+                file.sync_data()
+            }
+        }
+    }
+
+    /// Notes what a submission covers, so that writes after it are not taken for durable.
+    fn prepare(&self, work: Submission) -> Work {
+        let handle = match work {
+            Submission::Remove(path) => return Work::Remove(path),
+            Submission::Sync(handle) => handle,
+        };
+        let known = self.shared.submitted.lock().files.get(&address(&*handle)).cloned();
+        let Some(file) = known else {
+            return Work::SyncOther(handle);
+        };
+        let changes = self.shared.world.lock().file(file.node).map_or(0, |file| file.changes());
+        Work::Sync { file, changes, _handle: handle }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.shared.clock.now().wall.millis()
+    }
+}
+
+impl Disk for SimDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let (node, life) = {
+            let mut world = self.shared.world.lock();
+            (world.open(path, mode, self.now_ms())?, world.life)
+        };
+        let open = OpenFile { node, life, path: path.to_owned() };
+        let writable = mode != OpenMode::Read;
+        let file = Arc::new(SimFile { disk: self.clone(), open: open.clone(), writable });
+        self.shared.submitted.lock().files.insert(address(&*file), open);
+        Ok(file)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        self.shared.world.lock().list(dir)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.shared.world.lock().exists(path)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.shared.world.lock().perform(Op::CreateDir, dir, |world| world.create_dir_all(dir))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.shared.world.lock().perform(Op::Rename, from, |world| world.rename(from, to))
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.shared.world.lock().perform(Op::Remove, path, |world| world.remove_file(path))
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.shared.world.lock().perform(Op::Remove, dir, |world| world.remove_dir_all(dir))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.shared.world.lock().perform(Op::SyncDir, dir, |world| world.sync_dir(dir))
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
+        let file = self.open(path, OpenMode::Create)?;
+        let mut world = self.shared.world.lock();
+        let names = names_of(path);
+        if !world.locks.insert(names.clone()) {
+            drop(world);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(LockGuard { disk: self.clone(), life: world.life, names, _file: file }))
+    }
+
+    fn space(&self, _path: &Path) -> io::Result<Space> {
+        Ok(self.shared.world.lock().space())
+    }
+
+    fn submit(&self, work: Submission, done: Completion) {
+        let work = self.prepare(work);
+        let mut submitted = self.shared.submitted.lock();
+        match submitted.mode {
+            Completions::Queued => submitted.queue.push_back(Queued { work, done }),
+            Completions::Immediate => {
+                drop(submitted);
+                done(self.carry_out(&work));
+            }
+        }
+    }
+}
+
+/// Where a file lies in memory, which tells open files apart while they are open.
+fn address(file: &(impl DiskFile + ?Sized)) -> usize {
+    std::ptr::from_ref(file).cast::<()>() as usize
+}
+
+fn of_an_earlier_life() -> io::Error {
+    io::Error::other("the file was opened by a process that has crashed since")
+}
+
+struct SimFile {
+    disk: SimDisk,
+    open: OpenFile,
+    writable: bool,
+}
+
+impl SimFile {
+    fn with<T>(&self, act: impl FnOnce(&mut World) -> io::Result<T>) -> io::Result<T> {
+        let mut world = self.disk.shared.world.lock();
+        if world.life != self.open.life {
+            return Err(of_an_earlier_life());
+        }
+        act(&mut world)
+    }
+
+    fn check_writable(&self) -> io::Result<()> {
+        if self.writable { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    }
+}
+
+impl DiskFile for SimFile {
+    fn write_at(&self, position: u64, parts: &[io::IoSlice<'_>]) -> io::Result<()> {
+        self.check_writable()?;
+        let bytes = parts.iter().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>();
+        let now_ms = self.disk.now_ms();
+        self.with(|world| world.write(self.open.node, &self.open.path, position, &bytes, now_ms))
+    }
+
+    fn read_at(&self, position: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.with(|world| {
+            world.judge(Op::Read, &self.open.path, position, into.len() as u64).result()?;
+            Ok(world.file(self.open.node)?.content().read(position, into))
+        })
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.with(|world| Ok(world.file(self.open.node)?.content().len()))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.check_writable()?;
+        let now_ms = self.disk.now_ms();
+        self.with(|world| {
+            world.perform(Op::SetLen, &self.open.path, |world| {
+                let file = world.file(self.open.node)?;
+                file.set_len(len);
+                file.modified_ms = now_ms;
+                Ok(())
+            })
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.with(|world| world.sync_file(self.open.node, &self.open.path, u64::MAX))
+    }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        self.disk.shared.submitted.lock().files.remove(&address(self));
+        let mut world = self.disk.shared.world.lock();
+        if world.life == self.open.life {
+            world.close(self.open.node);
+        }
+    }
+}
+
+struct LockGuard {
+    disk: SimDisk,
+    life: u64,
+    names: Vec<String>,
+    _file: Arc<dyn DiskFile>,
+}
+
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        let mut world = self.disk.shared.world.lock();
+        if world.life == self.life {
+            world.locks.remove(&self.names);
+        }
+    }
+}
