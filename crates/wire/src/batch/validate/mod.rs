@@ -1,0 +1,5 @@
+//! Judging what a producer sent.
+
+mod validated;
+
+pub use validated::Validated;
