@@ -205,6 +205,8 @@ impl std::fmt::Display for ErrorCode {
 
 impl std::error::Error for ErrorCode {}
 
+// Derived, it would need a mark inside the table.
+#[allow(clippy::derivable_impls)]
 impl Default for ErrorCode {
     fn default() -> Self {
         ErrorCode::None
