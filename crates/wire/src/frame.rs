@@ -1,0 +1,82 @@
+//! Frames: a 32-bit length, and so many bytes. Splitting what was received, and building what is sent.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::header::{RequestHeader, ResponseHeader};
+use crate::primitive::{EncodeError, Message, Request, Segment, Writer};
+
+/// Bytes before the frame's own.
+pub const PREFIX_LEN: usize = 4;
+
+/// A length that no frame can have here. The connection is of no use any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    #[error("a frame claims {0} bytes")]
+    Negative(i32),
+    #[error("a frame claims {len} bytes, more than the {max} allowed")]
+    TooLarge { len: usize, max: usize },
+}
+
+/// How long the frame at the start of `received` says it is, without its prefix; nothing while the prefix is not
+/// complete. With it, memory for the frame can be reserved before its body is read.
+pub fn peek_len(received: &[u8], max: usize) -> Result<Option<usize>, FrameError> {
+    let Some(prefix) = received.first_chunk() else {
+        return Ok(None);
+    };
+    let claimed = i32::from_be_bytes(*prefix);
+    let len = usize::try_from(claimed).map_err(|_| FrameError::Negative(claimed))?;
+    if len > max { Err(FrameError::TooLarge { len, max }) } else { Ok(Some(len)) }
+}
+
+/// Takes the next frame off the start of `received`, without its prefix; nothing while it is not complete.
+pub fn split(received: &mut BytesMut, max: usize) -> Result<Option<Bytes>, FrameError> {
+    let Some(len) = peek_len(received, max)? else {
+        return Ok(None);
+    };
+    if received.len() - PREFIX_LEN < len {
+        return Ok(None);
+    }
+    received.advance(PREFIX_LEN);
+    Ok(Some(received.split_to(len).freeze()))
+}
+
+/// A whole response frame: length, header, and the body that `body` writes, in pieces to be sent in order.
+pub fn encode_response(
+    api_key: i16,
+    version: i16,
+    correlation_id: i32,
+    body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+) -> Result<Vec<Segment>, EncodeError> {
+    let mut out = Writer::with_capacity(RESPONSE_CAPACITY);
+    out.i32(0);
+    ResponseHeader { correlation_id }.encode(&mut out, api_key, version)?;
+    body(&mut out)?;
+    out.patch_frame_size().map_err(|kind| EncodeError { message: "frame", version, kind })?;
+    Ok(out.into_segments())
+}
+
+/// A whole request frame, as a client sends it.
+pub fn encode_request<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&str>,
+) -> Result<Bytes, EncodeError> {
+    let mut out = Writer::with_capacity(RESPONSE_CAPACITY);
+    out.i32(0);
+    let header = RequestHeader {
+        request_api_key: R::API_KEY,
+        request_api_version: version,
+        correlation_id,
+        client_id: client_id.map(str::to_owned),
+    };
+    header.encode(&mut out)?;
+    Message::encode(request, &mut out, version)?;
+    let finish = |mut out: Writer| {
+        out.patch_frame_size()?;
+        out.into_bytes()
+    };
+    finish(out).map_err(|kind| EncodeError { message: R::NAME, version, kind })
+}
+
+const RESPONSE_CAPACITY: usize = 512;

@@ -1,0 +1,73 @@
+//! What logs and files hold, and the prefixes that say which record it is and in which version.
+
+use bytes::Bytes;
+
+use crate::primitive::{DecodeError, DecodeErrorKind, EncodeError, Message, Reader, Writer};
+
+pub use crate::generated::records::*;
+
+/// A value after its version, a 16-bit number: values of coordinator records, and what consumers tell their group.
+pub fn encode_versioned<M: Message>(message: &M, version: i16) -> Result<Bytes, EncodeError> {
+    encode_after(version, message, version)
+}
+
+/// A key after its type, a 16-bit number, in the only version that keys have.
+pub fn encode_key<M: Message>(record_type: i16, key: &M) -> Result<Bytes, EncodeError> {
+    encode_after(record_type, key, M::MIN_VERSION)
+}
+
+fn encode_after<M: Message>(prefix: i16, message: &M, version: i16) -> Result<Bytes, EncodeError> {
+    let mut out = Writer::new();
+    out.i16(prefix);
+    message.encode(&mut out, version)?;
+    out.into_bytes().map_err(|kind| EncodeError { message: M::NAME, version, kind })
+}
+
+/// The number that a key or value begins with (its type or its version), and what follows.
+pub fn split_prefix(input: &[u8]) -> Result<(i16, &[u8]), DecodeError> {
+    let (prefix, rest) = input.split_first_chunk().ok_or(DecodeError {
+        message: "record",
+        version: 0,
+        offset: input.len(),
+        kind: DecodeErrorKind::Truncated,
+    })?;
+    Ok((i16::from_be_bytes(*prefix), rest))
+}
+
+/// Decodes a value that begins with its version.
+pub fn decode_versioned<M: Message>(input: &[u8]) -> Result<M, DecodeError> {
+    let (version, rest) = split_prefix(input)?;
+    M::decode(rest, version)
+}
+
+/// The frame that metadata records have in `__cluster_metadata`: a frame version, then type and version as
+/// variable-length numbers.
+pub fn encode_metadata<M: Message>(record_type: i16, record: &M, version: i16) -> Result<Bytes, EncodeError> {
+    let mut out = Writer::new();
+    out.varint(METADATA_FRAME_VERSION);
+    out.varint(record_type as u32);
+    out.varint(version as u32);
+    record.encode(&mut out, version)?;
+    out.into_bytes().map_err(|kind| EncodeError { message: M::NAME, version, kind })
+}
+
+/// Takes apart the frame of a metadata record: its type, its version, and the record.
+pub fn split_metadata(input: &[u8]) -> Result<(i16, i16, &[u8]), DecodeError> {
+    let mut reader = Reader::new(input, 0, true);
+    if reader.varint() != METADATA_FRAME_VERSION {
+        reader.fail(DecodeErrorKind::UnsupportedVersion);
+    }
+    let record_type = number(&mut reader, DecodeErrorKind::UnknownType);
+    let version = number(&mut reader, DecodeErrorKind::UnsupportedVersion);
+    let rest = input.get(reader.position()..).unwrap_or_default();
+    reader.finish("metadata record", (record_type, version, rest))
+}
+
+fn number(reader: &mut Reader<'_>, wrong: DecodeErrorKind) -> i16 {
+    i16::try_from(reader.varint()).unwrap_or_else(|_| {
+        reader.fail(wrong);
+        0
+    })
+}
+
+const METADATA_FRAME_VERSION: u32 = 1;
