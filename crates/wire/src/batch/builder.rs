@@ -1,6 +1,6 @@
 //! Making batches.
 
-use super::header::{self, BatchHeader, HEADER_LEN, NO_SEQUENCE, TimestampType, attributes_of};
+use super::header::{BatchHeader, HEADER_LEN, NO_SEQUENCE, TimestampType, attributes_of};
 use super::record::{RecordHeader, RecordView};
 use super::varint::{put_varint, put_varlong, varint_len, varlong_len};
 use crate::compress::{self, CompressError, Compression};
@@ -292,11 +292,7 @@ impl BatchBuilder {
         let (head, payload) = batch.split_at_mut_checked(HEADER_LEN).ok_or(BuildError::TooLarge)?;
         header.seal(payload).map_err(|_| BuildError::TooLarge)?;
         head.copy_from_slice(&header.encode());
-        debug_assert_eq!(
-            header::BatchHeader::read(&batch),
-            Ok(header),
-            "a header comes back as it was written"
-        );
+        debug_assert_eq!(BatchHeader::read(&batch), Ok(header), "a header comes back as it was written");
         Ok(batch.into())
     }
 }

@@ -19,6 +19,9 @@ pub(crate) trait Source {
     /// How many bytes were read or passed over so far.
     fn position(&self) -> u64;
 
+    /// Whether nothing is left.
+    fn at_end(&mut self) -> Result<bool, Self::Error>;
+
     #[inline]
     fn varint(&mut self) -> Result<i32, Self::Error> {
         let first = self.byte()?;
@@ -117,6 +120,10 @@ impl Source for SliceSource<'_> {
     fn position(&self) -> u64 {
         (self.total - self.rest.len()) as u64
     }
+
+    fn at_end(&mut self) -> Result<bool, RecordFault> {
+        Ok(self.rest.is_empty())
+    }
 }
 
 /// What a walk over a decompressor's output can meet.
@@ -150,11 +157,6 @@ pub(crate) struct StreamSource<'a> {
 impl<'a> StreamSource<'a> {
     pub(crate) fn new(decoder: Decoder<'a>) -> Self {
         Self { decoder, window: Vec::new(), at: 0, passed: 0 }
-    }
-
-    /// Whether all output was read. Decompresses on if the window is used up, to see what comes.
-    pub(crate) fn at_end(&mut self) -> Result<bool, CompressError> {
-        Ok(self.at >= self.window.len() && !self.refill()?)
     }
 
     /// Replaces the used window by the next one that has bytes, if there is one.
@@ -206,5 +208,10 @@ impl Source for StreamSource<'_> {
 
     fn position(&self) -> u64 {
         self.passed + self.at as u64
+    }
+
+    /// Decompresses on if the window is used up, to see what comes.
+    fn at_end(&mut self) -> Result<bool, StreamFault> {
+        Ok(self.at >= self.window.len() && !self.refill()?)
     }
 }

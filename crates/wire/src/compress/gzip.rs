@@ -48,6 +48,6 @@ impl<'a> Decoder<'a> {
         }
         out.truncate(before + filled);
         budget.check(filled)?;
-        Ok(filled == wanted)
+        Ok(filled > 0)
     }
 }

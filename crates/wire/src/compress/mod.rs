@@ -208,7 +208,7 @@ pub(crate) struct Decoder<'a> {
 
 enum Kind<'a> {
     None(&'a [u8]),
-    Gzip(gzip::Decoder<'a>),
+    Gzip(Box<gzip::Decoder<'a>>),
     Snappy(snappy::Decoder<'a>),
     Lz4(Box<lz4::Decoder<'a>>),
     Zstd(&'a [u8]),
@@ -222,7 +222,7 @@ impl<'a> Decoder<'a> {
         };
         let kind = match codec {
             Codec::None => Kind::None(input),
-            Codec::Gzip => Kind::Gzip(gzip::Decoder::new(input)),
+            Codec::Gzip => Kind::Gzip(Box::new(gzip::Decoder::new(input))),
             Codec::Snappy => Kind::Snappy(snappy::Decoder::new(input)),
             Codec::Lz4 => Kind::Lz4(Box::new(lz4::Decoder::new(input))),
             Codec::Zstd => Kind::Zstd(input),
@@ -230,7 +230,7 @@ impl<'a> Decoder<'a> {
         Self { kind, budget: Budget { limit, left: limit } }
     }
 
-    /// Appends the next chunk to `out`, which may be empty although more follow; false after the last.
+    /// Appends the next chunk to `out`, which may be empty although more follow; false, and nothing, after the last.
     pub(crate) fn next_chunk(&mut self, out: &mut Vec<u8>) -> Result<bool, CompressError> {
         let before = out.len();
         let more = match &mut self.kind {
