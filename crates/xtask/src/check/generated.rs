@@ -1,7 +1,19 @@
-//! What a program wrote is what it would write again.
+//! What a program wrote is what it would write again, and says that a program wrote it.
 
 use super::{Complaint, Tree};
 
-pub fn check(_tree: &Tree) -> Vec<Complaint> {
-    Vec::new()
+/// Folders that only programs write to.
+const FOLDERS: &[&str] = &["crates/wire/src/generated/"];
+
+pub fn check(tree: &Tree) -> Vec<Complaint> {
+    let mut complaints: Vec<_> = tree
+        .files
+        .iter()
+        .filter(|file| FOLDERS.iter().any(|folder| file.path.starts_with(folder)) && !file.is_generated())
+        .map(|file| Complaint::new(&file.path, "only generated files belong here, and they say `@generated`"))
+        .collect();
+    if let Err(stale) = crate::r#gen::run(&["--check".to_owned()]) {
+        complaints.push(Complaint::new("cargo xtask gen", stale));
+    }
+    complaints
 }

@@ -5,6 +5,7 @@
 mod code_map;
 mod crates;
 mod generated;
+mod links;
 mod planted;
 mod purity;
 mod sizes;
@@ -121,12 +122,13 @@ pub fn run(args: &[String]) -> Outcome {
     if args.iter().any(|arg| arg == "--update-ratchet") {
         return sizes::update_ratchet(&tree);
     }
-    let checks: [(&str, Check); 7] = [
+    let checks: [(&str, Check); 8] = [
         ("crate arrows", crates::check),
         ("purity of the cores, unsafe", purity::check),
         ("lints fire", planted::check),
         ("sizes", sizes::check),
         ("code map", code_map::check),
+        ("links", links::check),
         ("words", words::check),
         ("generated files", generated::check),
     ];
