@@ -10,18 +10,17 @@ use schema::{Default, Field, Message, Struct, Type};
 
 /// Every message there is, as its schema says.
 pub fn schemas() -> Vec<Message> {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/schema");
-    let mut schemas: Vec<Message> = std::fs::read_dir(directory)
-        .expect("the schema directory is part of the crate")
-        .map(|entry| {
-            let path = entry.expect("it can be listed").path();
-            let module = path.file_stem().expect("each file has a name").to_string_lossy().into_owned();
-            let text = std::fs::read_to_string(&path).expect("each file can be read");
-            schema::parse(&module, &text).unwrap_or_else(|error| panic!("{error}"))
-        })
-        .collect();
-    schemas.sort_by(|a, b| a.module.cmp(&b.module));
-    schemas
+    macro_rules! parse {
+        ($($group:ident $module:ident $owned:ident $view:ident)*) => {
+            vec![$((
+                stringify!($module),
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../wire/schema/", stringify!($module), ".msg")),
+            )),*]
+        };
+    }
+    let texts = wire::for_every_message!(parse);
+    let parsed = texts.into_iter().map(|(module, text)| schema::parse(module, text));
+    parsed.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A small seeded source of random numbers (splitmix64).
