@@ -27,7 +27,7 @@ macro_rules! routes {
             handler: |node, request| {
                 let version = request.version;
                 Box::pin(async move {
-                    outcome(api::$module::handle(node, request).await, ApiKey::$key.name(), version)
+                    outcome(api::$module::handle(node, request).await, ApiKey::$key, version)
                 })
             },
         }),*];
@@ -40,7 +40,8 @@ routes! {
 
 /// The route of an API, if it is served.
 pub fn route(api_key: i16) -> Option<&'static Route> {
-    ROUTES.iter().find(|route| route.key.code() == api_key)
+    let index = ROUTES.binary_search_by_key(&api_key, |route| route.key.code()).ok()?;
+    ROUTES.get(index)
 }
 
 /// Begins a request. What it asks for that is not served closes the connection, as a client that read ApiVersions never

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use wire::api_table::ApiKey;
 use wire::header::RequestHeaderView;
-use wire::{DecodeError, EncodeError, Segment, Writer};
+use wire::{DecodeError, EncodeError, Message, Segment};
 
 use crate::conn::{FileSpan, Frame, Outcome, Part};
 use crate::memory::Charge;
@@ -88,23 +88,28 @@ impl Request {
         self.client_id.as_deref().unwrap_or_default()
     }
 
+    /// Part of the body as bytes of their own, without copying them.
+    pub fn bytes_of(&self, part: &[u8]) -> Bytes {
+        if part.is_empty() { Bytes::new() } else { self.frame.slice_ref(part) }
+    }
+
     /// A reply at the version of the request.
-    pub fn reply(&self, encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>) -> Handled {
-        self.reply_with_spans(Vec::new(), encode)
+    pub fn reply<M: Message>(&self, message: &M) -> Handled {
+        self.reply_with_spans(message, &[])
     }
 
     /// A reply whose records are spans of files, by their index.
-    pub fn reply_with_spans(
-        &self,
-        spans: Vec<FileSpan>,
-        encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
-    ) -> Handled {
-        let version = self.version;
+    pub fn reply_with_spans<M: Message>(&self, message: &M, spans: &[FileSpan]) -> Handled {
+        self.reply_at(self.version, message, spans)
+    }
+
+    /// A reply at another version: ApiVersions answers a version that it does not know with version 0.
+    pub fn reply_at<M: Message>(&self, version: i16, message: &M, spans: &[FileSpan]) -> Handled {
         let segments = wire::frame::encode_response(self.api_key, version, self.correlation_id, |writer| {
-            encode(writer, version)
+            message.encode(writer, version)
         })
         .map_err(Refusal::Unencodable)?;
-        Ok(Reply::Parts(resolve(segments, &spans)))
+        Ok(Reply::Parts(resolve(segments, spans)))
     }
 }
 
@@ -139,15 +144,15 @@ pub enum Refusal {
 pub type Handled = Result<Reply, Refusal>;
 
 /// Turns what a handler gives back into what the connection does, and names the request in a complaint.
-pub(crate) fn outcome(handled: Handled, api: &str, version: i16) -> Outcome {
+pub(crate) fn outcome(handled: Handled, api: ApiKey, version: i16) -> Outcome {
     match handled {
         Ok(Reply::Parts(parts)) => Outcome::Reply(parts),
         Ok(Reply::Silent) => Outcome::Silent,
-        Err(refusal) => Outcome::Close(format!("{api} v{version}: {refusal}")),
+        Err(refusal) => Outcome::Close(format!("{} v{version}: {refusal}", api.api().name)),
     }
 }
 
-/// Whether a connection may ask for an API at all, however the request ends.
+/// An API's name, for a complaint.
 pub(crate) fn name_of(api_key: i16) -> String {
-    ApiKey::from_code(api_key).map_or_else(|| format!("API key {api_key}"), |key| key.name().to_owned())
+    wire::api_table::lookup(api_key).map_or_else(|| format!("API key {api_key}"), |api| api.name.to_owned())
 }
