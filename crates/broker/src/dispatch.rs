@@ -36,6 +36,8 @@ macro_rules! routes {
 
 routes! {
     Produce 3..=13 => k00_produce,
+    Fetch 4..=18 => k01_fetch,
+    ApiVersions 0..=5 => k18_api_versions,
 }
 
 /// The route of an API, if it is served.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::option::broker_config::Network;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tracing::{debug, warn};
@@ -72,32 +73,54 @@ async fn one(stream: tokio::net::TcpStream, node: Arc<Node>, peer: Arc<Peer>, pl
 #[derive(Debug)]
 pub struct Connections {
     counts: Mutex<Counts>,
-    max: usize,
-    per_ip_max: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
     total: usize,
     per_ip: HashMap<IpAddr, usize>,
+    limits: Limits,
+}
+
+#[derive(Debug)]
+struct Limits {
+    max: usize,
+    per_ip: usize,
+    /// `max.connections.per.ip.overrides`, by address.
+    overrides: HashMap<IpAddr, usize>,
+}
+
+impl Limits {
+    fn new(network: &Network) -> Self {
+        let overrides = network.max_connections_per_ip_overrides.iter();
+        Self {
+            max: network.max_connections,
+            per_ip: network.max_connections_per_ip,
+            overrides: overrides.filter_map(|(ip, max)| Some((ip.parse().ok()?, *max))).collect(),
+        }
+    }
 }
 
 impl Connections {
-    pub fn new(max: usize, per_ip_max: usize) -> Arc<Self> {
-        Arc::new(Self { counts: Mutex::default(), max, per_ip_max })
+    pub fn new(network: &Network) -> Arc<Self> {
+        let counts = Counts { total: 0, per_ip: HashMap::new(), limits: Limits::new(network) };
+        Arc::new(Self { counts: Mutex::new(counts) })
+    }
+
+    /// Other limits count for connections that come from now on.
+    pub fn set_limits(&self, network: &Network) {
+        self.counts.lock().limits = Limits::new(network);
     }
 
     /// A place for a connection from `ip`, unless a limit is reached.
     pub fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
         let mut counts = self.counts.lock();
-        if counts.total >= self.max {
+        let of_ip_max = counts.limits.overrides.get(&ip).copied().unwrap_or(counts.limits.per_ip);
+        let of_ip = counts.per_ip.get(&ip).copied().unwrap_or(0);
+        if counts.total >= counts.limits.max || of_ip >= of_ip_max {
             return None;
         }
-        let of_ip = counts.per_ip.entry(ip).or_default();
-        if *of_ip >= self.per_ip_max {
-            return None;
-        }
-        *of_ip += 1;
+        counts.per_ip.insert(ip, of_ip + 1);
         counts.total += 1;
         Some(Place { connections: Arc::clone(self), ip })
     }
@@ -123,19 +146,19 @@ impl Drop for Place {
     }
 }
 
-/// The address that a socket listens on, for the banner.
-pub fn bound(listener: &TcpListener) -> io::Result<SocketAddr> {
-    listener.local_addr()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
+    fn connections(max: usize, per_ip: usize) -> Arc<Connections> {
+        let limits = Limits { max, per_ip, overrides: HashMap::new() };
+        Arc::new(Connections { counts: Mutex::new(Counts { total: 0, per_ip: HashMap::new(), limits }) })
+    }
+
     #[test]
     fn a_limit_refuses_and_a_closed_connection_frees_its_place() {
-        let connections = Connections::new(3, 2);
+        let connections = connections(3, 2);
         let (a, b) = (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1)), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)));
         let first = connections.admit(a);
         let second = connections.admit(a);
