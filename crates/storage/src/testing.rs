@@ -63,7 +63,7 @@ impl Bench {
     }
 
     pub fn try_append(&mut self, batch: &[u8]) -> Result<AppendInfo, AppendError> {
-        self.log.append(Timestamp(self.now), &[batch], EPOCH, Origin::Client)
+        self.log.append(Timestamp(self.now), &[judged(batch)], EPOCH, Origin::Client)
     }
 
     /// Appends so many batches of one record each, with timestamps 0, 1, 2...
@@ -165,4 +165,9 @@ pub(crate) fn marker(id: i64, epoch: i16, committed: bool) -> Bytes {
     let marker = EndTxnMarker { committed, coordinator_epoch: 1 };
     let producer = (ProducerId(id), ProducerEpoch(epoch));
     marker.batch(producer, Offset(0), EPOCH, Timestamp(1000)).expect("builds")
+}
+
+/// A batch as it comes from the judge of what producers send.
+pub fn judged(batch: &[u8]) -> wire::batch::validate::Validated {
+    wire::batch::validate::Validated::trusted(&Bytes::copy_from_slice(batch)).expect("a whole batch")
 }

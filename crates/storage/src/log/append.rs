@@ -3,7 +3,8 @@
 use std::io::IoSlice;
 
 use kernel::{ErrorCode, LeaderEpoch, Offset, Timestamp};
-use wire::batch::{ASSIGNED_LEN, BatchHeader, BatchView, TimestampType};
+use wire::batch::validate::Validated;
+use wire::batch::{BatchView, HEADER_LEN, TimestampType};
 
 use super::roll::Upcoming;
 use super::{Log, millis, producers};
@@ -35,12 +36,11 @@ struct Write<'a> {
 impl Log {
     /// Appends batches as the leader: gives them offsets and the leader's epoch.
     ///
-    /// Each slice is one whole batch that was judged before ([`wire::batch::validate`]); its payload is written as it
-    /// is. Producers are checked here. All batches are appended, or none.
+    /// The payloads are written as they are. Producers are checked here. All batches are appended, or none.
     pub fn append(
         &mut self,
         now: Timestamp,
-        batches: &[&[u8]],
+        batches: &[Validated],
         epoch: LeaderEpoch,
         origin: Origin,
     ) -> Result<AppendInfo, AppendError> {
@@ -50,7 +50,7 @@ impl Log {
         for batch in batches {
             let incoming = assign(batch, next, epoch)?;
             next = last_offset(&incoming).checked_add(1).ok_or_else(offsets_used_up)?;
-            write.bytes += batch.len() as u64;
+            write.bytes += batch.batch_len() as u64;
             write.batches.push(incoming);
         }
         let staged = match self.producers.check(&write.batches, origin)? {
@@ -68,10 +68,11 @@ impl Log {
                 });
             }
         };
-        let prefixes: Vec<[u8; ASSIGNED_LEN]> = write.batches.iter().map(prefix).collect();
-        for (prefix, batch) in prefixes.iter().zip(batches) {
-            write.parts.push(IoSlice::new(prefix));
-            write.parts.push(IoSlice::new(batch.get(ASSIGNED_LEN..).unwrap_or_default()));
+        let headers: Vec<[u8; HEADER_LEN]> =
+            write.batches.iter().map(|batch| batch.header.encode()).collect();
+        for (header, batch) in headers.iter().zip(batches) {
+            write.parts.push(IoSlice::new(header));
+            write.parts.push(IoSlice::new(batch.payload()));
         }
         self.write(now, &write, Some(staged))
     }
@@ -213,29 +214,20 @@ impl Log {
     }
 }
 
-fn assign(batch: &[u8], offset: i64, epoch: LeaderEpoch) -> Result<Incoming, AppendError> {
-    let mut header = BatchHeader::read(batch).map_err(|error| corrupt(error.to_string()))?;
-    if header.batch_len() != batch.len() || header.last_offset_delta() < 0 {
-        return Err(corrupt(format!(
-            "a batch says it has {} bytes, it has {}",
-            header.batch_len(),
-            batch.len()
-        )));
+fn assign(batch: &Validated, offset: i64, epoch: LeaderEpoch) -> Result<Incoming, AppendError> {
+    let mut header = *batch.header();
+    if header.batch_len() != HEADER_LEN + batch.payload().len() || header.last_offset_delta() < 0 {
+        return Err(corrupt(format!("a batch says it has {} bytes, it has not", header.batch_len())));
     }
     let control = header.is_control() && header.has_producer_id();
-    let marker = control.then(|| producers::marker(batch)).flatten();
+    // Markers are tiny; everything else is never copied.
+    let marker = control.then(|| producers::marker(&batch.to_bytes())).flatten();
     header.assign(Offset(offset), epoch);
     Ok(Incoming { header, base_offset: offset, marker })
 }
 
 fn last_offset(batch: &Incoming) -> i64 {
     batch.base_offset.saturating_add(i64::from(batch.header.last_offset_delta()))
-}
-
-/// The first bytes of a batch, which its checksum does not cover: base offset, length and leader epoch.
-fn prefix(batch: &Incoming) -> [u8; ASSIGNED_LEN] {
-    let encoded = batch.header.encode();
-    encoded.first_chunk().copied().unwrap_or_default()
 }
 
 fn corrupt(message: String) -> AppendError {

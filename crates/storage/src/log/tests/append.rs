@@ -4,7 +4,7 @@ use kernel::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 use sim::{Fault, Op, SimDisk, When};
 use wire::batch::BatchView;
 
-use crate::testing::{Bench, EPOCH, records, small_segments};
+use crate::testing::{Bench, EPOCH, judged, records, small_segments};
 use crate::{LogConfig, Origin};
 
 #[test]
@@ -29,7 +29,12 @@ fn several_batches_are_appended_together() {
     let (one, two) = (records(&[(1, "a")]), records(&[(1, "b"), (1, "c")]));
     let info = bench
         .log
-        .append(Timestamp(0), &[&one, &two], EPOCH, Origin::Coordinator { transaction_version: 0 })
+        .append(
+            Timestamp(0),
+            &[judged(&one), judged(&two)],
+            EPOCH,
+            Origin::Coordinator { transaction_version: 0 },
+        )
         .unwrap();
     assert_eq!((info.base_offset, info.last_offset), (Offset(0), Offset(2)));
     let values: Vec<String> = bench.values(0).into_iter().map(|(_, value)| value).collect();
@@ -189,7 +194,7 @@ fn a_write_that_fails_for_another_reason_takes_the_log_offline() {
 fn a_new_leader_epoch_is_durable_before_its_first_record() {
     let mut bench = Bench::new(LogConfig::default());
     bench.fill(2);
-    bench.log.append(Timestamp(0), &[&records(&[(1, "b")])], LeaderEpoch(5), Origin::Client).unwrap();
+    bench.log.append(Timestamp(0), &[judged(&records(&[(1, "b")]))], LeaderEpoch(5), Origin::Client).unwrap();
     assert_eq!(bench.content("leader-epoch-checkpoint"), b"0\n2\n3 0\n5 2\n");
     let ends: Vec<_> =
         [3, 4, 5, 6].map(|epoch| bench.log.epoch_end(LeaderEpoch(epoch)).map(|found| found.end.0)).to_vec();

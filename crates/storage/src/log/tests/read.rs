@@ -1,6 +1,6 @@
 use kernel::{ErrorCode, Offset, Timestamp};
 
-use crate::testing::{Bench, records, small_segments};
+use crate::testing::{Bench, judged, records, small_segments};
 use crate::{LogConfig, Origin, ReadError};
 
 /// Five batches of two records each, in one segment; and the size of a batch.
@@ -145,7 +145,7 @@ fn batches_of_gaps_are_read_from_the_next_there_is() {
     let mut bench = Bench::new(LogConfig::default());
     // As after compaction: offsets 2 to 4 are gone.
     let one = records(&[(1, "a"), (1, "b")]);
-    bench.log.append(Timestamp(0), &[&one], crate::testing::EPOCH, Origin::Replication).unwrap();
+    bench.log.append(Timestamp(0), &[judged(&one)], crate::testing::EPOCH, Origin::Replication).unwrap();
     let mut later = one.to_vec();
     later[..8].copy_from_slice(&5_i64.to_be_bytes());
     later[12..16].copy_from_slice(&3_i32.to_be_bytes());
