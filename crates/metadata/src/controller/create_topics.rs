@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kernel::limits::MAX_PARTITIONS_PER_REQUEST;
+use kernel::option::Overrides;
 use kernel::{ErrorCode, Uuid};
 
 use super::assignment::{invalid, new_partition, partition_by_hand};
@@ -79,8 +81,6 @@ pub struct CreatedTopic {
     pub configs: BTreeMap<String, String>,
 }
 
-/// How many partitions one request may create.
-const PARTITIONS_PER_REQUEST_MAX: i64 = 10_000;
 /// The topic that holds the metadata log itself, which is in no image.
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
@@ -91,8 +91,8 @@ pub fn create_topics(
     ids: &mut dyn Iterator<Item = Uuid>,
     command: &CreateTopics,
 ) -> Decision<Vec<TopicReply>> {
-    if partitions_asked_for(command) > PARTITIONS_PER_REQUEST_MAX {
-        let message = format!("More than {PARTITIONS_PER_REQUEST_MAX} partitions in one request.");
+    if partitions_asked_for(command) > MAX_PARTITIONS_PER_REQUEST {
+        let message = format!("More than {MAX_PARTITIONS_PER_REQUEST} partitions in one request.");
         return refuse_all(command, &Refusal::new(ErrorCode::PolicyViolation, message));
     }
     let mut creation = Creation { image, rules, ids, defaults: command.defaults, taken: BTreeMap::new() };
@@ -118,17 +118,16 @@ pub fn create_topics(
     Decision::atomic(records, replies)
 }
 
-fn partitions_asked_for(command: &CreateTopics) -> i64 {
+fn partitions_asked_for(command: &CreateTopics) -> usize {
     let of_one = |topic: &NewTopic| {
         if !topic.assignments.is_empty() {
-            i64::try_from(topic.assignments.len()).unwrap_or(i64::MAX)
-        } else if topic.partitions == -1 {
-            i64::from(command.defaults.partitions)
+            topic.assignments.len()
         } else {
-            i64::from(topic.partitions.max(0))
+            let given = if topic.partitions == -1 { command.defaults.partitions } else { topic.partitions };
+            usize::try_from(given).unwrap_or(0)
         }
     };
-    command.topics.iter().map(of_one).fold(0, i64::saturating_add)
+    command.topics.iter().map(of_one).fold(0, usize::saturating_add)
 }
 
 /// Each name once, in the order of the request; with no topic where the name comes more than once.
@@ -212,7 +211,7 @@ impl Creation<'_> {
         }
         let given = topic.configs.iter();
         let values = given.filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
-        validate_values(self.rules, resource, &values)?;
+        validate_values(self.rules, resource, &Overrides::new(), &values)?;
         Ok(values)
     }
 

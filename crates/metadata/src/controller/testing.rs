@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kernel::option::Overrides;
 use kernel::{NodeId, Uuid};
 
 use super::*;
@@ -98,8 +99,8 @@ impl ConfigRules for Rules {
         (name == "cleanup.policy").then(|| "delete".to_owned())
     }
 
-    fn validate(&self, _: &ConfigResource, values: &BTreeMap<String, String>) -> Result<(), Refusal> {
-        match values.iter().find(|(_, value)| *value == "bad") {
+    fn validate(&self, _: &ConfigResource, _: &Overrides, new: &Overrides) -> Result<(), Refusal> {
+        match new.iter().find(|(_, value)| *value == "bad") {
             Some((name, _)) => Err(Refusal::invalid_config(format!("bad value for {name}"))),
             None => Ok(()),
         }

@@ -1,12 +1,10 @@
 //! Which names a topic may have.
 
 use kernel::ErrorCode;
+use kernel::limits::MAX_TOPIC_NAME_BYTES;
 
 use super::Refusal;
 use crate::image::Topics;
-
-/// The longest name: with a partition's number behind it, it still has to be a file name.
-const NAME_LENGTH_MAX: usize = 249;
 
 /// Says what is wrong with a topic's name, if anything is.
 pub fn check_topic_name(name: &str) -> Result<(), Refusal> {
@@ -15,8 +13,8 @@ pub fn check_topic_name(name: &str) -> Result<(), Refusal> {
         "it is empty".to_owned()
     } else if name == "." || name == ".." {
         format!("'{name}' is not allowed")
-    } else if name.len() > NAME_LENGTH_MAX && name.chars().count() > NAME_LENGTH_MAX {
-        format!("it is longer than {NAME_LENGTH_MAX} characters")
+    } else if name.len() > MAX_TOPIC_NAME_BYTES {
+        format!("it is longer than {MAX_TOPIC_NAME_BYTES} characters")
     } else if !name.bytes().all(legal) {
         format!("'{name}' contains a character other than ASCII letters, digits, '.', '_' and '-'")
     } else {

@@ -2,9 +2,12 @@
 
 mod incremental;
 mod legacy;
+mod node_options;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kernel::limits::MAX_CONFIG_VALUE_BYTES;
+use kernel::option::Overrides;
 use kernel::{ErrorCode, NodeId};
 
 pub use incremental::incremental_alter_configs;
@@ -23,8 +26,8 @@ pub trait ConfigRules {
     /// The value that holds while none is set: what an append to nothing starts from.
     fn default_value(&self, kind: ConfigResourceType, name: &str) -> Option<String>;
 
-    /// Whether a resource may have just these values set: all that it would have, not only those that change.
-    fn validate(&self, resource: &ConfigResource, values: &BTreeMap<String, String>) -> Result<(), Refusal>;
+    /// Whether a resource that has `old` set may have `new`: all that it would have, not only what changes.
+    fn validate(&self, resource: &ConfigResource, old: &Overrides, new: &Overrides) -> Result<(), Refusal>;
 }
 
 /// Resources whose configuration is to change, each for itself.
@@ -85,8 +88,6 @@ pub struct ConfigReply {
     pub result: Result<(), Refusal>,
 }
 
-/// How long a value may be; Kafka's limit, so that its nodes can read the record.
-const VALUE_LENGTH_MAX: usize = i16::MAX as usize;
 /// The value on which the eligible leader replicas depend.
 pub(super) const MIN_IN_SYNC_REPLICAS: &str = "min.insync.replicas";
 
@@ -159,27 +160,29 @@ fn alter_one(
 
 fn validate_change(image: &Image, rules: &dyn ConfigRules, change: &Change) -> Result<(), Refusal> {
     check_resource_name(&change.resource)?;
-    let mut all = image.configs.get(&change.resource).map(|set| set.as_map().clone()).unwrap_or_default();
+    let old = image.configs.get(&change.resource).map(|set| set.as_map().clone()).unwrap_or_default();
+    let mut new = old.clone();
     for (name, value) in &change.values {
         match value {
-            Some(value) => all.insert(name.clone(), value.clone()),
-            None => all.remove(name),
+            Some(value) => new.insert(name.clone(), value.clone()),
+            None => new.remove(name),
         };
     }
-    validate_values(rules, &change.resource, &all)
+    validate_values(rules, &change.resource, &old, &new)
 }
 
-/// Whether the resource may have these values.
+/// Whether a resource that has `old` set may have `new`.
 pub(super) fn validate_values(
     rules: &dyn ConfigRules,
     resource: &ConfigResource,
-    values: &BTreeMap<String, String>,
+    old: &Overrides,
+    new: &Overrides,
 ) -> Result<(), Refusal> {
-    if let Some((name, _)) = values.iter().find(|(_, value)| value.len() > VALUE_LENGTH_MAX) {
-        let message = format!("The value of {name} is longer than {VALUE_LENGTH_MAX} bytes.");
+    if let Some((name, _)) = new.iter().find(|(_, value)| value.len() > MAX_CONFIG_VALUE_BYTES) {
+        let message = format!("The value of {name} is longer than {MAX_CONFIG_VALUE_BYTES} bytes.");
         return Err(Refusal::invalid_config(message));
     }
-    rules.validate(resource, values)
+    rules.validate(resource, old, new)
 }
 
 fn check_resource_name(resource: &ConfigResource) -> Result<(), Refusal> {
