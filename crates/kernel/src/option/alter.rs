@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Kind, OptionDef, OptionError, Overrides, Table, default_value, find_broker};
+use crate::ErrorCode;
 use crate::limits::MAX_CONFIG_VALUE_BYTES;
 
 /// What to do with one option.
@@ -66,6 +67,15 @@ pub fn apply(table: Table, current: &Overrides, changes: &[Change<'_>]) -> Resul
         after.insert(change.name.to_owned(), value);
     }
     Ok(after)
+}
+
+/// The code with which Kafka refuses a change to a resource of `table`.
+pub fn refusal_code(table: Table, error: &OptionError) -> ErrorCode {
+    match table {
+        Table::Broker => ErrorCode::InvalidRequest,
+        Table::ClientMetrics if error.name != "match" => ErrorCode::InvalidRequest,
+        Table::ClientMetrics | Table::Topic | Table::Group => ErrorCode::InvalidConfig,
+    }
 }
 
 fn edit_list(

@@ -75,19 +75,21 @@ impl Valid {
             Self::AtLeast(min) => format!("Value must be at least {min}"),
             Self::Between(min, _) if number < *min => format!("Value must be at least {min}"),
             Self::Between(_, max) => format!("Value must be no more than {max}"),
-            Self::Share(min, max) => format!("Value must be between {min} and {max}"),
+            Self::Share(min, _) if value.as_f64().is_some_and(|number| number < *min) => {
+                format!("Value must be at least {min}")
+            }
+            Self::Share(_, max) => format!("Value must be no more than {max}"),
             Self::OneOf(texts) => format!("String must be one of: {}", texts.join(", ")),
             Self::OneOfAnyCase(texts) => {
                 format!("String must be one of (case insensitive): {}", texts.join(", "))
             }
-            Self::Entries { .. } if value.as_list().is_some_and(<[String]>::is_empty) => {
+            Self::Entries { .. } | Self::EntriesOf { .. }
+                if value.as_list().is_some_and(<[String]>::is_empty) =>
+            {
                 "List must not be empty".to_owned()
             }
             Self::Entries { .. } => "Entries of the list must not be empty".to_owned(),
-            Self::EntriesOf { entries, may_be_empty } => {
-                let empty = if *may_be_empty { "" } else { " and must not be empty" };
-                format!("List must only have entries out of: {}{empty}", entries.join(", "))
-            }
+            Self::EntriesOf { entries, .. } => format!("String must be one of: {}", entries.join(", ")),
             Self::NotEmpty => "String must be non-empty".to_owned(),
             Self::Rule(rule) => format!("Value must be {}", rule.allowed),
         }
