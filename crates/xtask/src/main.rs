@@ -3,6 +3,7 @@
 //! Each command is a module with `run(args)`; this file only knows their names.
 
 mod check;
+mod docs;
 mod r#gen;
 mod test;
 
@@ -13,6 +14,7 @@ pub type Outcome = Result<(), String>;
 
 const COMMANDS: &str = "commands:
   check   the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
+  docs    docs/config.md from the options in kernel; --check only compares
   gen     the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
   test    every test that can run here, those with other people's clients included; names what it skipped";
 
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = args.collect();
     let outcome = match command.as_str() {
         "check" => check::run(&rest),
+        "docs" => docs::run(&rest),
         "gen" => r#gen::run(&rest),
         "test" => test::run(&rest),
         _ => Err(format!("usage: cargo xtask COMMAND\n{COMMANDS}")),

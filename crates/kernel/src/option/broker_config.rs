@@ -152,7 +152,6 @@ pub struct Offsets {
 #[derive(Clone, Debug)]
 pub struct Transactions {
     pub topic: InternalTopic,
-    pub min_in_sync_replicas: i32,
     pub max_timeout: Duration,
     pub transactional_id_expiration: Duration,
     pub abort_check_interval: Duration,
@@ -167,21 +166,32 @@ pub struct Transactions {
 pub struct InternalTopic {
     pub partitions: i32,
     pub segment_bytes: i32,
-    pub replication: Replication,
+    pub replication: Replicas,
+    /// `None` leaves it to the brokers' `min.insync.replicas`.
+    pub min_in_sync: Option<Replicas>,
 }
 
-/// How many replicas an internal topic gets.
+/// A number of replicas of an internal topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replication {
+pub enum Replicas {
     /// So many; creation waits for that many brokers.
     Exactly(i16),
     /// So many, or fewer while there are fewer brokers: nobody chose a number, and the node began alone.
     UpTo(i16),
 }
 
-impl Replication {
-    /// The replication factor to create the topic with, given the brokers that are there.
-    pub fn factor(self, live_brokers: usize) -> i16 {
+impl Replicas {
+    fn new(all: &Resolved, name: &str) -> Self {
+        let to_i16 = |value: i64| i16::try_from(value).unwrap_or(i16::MAX);
+        let kafkas = super::find_broker(name).and_then(|def| super::default_value(def).as_i64());
+        match kafkas {
+            Some(kafkas) if all.is_lone() && !all.is_set(name) => Self::UpTo(to_i16(kafkas)),
+            _ => Self::Exactly(to_i16(all.number(name))),
+        }
+    }
+
+    /// The number to create the topic with, given the brokers that are there.
+    pub fn among(self, live_brokers: usize) -> i16 {
         match self {
             Self::Exactly(factor) => factor,
             Self::UpTo(factor) => i16::try_from(live_brokers).unwrap_or(i16::MAX).clamp(1, factor.max(1)),
@@ -381,7 +391,6 @@ impl Transactions {
     fn new(all: &Resolved) -> Self {
         Self {
             topic: InternalTopic::new(all, "transaction.state.log"),
-            min_in_sync_replicas: int(all, "transaction.state.log.min.isr"),
             max_timeout: millis(all, "transaction.max.timeout.ms"),
             transactional_id_expiration: millis(all, "transactional.id.expiration.ms"),
             abort_check_interval: millis(all, "transaction.abort.timed.out.transaction.cleanup.interval.ms"),
@@ -399,17 +408,12 @@ impl Transactions {
 impl InternalTopic {
     /// The options of the topic begin with `prefix`.
     fn new(all: &Resolved, prefix: &str) -> Self {
-        let factor = format!("{prefix}.replication.factor");
-        let to_i16 = |value: i64| i16::try_from(value).unwrap_or(i16::MAX);
-        let kafkas = super::find_broker(&factor).and_then(|def| super::default_value(def).as_i64());
-        let replication = match kafkas {
-            Some(kafkas) if all.is_lone() && !all.is_set(&factor) => Replication::UpTo(to_i16(kafkas)),
-            _ => Replication::Exactly(to_i16(all.number(&factor))),
-        };
+        let min_isr = format!("{prefix}.min.isr");
         Self {
             partitions: int(all, &format!("{prefix}.num.partitions")),
             segment_bytes: int(all, &format!("{prefix}.segment.bytes")),
-            replication,
+            replication: Replicas::new(all, &format!("{prefix}.replication.factor")),
+            min_in_sync: super::find_broker(&min_isr).map(|_| Replicas::new(all, &min_isr)),
         }
     }
 }

@@ -4,86 +4,106 @@ use super::{OptionError, Resolved, synonym};
 
 /// Every contradiction between settings that are fine by themselves.
 pub(super) fn conflicts(all: &Resolved) -> Vec<OptionError> {
-    let mut found = Vec::new();
-    let mut require = |holds: bool, name: &str, reason: String| {
-        if !holds {
-            found.push(OptionError::conflict(name, reason));
-        }
-    };
-    let number = |name: &str| all.number(name);
+    let mut found = Conflicts { all, found: Vec::new() };
+    found.of_logs();
+    found.of_groups();
+    found.of_connections();
+    found.found.extend(cordoned(all));
+    found.found
+}
 
-    let broker_id = all.value("broker.id").as_i64().filter(|_| all.is_set("broker.id"));
-    require(
-        broker_id.is_none_or(|id| id == number("node.id")),
-        "broker.id",
-        "broker.id and node.id must be the same number; broker.id can be left out".to_owned(),
-    );
-    for (name, min) in [("log.roll.ms", 1), ("log.roll.jitter.ms", 0)] {
-        let value = all.value(name).as_i64();
-        require(value.is_none_or(|value| value >= min), name, format!("{name} must be at least {min}"));
+struct Conflicts<'a> {
+    all: &'a Resolved,
+    found: Vec<OptionError>,
+}
+
+impl Conflicts<'_> {
+    fn require(&mut self, holds: bool, name: &str, reason: impl Into<String>) {
+        if !holds {
+            self.found.push(OptionError::conflict(name, reason));
+        }
     }
-    let retention = synonym::twins_of_topic("retention.ms").and_then(|twin| all.first_number(twin.broker));
-    require(
-        retention.is_none_or(|ms| ms != 0),
-        "log.retention.ms",
-        "log.retention.ms must be -1 for no limit, or at least 1".to_owned(),
-    );
-    let cleaners = number("log.cleaner.threads").max(1);
-    require(
-        number("log.cleaner.dedupe.buffer.size") / cleaners > 1024 * 1024,
-        "log.cleaner.dedupe.buffer.size",
-        "log.cleaner.dedupe.buffer.size must be at least 1 MiB for each of log.cleaner.threads".to_owned(),
-    );
-    for (bigger, smaller) in ORDERED {
-        let (high, low) = (number(bigger), number(smaller));
-        require(high >= low, bigger, format!("{bigger} ({high}) must not be less than {smaller} ({low})"));
+
+    fn number(&self, name: &str) -> i64 {
+        self.all.number(name)
     }
-    for kind in ["consumer", "share", "streams"] {
-        let (session, heartbeat) =
-            (format!("group.{kind}.session.timeout.ms"), format!("group.{kind}.heartbeat.interval.ms"));
-        require(
-            number(&session) > number(&heartbeat),
-            &session,
-            format!("{session} must be greater than {heartbeat}"),
+
+    fn of_logs(&mut self) {
+        let id = self.all.value("broker.id").as_i64().filter(|_| self.all.is_set("broker.id"));
+        let same = id.is_none_or(|id| id == self.number("node.id"));
+        self.require(
+            same,
+            "broker.id",
+            "broker.id and node.id must be the same number; broker.id can be left out",
+        );
+        for (name, min) in [("log.roll.ms", 1), ("log.roll.jitter.ms", 0)] {
+            let value = self.all.value(name).as_i64();
+            self.require(
+                value.is_none_or(|value| value >= min),
+                name,
+                format!("{name} must be at least {min}"),
+            );
+        }
+        let retention =
+            synonym::twins_of_topic("retention.ms").and_then(|twin| self.all.first_number(twin.broker));
+        let kept = retention.is_none_or(|ms| ms != 0);
+        self.require(kept, "log.retention.ms", "log.retention.ms must be -1 for no limit, or at least 1");
+        let each = self.number("log.cleaner.dedupe.buffer.size") / self.number("log.cleaner.threads").max(1);
+        self.require(
+            each > 1024 * 1024,
+            "log.cleaner.dedupe.buffer.size",
+            "log.cleaner.dedupe.buffer.size must be more than 1 MiB for each of log.cleaner.threads",
         );
     }
-    require(
-        all.list("group.share.assignors").len() == 1,
-        "group.share.assignors",
-        "group.share.assignors must name exactly one assignor".to_owned(),
-    );
-    require(
-        all.list("group.coordinator.rebalance.protocols").iter().any(|one| one == "classic"),
-        "group.coordinator.rebalance.protocols",
-        "group.coordinator.rebalance.protocols must contain classic".to_owned(),
-    );
-    let queued = number("queued.max.request.bytes");
-    require(
-        queued <= 0
-            || !all.is_set("queued.max.request.bytes")
-            || queued >= number("socket.request.max.bytes"),
-        "queued.max.request.bytes",
-        "queued.max.request.bytes must not be less than socket.request.max.bytes".to_owned(),
-    );
-    require(
-        number("max.connections.per.ip") != 0
-            || all.text("max.connections.per.ip.overrides").is_some_and(|o| !o.is_empty()),
-        "max.connections.per.ip",
-        "max.connections.per.ip can be 0 only when max.connections.per.ip.overrides is set".to_owned(),
-    );
-    let idle = number("connections.max.idle.ms");
-    require(
-        idle < 0 || number("connection.failed.authentication.delay.ms") < idle,
-        "connection.failed.authentication.delay.ms",
-        "connection.failed.authentication.delay.ms must be less than connections.max.idle.ms".to_owned(),
-    );
-    require(
-        !(all.is_set("inter.broker.listener.name") && all.is_set("security.inter.broker.protocol")),
-        "security.inter.broker.protocol",
-        "only one of inter.broker.listener.name and security.inter.broker.protocol may be set".to_owned(),
-    );
-    found.extend(cordoned(all));
-    found
+
+    fn of_groups(&mut self) {
+        for (bigger, smaller) in ORDERED {
+            let (high, low) = (self.number(bigger), self.number(smaller));
+            self.require(
+                high >= low,
+                bigger,
+                format!("{bigger} ({high}) must not be less than {smaller} ({low})"),
+            );
+        }
+        for kind in ["consumer", "share", "streams"] {
+            let session = format!("group.{kind}.session.timeout.ms");
+            let heartbeat = format!("group.{kind}.heartbeat.interval.ms");
+            let later = self.number(&session) > self.number(&heartbeat);
+            self.require(later, &session, format!("{session} must be greater than {heartbeat}"));
+        }
+        let one = self.all.list("group.share.assignors").len() == 1;
+        self.require(one, "group.share.assignors", "group.share.assignors must name exactly one assignor");
+        let protocols = "group.coordinator.rebalance.protocols";
+        let classic = self.all.list(protocols).iter().any(|one| one == "classic");
+        self.require(classic, protocols, format!("{protocols} must contain classic"));
+    }
+
+    fn of_connections(&mut self) {
+        let memory = "queued.max.request.bytes";
+        let queued = self.number(memory);
+        let enough = queued <= 0 || queued >= self.number("socket.request.max.bytes");
+        let reason = format!("{memory} must not be less than socket.request.max.bytes");
+        self.require(enough || !self.all.is_set(memory), memory, reason);
+
+        let excepted = self.all.text("max.connections.per.ip.overrides").is_some_and(|text| !text.is_empty());
+        self.require(
+            self.number("max.connections.per.ip") != 0 || excepted,
+            "max.connections.per.ip",
+            "max.connections.per.ip can be 0 only when max.connections.per.ip.overrides is set",
+        );
+        let delay = "connection.failed.authentication.delay.ms";
+        let idle = self.number("connections.max.idle.ms");
+        let answered = idle < 0 || self.number(delay) < idle;
+        self.require(answered, delay, format!("{delay} must be less than connections.max.idle.ms"));
+
+        let both = self.all.is_set("inter.broker.listener.name")
+            && self.all.is_set("security.inter.broker.protocol");
+        self.require(
+            !both,
+            "security.inter.broker.protocol",
+            "only one of inter.broker.listener.name and security.inter.broker.protocol may be set",
+        );
+    }
 }
 
 /// The first must not be less than the second.

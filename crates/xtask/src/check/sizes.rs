@@ -94,8 +94,10 @@ fn read_ratchet(text: &str) -> LongFunctions {
 
 /// Writes down the lengths as they are now.
 pub fn update_ratchet(tree: &Tree) -> Outcome {
-    let entries: String = long_functions(tree).iter().map(|(key, lines)| format!("{key} {lines}\n")).collect();
-    fs::write(tree.root.join(RATCHET), format!("{RATCHET_HEAD}{entries}")).map_err(|error| format!("{RATCHET}: {error}"))
+    let entries: String =
+        long_functions(tree).iter().map(|(key, lines)| format!("{key} {lines}\n")).collect();
+    fs::write(tree.root.join(RATCHET), format!("{RATCHET_HEAD}{entries}"))
+        .map_err(|error| format!("{RATCHET}: {error}"))
 }
 
 /// Says how the house stands, without judging.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{from_file, refused};
 use crate::NodeId;
-use crate::option::broker_config::Replication;
+use crate::option::broker_config::Replicas;
 use crate::option::endpoint::SecurityProtocol;
 use crate::option::{BrokerConfig, Origin, Resolved, Sources, Value, resolve};
 
@@ -29,7 +29,9 @@ fn without_any_configuration_there_is_a_complete_node_on_loopback() {
     assert!(config.listeners.controller.is_empty());
     assert_eq!(config.log_dirs, ["./riverrun-data"]);
     assert_eq!(config.metadata_log_dir, "./riverrun-data");
-    assert_eq!(config.offsets.topic.replication, Replication::UpTo(3));
+    assert_eq!(config.offsets.topic.replication, Replicas::UpTo(3));
+    assert_eq!(config.transactions.topic.min_in_sync, Some(Replicas::UpTo(2)));
+    assert_eq!(config.offsets.topic.min_in_sync, None);
     assert_eq!(resolved.number("offsets.topic.replication.factor"), 1);
     assert_eq!(config.network.request_memory_bytes, 128 * 1024 * 1024);
     assert!(resolved.warnings().is_empty());
@@ -73,7 +75,7 @@ fn kafkas_own_file_starts_unchanged() {
     assert_eq!(config.listeners.advertised.len(), 1);
     assert_eq!(config.listeners.inter_broker, "PLAINTEXT");
     assert_eq!(config.log_dirs, ["/tmp/kraft-combined-logs"]);
-    assert_eq!(config.offsets.topic.replication, Replication::Exactly(1));
+    assert_eq!(config.offsets.topic.replication, Replicas::Exactly(1));
     assert_eq!(config.quorum.bootstrap_servers.len(), 1);
 }
 
@@ -97,7 +99,7 @@ listener.name.external.plain.sasl.jaas.config=org.apache.kafka.common.security.p
 fn a_combined_node_of_a_larger_quorum_is_not_alone() {
     let config = config(TEST_CLUSTER);
     assert!(!config.is_lone);
-    assert_eq!(config.offsets.topic.replication, Replication::Exactly(3));
+    assert_eq!(config.offsets.topic.replication, Replicas::Exactly(3));
     assert_eq!(config.quorum.voters.len(), 2);
     assert_eq!((config.log_dirs.len(), config.metadata_log_dir.as_str()), (2, "/tmp/m"));
     assert!(config.listeners.broker.iter().all(|one| one.protocol == SecurityProtocol::SaslPlaintext));
@@ -106,9 +108,9 @@ fn a_combined_node_of_a_larger_quorum_is_not_alone() {
 
 #[test]
 fn internal_topics_of_a_node_that_began_alone_grow_with_the_cluster() {
-    let factors = [0, 1, 2, 3, 9].map(|brokers| Replication::UpTo(3).factor(brokers));
+    let factors = [0, 1, 2, 3, 9].map(|brokers| Replicas::UpTo(3).among(brokers));
     assert_eq!(factors, [1, 1, 2, 3, 3]);
-    assert_eq!(Replication::Exactly(3).factor(1), 3);
+    assert_eq!(Replicas::Exactly(3).among(1), 3);
 }
 
 #[test]
