@@ -15,8 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["kernel", "wire", "host"]),
     ("cli", &["kernel", "wire", "host", "broker", "client"]),
     ("sim", &["kernel", "wire", "storage", "metadata", "coordinator", "host", "broker", "client"]),
-    ("foreign", &["wire"]),
-    ("xtask", &["kernel"]),
+    ("xtask", &[]),
 ];
 
 /// Crates that decide and never wait.
