@@ -1,1 +1,32 @@
-//! placeholder
+//! A whole node: connections, one file for each API, and the wiring of the cores.
+//!
+//! Start at [`start::start`]; follow a request from [`conn`] through [`dispatch`] to its file in [`api`].
+//!
+//! *Invariant:* a request enters one connection's task, is decided in one call of a core, and leaves from the same task;
+//! what has to wait is parked with its reply slot.
+//! *Invariant:* no lock is held across a wait, but for the controller's own writer.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+pub mod api;
+mod apply;
+mod background;
+pub mod conn;
+pub mod controller;
+pub mod dirs;
+pub mod dispatch;
+pub mod fetch_session;
+mod flush;
+pub mod groups;
+pub mod hosted;
+pub mod memory;
+pub mod node;
+mod parked;
+pub mod partition;
+mod producer_ids;
+pub mod request;
+mod settings;
+pub mod start;
+mod stop;
+
+pub use node::Node;
+pub use start::{Running, StartError, World, start};

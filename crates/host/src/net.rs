@@ -121,3 +121,10 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
         IpAddr::V4(_) => peer,
     }
 }
+
+/// This machine's name, for clients that are told to come back.
+pub fn local_name() -> String {
+    let name = rustix::system::uname();
+    let name = name.nodename().to_string_lossy();
+    if name.is_empty() { "localhost".to_owned() } else { name.into_owned() }
+}

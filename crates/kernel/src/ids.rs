@@ -1,6 +1,6 @@
 //! Identifiers: nodes, topics, partitions and producers.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -89,14 +89,13 @@ const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = u128::from_be_bytes(self.0);
-        let mut text = String::with_capacity(22);
+        let mut text = ['A'; 22];
         // 21 digits of six bits from the top, then the last two bits as the high bits of a digit.
-        for digit in 0..21 {
-            let index = (value >> (122 - digit * 6)) & 0x3f;
-            text.push(base64_digit(index as usize));
+        for (digit, letter) in text.iter_mut().enumerate() {
+            let six = if digit < 21 { value >> (122 - digit * 6) } else { value << 4 };
+            *letter = base64_digit((six & 0x3f) as usize);
         }
-        text.push(base64_digit(((value & 0x3) << 4) as usize));
-        f.write_str(&text)
+        text.iter().try_for_each(|letter| f.write_char(*letter))
     }
 }
 

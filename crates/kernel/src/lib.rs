@@ -2,12 +2,18 @@
 //!
 //! Start at [`port`] for what a node asks of the world outside it, and at [`error_code`] for what a broker may answer.
 //!
+//! [`option`] holds every setting there is.
+//!
 //! *Invariant:* nothing here waits, opens, spawns or asks for the time. Ports are traits; their implementations live in
 //! `host` (the real world) and `sim` (the simulated one).
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
 pub mod error_code;
 pub mod ids;
+pub mod limits;
 pub mod offset;
+pub mod option;
 pub mod port;
 pub mod time;
 

@@ -80,3 +80,43 @@ pub fn encode_request<R: Request>(
 }
 
 const RESPONSE_CAPACITY: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::RequestHeaderView;
+    use crate::messages::heartbeat_request::HeartbeatRequest;
+
+    #[test]
+    fn frames_come_apart_as_they_arrive() {
+        let mut received = BytesMut::new();
+        let mut frames = Vec::new();
+        for byte in [0, 0, 0, 2, b'h', b'i', 0, 0, 0, 0, 0, 0, 0, 1, b'!', 0] {
+            received.extend_from_slice(&[byte]);
+            while let Some(frame) = split(&mut received, 16).expect("no frame is too large") {
+                frames.push(frame);
+            }
+        }
+        assert_eq!(frames, [&b"hi"[..], b"", b"!"]);
+        assert_eq!(&received[..], [0]);
+    }
+
+    #[test]
+    fn the_size_of_a_frame_is_known_and_judged_before_its_body_arrives() {
+        assert_eq!(peek_len(&[0, 0, 1], 100), Ok(None));
+        assert_eq!(peek_len(&[0, 0, 0, 100], 100), Ok(Some(100)));
+        assert_eq!(peek_len(&[0, 0, 0, 101], 100), Err(FrameError::TooLarge { len: 101, max: 100 }));
+        assert_eq!(peek_len(&[0xff, 0xff, 0xff, 0xff], 100), Err(FrameError::Negative(-1)));
+    }
+
+    #[test]
+    fn a_request_frame_holds_header_and_body() {
+        let request = HeartbeatRequest { group_id: "g".to_owned(), generation_id: 3, ..Default::default() };
+        let frame = encode_request(&request, 4, 11, Some("me")).expect("it fits");
+        let mut received = BytesMut::from(&frame[..]);
+        let frame = split(&mut received, 1000).expect("it is small").expect("it is whole");
+        let (header, body) = RequestHeaderView::decode(&frame).expect("it is valid");
+        assert_eq!((header.request_api_key, header.request_api_version, header.correlation_id), (12, 4, 11));
+        assert_eq!(HeartbeatRequest::decode(&frame[body..], 4), Ok(request));
+    }
+}

@@ -60,3 +60,55 @@ fn known(api_key: i16, version: i16) -> Result<&'static api_table::Api, EncodeEr
     let kind = EncodeErrorKind::UnknownApiKey;
     api_table::lookup(api_key).ok_or(EncodeError { message: "header", version, kind })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(api_key: i16, version: i16) -> RequestHeader {
+        RequestHeader {
+            request_api_key: api_key,
+            request_api_version: version,
+            correlation_id: 7,
+            client_id: Some("me".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_form_of_a_header_follows_from_the_api_and_version() {
+        for (api_key, version, len) in [(3, 8, 12), (3, 9, 13), (17, 1, 12), (18, 2, 12), (18, 99, 13)] {
+            let mut out = Writer::new();
+            header(api_key, version).encode(&mut out).expect("it fits");
+            out.raw(&[1, 2, 3]);
+            let bytes = out.into_bytes().expect("nothing lies in a file");
+            let (view, body) = RequestHeaderView::decode(&bytes).expect("it is valid");
+            assert_eq!((view.to_owned(), body), (header(api_key, version), len));
+        }
+    }
+
+    #[test]
+    fn a_null_client_id_is_a_client_without_a_name() {
+        let (view, body) =
+            RequestHeaderView::decode(&[0, 3, 0, 1, 0, 0, 0, 9, 0xff, 0xff]).expect("it is valid");
+        assert_eq!((view.client_id, view.correlation_id, body), (None, 9, 10));
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused() {
+        let kind = |frame: &[u8]| RequestHeaderView::decode(frame).map_err(|error| error.kind).err();
+        assert_eq!(kind(&[]), Some(DecodeErrorKind::Truncated));
+        assert_eq!(kind(&[0, 3, 0, 1, 0, 0, 0, 9, 0, 5, b'x']), Some(DecodeErrorKind::Truncated));
+        assert_eq!(kind(&[0, 4, 0, 1, 0, 0, 0, 9, 0xff, 0xff]), Some(DecodeErrorKind::UnknownApiKey));
+    }
+
+    #[test]
+    fn answers_to_flexible_requests_have_tags_unless_they_tell_the_versions() {
+        for (api_key, version, len) in [(3, 8, 4), (3, 9, 5), (18, 3, 4), (18, 5, 4)] {
+            let mut out = Writer::new();
+            ResponseHeader { correlation_id: 7 }.encode(&mut out, api_key, version).expect("it fits");
+            let bytes = out.into_bytes().expect("nothing lies in a file");
+            let (header, body) = ResponseHeader::decode(&bytes, api_key, version).expect("it is valid");
+            assert_eq!((header.correlation_id, body, bytes.len()), (7, len, len));
+        }
+    }
+}

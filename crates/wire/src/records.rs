@@ -71,3 +71,36 @@ fn number(reader: &mut Reader<'_>, wrong: DecodeErrorKind) -> i16 {
 }
 
 const METADATA_FRAME_VERSION: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::offset_commit_key::OffsetCommitKey;
+    use super::offset_commit_value::OffsetCommitValue;
+    use super::topic_record::TopicRecord;
+    use super::*;
+
+    #[test]
+    fn keys_begin_with_their_type_and_values_with_their_version() {
+        let key = OffsetCommitKey { group: "g".to_owned(), topic: "t".to_owned(), partition: 2 };
+        let bytes = encode_key(OffsetCommitKey::TYPE, &key).expect("it fits");
+        assert_eq!(bytes, [0, 1, 0, 1, b'g', 0, 1, b't', 0, 0, 0, 2][..]);
+        let (record_type, rest) = split_prefix(&bytes).expect("it has a type");
+        assert_eq!((record_type, OffsetCommitKey::decode(rest, 0)), (1, Ok(key)));
+        let value = OffsetCommitValue { offset: 5, ..Default::default() };
+        let bytes = encode_versioned(&value, 3).expect("it fits");
+        assert_eq!(decode_versioned(&bytes), Ok(value));
+        assert!(split_prefix(&[0]).is_err());
+        assert!(decode_versioned::<OffsetCommitValue>(&[0, 9, 0]).is_err());
+    }
+
+    #[test]
+    fn metadata_records_say_frame_type_and_version() {
+        let record = TopicRecord { name: "t".to_owned(), topic_id: kernel::Uuid::METADATA_TOPIC };
+        let bytes = encode_metadata(TopicRecord::TYPE, &record, 0).expect("it fits");
+        let (record_type, version, rest) = split_metadata(&bytes).expect("it is framed");
+        assert_eq!((record_type, version, TopicRecord::decode(rest, 0)), (2, 0, Ok(record)));
+        for wrong in [&[][..], &[0, 2, 0], &[2, 2, 0], &[1, 0xff, 0xff, 0x7f, 0], &[1, 2]] {
+            assert!(split_metadata(wrong).is_err(), "{wrong:02x?}");
+        }
+    }
+}

@@ -3,7 +3,9 @@
 //! Each command is a module with `run(args)`; this file only knows their names.
 
 mod check;
+mod docs;
 mod r#gen;
+mod test;
 
 use std::process::ExitCode;
 
@@ -12,7 +14,9 @@ pub type Outcome = Result<(), String>;
 
 const COMMANDS: &str = "commands:
   check   the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
-  gen     the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares";
+  docs    docs/config.md from the options in kernel; --check only compares
+  gen     the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
+  test    every test that can run here, those with other people's clients included; names what it skipped";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -20,13 +24,18 @@ fn main() -> ExitCode {
     let rest: Vec<String> = args.collect();
     let outcome = match command.as_str() {
         "check" => check::run(&rest),
+        "docs" => docs::run(&rest),
         "gen" => r#gen::run(&rest),
+        "test" => test::run(&rest),
         _ => Err(format!("usage: cargo xtask COMMAND\n{COMMANDS}")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("{message}");
+            // A command that has said everything itself gives no message.
+            if !message.is_empty() {
+                eprintln!("{message}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -387,287 +387,287 @@ pub mod records {
     };
 }
 
-/// Calls the macro it is given with `module Type` for each request, response and record there is.
+/// Calls the macro it is given with `group module Owned View` for each request, response and record there is.
 #[macro_export]
 macro_rules! for_every_message {
     ($visit:ident) => {
         $visit! {
-            records abort_transaction_record AbortTransactionRecord
-            records aborted_txn AbortedTxn
-            records access_control_entry_record AccessControlEntryRecord
-            messages add_offsets_to_txn_request AddOffsetsToTxnRequest
-            messages add_offsets_to_txn_response AddOffsetsToTxnResponse
-            messages add_partitions_to_txn_request AddPartitionsToTxnRequest
-            messages add_partitions_to_txn_response AddPartitionsToTxnResponse
-            messages add_raft_voter_request AddRaftVoterRequest
-            messages add_raft_voter_response AddRaftVoterResponse
-            messages allocate_producer_ids_request AllocateProducerIdsRequest
-            messages allocate_producer_ids_response AllocateProducerIdsResponse
-            messages alter_client_quotas_request AlterClientQuotasRequest
-            messages alter_client_quotas_response AlterClientQuotasResponse
-            messages alter_configs_request AlterConfigsRequest
-            messages alter_configs_response AlterConfigsResponse
-            messages alter_partition_reassignments_request AlterPartitionReassignmentsRequest
-            messages alter_partition_reassignments_response AlterPartitionReassignmentsResponse
-            messages alter_partition_request AlterPartitionRequest
-            messages alter_partition_response AlterPartitionResponse
-            messages alter_replica_log_dirs_request AlterReplicaLogDirsRequest
-            messages alter_replica_log_dirs_response AlterReplicaLogDirsResponse
-            messages alter_share_group_offsets_request AlterShareGroupOffsetsRequest
-            messages alter_share_group_offsets_response AlterShareGroupOffsetsResponse
-            messages alter_user_scram_credentials_request AlterUserScramCredentialsRequest
-            messages alter_user_scram_credentials_response AlterUserScramCredentialsResponse
-            messages api_versions_request ApiVersionsRequest
-            messages api_versions_response ApiVersionsResponse
-            messages assign_replicas_to_dirs_request AssignReplicasToDirsRequest
-            messages assign_replicas_to_dirs_response AssignReplicasToDirsResponse
-            messages begin_quorum_epoch_request BeginQuorumEpochRequest
-            messages begin_quorum_epoch_response BeginQuorumEpochResponse
-            records begin_transaction_record BeginTransactionRecord
-            messages broker_heartbeat_request BrokerHeartbeatRequest
-            messages broker_heartbeat_response BrokerHeartbeatResponse
-            records broker_registration_change_record BrokerRegistrationChangeRecord
-            messages broker_registration_request BrokerRegistrationRequest
-            messages broker_registration_response BrokerRegistrationResponse
-            records clear_elr_record ClearElrRecord
-            records client_quota_record ClientQuotaRecord
-            records config_record ConfigRecord
-            records consumer_group_current_member_assignment_key ConsumerGroupCurrentMemberAssignmentKey
-            records consumer_group_current_member_assignment_value ConsumerGroupCurrentMemberAssignmentValue
-            messages consumer_group_describe_request ConsumerGroupDescribeRequest
-            messages consumer_group_describe_response ConsumerGroupDescribeResponse
-            messages consumer_group_heartbeat_request ConsumerGroupHeartbeatRequest
-            messages consumer_group_heartbeat_response ConsumerGroupHeartbeatResponse
-            records consumer_group_member_metadata_key ConsumerGroupMemberMetadataKey
-            records consumer_group_member_metadata_value ConsumerGroupMemberMetadataValue
-            records consumer_group_metadata_key ConsumerGroupMetadataKey
-            records consumer_group_metadata_value ConsumerGroupMetadataValue
-            records consumer_group_partition_metadata_key ConsumerGroupPartitionMetadataKey
-            records consumer_group_partition_metadata_value ConsumerGroupPartitionMetadataValue
-            records consumer_group_regular_expression_key ConsumerGroupRegularExpressionKey
-            records consumer_group_regular_expression_value ConsumerGroupRegularExpressionValue
-            records consumer_group_target_assignment_member_key ConsumerGroupTargetAssignmentMemberKey
-            records consumer_group_target_assignment_member_value ConsumerGroupTargetAssignmentMemberValue
-            records consumer_group_target_assignment_metadata_key ConsumerGroupTargetAssignmentMetadataKey
-            records consumer_group_target_assignment_metadata_value ConsumerGroupTargetAssignmentMetadataValue
-            records consumer_protocol_assignment ConsumerProtocolAssignment
-            records consumer_protocol_subscription ConsumerProtocolSubscription
-            records control_record_type_schema ControlRecordTypeSchema
-            messages controller_registration_request ControllerRegistrationRequest
-            messages controller_registration_response ControllerRegistrationResponse
-            messages create_acls_request CreateAclsRequest
-            messages create_acls_response CreateAclsResponse
-            messages create_delegation_token_request CreateDelegationTokenRequest
-            messages create_delegation_token_response CreateDelegationTokenResponse
-            messages create_partitions_request CreatePartitionsRequest
-            messages create_partitions_response CreatePartitionsResponse
-            messages create_topics_request CreateTopicsRequest
-            messages create_topics_response CreateTopicsResponse
-            records default_principal_data DefaultPrincipalData
-            records delegation_token_record DelegationTokenRecord
-            messages delete_acls_request DeleteAclsRequest
-            messages delete_acls_response DeleteAclsResponse
-            messages delete_groups_request DeleteGroupsRequest
-            messages delete_groups_response DeleteGroupsResponse
-            messages delete_records_request DeleteRecordsRequest
-            messages delete_records_response DeleteRecordsResponse
-            messages delete_share_group_offsets_request DeleteShareGroupOffsetsRequest
-            messages delete_share_group_offsets_response DeleteShareGroupOffsetsResponse
-            messages delete_share_group_state_request DeleteShareGroupStateRequest
-            messages delete_share_group_state_response DeleteShareGroupStateResponse
-            messages delete_topics_request DeleteTopicsRequest
-            messages delete_topics_response DeleteTopicsResponse
-            messages describe_acls_request DescribeAclsRequest
-            messages describe_acls_response DescribeAclsResponse
-            messages describe_client_quotas_request DescribeClientQuotasRequest
-            messages describe_client_quotas_response DescribeClientQuotasResponse
-            messages describe_cluster_request DescribeClusterRequest
-            messages describe_cluster_response DescribeClusterResponse
-            messages describe_configs_request DescribeConfigsRequest
-            messages describe_configs_response DescribeConfigsResponse
-            messages describe_delegation_token_request DescribeDelegationTokenRequest
-            messages describe_delegation_token_response DescribeDelegationTokenResponse
-            messages describe_groups_request DescribeGroupsRequest
-            messages describe_groups_response DescribeGroupsResponse
-            messages describe_log_dirs_request DescribeLogDirsRequest
-            messages describe_log_dirs_response DescribeLogDirsResponse
-            messages describe_producers_request DescribeProducersRequest
-            messages describe_producers_response DescribeProducersResponse
-            messages describe_quorum_request DescribeQuorumRequest
-            messages describe_quorum_response DescribeQuorumResponse
-            messages describe_share_group_offsets_request DescribeShareGroupOffsetsRequest
-            messages describe_share_group_offsets_response DescribeShareGroupOffsetsResponse
-            messages describe_topic_partitions_request DescribeTopicPartitionsRequest
-            messages describe_topic_partitions_response DescribeTopicPartitionsResponse
-            messages describe_transactions_request DescribeTransactionsRequest
-            messages describe_transactions_response DescribeTransactionsResponse
-            messages describe_user_scram_credentials_request DescribeUserScramCredentialsRequest
-            messages describe_user_scram_credentials_response DescribeUserScramCredentialsResponse
-            messages elect_leaders_request ElectLeadersRequest
-            messages elect_leaders_response ElectLeadersResponse
-            messages end_quorum_epoch_request EndQuorumEpochRequest
-            messages end_quorum_epoch_response EndQuorumEpochResponse
-            records end_transaction_record EndTransactionRecord
-            records end_txn_marker EndTxnMarker
-            messages end_txn_request EndTxnRequest
-            messages end_txn_response EndTxnResponse
-            messages envelope_request EnvelopeRequest
-            messages envelope_response EnvelopeResponse
-            messages expire_delegation_token_request ExpireDelegationTokenRequest
-            messages expire_delegation_token_response ExpireDelegationTokenResponse
-            records feature_level_record FeatureLevelRecord
-            records fence_broker_record FenceBrokerRecord
-            messages fetch_request FetchRequest
-            messages fetch_response FetchResponse
-            messages fetch_snapshot_request FetchSnapshotRequest
-            messages fetch_snapshot_response FetchSnapshotResponse
-            messages find_coordinator_request FindCoordinatorRequest
-            messages find_coordinator_response FindCoordinatorResponse
-            messages get_telemetry_subscriptions_request GetTelemetrySubscriptionsRequest
-            messages get_telemetry_subscriptions_response GetTelemetrySubscriptionsResponse
-            records group_metadata_key GroupMetadataKey
-            records group_metadata_value GroupMetadataValue
-            messages heartbeat_request HeartbeatRequest
-            messages heartbeat_response HeartbeatResponse
-            messages incremental_alter_configs_request IncrementalAlterConfigsRequest
-            messages incremental_alter_configs_response IncrementalAlterConfigsResponse
-            messages init_producer_id_request InitProducerIdRequest
-            messages init_producer_id_response InitProducerIdResponse
-            messages initialize_share_group_state_request InitializeShareGroupStateRequest
-            messages initialize_share_group_state_response InitializeShareGroupStateResponse
-            messages join_group_request JoinGroupRequest
-            messages join_group_response JoinGroupResponse
-            records kraft_version_record KRaftVersionRecord
-            records leader_change_message LeaderChangeMessage
-            messages leave_group_request LeaveGroupRequest
-            messages leave_group_response LeaveGroupResponse
-            records legacy_offset_commit_key LegacyOffsetCommitKey
-            records legacy_offset_commit_value LegacyOffsetCommitValue
-            messages list_config_resources_request ListConfigResourcesRequest
-            messages list_config_resources_response ListConfigResourcesResponse
-            messages list_groups_request ListGroupsRequest
-            messages list_groups_response ListGroupsResponse
-            messages list_offsets_request ListOffsetsRequest
-            messages list_offsets_response ListOffsetsResponse
-            messages list_partition_reassignments_request ListPartitionReassignmentsRequest
-            messages list_partition_reassignments_response ListPartitionReassignmentsResponse
-            messages list_transactions_request ListTransactionsRequest
-            messages list_transactions_response ListTransactionsResponse
-            messages metadata_request MetadataRequest
-            messages metadata_response MetadataResponse
-            records no_op_record NoOpRecord
-            records offset_commit_key OffsetCommitKey
-            messages offset_commit_request OffsetCommitRequest
-            messages offset_commit_response OffsetCommitResponse
-            records offset_commit_value OffsetCommitValue
-            messages offset_delete_request OffsetDeleteRequest
-            messages offset_delete_response OffsetDeleteResponse
-            messages offset_fetch_request OffsetFetchRequest
-            messages offset_fetch_response OffsetFetchResponse
-            messages offset_for_leader_epoch_request OffsetForLeaderEpochRequest
-            messages offset_for_leader_epoch_response OffsetForLeaderEpochResponse
-            records partition_change_record PartitionChangeRecord
-            records partition_record PartitionRecord
-            messages produce_request ProduceRequest
-            messages produce_response ProduceResponse
-            records producer_ids_record ProducerIdsRecord
-            records producer_snapshot ProducerSnapshot
-            messages push_telemetry_request PushTelemetryRequest
-            messages push_telemetry_response PushTelemetryResponse
-            records quorum_state_data QuorumStateData
-            messages read_share_group_state_request ReadShareGroupStateRequest
-            messages read_share_group_state_response ReadShareGroupStateResponse
-            messages read_share_group_state_summary_request ReadShareGroupStateSummaryRequest
-            messages read_share_group_state_summary_response ReadShareGroupStateSummaryResponse
-            records register_broker_record RegisterBrokerRecord
-            records register_controller_record RegisterControllerRecord
-            records remote_log_segment_metadata_record RemoteLogSegmentMetadataRecord
-            records remote_log_segment_metadata_snapshot_record RemoteLogSegmentMetadataSnapshotRecord
-            records remote_log_segment_metadata_update_record RemoteLogSegmentMetadataUpdateRecord
-            records remote_partition_delete_metadata_record RemotePartitionDeleteMetadataRecord
-            records remove_access_control_entry_record RemoveAccessControlEntryRecord
-            records remove_delegation_token_record RemoveDelegationTokenRecord
-            messages remove_raft_voter_request RemoveRaftVoterRequest
-            messages remove_raft_voter_response RemoveRaftVoterResponse
-            records remove_topic_record RemoveTopicRecord
-            records remove_user_scram_credential_record RemoveUserScramCredentialRecord
-            messages renew_delegation_token_request RenewDelegationTokenRequest
-            messages renew_delegation_token_response RenewDelegationTokenResponse
-            messages sasl_authenticate_request SaslAuthenticateRequest
-            messages sasl_authenticate_response SaslAuthenticateResponse
-            messages sasl_handshake_request SaslHandshakeRequest
-            messages sasl_handshake_response SaslHandshakeResponse
-            messages share_acknowledge_request ShareAcknowledgeRequest
-            messages share_acknowledge_response ShareAcknowledgeResponse
-            messages share_fetch_request ShareFetchRequest
-            messages share_fetch_response ShareFetchResponse
-            records share_group_current_member_assignment_key ShareGroupCurrentMemberAssignmentKey
-            records share_group_current_member_assignment_value ShareGroupCurrentMemberAssignmentValue
-            messages share_group_describe_request ShareGroupDescribeRequest
-            messages share_group_describe_response ShareGroupDescribeResponse
-            messages share_group_heartbeat_request ShareGroupHeartbeatRequest
-            messages share_group_heartbeat_response ShareGroupHeartbeatResponse
-            records share_group_member_metadata_key ShareGroupMemberMetadataKey
-            records share_group_member_metadata_value ShareGroupMemberMetadataValue
-            records share_group_metadata_key ShareGroupMetadataKey
-            records share_group_metadata_value ShareGroupMetadataValue
-            records share_group_state_partition_metadata_key ShareGroupStatePartitionMetadataKey
-            records share_group_state_partition_metadata_value ShareGroupStatePartitionMetadataValue
-            records share_group_target_assignment_member_key ShareGroupTargetAssignmentMemberKey
-            records share_group_target_assignment_member_value ShareGroupTargetAssignmentMemberValue
-            records share_group_target_assignment_metadata_key ShareGroupTargetAssignmentMetadataKey
-            records share_group_target_assignment_metadata_value ShareGroupTargetAssignmentMetadataValue
-            records share_snapshot_key ShareSnapshotKey
-            records share_snapshot_value ShareSnapshotValue
-            records share_update_key ShareUpdateKey
-            records share_update_value ShareUpdateValue
-            records snapshot_footer_record SnapshotFooterRecord
-            records snapshot_header_record SnapshotHeaderRecord
-            records streams_group_current_member_assignment_key StreamsGroupCurrentMemberAssignmentKey
-            records streams_group_current_member_assignment_value StreamsGroupCurrentMemberAssignmentValue
-            messages streams_group_describe_request StreamsGroupDescribeRequest
-            messages streams_group_describe_response StreamsGroupDescribeResponse
-            messages streams_group_heartbeat_request StreamsGroupHeartbeatRequest
-            messages streams_group_heartbeat_response StreamsGroupHeartbeatResponse
-            records streams_group_member_metadata_key StreamsGroupMemberMetadataKey
-            records streams_group_member_metadata_value StreamsGroupMemberMetadataValue
-            records streams_group_metadata_key StreamsGroupMetadataKey
-            records streams_group_metadata_value StreamsGroupMetadataValue
-            records streams_group_target_assignment_member_key StreamsGroupTargetAssignmentMemberKey
-            records streams_group_target_assignment_member_value StreamsGroupTargetAssignmentMemberValue
-            records streams_group_target_assignment_metadata_key StreamsGroupTargetAssignmentMetadataKey
-            records streams_group_target_assignment_metadata_value StreamsGroupTargetAssignmentMetadataValue
-            messages streams_group_topology_description_update_request StreamsGroupTopologyDescriptionUpdateRequest
-            messages streams_group_topology_description_update_response StreamsGroupTopologyDescriptionUpdateResponse
-            records streams_group_topology_key StreamsGroupTopologyKey
-            records streams_group_topology_value StreamsGroupTopologyValue
-            messages sync_group_request SyncGroupRequest
-            messages sync_group_response SyncGroupResponse
-            records topic_record TopicRecord
-            records transaction_log_key TransactionLogKey
-            records transaction_log_value TransactionLogValue
-            messages txn_offset_commit_request TxnOffsetCommitRequest
-            messages txn_offset_commit_response TxnOffsetCommitResponse
-            records unfence_broker_record UnfenceBrokerRecord
-            records unregister_broker_record UnregisterBrokerRecord
-            messages unregister_broker_request UnregisterBrokerRequest
-            messages unregister_broker_response UnregisterBrokerResponse
-            records unregister_controller_record UnregisterControllerRecord
-            messages unregister_controller_request UnregisterControllerRequest
-            messages unregister_controller_response UnregisterControllerResponse
-            messages update_features_request UpdateFeaturesRequest
-            messages update_features_response UpdateFeaturesResponse
-            messages update_raft_voter_request UpdateRaftVoterRequest
-            messages update_raft_voter_response UpdateRaftVoterResponse
-            records user_scram_credential_record UserScramCredentialRecord
-            messages vote_request VoteRequest
-            messages vote_response VoteResponse
-            records voters_record VotersRecord
-            messages write_share_group_state_request WriteShareGroupStateRequest
-            messages write_share_group_state_response WriteShareGroupStateResponse
-            messages write_txn_markers_request WriteTxnMarkersRequest
-            messages write_txn_markers_response WriteTxnMarkersResponse
-            records zk_migration_state_record ZkMigrationStateRecord
+            records abort_transaction_record AbortTransactionRecord AbortTransactionRecordView
+            records aborted_txn AbortedTxn AbortedTxnView
+            records access_control_entry_record AccessControlEntryRecord AccessControlEntryRecordView
+            messages add_offsets_to_txn_request AddOffsetsToTxnRequest AddOffsetsToTxnRequestView
+            messages add_offsets_to_txn_response AddOffsetsToTxnResponse AddOffsetsToTxnResponseView
+            messages add_partitions_to_txn_request AddPartitionsToTxnRequest AddPartitionsToTxnRequestView
+            messages add_partitions_to_txn_response AddPartitionsToTxnResponse AddPartitionsToTxnResponseView
+            messages add_raft_voter_request AddRaftVoterRequest AddRaftVoterRequestView
+            messages add_raft_voter_response AddRaftVoterResponse AddRaftVoterResponseView
+            messages allocate_producer_ids_request AllocateProducerIdsRequest AllocateProducerIdsRequestView
+            messages allocate_producer_ids_response AllocateProducerIdsResponse AllocateProducerIdsResponseView
+            messages alter_client_quotas_request AlterClientQuotasRequest AlterClientQuotasRequestView
+            messages alter_client_quotas_response AlterClientQuotasResponse AlterClientQuotasResponseView
+            messages alter_configs_request AlterConfigsRequest AlterConfigsRequestView
+            messages alter_configs_response AlterConfigsResponse AlterConfigsResponseView
+            messages alter_partition_reassignments_request AlterPartitionReassignmentsRequest AlterPartitionReassignmentsRequestView
+            messages alter_partition_reassignments_response AlterPartitionReassignmentsResponse AlterPartitionReassignmentsResponseView
+            messages alter_partition_request AlterPartitionRequest AlterPartitionRequestView
+            messages alter_partition_response AlterPartitionResponse AlterPartitionResponseView
+            messages alter_replica_log_dirs_request AlterReplicaLogDirsRequest AlterReplicaLogDirsRequestView
+            messages alter_replica_log_dirs_response AlterReplicaLogDirsResponse AlterReplicaLogDirsResponseView
+            messages alter_share_group_offsets_request AlterShareGroupOffsetsRequest AlterShareGroupOffsetsRequestView
+            messages alter_share_group_offsets_response AlterShareGroupOffsetsResponse AlterShareGroupOffsetsResponseView
+            messages alter_user_scram_credentials_request AlterUserScramCredentialsRequest AlterUserScramCredentialsRequestView
+            messages alter_user_scram_credentials_response AlterUserScramCredentialsResponse AlterUserScramCredentialsResponseView
+            messages api_versions_request ApiVersionsRequest ApiVersionsRequestView
+            messages api_versions_response ApiVersionsResponse ApiVersionsResponseView
+            messages assign_replicas_to_dirs_request AssignReplicasToDirsRequest AssignReplicasToDirsRequestView
+            messages assign_replicas_to_dirs_response AssignReplicasToDirsResponse AssignReplicasToDirsResponseView
+            messages begin_quorum_epoch_request BeginQuorumEpochRequest BeginQuorumEpochRequestView
+            messages begin_quorum_epoch_response BeginQuorumEpochResponse BeginQuorumEpochResponseView
+            records begin_transaction_record BeginTransactionRecord BeginTransactionRecordView
+            messages broker_heartbeat_request BrokerHeartbeatRequest BrokerHeartbeatRequestView
+            messages broker_heartbeat_response BrokerHeartbeatResponse BrokerHeartbeatResponseView
+            records broker_registration_change_record BrokerRegistrationChangeRecord BrokerRegistrationChangeRecordView
+            messages broker_registration_request BrokerRegistrationRequest BrokerRegistrationRequestView
+            messages broker_registration_response BrokerRegistrationResponse BrokerRegistrationResponseView
+            records clear_elr_record ClearElrRecord ClearElrRecordView
+            records client_quota_record ClientQuotaRecord ClientQuotaRecordView
+            records config_record ConfigRecord ConfigRecordView
+            records consumer_group_current_member_assignment_key ConsumerGroupCurrentMemberAssignmentKey ConsumerGroupCurrentMemberAssignmentKeyView
+            records consumer_group_current_member_assignment_value ConsumerGroupCurrentMemberAssignmentValue ConsumerGroupCurrentMemberAssignmentValueView
+            messages consumer_group_describe_request ConsumerGroupDescribeRequest ConsumerGroupDescribeRequestView
+            messages consumer_group_describe_response ConsumerGroupDescribeResponse ConsumerGroupDescribeResponseView
+            messages consumer_group_heartbeat_request ConsumerGroupHeartbeatRequest ConsumerGroupHeartbeatRequestView
+            messages consumer_group_heartbeat_response ConsumerGroupHeartbeatResponse ConsumerGroupHeartbeatResponseView
+            records consumer_group_member_metadata_key ConsumerGroupMemberMetadataKey ConsumerGroupMemberMetadataKeyView
+            records consumer_group_member_metadata_value ConsumerGroupMemberMetadataValue ConsumerGroupMemberMetadataValueView
+            records consumer_group_metadata_key ConsumerGroupMetadataKey ConsumerGroupMetadataKeyView
+            records consumer_group_metadata_value ConsumerGroupMetadataValue ConsumerGroupMetadataValueView
+            records consumer_group_partition_metadata_key ConsumerGroupPartitionMetadataKey ConsumerGroupPartitionMetadataKeyView
+            records consumer_group_partition_metadata_value ConsumerGroupPartitionMetadataValue ConsumerGroupPartitionMetadataValueView
+            records consumer_group_regular_expression_key ConsumerGroupRegularExpressionKey ConsumerGroupRegularExpressionKeyView
+            records consumer_group_regular_expression_value ConsumerGroupRegularExpressionValue ConsumerGroupRegularExpressionValueView
+            records consumer_group_target_assignment_member_key ConsumerGroupTargetAssignmentMemberKey ConsumerGroupTargetAssignmentMemberKeyView
+            records consumer_group_target_assignment_member_value ConsumerGroupTargetAssignmentMemberValue ConsumerGroupTargetAssignmentMemberValueView
+            records consumer_group_target_assignment_metadata_key ConsumerGroupTargetAssignmentMetadataKey ConsumerGroupTargetAssignmentMetadataKeyView
+            records consumer_group_target_assignment_metadata_value ConsumerGroupTargetAssignmentMetadataValue ConsumerGroupTargetAssignmentMetadataValueView
+            records consumer_protocol_assignment ConsumerProtocolAssignment ConsumerProtocolAssignmentView
+            records consumer_protocol_subscription ConsumerProtocolSubscription ConsumerProtocolSubscriptionView
+            records control_record_type_schema ControlRecordTypeSchema ControlRecordTypeSchemaView
+            messages controller_registration_request ControllerRegistrationRequest ControllerRegistrationRequestView
+            messages controller_registration_response ControllerRegistrationResponse ControllerRegistrationResponseView
+            messages create_acls_request CreateAclsRequest CreateAclsRequestView
+            messages create_acls_response CreateAclsResponse CreateAclsResponseView
+            messages create_delegation_token_request CreateDelegationTokenRequest CreateDelegationTokenRequestView
+            messages create_delegation_token_response CreateDelegationTokenResponse CreateDelegationTokenResponseView
+            messages create_partitions_request CreatePartitionsRequest CreatePartitionsRequestView
+            messages create_partitions_response CreatePartitionsResponse CreatePartitionsResponseView
+            messages create_topics_request CreateTopicsRequest CreateTopicsRequestView
+            messages create_topics_response CreateTopicsResponse CreateTopicsResponseView
+            records default_principal_data DefaultPrincipalData DefaultPrincipalDataView
+            records delegation_token_record DelegationTokenRecord DelegationTokenRecordView
+            messages delete_acls_request DeleteAclsRequest DeleteAclsRequestView
+            messages delete_acls_response DeleteAclsResponse DeleteAclsResponseView
+            messages delete_groups_request DeleteGroupsRequest DeleteGroupsRequestView
+            messages delete_groups_response DeleteGroupsResponse DeleteGroupsResponseView
+            messages delete_records_request DeleteRecordsRequest DeleteRecordsRequestView
+            messages delete_records_response DeleteRecordsResponse DeleteRecordsResponseView
+            messages delete_share_group_offsets_request DeleteShareGroupOffsetsRequest DeleteShareGroupOffsetsRequestView
+            messages delete_share_group_offsets_response DeleteShareGroupOffsetsResponse DeleteShareGroupOffsetsResponseView
+            messages delete_share_group_state_request DeleteShareGroupStateRequest DeleteShareGroupStateRequestView
+            messages delete_share_group_state_response DeleteShareGroupStateResponse DeleteShareGroupStateResponseView
+            messages delete_topics_request DeleteTopicsRequest DeleteTopicsRequestView
+            messages delete_topics_response DeleteTopicsResponse DeleteTopicsResponseView
+            messages describe_acls_request DescribeAclsRequest DescribeAclsRequestView
+            messages describe_acls_response DescribeAclsResponse DescribeAclsResponseView
+            messages describe_client_quotas_request DescribeClientQuotasRequest DescribeClientQuotasRequestView
+            messages describe_client_quotas_response DescribeClientQuotasResponse DescribeClientQuotasResponseView
+            messages describe_cluster_request DescribeClusterRequest DescribeClusterRequestView
+            messages describe_cluster_response DescribeClusterResponse DescribeClusterResponseView
+            messages describe_configs_request DescribeConfigsRequest DescribeConfigsRequestView
+            messages describe_configs_response DescribeConfigsResponse DescribeConfigsResponseView
+            messages describe_delegation_token_request DescribeDelegationTokenRequest DescribeDelegationTokenRequestView
+            messages describe_delegation_token_response DescribeDelegationTokenResponse DescribeDelegationTokenResponseView
+            messages describe_groups_request DescribeGroupsRequest DescribeGroupsRequestView
+            messages describe_groups_response DescribeGroupsResponse DescribeGroupsResponseView
+            messages describe_log_dirs_request DescribeLogDirsRequest DescribeLogDirsRequestView
+            messages describe_log_dirs_response DescribeLogDirsResponse DescribeLogDirsResponseView
+            messages describe_producers_request DescribeProducersRequest DescribeProducersRequestView
+            messages describe_producers_response DescribeProducersResponse DescribeProducersResponseView
+            messages describe_quorum_request DescribeQuorumRequest DescribeQuorumRequestView
+            messages describe_quorum_response DescribeQuorumResponse DescribeQuorumResponseView
+            messages describe_share_group_offsets_request DescribeShareGroupOffsetsRequest DescribeShareGroupOffsetsRequestView
+            messages describe_share_group_offsets_response DescribeShareGroupOffsetsResponse DescribeShareGroupOffsetsResponseView
+            messages describe_topic_partitions_request DescribeTopicPartitionsRequest DescribeTopicPartitionsRequestView
+            messages describe_topic_partitions_response DescribeTopicPartitionsResponse DescribeTopicPartitionsResponseView
+            messages describe_transactions_request DescribeTransactionsRequest DescribeTransactionsRequestView
+            messages describe_transactions_response DescribeTransactionsResponse DescribeTransactionsResponseView
+            messages describe_user_scram_credentials_request DescribeUserScramCredentialsRequest DescribeUserScramCredentialsRequestView
+            messages describe_user_scram_credentials_response DescribeUserScramCredentialsResponse DescribeUserScramCredentialsResponseView
+            messages elect_leaders_request ElectLeadersRequest ElectLeadersRequestView
+            messages elect_leaders_response ElectLeadersResponse ElectLeadersResponseView
+            messages end_quorum_epoch_request EndQuorumEpochRequest EndQuorumEpochRequestView
+            messages end_quorum_epoch_response EndQuorumEpochResponse EndQuorumEpochResponseView
+            records end_transaction_record EndTransactionRecord EndTransactionRecordView
+            records end_txn_marker EndTxnMarker EndTxnMarkerView
+            messages end_txn_request EndTxnRequest EndTxnRequestView
+            messages end_txn_response EndTxnResponse EndTxnResponseView
+            messages envelope_request EnvelopeRequest EnvelopeRequestView
+            messages envelope_response EnvelopeResponse EnvelopeResponseView
+            messages expire_delegation_token_request ExpireDelegationTokenRequest ExpireDelegationTokenRequestView
+            messages expire_delegation_token_response ExpireDelegationTokenResponse ExpireDelegationTokenResponseView
+            records feature_level_record FeatureLevelRecord FeatureLevelRecordView
+            records fence_broker_record FenceBrokerRecord FenceBrokerRecordView
+            messages fetch_request FetchRequest FetchRequestView
+            messages fetch_response FetchResponse FetchResponseView
+            messages fetch_snapshot_request FetchSnapshotRequest FetchSnapshotRequestView
+            messages fetch_snapshot_response FetchSnapshotResponse FetchSnapshotResponseView
+            messages find_coordinator_request FindCoordinatorRequest FindCoordinatorRequestView
+            messages find_coordinator_response FindCoordinatorResponse FindCoordinatorResponseView
+            messages get_telemetry_subscriptions_request GetTelemetrySubscriptionsRequest GetTelemetrySubscriptionsRequestView
+            messages get_telemetry_subscriptions_response GetTelemetrySubscriptionsResponse GetTelemetrySubscriptionsResponseView
+            records group_metadata_key GroupMetadataKey GroupMetadataKeyView
+            records group_metadata_value GroupMetadataValue GroupMetadataValueView
+            messages heartbeat_request HeartbeatRequest HeartbeatRequestView
+            messages heartbeat_response HeartbeatResponse HeartbeatResponseView
+            messages incremental_alter_configs_request IncrementalAlterConfigsRequest IncrementalAlterConfigsRequestView
+            messages incremental_alter_configs_response IncrementalAlterConfigsResponse IncrementalAlterConfigsResponseView
+            messages init_producer_id_request InitProducerIdRequest InitProducerIdRequestView
+            messages init_producer_id_response InitProducerIdResponse InitProducerIdResponseView
+            messages initialize_share_group_state_request InitializeShareGroupStateRequest InitializeShareGroupStateRequestView
+            messages initialize_share_group_state_response InitializeShareGroupStateResponse InitializeShareGroupStateResponseView
+            messages join_group_request JoinGroupRequest JoinGroupRequestView
+            messages join_group_response JoinGroupResponse JoinGroupResponseView
+            records kraft_version_record KRaftVersionRecord KRaftVersionRecordView
+            records leader_change_message LeaderChangeMessage LeaderChangeMessageView
+            messages leave_group_request LeaveGroupRequest LeaveGroupRequestView
+            messages leave_group_response LeaveGroupResponse LeaveGroupResponseView
+            records legacy_offset_commit_key LegacyOffsetCommitKey LegacyOffsetCommitKeyView
+            records legacy_offset_commit_value LegacyOffsetCommitValue LegacyOffsetCommitValueView
+            messages list_config_resources_request ListConfigResourcesRequest ListConfigResourcesRequestView
+            messages list_config_resources_response ListConfigResourcesResponse ListConfigResourcesResponseView
+            messages list_groups_request ListGroupsRequest ListGroupsRequestView
+            messages list_groups_response ListGroupsResponse ListGroupsResponseView
+            messages list_offsets_request ListOffsetsRequest ListOffsetsRequestView
+            messages list_offsets_response ListOffsetsResponse ListOffsetsResponseView
+            messages list_partition_reassignments_request ListPartitionReassignmentsRequest ListPartitionReassignmentsRequestView
+            messages list_partition_reassignments_response ListPartitionReassignmentsResponse ListPartitionReassignmentsResponseView
+            messages list_transactions_request ListTransactionsRequest ListTransactionsRequestView
+            messages list_transactions_response ListTransactionsResponse ListTransactionsResponseView
+            messages metadata_request MetadataRequest MetadataRequestView
+            messages metadata_response MetadataResponse MetadataResponseView
+            records no_op_record NoOpRecord NoOpRecordView
+            records offset_commit_key OffsetCommitKey OffsetCommitKeyView
+            messages offset_commit_request OffsetCommitRequest OffsetCommitRequestView
+            messages offset_commit_response OffsetCommitResponse OffsetCommitResponseView
+            records offset_commit_value OffsetCommitValue OffsetCommitValueView
+            messages offset_delete_request OffsetDeleteRequest OffsetDeleteRequestView
+            messages offset_delete_response OffsetDeleteResponse OffsetDeleteResponseView
+            messages offset_fetch_request OffsetFetchRequest OffsetFetchRequestView
+            messages offset_fetch_response OffsetFetchResponse OffsetFetchResponseView
+            messages offset_for_leader_epoch_request OffsetForLeaderEpochRequest OffsetForLeaderEpochRequestView
+            messages offset_for_leader_epoch_response OffsetForLeaderEpochResponse OffsetForLeaderEpochResponseView
+            records partition_change_record PartitionChangeRecord PartitionChangeRecordView
+            records partition_record PartitionRecord PartitionRecordView
+            messages produce_request ProduceRequest ProduceRequestView
+            messages produce_response ProduceResponse ProduceResponseView
+            records producer_ids_record ProducerIdsRecord ProducerIdsRecordView
+            records producer_snapshot ProducerSnapshot ProducerSnapshotView
+            messages push_telemetry_request PushTelemetryRequest PushTelemetryRequestView
+            messages push_telemetry_response PushTelemetryResponse PushTelemetryResponseView
+            records quorum_state_data QuorumStateData QuorumStateDataView
+            messages read_share_group_state_request ReadShareGroupStateRequest ReadShareGroupStateRequestView
+            messages read_share_group_state_response ReadShareGroupStateResponse ReadShareGroupStateResponseView
+            messages read_share_group_state_summary_request ReadShareGroupStateSummaryRequest ReadShareGroupStateSummaryRequestView
+            messages read_share_group_state_summary_response ReadShareGroupStateSummaryResponse ReadShareGroupStateSummaryResponseView
+            records register_broker_record RegisterBrokerRecord RegisterBrokerRecordView
+            records register_controller_record RegisterControllerRecord RegisterControllerRecordView
+            records remote_log_segment_metadata_record RemoteLogSegmentMetadataRecord RemoteLogSegmentMetadataRecordView
+            records remote_log_segment_metadata_snapshot_record RemoteLogSegmentMetadataSnapshotRecord RemoteLogSegmentMetadataSnapshotRecordView
+            records remote_log_segment_metadata_update_record RemoteLogSegmentMetadataUpdateRecord RemoteLogSegmentMetadataUpdateRecordView
+            records remote_partition_delete_metadata_record RemotePartitionDeleteMetadataRecord RemotePartitionDeleteMetadataRecordView
+            records remove_access_control_entry_record RemoveAccessControlEntryRecord RemoveAccessControlEntryRecordView
+            records remove_delegation_token_record RemoveDelegationTokenRecord RemoveDelegationTokenRecordView
+            messages remove_raft_voter_request RemoveRaftVoterRequest RemoveRaftVoterRequestView
+            messages remove_raft_voter_response RemoveRaftVoterResponse RemoveRaftVoterResponseView
+            records remove_topic_record RemoveTopicRecord RemoveTopicRecordView
+            records remove_user_scram_credential_record RemoveUserScramCredentialRecord RemoveUserScramCredentialRecordView
+            messages renew_delegation_token_request RenewDelegationTokenRequest RenewDelegationTokenRequestView
+            messages renew_delegation_token_response RenewDelegationTokenResponse RenewDelegationTokenResponseView
+            messages sasl_authenticate_request SaslAuthenticateRequest SaslAuthenticateRequestView
+            messages sasl_authenticate_response SaslAuthenticateResponse SaslAuthenticateResponseView
+            messages sasl_handshake_request SaslHandshakeRequest SaslHandshakeRequestView
+            messages sasl_handshake_response SaslHandshakeResponse SaslHandshakeResponseView
+            messages share_acknowledge_request ShareAcknowledgeRequest ShareAcknowledgeRequestView
+            messages share_acknowledge_response ShareAcknowledgeResponse ShareAcknowledgeResponseView
+            messages share_fetch_request ShareFetchRequest ShareFetchRequestView
+            messages share_fetch_response ShareFetchResponse ShareFetchResponseView
+            records share_group_current_member_assignment_key ShareGroupCurrentMemberAssignmentKey ShareGroupCurrentMemberAssignmentKeyView
+            records share_group_current_member_assignment_value ShareGroupCurrentMemberAssignmentValue ShareGroupCurrentMemberAssignmentValueView
+            messages share_group_describe_request ShareGroupDescribeRequest ShareGroupDescribeRequestView
+            messages share_group_describe_response ShareGroupDescribeResponse ShareGroupDescribeResponseView
+            messages share_group_heartbeat_request ShareGroupHeartbeatRequest ShareGroupHeartbeatRequestView
+            messages share_group_heartbeat_response ShareGroupHeartbeatResponse ShareGroupHeartbeatResponseView
+            records share_group_member_metadata_key ShareGroupMemberMetadataKey ShareGroupMemberMetadataKeyView
+            records share_group_member_metadata_value ShareGroupMemberMetadataValue ShareGroupMemberMetadataValueView
+            records share_group_metadata_key ShareGroupMetadataKey ShareGroupMetadataKeyView
+            records share_group_metadata_value ShareGroupMetadataValue ShareGroupMetadataValueView
+            records share_group_state_partition_metadata_key ShareGroupStatePartitionMetadataKey ShareGroupStatePartitionMetadataKeyView
+            records share_group_state_partition_metadata_value ShareGroupStatePartitionMetadataValue ShareGroupStatePartitionMetadataValueView
+            records share_group_target_assignment_member_key ShareGroupTargetAssignmentMemberKey ShareGroupTargetAssignmentMemberKeyView
+            records share_group_target_assignment_member_value ShareGroupTargetAssignmentMemberValue ShareGroupTargetAssignmentMemberValueView
+            records share_group_target_assignment_metadata_key ShareGroupTargetAssignmentMetadataKey ShareGroupTargetAssignmentMetadataKeyView
+            records share_group_target_assignment_metadata_value ShareGroupTargetAssignmentMetadataValue ShareGroupTargetAssignmentMetadataValueView
+            records share_snapshot_key ShareSnapshotKey ShareSnapshotKeyView
+            records share_snapshot_value ShareSnapshotValue ShareSnapshotValueView
+            records share_update_key ShareUpdateKey ShareUpdateKeyView
+            records share_update_value ShareUpdateValue ShareUpdateValueView
+            records snapshot_footer_record SnapshotFooterRecord SnapshotFooterRecordView
+            records snapshot_header_record SnapshotHeaderRecord SnapshotHeaderRecordView
+            records streams_group_current_member_assignment_key StreamsGroupCurrentMemberAssignmentKey StreamsGroupCurrentMemberAssignmentKeyView
+            records streams_group_current_member_assignment_value StreamsGroupCurrentMemberAssignmentValue StreamsGroupCurrentMemberAssignmentValueView
+            messages streams_group_describe_request StreamsGroupDescribeRequest StreamsGroupDescribeRequestView
+            messages streams_group_describe_response StreamsGroupDescribeResponse StreamsGroupDescribeResponseView
+            messages streams_group_heartbeat_request StreamsGroupHeartbeatRequest StreamsGroupHeartbeatRequestView
+            messages streams_group_heartbeat_response StreamsGroupHeartbeatResponse StreamsGroupHeartbeatResponseView
+            records streams_group_member_metadata_key StreamsGroupMemberMetadataKey StreamsGroupMemberMetadataKeyView
+            records streams_group_member_metadata_value StreamsGroupMemberMetadataValue StreamsGroupMemberMetadataValueView
+            records streams_group_metadata_key StreamsGroupMetadataKey StreamsGroupMetadataKeyView
+            records streams_group_metadata_value StreamsGroupMetadataValue StreamsGroupMetadataValueView
+            records streams_group_target_assignment_member_key StreamsGroupTargetAssignmentMemberKey StreamsGroupTargetAssignmentMemberKeyView
+            records streams_group_target_assignment_member_value StreamsGroupTargetAssignmentMemberValue StreamsGroupTargetAssignmentMemberValueView
+            records streams_group_target_assignment_metadata_key StreamsGroupTargetAssignmentMetadataKey StreamsGroupTargetAssignmentMetadataKeyView
+            records streams_group_target_assignment_metadata_value StreamsGroupTargetAssignmentMetadataValue StreamsGroupTargetAssignmentMetadataValueView
+            messages streams_group_topology_description_update_request StreamsGroupTopologyDescriptionUpdateRequest StreamsGroupTopologyDescriptionUpdateRequestView
+            messages streams_group_topology_description_update_response StreamsGroupTopologyDescriptionUpdateResponse StreamsGroupTopologyDescriptionUpdateResponseView
+            records streams_group_topology_key StreamsGroupTopologyKey StreamsGroupTopologyKeyView
+            records streams_group_topology_value StreamsGroupTopologyValue StreamsGroupTopologyValueView
+            messages sync_group_request SyncGroupRequest SyncGroupRequestView
+            messages sync_group_response SyncGroupResponse SyncGroupResponseView
+            records topic_record TopicRecord TopicRecordView
+            records transaction_log_key TransactionLogKey TransactionLogKeyView
+            records transaction_log_value TransactionLogValue TransactionLogValueView
+            messages txn_offset_commit_request TxnOffsetCommitRequest TxnOffsetCommitRequestView
+            messages txn_offset_commit_response TxnOffsetCommitResponse TxnOffsetCommitResponseView
+            records unfence_broker_record UnfenceBrokerRecord UnfenceBrokerRecordView
+            records unregister_broker_record UnregisterBrokerRecord UnregisterBrokerRecordView
+            messages unregister_broker_request UnregisterBrokerRequest UnregisterBrokerRequestView
+            messages unregister_broker_response UnregisterBrokerResponse UnregisterBrokerResponseView
+            records unregister_controller_record UnregisterControllerRecord UnregisterControllerRecordView
+            messages unregister_controller_request UnregisterControllerRequest UnregisterControllerRequestView
+            messages unregister_controller_response UnregisterControllerResponse UnregisterControllerResponseView
+            messages update_features_request UpdateFeaturesRequest UpdateFeaturesRequestView
+            messages update_features_response UpdateFeaturesResponse UpdateFeaturesResponseView
+            messages update_raft_voter_request UpdateRaftVoterRequest UpdateRaftVoterRequestView
+            messages update_raft_voter_response UpdateRaftVoterResponse UpdateRaftVoterResponseView
+            records user_scram_credential_record UserScramCredentialRecord UserScramCredentialRecordView
+            messages vote_request VoteRequest VoteRequestView
+            messages vote_response VoteResponse VoteResponseView
+            records voters_record VotersRecord VotersRecordView
+            messages write_share_group_state_request WriteShareGroupStateRequest WriteShareGroupStateRequestView
+            messages write_share_group_state_response WriteShareGroupStateResponse WriteShareGroupStateResponseView
+            messages write_txn_markers_request WriteTxnMarkersRequest WriteTxnMarkersRequestView
+            messages write_txn_markers_response WriteTxnMarkersResponse WriteTxnMarkersResponseView
+            records zk_migration_state_record ZkMigrationStateRecord ZkMigrationStateRecordView
         }
     };
 }

@@ -10,6 +10,9 @@ mod records;
 mod view;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use array::{ArrayIter, ArrayView};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use reader::Reader;

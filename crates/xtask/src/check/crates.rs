@@ -15,7 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["kernel", "wire", "host"]),
     ("cli", &["kernel", "wire", "host", "broker", "client"]),
     ("sim", &["kernel", "wire", "storage", "metadata", "coordinator", "host", "broker", "client"]),
-    ("xtask", &[]),
+    ("foreign", &["wire"]),
+    ("xtask", &["kernel"]),
 ];
 
 /// Crates that decide and never wait.

@@ -25,12 +25,12 @@ pub fn modules(messages: &[Message]) -> String {
     }
     let _ = writeln!(
         out,
-        "\n/// Calls the macro it is given with `module Type` for each request, response and record there is.\n\
+        "\n/// Calls the macro it is given with `group module Owned View` for each request, response and record there is.\n\
          #[macro_export]\nmacro_rules! for_every_message {{\n    ($visit:ident) => {{\n        $visit! {{"
     );
     for message in messages.iter().filter(|message| message.kind != Kind::Header) {
         let group = if message.kind == Kind::Record { "records" } else { "messages" };
-        let _ = writeln!(out, "            {group} {} {}", message.module, message.name);
+        let _ = writeln!(out, "            {group} {} {1} {1}View", message.module, message.name);
     }
     out.push_str("        }\n    };\n}\n");
     out

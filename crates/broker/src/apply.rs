@@ -1,0 +1,183 @@
+//! Makes this node what the metadata says: opens the logs of partitions it got, closes those it lost, lets changed options
+//! count.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::option::Overrides;
+use kernel::port::Submission;
+use kernel::{ErrorCode, TopicPartition};
+use metadata::controller::Decision;
+use metadata::image::{ConfigResource, ConfigResourceType};
+use metadata::{Delta, Image, LocalReplica};
+use storage::{Log, OpenParams};
+use tracing::{error, info, warn};
+
+use crate::controller::Deciding;
+use crate::groups::OFFSETS_TOPIC;
+use crate::node::Node;
+use crate::partition::Partition;
+use crate::settings;
+
+impl Node {
+    /// Changes the cluster's facts, and this node with them.
+    pub async fn change<R>(
+        &self,
+        decide: impl FnOnce(&Image, Deciding) -> Decision<R>,
+    ) -> Result<R, ErrorCode> {
+        self.controller.change(decide, |delta, image| self.apply(delta, image)).await
+    }
+
+    fn apply(&self, delta: &Delta, image: &Arc<Image>) {
+        let changes = delta.local_changes(self.id);
+        let configs: Vec<ConfigResource> = delta.configs().cloned().collect();
+        if configs.iter().any(|resource| resource.kind == ConfigResourceType::Broker) {
+            self.reread_options(image);
+            self.apply_topic_settings(image, |_| true);
+        } else {
+            self.apply_topic_settings(image, |topic| configs.contains(&ConfigResource::topic(topic)));
+        }
+        let mut deleted = BTreeMap::new();
+        for replica in &changes.removed {
+            self.remove(replica);
+            deleted.insert(Arc::clone(&replica.topic), replica.topic_id);
+        }
+        for replica in &changes.led {
+            self.lead(replica, image, OpenParams { clean: true, ..OpenParams::default() });
+        }
+        let offsets = image.topic(OFFSETS_TOPIC).map_or(0, |topic| topic.partitions.len());
+        self.groups.set_partitions(i32::try_from(offsets).unwrap_or(i32::MAX));
+        if !deleted.is_empty() {
+            let gone = deleted.iter().filter(|(name, _)| image.topic(name).is_none());
+            let topics: Vec<_> = gone.map(|(name, id)| (&**name, *id)).collect();
+            self.groups.topics_deleted(&topics);
+        }
+    }
+
+    /// Leads a partition from now on, opening its log if it is not open.
+    pub(crate) fn lead(&self, replica: &LocalReplica, image: &Image, params: OpenParams) {
+        let epoch = replica.partition.leader_epoch;
+        let known = self.hosted.by_id(replica.topic_id).and_then(|topic| topic.partition(replica.index));
+        if let Some(partition) = known {
+            partition.set_leader_epoch(epoch);
+            return;
+        }
+        match self.open_log(replica, image, params) {
+            Ok(log) => {
+                let rules = settings::produce_rules(&self.log_settings(image, &replica.topic));
+                let disk = Arc::clone(&self.disk);
+                let partition = Partition::new(log, replica.topic_id, epoch, rules, disk);
+                self.hosted.add(Arc::clone(&partition));
+                if *replica.topic == *OFFSETS_TOPIC {
+                    self.groups.lead(&partition);
+                }
+            }
+            Err(problem) => {
+                error!(topic = %replica.topic, partition = replica.index, %problem, "the partition is offline");
+            }
+        }
+    }
+
+    fn open_log(
+        &self,
+        replica: &LocalReplica,
+        image: &Image,
+        params: OpenParams,
+    ) -> Result<Log, storage::StorageError> {
+        let config = settings::log_config(&self.log_settings(image, &replica.topic), &self.config());
+        let partition = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
+        let folder = partition.to_string();
+        // Where the files are already, else where the metadata wants them.
+        let holding = self.dirs.iter().find(|dir| self.disk.exists(&dir.dir.path().join(&folder)));
+        let dir = holding.or_else(|| self.dirs.find(replica.partition.directory(self.id)));
+        let path: PathBuf = dir.map(|dir| dir.dir.path().to_owned()).unwrap_or_default();
+        let now = self.now().wall;
+        let disk = Arc::clone(&self.disk);
+        let (log, report) = Log::open(disk, &path, partition, Some(replica.topic_id), config, params, now)?;
+        if report.is_notable() {
+            info!(partition = %folder, ?report, "log recovered");
+        }
+        Ok(log)
+    }
+
+    fn remove(&self, replica: &LocalReplica) {
+        let Some(partition) = self.hosted.remove(replica.topic_id, replica.index) else { return };
+        if *replica.topic == *OFFSETS_TOPIC {
+            self.groups.resign(replica.index);
+        }
+        let delay = partition.log().config().file_delete_delay_ms;
+        let renamed = partition.log().delete(*self.random_uuid().as_bytes());
+        partition.waiters().wake();
+        match renamed {
+            Ok(path) => self.remove_later(path, Duration::from_millis(u64::try_from(delay).unwrap_or(0))),
+            Err(problem) => warn!(partition = %partition.name(), %problem, "the files of a deleted partition remain"),
+        }
+    }
+
+    fn remove_later(&self, path: PathBuf, delay: Duration) {
+        let disk = Arc::clone(&self.disk);
+        let mut stopping = self.stopping();
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                // Recovery removes it at the next start.
+                () = stopping.wait() => {}
+                () = tokio::time::sleep(delay) => {
+                    let done = move |result: std::io::Result<()>| {
+                        if let Err(error) = result {
+                            warn!(%error, "the files of a deleted partition remain");
+                        }
+                    };
+                    disk.submit(Submission::Remove(path), Box::new(done));
+                }
+            }
+        });
+    }
+
+    /// The settings of a topic's logs.
+    pub fn log_settings(&self, image: &Image, topic: &str) -> kernel::option::LogSettings {
+        self.options().log_settings(&topic_overrides(image, topic))
+    }
+
+    fn apply_topic_settings(&self, image: &Image, changed: impl Fn(&str) -> bool) {
+        let config = self.config();
+        for partition in self.hosted.partitions() {
+            if changed(&partition.topic) {
+                let settings = self.log_settings(image, &partition.topic);
+                partition.log().set_config(settings::log_config(&settings, &config));
+                partition.set_rules(settings::produce_rules(&settings));
+            }
+        }
+    }
+
+    /// Takes over the dynamic options of brokers.
+    pub(crate) fn reread_options(&self, image: &Image) {
+        let cluster = overrides(image, &ConfigResource::all_brokers());
+        let own = ConfigResource::new(ConfigResourceType::Broker, self.id.0.to_string());
+        let (options, warnings) = self.options().with_dynamic(&cluster, &overrides(image, &own));
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        match options.broker_config() {
+            Ok(config) => {
+                self.groups.reconfigure(settings::group_config(&config));
+                self.connections.set_limits(&config.network);
+                *self.config.write() = Arc::new(config);
+                *self.options.write() = Arc::new(options);
+            }
+            Err(error) => warn!(%error, "the dynamic options are not used"),
+        }
+    }
+}
+
+/// What is set on a topic.
+pub fn topic_overrides(image: &Image, topic: &str) -> Overrides {
+    overrides(image, &ConfigResource::topic(topic))
+}
+
+/// What is set on a resource.
+pub fn overrides(image: &Image, resource: &ConfigResource) -> Overrides {
+    image.configs.get(resource).map(|values| values.as_map().clone()).unwrap_or_default()
+}

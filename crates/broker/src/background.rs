@@ -1,0 +1,108 @@
+//! What a node does by itself: retention, syncs by time, checkpoints, forgetting idle producers. One task, no timer for
+//! any single partition.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::Instant;
+use kernel::port::Submission;
+use storage::StorageError;
+use tracing::{error, info, warn};
+
+use crate::node::Node;
+use crate::partition::Partition;
+
+/// How often due work is looked for.
+const TICK: Duration = Duration::from_secs(1);
+
+/// When each kind of work was done last.
+struct Rounds {
+    retention: Instant,
+    checkpoint: Instant,
+    producers: Instant,
+}
+
+/// Runs until the node stops.
+pub(crate) async fn run(node: Arc<Node>) {
+    let mut stopping = node.stopping();
+    let start = node.now().mono;
+    let mut rounds = Rounds { retention: start, checkpoint: start, producers: start };
+    loop {
+        tokio::select! {
+            biased;
+            () = stopping.wait() => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+        round(&node, &mut rounds).await;
+    }
+}
+
+async fn round(node: &Arc<Node>, rounds: &mut Rounds) {
+    let now = node.now();
+    let config = node.config();
+    let background = &config.background;
+    let due = |last: &mut Instant, every: Duration| {
+        let due = now.mono.since(*last) >= every;
+        if due {
+            *last = now.mono;
+        }
+        due
+    };
+    let retention = due(&mut rounds.retention, background.retention_interval);
+    let producers = due(&mut rounds.producers, background.producer_id_check_interval);
+    let partitions = node.hosted.partitions();
+    for (number, partition) in partitions.iter().enumerate() {
+        if retention {
+            retain(node, partition);
+        }
+        if producers {
+            partition.log().expire_producers(now.wall);
+        }
+        chores(node, partition);
+        if number % 64 == 63 {
+            // Requests go first.
+            tokio::task::yield_now().await;
+        }
+    }
+    if due(&mut rounds.checkpoint, background.recovery_checkpoint_interval)
+        && let Err(problem) = node.dirs.write_checkpoints(&partitions)
+    {
+        error!(%problem, "checkpoints could not be written; recovery after a crash will take longer");
+    }
+}
+
+fn retain(node: &Node, partition: &Partition) {
+    let high_watermark = partition.high_watermark();
+    let retained = partition.log().apply_retention(node.now().wall, high_watermark);
+    match retained {
+        Ok(retained) if retained.segments > 0 => {
+            info!(partition = %partition.name(), segments = retained.segments, bytes = retained.bytes,
+                "old segments deleted");
+        }
+        Ok(_) | Err(StorageError::Offline { .. }) => {}
+        Err(problem) => error!(partition = %partition.name(), %problem, "retention failed"),
+    }
+}
+
+fn chores(node: &Arc<Node>, partition: &Arc<Partition>) {
+    let chores = partition.log().background(node.now().wall);
+    if chores.flush {
+        let end = partition.log().end_offset();
+        let name = partition.name();
+        let done = move |result: Result<(), kernel::ErrorCode>| {
+            if let Err(code) = result {
+                warn!(partition = %name, %code, "a sync by time failed");
+            }
+        };
+        partition.when_durable(end, Box::new(done));
+    }
+    for path in chores.remove {
+        let shown = path.display().to_string();
+        let done = move |result: std::io::Result<()>| {
+            if let Err(error) = result {
+                warn!(path = %shown, %error, "a file that is out of use remains");
+            }
+        };
+        node.disk.submit(Submission::Remove(path), Box::new(done));
+    }
+}

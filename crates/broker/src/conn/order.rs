@@ -1,0 +1,127 @@
+//! Requests of one connection are started in the order they came in and answered in that order, whatever finishes
+//! first. What waits (a long poll, a sync, a group's rebalance) keeps its slot; what came later may already be done.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::write::Part;
+
+/// How a request ends.
+pub enum Outcome {
+    /// The reply's bytes.
+    Reply(Vec<Part>),
+    /// No reply belongs to this request (produce with acks=0).
+    Silent,
+    /// The peer broke the protocol: the connection is closed, after what was asked before is answered.
+    Close(String),
+}
+
+/// A request under way.
+pub type Pending = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+enum Slot {
+    Waiting(Pending),
+    Done(Outcome),
+}
+
+/// The requests under way of one connection.
+pub struct Pipeline {
+    slots: VecDeque<Slot>,
+    max: usize,
+}
+
+impl Pipeline {
+    pub fn new(max: usize) -> Self {
+        Self { slots: VecDeque::new(), max }
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.slots.len() < self.max
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Starts a request: runs it as far as it goes without waiting.
+    pub fn start(&mut self, mut request: Pending, context: &mut Context<'_>) {
+        let slot = match request.as_mut().poll(context) {
+            Poll::Ready(outcome) => Slot::Done(outcome),
+            Poll::Pending => Slot::Waiting(request),
+        };
+        self.slots.push_back(slot);
+    }
+
+    /// The outcome that is due next, if it is known.
+    pub fn next_done(&mut self) -> Option<Outcome> {
+        if !matches!(self.slots.front(), Some(Slot::Done(_))) {
+            return None;
+        }
+        match self.slots.pop_front() {
+            Some(Slot::Done(outcome)) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// Lets everything that waits go on; resolves once the request that is due next is done.
+    pub fn poll_progress(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        for slot in &mut self.slots {
+            if let Slot::Waiting(request) = slot
+                && let Poll::Ready(outcome) = request.as_mut().poll(context)
+            {
+                *slot = Slot::Done(outcome);
+            }
+        }
+        match self.slots.front() {
+            Some(Slot::Done(_)) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use std::task::Waker;
+    use tokio::sync::oneshot;
+
+    fn reply(number: u8) -> Outcome {
+        Outcome::Reply(vec![Part::Bytes(Bytes::from(vec![number]))])
+    }
+
+    fn number(outcome: Option<Outcome>) -> Option<u8> {
+        match outcome {
+            Some(Outcome::Reply(parts)) => match parts.first() {
+                Some(Part::Bytes(bytes)) => bytes.first().copied(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_later_request_that_is_done_first_is_answered_second() {
+        let mut context = Context::from_waker(Waker::noop());
+        let (done, wait) = oneshot::channel::<()>();
+        let mut pipeline = Pipeline::new(2);
+        pipeline.start(
+            Box::pin(async move {
+                let _ = wait.await;
+                reply(1)
+            }),
+            &mut context,
+        );
+        pipeline.start(Box::pin(async { reply(2) }), &mut context);
+        assert!(!pipeline.has_room());
+        assert!(pipeline.poll_progress(&mut context).is_pending());
+        assert!(pipeline.next_done().is_none());
+        done.send(()).expect("the request waits");
+        assert!(pipeline.poll_progress(&mut context).is_ready());
+        assert_eq!(number(pipeline.next_done()), Some(1));
+        assert_eq!(number(pipeline.next_done()), Some(2));
+        assert!(pipeline.is_empty());
+    }
+}

@@ -1,0 +1,295 @@
+//! Runs the controller of a lone node: decisions become records in `__cluster_metadata`, durable before anybody hears of
+//! them, and the records become the image that everything else reads.
+//!
+//! The log and its snapshots are Kafka's own, so that a data directory of Kafka is taken over as it is.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kernel::port::disk::OpenMode;
+use kernel::port::{Clock, Disk, Submission};
+use kernel::{ErrorCode, LeaderEpoch, Now, Offset, TopicPartition, Uuid};
+use metadata::controller::Decision;
+use metadata::log::{SnapshotId, decode_batch, encode_batch, encode_snapshot};
+use metadata::{Delta, Image};
+use parking_lot::RwLock;
+use storage::{Log, LogConfig, OpenParams, Origin};
+use tokio::sync::{Mutex, oneshot};
+use tracing::{error, info, warn};
+use wire::batch::BatchView;
+use wire::batch::validate::Validated;
+
+/// The topic of the metadata log. It is in no image.
+pub const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// What is read of the log at a time when it is loaded.
+const LOAD_BYTES: u32 = 4 << 20;
+
+/// The largest snapshot that is read.
+const SNAPSHOT_BYTES_MAX: u64 = 1 << 30;
+
+/// The segments of the metadata log; they are small, so that snapshots let old ones go.
+const SEGMENT_BYTES: u32 = 1 << 30;
+
+/// Why the metadata log cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataError {
+    #[error(transparent)]
+    Storage(#[from] storage::StorageError),
+    #[error("{0}")]
+    Log(#[from] metadata::log::LogError),
+    #[error("{path}: {problem}")]
+    Damaged { path: PathBuf, problem: String },
+}
+
+/// The cluster's facts, and the way to change them.
+pub struct Controller {
+    writer: Mutex<Writer>,
+    image: RwLock<Arc<Image>>,
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Writer {
+    log: Log,
+    epoch: LeaderEpoch,
+    /// Bytes appended since the last snapshot.
+    since_snapshot: u64,
+    snapshot_after: u64,
+    /// The log may hold what was answered as failed: only a restart tells.
+    failed: bool,
+}
+
+/// What a decision may use beside the image.
+#[derive(Debug, Clone, Copy)]
+pub struct Deciding {
+    pub now: Now,
+    /// Where the records will be appended.
+    pub next_offset: Offset,
+}
+
+impl Controller {
+    /// Opens the metadata log and replays it.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        dir: &Path,
+        clean: bool,
+        snapshot_after: u64,
+    ) -> Result<Self, MetadataError> {
+        let now = clock.now().wall;
+        let partition = TopicPartition::new(METADATA_TOPIC, 0);
+        let folder = dir.join(partition.to_string());
+        let snapshot = latest_snapshot(&*disk, &folder)?;
+        let start = snapshot.map_or(Offset::ZERO, |id| id.end_offset);
+        let config = Arc::new(LogConfig { segment_bytes: SEGMENT_BYTES, ..LogConfig::keep_forever() });
+        let params = OpenParams { clean, ..OpenParams::default() };
+        let id = Some(Uuid::METADATA_TOPIC);
+        let (mut log, report) = Log::open(Arc::clone(&disk), dir, partition, id, config, params, now)?;
+        if report.is_notable() {
+            warn!(?report, "the metadata log was repaired");
+        }
+        if log.end_offset() < start {
+            // The snapshot is newer than the log: a fresh node that was given only a snapshot.
+            log.truncate_all(start, now)?;
+        }
+        let mut image = match snapshot {
+            Some(id) => load_snapshot(&*disk, &folder, id)?,
+            None => Image::default(),
+        };
+        image = replay_log(&mut log, image, start)?;
+        let epoch = LeaderEpoch(image.provenance.epoch.0.max(log.latest_epoch().map_or(0, |e| e.0)).max(1));
+        info!(offset = %image.provenance.offset, topics = image.topics.len(), "metadata loaded");
+        let writer = Writer { log, epoch, since_snapshot: 0, snapshot_after, failed: false };
+        Ok(Self { writer: Mutex::new(writer), image: RwLock::new(Arc::new(image)), disk, clock })
+    }
+
+    /// The facts as of now.
+    pub fn image(&self) -> Arc<Image> {
+        Arc::clone(&self.image.read())
+    }
+
+    /// Decides, makes the records durable, and publishes what they change. `apply` acts on the change before anybody
+    /// else can change more; the reply comes after that.
+    pub async fn change<R>(
+        &self,
+        decide: impl FnOnce(&Image, Deciding) -> Decision<R>,
+        apply: impl FnOnce(&Delta, &Arc<Image>),
+    ) -> Result<R, ErrorCode> {
+        let mut writer = self.writer.lock().await;
+        if writer.failed {
+            return Err(ErrorCode::KafkaStorageError);
+        }
+        let base = self.image();
+        let deciding = Deciding { now: self.clock.now(), next_offset: writer.log.end_offset() };
+        let decision = decide(&base, deciding);
+        if decision.records.is_empty() {
+            return Ok(decision.reply);
+        }
+        if let Err(problem) = self.commit(&mut writer, &base, &decision.records).await {
+            error!(%problem, "the metadata log cannot be written; restart this node once its disk is well");
+            writer.failed = true;
+            return Err(ErrorCode::KafkaStorageError);
+        }
+        let mut delta = Delta::new(&base);
+        for record in &decision.records {
+            delta.replay(record);
+        }
+        delta.advance(metadata::Provenance {
+            offset: Offset(writer.log.end_offset().get() - 1),
+            epoch: writer.epoch,
+            timestamp: deciding.now.wall,
+        });
+        let image = Arc::new(delta.apply());
+        *self.image.write() = Arc::clone(&image);
+        apply(&delta, &image);
+        self.snapshot_if_due(&mut writer, &image, deciding.now);
+        Ok(decision.reply)
+    }
+
+    async fn commit(
+        &self,
+        writer: &mut Writer,
+        base: &Image,
+        records: &[metadata::MetadataRecord],
+    ) -> Result<(), String> {
+        let now = self.clock.now().wall;
+        // The level that the records themselves may set decides how they are written.
+        let mut after = Delta::new(&Arc::new(base.clone()));
+        records.iter().for_each(|record| after.replay(record));
+        let level = after.apply().features.record_level();
+        let batch = encode_batch(records, level, writer.log.end_offset(), writer.epoch, now)
+            .map_err(|error| error.to_string())?;
+        writer.since_snapshot += batch.len() as u64;
+        let batch = Validated::trusted(&batch).map_err(|error| error.to_string())?;
+        writer.log.append(now, &[batch], writer.epoch, Origin::Coordinator).map_err(|error| error.to_string())?;
+        let Some(work) = writer.log.begin_flush().map_err(|error| error.to_string())? else { return Ok(()) };
+        for file in work.files {
+            let (tell, told) = oneshot::channel();
+            let done = move |result| {
+                let _ = tell.send(result);
+            };
+            self.disk.submit(Submission::Sync(file), Box::new(done));
+            let result = told.await.map_err(|_| "the sync was given up".to_owned())?;
+            result.map_err(|error: std::io::Error| writer.log.flush_failed(error).to_string())?;
+        }
+        writer.log.flushed_to(work.upto, now);
+        Ok(())
+    }
+
+    fn snapshot_if_due(&self, writer: &mut Writer, image: &Image, now: Now) {
+        if writer.since_snapshot < writer.snapshot_after {
+            return;
+        }
+        writer.since_snapshot = 0;
+        match write_snapshot(&*self.disk, writer.log.dir(), image, now) {
+            Ok(id) => info!(%id, "metadata snapshot written"),
+            // The log still has everything; the next one may succeed.
+            Err(problem) => warn!(%problem, "a metadata snapshot could not be written"),
+        }
+    }
+
+    /// Makes everything durable at a clean end.
+    pub async fn close(&self) -> Result<(), MetadataError> {
+        let mut writer = self.writer.lock().await;
+        writer.log.close(self.clock.now().wall)?;
+        Ok(())
+    }
+
+    /// Where the metadata log stands.
+    pub async fn position(&self) -> (LeaderEpoch, Offset) {
+        let writer = self.writer.lock().await;
+        (writer.epoch, writer.log.end_offset())
+    }
+}
+
+fn latest_snapshot(disk: &dyn Disk, folder: &Path) -> Result<Option<SnapshotId>, MetadataError> {
+    if !disk.exists(folder) {
+        return Ok(None);
+    }
+    let entries = disk.list(folder).map_err(|error| damaged(folder, error))?;
+    Ok(entries.iter().filter_map(|entry| SnapshotId::from_file_name(&entry.name)).max())
+}
+
+fn load_snapshot(disk: &dyn Disk, folder: &Path, id: SnapshotId) -> Result<Image, MetadataError> {
+    let path = folder.join(id.file_name());
+    let failed = |error| damaged(&path, error);
+    let file = disk.open(&path, OpenMode::Read).map_err(failed)?;
+    let len = file.len().map_err(failed)?;
+    if len > SNAPSHOT_BYTES_MAX {
+        return Err(MetadataError::Damaged { path, problem: format!("it has {len} bytes, which is too much") });
+    }
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
+    let read = file.read_at(0, &mut bytes).map_err(failed)?;
+    bytes.truncate(read);
+    let mut delta = Delta::from_snapshot(&Arc::new(Image::default()));
+    let mut timestamp = kernel::Timestamp::NONE;
+    for batch in BatchView::iter(&bytes) {
+        let batch = batch.map_err(|error| MetadataError::Damaged { path: path.clone(), problem: error.to_string() })?;
+        timestamp = batch.header().max_timestamp();
+        for record in &decode_batch(&batch)?.records {
+            delta.replay(record);
+        }
+    }
+    delta.advance(metadata::Provenance { offset: Offset(id.end_offset.get() - 1), epoch: id.epoch, timestamp });
+    report_notes(&delta);
+    Ok(delta.apply())
+}
+
+fn replay_log(log: &mut Log, image: Image, from: Offset) -> Result<Image, MetadataError> {
+    let mut delta = Delta::new(&Arc::new(image));
+    let end = log.end_offset();
+    let mut at = from.max(log.start_offset());
+    while at < end {
+        let read = log.read(at, LOAD_BYTES, end, true).map_err(|error| damaged(log.dir(), error))?;
+        let Some(span) = read.span else { break };
+        let bytes = Bytes::from(span.read().map_err(|error| damaged(log.dir(), error))?);
+        let before = at;
+        for batch in BatchView::iter(&bytes) {
+            let batch = batch.map_err(|error| damaged(log.dir(), error))?;
+            at = batch.header().next_offset();
+            let decoded = decode_batch(&batch)?;
+            for record in &decoded.records {
+                delta.replay(record);
+            }
+            delta.advance(decoded.provenance);
+        }
+        if at == before {
+            break;
+        }
+    }
+    report_notes(&delta);
+    Ok(delta.apply())
+}
+
+fn report_notes(delta: &Delta) {
+    if !delta.notes().is_empty() {
+        warn!(notes = ?delta.notes(), "some metadata records had no effect");
+    }
+}
+
+fn write_snapshot(disk: &dyn Disk, folder: &Path, image: &Image, now: Now) -> Result<SnapshotId, String> {
+    let id = SnapshotId::of(image);
+    let pieces = encode_snapshot(image, now.wall).map_err(|error| error.to_string())?;
+    let path = folder.join(id.file_name());
+    let part = folder.join(format!("{}.part", id.file_name()));
+    let write = || {
+        let file = disk.open(&part, OpenMode::Create)?;
+        file.set_len(0)?;
+        let mut position = 0;
+        for piece in &pieces {
+            file.write_at(position, &[std::io::IoSlice::new(piece)])?;
+            position += piece.len() as u64;
+        }
+        file.sync_data()?;
+        disk.rename(&part, &path)?;
+        disk.sync_dir(folder)
+    };
+    write().map_err(|error: std::io::Error| error.to_string())?;
+    Ok(id)
+}
+
+fn damaged(path: &Path, problem: impl std::fmt::Display) -> MetadataError {
+    MetadataError::Damaged { path: path.to_owned(), problem: problem.to_string() }
+}

@@ -1,0 +1,132 @@
+//! The log directories of this node.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kernel::port::Disk;
+use kernel::{Offset, TopicPartition, Uuid};
+use storage::{LogDir, MetaProperties, StorageError};
+
+use crate::partition::Partition;
+
+/// One log directory in use.
+pub struct Dir {
+    pub id: Uuid,
+    pub dir: LogDir,
+}
+
+/// All log directories of this node.
+pub struct Dirs {
+    dirs: Vec<Dir>,
+}
+
+/// Why a log directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(
+        "{path} belongs to node {found} of cluster {cluster}, this is node {node}: set node.id={found}, or use another \
+         log directory"
+    )]
+    OtherNode { path: String, found: i32, node: i32, cluster: String },
+    #[error("{path} belongs to cluster {found}, another log directory to {cluster}: they cannot be used together")]
+    OtherCluster { path: String, found: String, cluster: String },
+    #[error("log.dirs is empty: name at least one directory")]
+    None,
+}
+
+/// Random identifiers for what is new.
+pub type NewId<'a> = dyn FnMut() -> Uuid + 'a;
+
+impl Dirs {
+    /// Takes all directories for this process and names those that are new. Returns the cluster's id, too.
+    pub fn open(
+        disk: &Arc<dyn Disk>,
+        paths: &[String],
+        node: i32,
+        cluster: Option<String>,
+        new_id: &mut NewId<'_>,
+    ) -> Result<(Self, String), DirError> {
+        let mut locked = Vec::new();
+        let mut known: Option<String> = cluster;
+        for path in paths {
+            let dir = LogDir::lock(Arc::clone(disk), Path::new(path))?;
+            let meta = dir.meta()?;
+            if let Some(meta) = &meta {
+                check(path, meta, node, known.as_deref())?;
+                known = Some(meta.cluster_id.clone());
+            }
+            locked.push((dir, meta));
+        }
+        let cluster_id = known.unwrap_or_else(|| new_id().to_string());
+        let mut dirs = Vec::new();
+        for (dir, meta) in locked {
+            let id = match meta {
+                Some(meta) if !meta.directory_id.is_zero() => meta.directory_id,
+                // New, or written by a version that did not name directories.
+                _ => {
+                    let directory_id = new_id();
+                    dir.write_meta(&MetaProperties { cluster_id: cluster_id.clone(), node_id: node, directory_id })?;
+                    directory_id
+                }
+            };
+            dirs.push(Dir { id, dir });
+        }
+        if dirs.is_empty() {
+            return Err(DirError::None);
+        }
+        Ok((Self { dirs }, cluster_id))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Dir> {
+        self.dirs.iter()
+    }
+
+    /// The directory with an id, or the first one for a partition whose directory is not decided.
+    pub fn find(&self, id: Option<Uuid>) -> Option<&Dir> {
+        self.dirs.iter().find(|dir| Some(dir.id) == id).or_else(|| self.dirs.first())
+    }
+
+    /// The directory that has the files of a log.
+    pub fn of_path(&self, folder: &Path) -> Option<&Dir> {
+        self.dirs.iter().find(|dir| folder.parent() == Some(dir.dir.path()))
+    }
+
+    /// Writes the checkpoints of every directory.
+    pub fn write_checkpoints(&self, partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
+        for dir in &self.dirs {
+            let (mut recovery, mut starts, mut watermarks) = (Vec::new(), Vec::new(), Vec::new());
+            for partition in partitions {
+                let high_watermark = partition.high_watermark();
+                let log = partition.log();
+                if log.dir().parent() != Some(dir.dir.path()) {
+                    continue;
+                }
+                let name: TopicPartition = log.partition().clone();
+                recovery.push((name.clone(), log.recovery_point()));
+                if log.start_offset() > Offset::ZERO {
+                    starts.push((name.clone(), log.start_offset()));
+                }
+                watermarks.push((name, high_watermark));
+            }
+            dir.dir.write_recovery_points(&recovery)?;
+            dir.dir.write_log_starts(&starts)?;
+            dir.dir.write_high_watermarks(&watermarks)?;
+        }
+        Ok(())
+    }
+}
+
+fn check(path: &str, meta: &MetaProperties, node: i32, cluster: Option<&str>) -> Result<(), DirError> {
+    let path = path.to_owned();
+    if meta.node_id != node {
+        return Err(DirError::OtherNode { path, found: meta.node_id, node, cluster: meta.cluster_id.clone() });
+    }
+    match cluster {
+        Some(cluster) if cluster != meta.cluster_id => {
+            Err(DirError::OtherCluster { path, found: meta.cluster_id.clone(), cluster: cluster.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}

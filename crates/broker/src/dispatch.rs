@@ -1,0 +1,61 @@
+//! Which API is answered, at which versions, and by whom. ApiVersions answers from this table, so that no client can
+//! choose a path that nobody serves.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use wire::api_table::ApiKey;
+
+use crate::api;
+use crate::conn::{Outcome, Pending};
+use crate::node::Node;
+use crate::request::{Request, name_of, outcome};
+
+/// A served API.
+pub struct Route {
+    pub key: ApiKey,
+    pub versions: RangeInclusive<i16>,
+    pub handler: fn(Arc<Node>, Request) -> Pending,
+}
+
+macro_rules! routes {
+    ($($key:ident $min:literal..=$max:literal => $module:ident),* $(,)?) => {
+        /// Every served API, by key.
+        pub const ROUTES: &[Route] = &[$(Route {
+            key: ApiKey::$key,
+            versions: $min..=$max,
+            handler: |node, request| {
+                let version = request.version;
+                Box::pin(async move {
+                    outcome(api::$module::handle(node, request).await, ApiKey::$key, version)
+                })
+            },
+        }),*];
+    };
+}
+
+routes! {
+    Produce 3..=13 => k00_produce,
+    Fetch 4..=18 => k01_fetch,
+    ApiVersions 0..=5 => k18_api_versions,
+}
+
+/// The route of an API, if it is served.
+pub fn route(api_key: i16) -> Option<&'static Route> {
+    let index = ROUTES.binary_search_by_key(&api_key, |route| route.key.code()).ok()?;
+    ROUTES.get(index)
+}
+
+/// Begins a request. What it asks for that is not served closes the connection, as a client that read ApiVersions never
+/// asks for it; ApiVersions itself is answered at any version.
+pub(crate) fn dispatch(node: &Arc<Node>, request: Request) -> Pending {
+    match route(request.api_key) {
+        Some(route) if route.versions.contains(&request.version) || route.key == ApiKey::ApiVersions => {
+            (route.handler)(Arc::clone(node), request)
+        }
+        _ => {
+            let reason = format!("{} v{} is not served", name_of(request.api_key), request.version);
+            Box::pin(std::future::ready(Outcome::Close(reason)))
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The beginning and the end of a node.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use kernel::option::{BrokerConfig, NodeOptions, OptionError};
+use kernel::port::{Clock, Disk, Entropy};
+use kernel::{ErrorCode, NodeId, Offset, TopicPartition, Uuid};
+use metadata::LocalReplica;
+use metadata::controller::{BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, features, register_broker};
+use metadata::image::{Endpoint, Image};
+use parking_lot::RwLock;
+use storage::OpenParams;
+use tokio::net::TcpListener;
+use tracing::info;
+
+use crate::background;
+use crate::conn::{Acceptor, Connections};
+use crate::controller::{Controller, MetadataError};
+use crate::dirs::{DirError, Dirs};
+use crate::fetch_session::FetchSessions;
+use crate::groups::Groups;
+use crate::hosted::Hosted;
+use crate::memory::MemoryBudget;
+use crate::node::{Advertised, Node};
+use crate::producer_ids::ProducerIds;
+use crate::settings;
+use crate::stop::Stop;
+
+/// The world that a node lives in.
+#[derive(Clone)]
+pub struct World {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    #[error(transparent)]
+    Storage(#[from] storage::StorageError),
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    #[error("cannot listen on {listener}: {error}. Stop whoever uses the port, or choose another in `listeners`")]
+    Listen { listener: String, error: std::io::Error },
+    #[error("the node cannot register itself: {0}")]
+    Register(String),
+}
+
+/// A node that serves.
+pub struct Running {
+    pub node: Arc<Node>,
+    /// What is listened on, by listener name.
+    pub listening: Vec<(String, SocketAddr)>,
+    /// The log directories ended cleanly the last time.
+    pub clean: bool,
+}
+
+/// Opens everything that a node has and begins to serve.
+pub async fn start(options: NodeOptions, world: World) -> Result<Running, StartError> {
+    let config = options.broker_config()?;
+    let (listeners, listening) = bind(&config).await?;
+    let mut new_id = || new_uuid(&*world.entropy);
+    let cluster = options.fixed().text("cluster.id");
+    let (dirs, cluster_id) =
+        Dirs::open(&world.disk, &config.log_dirs, config.node_id.0, cluster, &mut new_id)?;
+    let mut clean = true;
+    for dir in dirs.iter() {
+        clean &= dir.dir.take_clean_shutdown()?.is_some();
+    }
+    let controller = Controller::open(
+        Arc::clone(&world.disk),
+        Arc::clone(&world.clock),
+        Path::new(&config.metadata_log_dir),
+        clean,
+        config.quorum.snapshot_after_bytes,
+    )?;
+    let node = Arc::new(assemble(options, &config, world, dirs, cluster_id, controller, &listening));
+    bootstrap_if_new(&node).await?;
+    node.reread_options(&node.image());
+    register(&node).await?;
+    open_partitions(&node, clean)?;
+    for (listener, name) in listeners {
+        let acceptor = Acceptor { listener, name };
+        tokio::spawn(acceptor.run(Arc::clone(&node)));
+    }
+    tokio::spawn(Arc::clone(&node.groups).run_timers(node.stopping()));
+    tokio::spawn(background::run(Arc::clone(&node)));
+    Ok(Running { node, listening, clean })
+}
+
+type Bound = (Vec<(TcpListener, Arc<str>)>, Vec<(String, SocketAddr)>);
+
+async fn bind(config: &BrokerConfig) -> Result<Bound, StartError> {
+    let (mut listeners, mut listening) = (Vec::new(), Vec::new());
+    for wanted in &config.listeners.broker {
+        let failed = |error| StartError::Listen { listener: wanted.to_string(), error };
+        let listener = host::net::listen(&wanted.host, wanted.port).await.map_err(failed)?;
+        listening.push((wanted.name.clone(), listener.local_addr().map_err(failed)?));
+        listeners.push((listener, Arc::from(wanted.name.as_str())));
+    }
+    Ok((listeners, listening))
+}
+
+fn new_uuid(entropy: &dyn Entropy) -> Uuid {
+    loop {
+        let mut bytes = [0; 16];
+        entropy.fill(&mut bytes);
+        if let Some(id) = Uuid::from_random(bytes) {
+            return id;
+        }
+    }
+}
+
+fn assemble(
+    options: NodeOptions,
+    config: &BrokerConfig,
+    world: World,
+    dirs: Dirs,
+    cluster_id: String,
+    controller: Controller,
+    listening: &[(String, SocketAddr)],
+) -> Node {
+    let offsets = wire::compress::Codec::from_id(u8::try_from(config.offsets.compression_codec).unwrap_or(0));
+    let compression = wire::compress::Compression::of(offsets.unwrap_or(wire::compress::Codec::None));
+    let group_config = settings::group_config(config);
+    Node {
+        id: config.node_id,
+        cluster_id: cluster_id.into(),
+        memory: MemoryBudget::new(config.network.request_memory_bytes),
+        connections: Connections::new(&config.network),
+        fetch_sessions: FetchSessions::new(config.fetch.max_sessions),
+        hosted: Hosted::default(),
+        groups: Arc::new(Groups::new(group_config, compression, Arc::clone(&world.clock))),
+        controller,
+        producer_ids: ProducerIds::default(),
+        dirs,
+        disk: world.disk,
+        clock: world.clock,
+        entropy: world.entropy,
+        advertised: advertised(config, listening),
+        options: RwLock::new(Arc::new(options)),
+        config: RwLock::new(Arc::new(config.clone())),
+        stop: Stop::new(),
+    }
+}
+
+/// Fills in what the configuration leaves to the machine: the port that was chosen, and a host to connect to.
+fn advertised(config: &BrokerConfig, listening: &[(String, SocketAddr)]) -> Vec<Advertised> {
+    let told = config.listeners.advertised.iter().map(|listener| {
+        let bound = listening.iter().find(|(name, _)| *name == listener.name).map(|(_, address)| address);
+        let port = if listener.port == 0 { bound.map_or(0, SocketAddr::port) } else { listener.port };
+        let host = if listener.host.is_empty() { host::net::local_name() } else { listener.host.clone() };
+        Advertised { listener: listener.name.clone(), host, port }
+    });
+    told.collect()
+}
+
+async fn bootstrap_if_new(node: &Arc<Node>) -> Result<(), StartError> {
+    let min_in_sync = i32::try_from(node.options().effective().number("min.insync.replicas")).unwrap_or(1);
+    let begun = node
+        .change(|image, _| {
+            if image.features.metadata_version().is_some() {
+                return Decision::reply(false);
+            }
+            Decision::atomic(bootstrap(BOOTSTRAP_FEATURES, min_in_sync), true)
+        })
+        .await
+        .map_err(|code| StartError::Register(code.to_string()))?;
+    if begun {
+        info!(cluster = %node.cluster_id, "a new cluster begins");
+    }
+    Ok(())
+}
+
+async fn register(node: &Arc<Node>) -> Result<(), StartError> {
+    let config = node.config();
+    let registration = Registration {
+        id: node.id,
+        incarnation: node.random_uuid(),
+        endpoints: endpoints(node, &config),
+        features: features::SERVED.iter().map(|one| (one.name.to_owned(), (one.min, one.max))).collect(),
+        rack: config.rack.clone(),
+        log_dirs: node.dirs.iter().map(|dir| dir.id).collect(),
+        fenced: false,
+        former_alive: false,
+    };
+    let registered = node
+        .change(|image, deciding| {
+            match register_broker(image, deciding.next_offset.get(), &registration) {
+                Ok(decision) => decision.map(|_| Ok(())),
+                Err(refusal) => Decision::reply(Err(refusal)),
+            }
+        })
+        .await;
+    let refused = |why: String| StartError::Register(why);
+    registered.map_err(|code: ErrorCode| refused(code.to_string()))?.map_err(|refusal| refused(refusal.to_string()))
+}
+
+fn endpoints(node: &Node, config: &BrokerConfig) -> Vec<Endpoint> {
+    let protocol = |name: &str| {
+        let listener = config.listeners.broker.iter().find(|listener| listener.name == name);
+        listener.map_or(0, |listener| listener.protocol.id())
+    };
+    let endpoints = node.advertised.iter().map(|told| Endpoint {
+        name: told.listener.clone(),
+        host: told.host.clone(),
+        port: told.port,
+        security_protocol: protocol(&told.listener),
+    });
+    endpoints.collect()
+}
+
+/// Opens the logs of every partition that the metadata gives to this node.
+fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<(), StartError> {
+    let image = node.image();
+    let mut known: BTreeMap<TopicPartition, (Option<Offset>, Option<Offset>)> = BTreeMap::new();
+    for dir in node.dirs.iter() {
+        for (partition, offset) in dir.dir.recovery_points()? {
+            known.entry(partition).or_default().0 = Some(offset);
+        }
+        for (partition, offset) in dir.dir.log_starts()? {
+            known.entry(partition).or_default().1 = Some(offset);
+        }
+        remove_leftovers(node, dir)?;
+    }
+    let offsets = image.topic(crate::groups::OFFSETS_TOPIC).map_or(0, |topic| topic.partitions.len());
+    node.groups.set_partitions(i32::try_from(offsets).unwrap_or(i32::MAX));
+    for replica in local_replicas(&image, node.id) {
+        let name = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
+        let (recovery_point, log_start) = known.get(&name).copied().unwrap_or_default();
+        let params = OpenParams {
+            clean,
+            recovery_point: recovery_point.unwrap_or(Offset::ZERO),
+            log_start: log_start.unwrap_or(Offset::ZERO),
+        };
+        node.lead(&replica, &image, params);
+    }
+    Ok(())
+}
+
+fn local_replicas(image: &Image, node: NodeId) -> Vec<LocalReplica> {
+    let replicas = image.topics.replicas_of(node).map(|(topic, index, partition)| LocalReplica {
+        topic: Arc::clone(&topic.name),
+        topic_id: topic.id,
+        index,
+        partition: Arc::clone(partition),
+        before: None,
+    });
+    replicas.collect()
+}
+
+fn remove_leftovers(node: &Node, dir: &crate::dirs::Dir) -> Result<(), StartError> {
+    for path in dir.dir.scan()?.deleted {
+        let shown = path.display().to_string();
+        let done = move |result: std::io::Result<()>| {
+            if let Err(error) = result {
+                tracing::warn!(path = %shown, %error, "the files of a deleted partition remain");
+            }
+        };
+        node.disk.submit(kernel::port::Submission::Remove(path), Box::new(done));
+    }
+    Ok(())
+}
+
+impl Running {
+    /// Ends the node: no more requests, every log durable, and a mark that nothing needs to be verified next time.
+    pub async fn stop(self) -> Result<(), StartError> {
+        let node = self.node;
+        node.stop.stop();
+        let now = node.now().wall;
+        let partitions = node.hosted.partitions();
+        let mut whole = true;
+        for partition in &partitions {
+            if let Err(error) = partition.log().close(now) {
+                tracing::error!(partition = %partition.name(), %error, "the log could not be closed");
+                whole = false;
+            }
+        }
+        node.dirs.write_checkpoints(&partitions)?;
+        node.controller.close().await?;
+        let epoch = node.image().broker(node.id).map_or(-1, |broker| broker.epoch);
+        if whole {
+            for dir in node.dirs.iter() {
+                dir.dir.write_clean_shutdown(epoch)?;
+            }
+        }
+        info!(partitions = partitions.len(), clean = whole, "stopped");
+        Ok(())
+    }
+}

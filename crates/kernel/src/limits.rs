@@ -1,0 +1,39 @@
+//! Our own bounds, each declared once with its reason. What Kafka lets people configure is in [`crate::option`].
+
+/// A properties file is read whole. Kafka's own is under 10 KB; four MiB leaves room for certificates in it.
+pub const MAX_PROPERTIES_BYTES: usize = 4 * MIB;
+
+/// Kafka's bound for one configuration value, which its metadata records carry as a short string.
+pub const MAX_CONFIG_VALUE_BYTES: usize = i16::MAX as usize;
+
+/// Requests that are received and not yet answered may hold this much together, over all connections. It must
+/// hold one request of the largest size that Kafka accepts by default, and stay well below 256 MiB, the memory
+/// that hostile clients may cost.
+pub const REQUEST_MEMORY_BYTES: usize = 128 * MIB;
+
+/// What one compressed batch may become. As much as the largest request may carry uncompressed.
+pub const MAX_DECOMPRESSED_BATCH_BYTES: usize = 100 * MIB;
+
+/// Kafka's default for the largest request.
+pub const DEFAULT_REQUEST_MAX_BYTES: usize = 100 * MIB;
+
+/// Entries of one array in a message, as everywhere on the wire.
+pub const MAX_ARRAY_ENTRIES: usize = 1_000_000;
+
+/// Tagged fields of one structure in a message. Kafka has fewer than ten.
+pub const MAX_TAGGED_FIELDS: usize = 10_000;
+
+/// Length of a topic name. Kafka's bound: with `-`, a partition number and a suffix it is a file name.
+pub const MAX_TOPIC_NAME_BYTES: usize = 249;
+
+/// Partitions of one topic that a single request may create. Kafka's controller refuses more as well.
+pub const MAX_PARTITIONS_PER_REQUEST: usize = 10_000;
+
+const MIB: usize = 1024 * 1024;
+
+const _: () =
+    assert!(REQUEST_MEMORY_BYTES >= DEFAULT_REQUEST_MAX_BYTES, "the largest request must fit the memory");
+const _: () = assert!(REQUEST_MEMORY_BYTES < 256 * MIB, "hostile clients may cost less than 256 MiB");
+const _: () =
+    assert!(MAX_DECOMPRESSED_BATCH_BYTES <= REQUEST_MEMORY_BYTES, "a batch is opened within that memory");
+const _: () = assert!(MAX_TOPIC_NAME_BYTES < 255, "a topic name must fit a file name");

@@ -1,0 +1,246 @@
+//! A log directory: whose it is, which partitions it has, and what was known of them when the node stopped.
+//!
+//! Start at [`LogDir::lock`].
+
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kernel::port::Disk;
+use kernel::port::disk::OpenMode;
+use kernel::{Offset, TopicPartition, Uuid};
+
+use crate::checkpoint;
+use crate::error::{Result, StorageError};
+use crate::names::{self, FolderName};
+
+const LOCK: &str = ".lock";
+const META: &str = "meta.properties";
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+
+/// The file `partition.metadata` of a partition's folder, which names the topic by id.
+pub(crate) mod partition_metadata {
+    use super::*;
+
+    pub fn render(id: Uuid) -> String {
+        format!("version: 0\ntopic_id: {id}")
+    }
+
+    pub fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Uuid>> {
+        let Some(content) = checkpoint::read_small(disk, path)? else { return Ok(None) };
+        let text = String::from_utf8_lossy(&content);
+        let id = text.lines().find_map(|line| line.strip_prefix("topic_id:"));
+        let id = id.and_then(|id| id.trim().parse::<Uuid>().ok());
+        id.map(Some).ok_or_else(|| StorageError::corrupt(path, 0, "it has no line \"topic_id: <id>\""))
+    }
+}
+
+/// `meta.properties`: which node of which cluster a log directory belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetaProperties {
+    pub cluster_id: String,
+    pub node_id: i32,
+    pub directory_id: Uuid,
+}
+
+/// A partition's folder that a scan found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPartition {
+    pub partition: TopicPartition,
+    /// From `partition.metadata`, if the folder has it.
+    pub topic_id: Option<Uuid>,
+    pub path: PathBuf,
+}
+
+/// What a log directory has.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct DirScan {
+    pub partitions: Vec<FoundPartition>,
+    /// Folders to remove: a deletion that did not finish.
+    pub deleted: Vec<PathBuf>,
+    /// Replicas that are not in use: set aside, or on their way from another log directory.
+    pub set_aside: Vec<PathBuf>,
+    /// Folders that are no partition's.
+    pub unknown: Vec<PathBuf>,
+}
+
+/// An offset per partition, as a checkpoint file has it.
+pub type Offsets = Vec<(TopicPartition, Offset)>;
+
+/// A log directory that this process has for itself.
+pub struct LogDir {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    _lock: Box<dyn Send + Sync>,
+}
+
+impl LogDir {
+    /// Makes the directory if it is missing, and takes it for this process.
+    pub fn lock(disk: Arc<dyn Disk>, path: &Path) -> Result<Self> {
+        disk.create_dir_all(path).map_err(|error| StorageError::io("make", path, error))?;
+        let lock = disk.lock(&path.join(LOCK)).map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => {
+                StorageError::refused(path, "another process uses this log directory")
+            }
+            _ => StorageError::io("lock", path, error),
+        })?;
+        Ok(Self { disk, path: path.to_owned(), _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Reads `meta.properties`; nothing if the directory was never used.
+    pub fn meta(&self) -> Result<Option<MetaProperties>> {
+        let path = self.file(META);
+        let Some(content) = checkpoint::read_small(self.disk.as_ref(), &path)? else { return Ok(None) };
+        let text = String::from_utf8_lossy(&content);
+        parse_meta(&text).map(Some).map_err(|what| StorageError::corrupt(&path, 0, what))
+    }
+
+    pub fn write_meta(&self, meta: &MetaProperties) -> Result<()> {
+        let MetaProperties { cluster_id, node_id, directory_id } = meta;
+        let text = format!(
+            "#\ncluster.id={cluster_id}\ndirectory.id={directory_id}\nnode.id={node_id}\nversion=1\n"
+        );
+        checkpoint::replace(self.disk.as_ref(), &self.file(META), text.as_bytes())?;
+        self.sync()
+    }
+
+    /// Lists what the directory has.
+    pub fn scan(&self) -> Result<DirScan> {
+        let failed = |error| StorageError::io("list", &self.path, error);
+        let mut scan = DirScan::default();
+        for entry in self.disk.list(&self.path).map_err(failed)? {
+            if !entry.is_dir {
+                continue;
+            }
+            let path = self.path.join(&entry.name);
+            match names::parse_folder(&entry.name) {
+                FolderName::Partition(partition) => {
+                    let metadata = path.join(names::PARTITION_METADATA);
+                    let topic_id = partition_metadata::read(self.disk.as_ref(), &metadata)?;
+                    scan.partitions.push(FoundPartition { partition, topic_id, path });
+                }
+                FolderName::Deleted => scan.deleted.push(path),
+                FolderName::Future(_) | FolderName::Stray(_) => scan.set_aside.push(path),
+                FolderName::Other => scan.unknown.push(path),
+            }
+        }
+        Ok(scan)
+    }
+
+    /// Whether the node stopped cleanly, and with which broker epoch. The mark is taken away, so that it cannot be
+    /// found again after a crash; this must come before any log is changed. Syncs.
+    pub fn take_clean_shutdown(&self) -> Result<Option<i64>> {
+        let path = self.file(CLEAN_SHUTDOWN);
+        let Some(content) = checkpoint::read_small(self.disk.as_ref(), &path)? else { return Ok(None) };
+        self.disk.remove_file(&path).map_err(|error| StorageError::io("remove", &path, error))?;
+        self.sync()?;
+        Ok(Some(parse_broker_epoch(&String::from_utf8_lossy(&content)).unwrap_or(-1)))
+    }
+
+    /// Marks a clean stop, once all logs are closed and all checkpoints written. Syncs.
+    pub fn write_clean_shutdown(&self, broker_epoch: i64) -> Result<()> {
+        let path = self.file(CLEAN_SHUTDOWN);
+        let text = format!("{{\"version\":0,\"brokerEpoch\":{broker_epoch}}}");
+        let write = || {
+            let file = self.disk.open(&path, OpenMode::Create)?;
+            file.set_len(0)?;
+            file.write_at(0, &[IoSlice::new(text.as_bytes())])?;
+            file.sync_data()
+        };
+        write().map_err(|error| StorageError::io("write", &path, error))?;
+        self.sync()
+    }
+
+    pub fn recovery_points(&self) -> Result<Offsets> {
+        self.read_offsets(RECOVERY_POINTS)
+    }
+
+    pub fn write_recovery_points(&self, offsets: &Offsets) -> Result<()> {
+        self.write_offsets(RECOVERY_POINTS, offsets)
+    }
+
+    pub fn log_starts(&self) -> Result<Offsets> {
+        self.read_offsets(LOG_STARTS)
+    }
+
+    pub fn write_log_starts(&self, offsets: &Offsets) -> Result<()> {
+        self.write_offsets(LOG_STARTS, offsets)
+    }
+
+    pub fn high_watermarks(&self) -> Result<Offsets> {
+        self.read_offsets(HIGH_WATERMARKS)
+    }
+
+    pub fn write_high_watermarks(&self, offsets: &Offsets) -> Result<()> {
+        self.write_offsets(HIGH_WATERMARKS, offsets)
+    }
+
+    /// A damaged checkpoint counts as none: recovery then verifies more, and segments know their own start.
+    fn read_offsets(&self, name: &str) -> Result<Offsets> {
+        let read = match checkpoint::read_offsets(self.disk.as_ref(), &self.file(name)) {
+            Err(StorageError::Corrupt { .. }) => Vec::new(),
+            other => other?,
+        };
+        Ok(read.into_iter().map(|(partition, offset)| (partition, Offset(offset))).collect())
+    }
+
+    fn write_offsets(&self, name: &str, offsets: &Offsets) -> Result<()> {
+        let offsets: Vec<_> =
+            offsets.iter().map(|(partition, offset)| (partition.clone(), offset.0)).collect();
+        checkpoint::write_offsets(self.disk.as_ref(), &self.file(name), &offsets)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.disk.sync_dir(&self.path).map_err(|error| StorageError::io("sync", &self.path, error))
+    }
+}
+
+fn parse_meta(text: &str) -> std::result::Result<MetaProperties, String> {
+    let value = |key: &str| {
+        let values = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let mut values = values.filter_map(|line| line.split_once('='));
+        values.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().replace("\\:", ":"))
+    };
+    let required = |key: &str| value(key).ok_or_else(|| format!("{key} is missing"));
+    let number = |key: &str, text: &str| {
+        text.parse::<i32>().map_err(|_| format!("{key} is {text:?}, a number is expected"))
+    };
+    match required("version")?.as_str() {
+        "1" => {}
+        other => return Err(format!("version is {other:?}, 1 is expected")),
+    }
+    let directory_id = match value("directory.id") {
+        Some(id) => id.parse().map_err(|error| format!("directory.id: {error}"))?,
+        None => Uuid::ZERO,
+    };
+    Ok(MetaProperties {
+        cluster_id: required("cluster.id")?,
+        node_id: number("node.id", &required("node.id")?)?,
+        directory_id,
+    })
+}
+
+fn parse_broker_epoch(text: &str) -> Option<i64> {
+    let (_, rest) = text.split_once("\"brokerEpoch\"")?;
+    let number = rest.trim_start().strip_prefix(':')?.trim_start();
+    let end = number.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(number.len());
+    number.get(..end)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! What can go wrong with a log, told apart by what the caller does about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kernel::{ErrorCode, Offset};
+
+/// The disk failed, or what it holds makes no sense.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    /// The file system is full; what was begun has been undone and the log goes on once there is room.
+    #[error("no space left to {what} {path}: free space or raise the limit of the file system, then retry")]
+    Full { what: &'static str, path: PathBuf },
+    #[error("cannot {what} {path}: {source}: check the disk and the rights on the log directory")]
+    Io { what: &'static str, path: PathBuf, source: Arc<io::Error> },
+    #[error("{path} is damaged at byte {position}: {what}")]
+    Corrupt { path: PathBuf, position: u64, what: String },
+    /// An earlier failure makes the state of the log unsure; it must be opened again.
+    #[error("the log {dir} is offline since: {why}")]
+    Offline { dir: PathBuf, why: Arc<str> },
+    /// The caller asked for something that cannot be.
+    #[error("{what} ({path})")]
+    Refused { what: String, path: PathBuf },
+}
+
+impl StorageError {
+    pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { what, path },
+            _ => Self::Io { what, path, source: Arc::new(source) },
+        }
+    }
+
+    pub(crate) fn corrupt(path: &Path, position: u64, what: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_owned(), position, what: what.into() }
+    }
+
+    pub(crate) fn refused(path: &Path, what: impl Into<String>) -> Self {
+        Self::Refused { path: path.to_owned(), what: what.into() }
+    }
+
+    /// What a client is told.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Refused { .. } => ErrorCode::InvalidRequest,
+            Self::Corrupt { .. } => ErrorCode::CorruptMessage,
+            Self::Full { .. } | Self::Io { .. } | Self::Offline { .. } => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+/// Why records were not appended. The log is as it was before.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// The batches break a rule of the log: the sender's fault.
+    #[error("{message}")]
+    Rejected { code: ErrorCode, message: String },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl AppendError {
+    pub(crate) fn rejected(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::Rejected { code, message: message.into() }
+    }
+
+    /// What a client is told.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Rejected { code, .. } => *code,
+            Self::Storage(error) => error.code(),
+        }
+    }
+}
+
+/// Why a read or a raise of the log start found nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    #[error("offset {offset} is not within the log, which has {start} to {end}")]
+    OutOfRange { offset: Offset, start: Offset, end: Offset },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl ReadError {
+    /// What a client is told.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            Self::Storage(error) => error.code(),
+        }
+    }
+}
+
+pub(crate) type Result<T, E = StorageError> = std::result::Result<T, E>;

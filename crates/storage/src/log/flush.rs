@@ -1,0 +1,100 @@
+//! Durability: which files a sync must cover, and what is durable after it.
+
+use std::sync::Arc;
+
+use kernel::port::DiskFile;
+use kernel::{Offset, Timestamp};
+
+use super::{Log, millis};
+use crate::error::{Result, StorageError};
+
+/// A sync that is to be made: submit one for each file, and tell [`Log::flushed_to`] once all are done.
+pub struct FlushWork {
+    pub files: Vec<Arc<dyn DiskFile>>,
+    /// What is durable afterwards.
+    pub upto: Offset,
+}
+
+impl Log {
+    /// Whether a record at this offset waits for a sync that `flush.messages` asks for.
+    pub(super) fn flush_due_at(&self, last_offset: i64) -> bool {
+        let limit = self.config.flush_messages;
+        last_offset >= self.recovery_point && self.end.saturating_sub(self.recovery_point) >= limit
+    }
+
+    /// What to sync so that all records so far are durable; nothing if they are.
+    ///
+    /// Names of new files are made durable here, which waits for the disk; that is needed once after each roll.
+    pub fn begin_flush(&mut self) -> Result<Option<FlushWork>> {
+        self.ensure_online()?;
+        if self.recovery_point >= self.end {
+            return Ok(None);
+        }
+        self.sync_names()?;
+        let first = self.segment_of(self.recovery_point);
+        let active = self.segments.len().saturating_sub(1);
+        let mut files = Vec::new();
+        for (index, segment) in self.segments.iter_mut().enumerate().skip(first) {
+            files.extend(segment.files_to_sync(&self.at, index == active)?);
+        }
+        Ok(Some(FlushWork { files, upto: self.end_offset() }))
+    }
+
+    fn sync_names(&mut self) -> Result<()> {
+        if !self.names_dirty {
+            return Ok(());
+        }
+        let synced = self.at.sync_dir().and_then(|()| match self.at.dir.parent() {
+            Some(parent) => {
+                self.at.disk.sync_dir(parent).map_err(|error| StorageError::io("sync", parent, error))
+            }
+            None => Ok(()),
+        });
+        synced.map_err(|error| self.fail(error))?;
+        self.names_dirty = false;
+        Ok(())
+    }
+
+    /// A sync begun by [`Self::begin_flush`] is done.
+    pub fn flushed_to(&mut self, upto: Offset, now: Timestamp) {
+        self.recovery_point = self.recovery_point.max(upto.0.min(self.end));
+        self.last_flush_ms = millis(now);
+    }
+
+    /// A sync failed. What it should have covered may be lost though later syncs succeed, so the log goes offline.
+    pub fn flush_failed(&mut self, error: std::io::Error) -> StorageError {
+        let error = StorageError::io("sync", &self.at.dir, error);
+        self.fail(error)
+    }
+
+    /// Syncs all records and waits for it.
+    pub fn flush(&mut self, now: Timestamp) -> Result<()> {
+        let Some(work) = self.begin_flush()? else { return Ok(()) };
+        for file in &work.files {
+            file.sync_data().map_err(|error| self.flush_failed(error))?;
+        }
+        self.flushed_to(work.upto, now);
+        Ok(())
+    }
+
+    /// Makes everything durable for a clean stop: records, indexes, epochs, producers. Syncs.
+    ///
+    /// The log can be used afterwards as before. Returns the recovery point for the checkpoint.
+    pub fn close(&mut self, now: Timestamp) -> Result<Offset> {
+        self.ensure_online()?;
+        self.flush(now)?;
+        if let Some(active) = self.segments.last_mut() {
+            active.seal(&self.at)?;
+            for file in active.files_to_sync(&self.at, false)? {
+                file.sync_data().map_err(|error| StorageError::io("sync", &active.path(&self.at), error))?;
+            }
+        }
+        self.save_epochs()?;
+        self.producers.set_end(self.end);
+        self.take_snapshot()?;
+        self.remove_stray_snapshots()?;
+        self.at.sync_dir()?;
+        self.release()?;
+        Ok(self.recovery_point())
+    }
+}

@@ -1,0 +1,136 @@
+//! Producer snapshots on disk, and the state that is rebuilt from them and from the batches after them.
+
+use kernel::Timestamp;
+use wire::batch::{BatchView, EndTxnMarker};
+use wire::compress::Limits;
+
+use super::{Log, RecoveryReport, millis};
+use crate::checkpoint;
+use crate::error::{Result, StorageError};
+use crate::names;
+use crate::producer::{Incoming, Marker, ProducerState, snapshot};
+use crate::segment::{Found, Scan, Segment};
+
+/// A control batch is tiny; what is larger is not one that a coordinator wrote.
+const MAX_CONTROL: usize = 64 << 10;
+
+impl Log {
+    /// Writes a snapshot of the producers at the end of their state, unless there is one.
+    pub(super) fn take_snapshot(&mut self) -> Result<()> {
+        let offset = self.producers.end();
+        if offset <= self.snapshots.last().copied().unwrap_or(0) {
+            return Ok(());
+        }
+        let bytes = snapshot::encode(self.producers.entries());
+        checkpoint::replace(self.at.disk.as_ref(), &self.at.segment_path(offset, names::SNAPSHOT), &bytes)?;
+        self.snapshots.push(offset);
+        Ok(())
+    }
+
+    pub(super) fn remove_snapshots(&mut self, unwanted: impl Fn(i64) -> bool) -> Result<()> {
+        let all = std::mem::take(&mut self.snapshots);
+        let (remove, keep): (Vec<i64>, Vec<i64>) = all.into_iter().partition(|offset| unwanted(*offset));
+        self.snapshots = keep;
+        for offset in remove {
+            self.at.remove_if_there(&self.at.segment_path(offset, names::SNAPSHOT))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the snapshots that no recovery would use: all but those where a segment begins and the newest.
+    pub(super) fn remove_stray_snapshots(&mut self) -> Result<()> {
+        let newest = self.snapshots.last().copied();
+        let bases: Vec<i64> = self.segments.iter().map(|segment| segment.base).collect();
+        self.remove_snapshots(|offset| Some(offset) != newest && bases.binary_search(&offset).is_err())
+    }
+
+    /// Makes the producer state that of all records before `upto`: from the newest usable snapshot, and the batches
+    /// after it.
+    pub(super) fn load_producers(
+        &mut self,
+        upto: i64,
+        now: Timestamp,
+        report: &mut RecoveryReport,
+    ) -> Result<()> {
+        self.remove_snapshots(|offset| offset > upto)?;
+        let oldest = self.segments.first().map_or(self.start, |segment| segment.base).max(self.start);
+        let mut state = ProducerState::starting_at(oldest.min(upto));
+        while let Some(offset) = self.snapshots.last().copied() {
+            match snapshot::read(self.at.disk.as_ref(), &self.at.segment_path(offset, names::SNAPSHOT)) {
+                Ok(entries) => {
+                    let expiration = self.config.producer_id_expiration_ms;
+                    state = ProducerState::from_snapshot(entries, offset, millis(now), expiration);
+                    break;
+                }
+                Err(StorageError::Corrupt { .. }) => {
+                    report.snapshots_dropped += 1;
+                    self.remove_snapshots(|other| other == offset)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let from = state.end().max(oldest);
+        if from < upto {
+            self.replay(&mut state, from, upto, report)?;
+        }
+        state.set_end(upto);
+        self.producers = state;
+        Ok(())
+    }
+
+    fn replay(
+        &mut self,
+        state: &mut ProducerState,
+        from: i64,
+        upto: i64,
+        report: &mut RecoveryReport,
+    ) -> Result<()> {
+        let first = self.segment_of(from);
+        for segment in self.segments.iter_mut().skip(first) {
+            if segment.base >= upto {
+                break;
+            }
+            let Some(start) = segment.locate(&self.at, from)? else { continue };
+            let (file, path) = (segment.file(&self.at)?, segment.path(&self.at));
+            let mut scan = Scan::headers(file.as_ref(), &path, start.position, segment.size);
+            while let Some(found) = scan.next()? {
+                if found.header.base_offset().0 >= upto {
+                    break;
+                }
+                // The transaction index of the segment has what this ends.
+                let _ = state.replay(&incoming(segment, &self.at, &found)?);
+                report.batches_replayed += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets producers that have been silent for longer than `producer.id.expiration.ms`.
+    pub fn expire_producers(&mut self, now: Timestamp) {
+        self.producers.expire(millis(now), self.config.producer_id_expiration_ms);
+    }
+}
+
+/// What a batch in a segment is to the producer state.
+pub(super) fn incoming(segment: &mut Segment, at: &crate::place::Place, found: &Found) -> Result<Incoming> {
+    let header = found.header;
+    let marker = if header.is_control() && header.has_producer_id() && header.batch_len() <= MAX_CONTROL {
+        marker(&segment.read_batch(at, found)?)
+    } else {
+        None
+    };
+    Ok(Incoming { header, base_offset: header.base_offset().0, marker })
+}
+
+/// The transaction marker in a control batch, if it is one.
+pub(super) fn marker(batch: &[u8]) -> Option<Marker> {
+    let (batch, _) = BatchView::parse(batch).ok()?;
+    let records = batch.records(Limits::trusting(MAX_CONTROL)).ok()?;
+    let record = records.iter().next()?.ok()?;
+    let end = EndTxnMarker::parse(record.key?, record.value?)?;
+    Some(Marker {
+        commit: end.committed,
+        coordinator_epoch: end.coordinator_epoch,
+        timestamp: record.timestamp.0,
+    })
+}

@@ -1,0 +1,90 @@
+//! After an unclean stop: verifying all that may not be durable, and cutting off what is not whole.
+
+use kernel::Timestamp;
+
+use super::{Log, RecoveryReport, producers};
+use crate::error::Result;
+use crate::index::txn::AbortedTxn;
+use crate::segment::{Found, Scan, Segment};
+
+impl Log {
+    /// Verifies the segments from the one with the recovery point on: rebuilds their indexes, the producer state and
+    /// the leader epochs, and truncates at the first batch that is not sound. Returns where it began.
+    ///
+    /// Running it again, also after a crash in the middle of it, gives the same result.
+    pub(super) fn recover(&mut self, now: Timestamp, report: &mut RecoveryReport) -> Result<Option<i64>> {
+        let first = self.segment_of(self.recovery_point);
+        let Some(from) = self.segments.get(first).map(|segment| segment.base) else { return Ok(None) };
+        self.load_producers(from, now, report)?;
+        let mut index = first;
+        while index < self.segments.len() {
+            let segment = self.segments.remove(index);
+            let (segment, sound) = self.recover_segment(segment, report)?;
+            let end = segment.base;
+            self.segments.insert(index, segment);
+            index += 1;
+            if !sound && index < self.segments.len() {
+                // Records after a gap are no continuation of those before it.
+                report.segments_dropped += self.drop_from(index, now)?;
+            }
+            debug_assert!(self.producers.end() >= end.min(self.start));
+        }
+        let end = self.producers.end();
+        self.remove_snapshots(|offset| offset > end)?;
+        self.take_snapshot()?;
+        Ok(Some(from))
+    }
+
+    fn recover_segment(
+        &mut self,
+        mut segment: Segment,
+        report: &mut RecoveryReport,
+    ) -> Result<(Segment, bool)> {
+        let (base, before) = (segment.base, segment.size);
+        self.producers.set_end(self.producers.end().max(base));
+        self.take_snapshot()?;
+        self.at.remove_if_there(&self.at.segment_path(base, crate::names::TXN_INDEX))?;
+        segment.has_txn_index = false;
+        let (at, epochs, state) = (&self.at, &mut self.epochs, &mut self.producers);
+        let interval = self.config.index_interval_bytes;
+        let rebuilt = segment.rebuild(at, interval, true, |segment, found| {
+            let epoch = found.header.partition_leader_epoch();
+            if epochs.latest().is_none_or(|latest| epoch > latest) {
+                epochs.assign(epoch, found.header.base_offset());
+            }
+            let aborted = state.replay(&producers::incoming(segment, at, found)?);
+            push_all(segment, at, &aborted)
+        })?;
+        segment.cut_to(at, rebuilt.valid)?;
+        report.segments_verified += 1;
+        report.batches_verified += rebuilt.batches;
+        report.bytes_truncated += before.saturating_sub(rebuilt.valid);
+        if let Some(damage) = &rebuilt.damage {
+            report.lost_durable |= rebuilt.next_offset.unwrap_or(base) < self.recovery_point;
+            report.damage.get_or_insert_with(|| damage.to_string());
+        }
+        Ok((segment, rebuilt.damage.is_none()))
+    }
+
+    /// Reads the leader epochs from all batches, where their file is damaged.
+    pub(super) fn rebuild_epochs(&mut self) -> Result<()> {
+        self.epochs.clear();
+        for segment in &mut self.segments {
+            let (file, path) = (segment.file(&self.at)?, segment.path(&self.at));
+            let mut scan = Scan::headers(file.as_ref(), &path, 0, segment.size);
+            while let Some(Found { header, .. }) = scan.next()? {
+                if self.epochs.latest().is_none_or(|latest| header.partition_leader_epoch() > latest) {
+                    self.epochs.assign(header.partition_leader_epoch(), header.base_offset());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn push_all(segment: &mut Segment, at: &crate::place::Place, aborted: &[AbortedTxn]) -> Result<()> {
+    for txn in aborted {
+        segment.push_aborted(at, txn)?;
+    }
+    Ok(())
+}

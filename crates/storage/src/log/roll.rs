@@ -1,0 +1,62 @@
+//! Beginning a new segment.
+
+use super::Log;
+use crate::error::Result;
+use crate::segment::Segment;
+
+/// What is about to be appended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Upcoming {
+    pub bytes: u64,
+    pub max_timestamp: i64,
+    pub first_offset: i64,
+    pub last_offset: i64,
+}
+
+impl Log {
+    /// Begins a new segment at the end of the log, unless the active one is empty.
+    pub fn roll(&mut self, now: kernel::Timestamp) -> Result<()> {
+        self.ensure_online()?;
+        self.roll_at(self.end, now.millis())
+    }
+
+    /// Begins a new segment if the active one cannot or must not take what is coming. Returns whether it did.
+    pub(super) fn roll_if_due(&mut self, upcoming: &Upcoming, now_ms: i64) -> Result<bool> {
+        let config = &self.config;
+        let Some(active) = self.segments.last_mut() else { return Ok(false) };
+        let full = active.size + upcoming.bytes > u64::from(config.segment_bytes) && active.size > 0;
+        let due = full || !active.takes_offset(upcoming.last_offset) || active.indexes_full(config) || {
+            let name = self.at.dir.to_string_lossy();
+            let limit = config.max_segment_ms().saturating_sub(config.jitter_ms(&name, active.base));
+            active.size > 0 && active.age_ms(&self.at, now_ms, upcoming.max_timestamp)? > limit
+        };
+        if due {
+            self.roll_at(upcoming.first_offset, now_ms)?;
+        }
+        Ok(due)
+    }
+
+    /// If this fails, the active segment goes on as it was.
+    pub(super) fn roll_at(&mut self, base: i64, now_ms: i64) -> Result<()> {
+        let Some(active) = self.segments.last_mut() else { return Ok(()) };
+        if active.size == 0 && active.base == base {
+            return Ok(());
+        }
+        active.seal(&self.at)?;
+        self.producers.set_end(base);
+        self.take_snapshot()?;
+        let segment = Segment::create(&self.at, base, now_ms)?;
+        self.names_dirty = true;
+        if let Some(old) = self.segments.last_mut() {
+            old.release(&self.at)?;
+        }
+        let abandoned = self.segments.pop_if(|active| active.size == 0);
+        self.segments.push(segment);
+        if let Some(mut empty) = abandoned {
+            // No offset of the empty segment can be used any more.
+            let paths = empty.mark_deleted(&self.at)?;
+            self.doom(paths, now_ms);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! What a log promises, on a simulated disk.
+
+mod append;
+mod crash;
+mod disk_format;
+mod offsets;
+mod producers;
+mod read;
+mod recover;
+mod retain;
+mod truncate;

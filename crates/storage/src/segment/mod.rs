@@ -1,0 +1,320 @@
+//! A segment: the records from one offset on, in a `.log` file with its sparse indexes.
+//!
+//! *Invariant:* `size` bytes of the `.log` file are whole, sound batches. What may be after them in the file is left
+//! from a write that failed, and is overwritten.
+
+mod rebuild;
+mod scan;
+mod search;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kernel::port::DiskFile;
+use kernel::port::disk::OpenMode;
+use wire::batch::BatchHeader;
+
+pub(crate) use scan::{Found, Scan};
+pub use search::FoundRecord;
+
+use crate::config::LogConfig;
+use crate::error::{Result, StorageError};
+use crate::index::offset::{OffsetEntry, OffsetIndex};
+use crate::index::time::{TimeEntry, TimeIndex};
+use crate::index::{Entry, txn};
+use crate::names;
+use crate::place::Place;
+
+/// The largest timestamp in a segment and the last offset of the batch that has it; -1 and the base if there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MaxTimestamp {
+    pub timestamp: i64,
+    pub offset: i64,
+}
+
+pub(crate) struct Segment {
+    pub base: i64,
+    pub size: u64,
+    pub offsets: OffsetIndex,
+    pub times: TimeIndex,
+    /// Whether there is a `.txnindex` file, so that most segments never look for one.
+    pub has_txn_index: bool,
+    /// When the segment was last written, or its file where it was only read.
+    pub modified_ms: i64,
+    /// When this node made or opened the segment: what its age is measured from if its records have no timestamps.
+    created_ms: i64,
+    file: Option<Arc<dyn DiskFile>>,
+    /// Known once needed.
+    max_timestamp: Option<MaxTimestamp>,
+    /// Maximum timestamp of the first batch, from which the time until a roll is measured. Known once needed.
+    first_timestamp: Option<i64>,
+    bytes_since_entry: u64,
+    /// Whether the index files were found sound.
+    verified: bool,
+}
+
+impl Segment {
+    /// Makes the files of a new segment. What is left of an older one of the same name goes.
+    pub fn create(at: &Place, base: i64, now_ms: i64) -> Result<Self> {
+        for suffix in [names::LOG, names::INDEX, names::TIME_INDEX, names::TXN_INDEX] {
+            let path = at.segment_path(base, suffix);
+            if at.disk.exists(&path) {
+                at.remove_if_there(&path)?;
+            }
+        }
+        let mut segment = Self {
+            base,
+            size: 0,
+            offsets: OffsetIndex::empty(),
+            times: TimeIndex::empty(),
+            has_txn_index: false,
+            modified_ms: now_ms,
+            created_ms: now_ms,
+            file: Some(at.open(&at.segment_path(base, names::LOG), OpenMode::CreateNew)?),
+            max_timestamp: Some(MaxTimestamp { timestamp: -1, offset: base }),
+            first_timestamp: None,
+            bytes_since_entry: 0,
+            verified: true,
+        };
+        let made = segment.offsets.reset(at, base).and_then(|()| segment.times.reset(at, base));
+        if let Err(error) = made {
+            // Nobody knows of the segment yet; half of one must not be found later.
+            let _ = segment.remove_files(at);
+            return Err(error);
+        }
+        Ok(segment)
+    }
+
+    /// A segment that exists, with `size` bytes in its file.
+    pub fn existing(base: i64, size: u64, modified_ms: i64, now_ms: i64, has_txn_index: bool) -> Self {
+        Self {
+            base,
+            size,
+            offsets: OffsetIndex::unread(),
+            times: TimeIndex::unread(),
+            has_txn_index,
+            modified_ms,
+            created_ms: now_ms,
+            file: None,
+            max_timestamp: None,
+            first_timestamp: None,
+            bytes_since_entry: 0,
+            verified: false,
+        }
+    }
+
+    pub fn path(&self, at: &Place) -> PathBuf {
+        at.segment_path(self.base, names::LOG)
+    }
+
+    /// The `.log` file, opened if it is not.
+    pub fn file(&mut self, at: &Place) -> Result<Arc<dyn DiskFile>> {
+        if let Some(file) = &self.file {
+            return Ok(Arc::clone(file));
+        }
+        let file = at.open(&self.path(at), OpenMode::Write)?;
+        self.file = Some(Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Whether an offset can be an entry of the indexes.
+    pub fn takes_offset(&self, offset: i64) -> bool {
+        offset.checked_sub(self.base).is_some_and(|relative| (0..=i64::from(i32::MAX)).contains(&relative))
+    }
+
+    fn relative(&self, offset: i64) -> Result<u32, StorageErrorOfOffset> {
+        u32::try_from(offset - self.base).map_err(|_| StorageErrorOfOffset)
+    }
+
+    /// Whether an index has as many entries as `segment.index.bytes` allows.
+    pub fn indexes_full(&self, config: &LogConfig) -> bool {
+        let room = |size: usize| config.segment_index_bytes as usize / size;
+        self.offsets.len() as usize >= room(OffsetEntry::SIZE).max(1)
+            || self.times.len() as usize >= room(TimeEntry::SIZE).saturating_sub(1).max(1)
+    }
+
+    /// How long the segment has been taking records, by their timestamps where they have some.
+    pub fn age_ms(&mut self, at: &Place, now_ms: i64, message_timestamp: i64) -> Result<i64> {
+        if self.first_timestamp.is_none() && self.size > 0 {
+            let file = self.file(at)?;
+            let path = self.path(at);
+            let first = Scan::headers(file.as_ref(), &path, 0, self.size).next()?;
+            self.first_timestamp = first.map(|found| found.header.max_timestamp().0);
+        }
+        Ok(match self.first_timestamp {
+            Some(first) if first >= 0 => message_timestamp.saturating_sub(first),
+            _ => now_ms.saturating_sub(self.created_ms),
+        })
+    }
+
+    /// Notes a batch that was written at `position`: index entries, timestamps.
+    pub fn note_batch(
+        &mut self,
+        at: &Place,
+        header: &BatchHeader,
+        last_offset: i64,
+        position: u64,
+        interval: u32,
+    ) -> Result<()> {
+        let timestamp = header.max_timestamp().0;
+        if self.max_timestamp(at)?.timestamp < timestamp {
+            self.max_timestamp = Some(MaxTimestamp { timestamp, offset: last_offset });
+        }
+        if position == 0 {
+            self.first_timestamp = Some(timestamp);
+        }
+        let due = self.bytes_since_entry > u64::from(interval);
+        if due {
+            self.bytes_since_entry = 0;
+        }
+        self.bytes_since_entry += header.batch_len() as u64;
+        if !due {
+            return Ok(());
+        }
+        if let (Ok(relative), Ok(position)) = (self.relative(last_offset), u32::try_from(position)) {
+            self.offsets.push(at, self.base, OffsetEntry { relative, position })?;
+        }
+        self.push_time_entry(at)
+    }
+
+    /// Adds the largest timestamp so far to the time index, unless it has it.
+    fn push_time_entry(&mut self, at: &Place) -> Result<()> {
+        let max = self.max_timestamp(at)?;
+        self.times.load(at, self.base)?;
+        let last = self.times.last().map_or(-1, |entry| entry.timestamp);
+        if max.timestamp > last
+            && let Ok(relative) = self.relative(max.offset)
+        {
+            self.times.push(at, self.base, TimeEntry { timestamp: max.timestamp, relative })?;
+        }
+        Ok(())
+    }
+
+    /// The largest timestamp in the segment.
+    pub fn max_timestamp(&mut self, at: &Place) -> Result<MaxTimestamp> {
+        if let Some(max) = self.max_timestamp {
+            return Ok(max);
+        }
+        self.times.load(at, self.base)?;
+        let max = match self.times.last() {
+            Some(entry) => {
+                MaxTimestamp { timestamp: entry.timestamp, offset: self.base + i64::from(entry.relative) }
+            }
+            None => MaxTimestamp { timestamp: -1, offset: self.base },
+        };
+        self.max_timestamp = Some(max);
+        Ok(max)
+    }
+
+    /// The largest timestamp for retention: where records have none, when the file was last written.
+    pub fn retention_timestamp(&mut self, at: &Place) -> Result<i64> {
+        let max = self.max_timestamp(at)?.timestamp;
+        Ok(if max >= 0 { max } else { self.modified_ms })
+    }
+
+    /// Completes the index files, as for a segment that takes no more records.
+    pub fn seal(&mut self, at: &Place) -> Result<()> {
+        self.push_time_entry(at)?;
+        self.offsets.load(at, self.base)?;
+        self.offsets.write_pending(at, self.base)?;
+        self.times.write_pending(at, self.base)
+    }
+
+    /// Closes all files and gives memory back. They are opened again when needed.
+    pub fn release(&mut self, at: &Place) -> Result<()> {
+        self.offsets.release(at, self.base)?;
+        self.times.release(at, self.base)?;
+        self.file = None;
+        Ok(())
+    }
+
+    pub fn has_open_files(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Adds an aborted transaction whose marker is in this segment.
+    pub fn push_aborted(&mut self, at: &Place, txn: &txn::AbortedTxn) -> Result<()> {
+        self.has_txn_index = true;
+        txn::append(at, self.base, txn)
+    }
+
+    /// The files of a sealed segment that a sync must cover.
+    pub fn files_to_sync(&mut self, at: &Place, active: bool) -> Result<Vec<Arc<dyn DiskFile>>> {
+        let mut files = vec![self.file(at)?];
+        // What the indexes of the active segment lack after a power cut is rebuilt.
+        if !active {
+            files.push(self.offsets.stored_file(at, self.base)?);
+            files.push(self.times.stored_file(at, self.base)?);
+            if self.has_txn_index {
+                files.extend(txn::file(at, self.base)?);
+            }
+        }
+        Ok(files)
+    }
+
+    fn remove_files(&mut self, at: &Place) -> Result<()> {
+        self.file = None;
+        for suffix in [names::LOG, names::INDEX, names::TIME_INDEX, names::TXN_INDEX] {
+            at.remove_if_there(&at.segment_path(self.base, suffix))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the files out of use by renaming them. Returns their new paths, to be removed later.
+    ///
+    /// The `.log` goes last: after a crash in between, a log without indexes is found, which can be mended.
+    pub fn mark_deleted(&mut self, at: &Place) -> Result<Vec<PathBuf>> {
+        self.file = None;
+        let mut marked = Vec::new();
+        for suffix in [names::TXN_INDEX, names::TIME_INDEX, names::INDEX, names::LOG] {
+            if suffix != names::TXN_INDEX || self.has_txn_index {
+                marked.extend(at.mark_deleted(&at.segment_path(self.base, suffix))?);
+            }
+        }
+        Ok(marked)
+    }
+
+    /// Cuts off all batches that reach `offset` or beyond.
+    pub fn truncate(&mut self, at: &Place, offset: i64, now_ms: i64) -> Result<()> {
+        let Some(found) = self.locate(at, offset)? else { return Ok(()) };
+        let relative = self.relative(offset).unwrap_or(0);
+        let kept = self.offsets.last_where(at, self.base, |entry| entry.relative < relative)?;
+        self.offsets.truncate(at, self.base, kept.map_or(0, |(number, _)| number + 1))?;
+        let kept = self.times.last_where(at, self.base, |entry| entry.relative < relative)?;
+        self.times.truncate(at, self.base, kept.map_or(0, |(number, _)| number + 1))?;
+        if self.has_txn_index {
+            txn::truncate(at, self.base, kernel::Offset(offset))?;
+        }
+        let file = self.file(at)?;
+        file.set_len(found.position).map_err(|error| StorageError::io("shorten", &self.path(at), error))?;
+        self.size = found.position;
+        self.bytes_since_entry = 0;
+        self.max_timestamp = None;
+        if self.size == 0 {
+            self.created_ms = now_ms;
+            self.first_timestamp = None;
+        }
+        self.read_max_timestamp(at)
+    }
+
+    /// Finds the largest timestamp from the last entry of the time index on.
+    pub fn read_max_timestamp(&mut self, at: &Place) -> Result<()> {
+        let mut max = self.max_timestamp(at)?;
+        let from = self.index_floor(at, max.offset)?;
+        let file = self.file(at)?;
+        let path = self.path(at);
+        let mut scan = Scan::headers(file.as_ref(), &path, from, self.size);
+        while let Some(found) = scan.next()? {
+            let timestamp = found.header.max_timestamp().0;
+            if timestamp > max.timestamp {
+                max = MaxTimestamp { timestamp, offset: found.header.last_offset().0 };
+            }
+        }
+        self.max_timestamp = Some(max);
+        Ok(())
+    }
+}
+
+/// The offset cannot be said relative to the base of the segment.
+#[derive(Debug)]
+struct StorageErrorOfOffset;
