@@ -80,7 +80,7 @@ pub struct LogDir {
 impl LogDir {
     /// Makes the directory if it is missing, and takes it for this process.
     pub fn lock(disk: Arc<dyn Disk>, path: &Path) -> Result<Self> {
-        disk.create_dir_all(path).map_err(|error| StorageError::io("make", path, error))?;
+        make_durable(disk.as_ref(), path)?;
         let lock = disk.lock(&path.join(LOCK)).map_err(|error| match error.kind() {
             std::io::ErrorKind::WouldBlock => {
                 StorageError::refused(path, "another process uses this log directory")
@@ -208,6 +208,21 @@ impl LogDir {
     fn sync(&self) -> Result<()> {
         self.disk.sync_dir(&self.path).map_err(|error| StorageError::io("sync", &self.path, error))
     }
+}
+
+/// Makes a folder and those above it that are missing, and makes their names durable.
+fn make_durable(disk: &dyn Disk, path: &Path) -> Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !disk.exists(folder)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    disk.create_dir_all(path).map_err(|error| StorageError::io("make", path, error))?;
+    for parent in missing.iter().filter_map(|folder| folder.parent()) {
+        // A relative path ends with an empty one, which stands for the current folder.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        disk.sync_dir(parent).map_err(|error| StorageError::io("sync", parent, error))?;
+    }
+    Ok(())
 }
 
 fn parse_meta(text: &str) -> std::result::Result<MetaProperties, String> {

@@ -93,7 +93,8 @@ impl Log {
         self.producers.set_end(self.end);
         self.take_snapshot()?;
         self.remove_stray_snapshots()?;
-        self.at.sync_dir()?;
+        self.names_dirty = true;
+        self.sync_names()?;
         self.release()?;
         Ok(self.recovery_point())
     }

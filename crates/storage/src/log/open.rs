@@ -116,7 +116,8 @@ impl Log {
             end: 0,
             recovery_point: params.recovery_point.0,
             last_flush_ms: millis(now),
-            names_dirty: new,
+            // A crash may have come between the making of a file and the sync of its name.
+            names_dirty: new || !params.clean,
             epochs: EpochCache::default(),
             producers: ProducerState::default(),
             snapshots: Vec::new(),

@@ -1,1 +1,251 @@
+use kernel::port::Disk;
+use kernel::{Offset, Timestamp};
 
+use crate::testing::{Bench, EPOCH, from_producer, records, small_segments};
+use crate::{LogConfig, OpenParams, RecoveryReport};
+
+const LOG: &str = "00000000000000000000.log";
+
+fn unclean() -> OpenParams {
+    OpenParams::default()
+}
+
+fn write(bench: &Bench, name: &str, at: u64, bytes: &[u8]) {
+    bench.file(name).write_at(at, &[std::io::IoSlice::new(bytes)]).expect("writes");
+}
+
+#[test]
+fn a_torn_batch_at_the_end_is_cut_off_wherever_it_is_torn() {
+    let mut bench = Bench::new(LogConfig { index_interval_bytes: 1, ..LogConfig::default() });
+    bench.fill(3);
+    let whole = bench.content(LOG);
+    let batch = whole.len() / 3;
+    for torn in 0..batch {
+        let mut bench = Bench::new(LogConfig { index_interval_bytes: 1, ..LogConfig::default() });
+        bench.fill(3);
+        bench.file(LOG).set_len((2 * batch + torn) as u64).unwrap();
+        bench.reopen(unclean());
+        assert_eq!(bench.log.end_offset(), Offset(2), "torn after {torn} bytes");
+        assert_eq!(bench.report.bytes_truncated, torn as u64);
+        assert_eq!(bench.report.damage.is_some(), torn > 0);
+        bench.fill(1);
+        assert_eq!(bench.content(LOG), whole);
+    }
+}
+
+#[test]
+fn zeros_or_garbage_at_the_end_are_cut_off() {
+    for filler in [0_u8, 0xff, 0x41] {
+        let mut bench = Bench::new(LogConfig::default());
+        bench.fill(3);
+        let size = bench.log.size();
+        write(&bench, LOG, size, &vec![filler; 10_000]);
+        bench.reopen(unclean());
+        assert_eq!((bench.log.end_offset(), bench.log.size()), (Offset(3), size));
+        assert_eq!(bench.content(LOG).len() as u64, size);
+        assert!(!bench.report.lost_durable);
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_batch_is_found() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.fill(2);
+    let whole = bench.content(LOG);
+    let second = whole.len() / 2;
+    for bit in 0..second * 8 {
+        // The leader epoch is not covered by the checksum.
+        if (12 * 8..16 * 8).contains(&bit) {
+            continue;
+        }
+        let mut damaged = whole.clone();
+        damaged[second + bit / 8] ^= 1 << (bit % 8);
+        write(&bench, LOG, 0, &damaged);
+        bench.reopen(unclean());
+        let end = bench.log.end_offset().0;
+        // A larger base offset cannot be told from a gap that cleaning left.
+        let gap = bit < 64 && end > 2;
+        assert!(end == 1 || gap, "bit {bit}: the log ends at {end}");
+        write(&bench, LOG, 0, &whole);
+        bench.reopen(unclean());
+    }
+}
+
+#[test]
+fn segments_after_a_damaged_one_are_dropped() {
+    let mut bench = Bench::new(small_segments(2));
+    bench.fill(7);
+    write(&bench, "00000000000000000002.log", 90, &[0xff; 4]);
+    bench.reopen(unclean());
+    assert_eq!(bench.log.end_offset(), Offset(3));
+    assert_eq!((bench.report.segments_dropped, bench.log.segment_count()), (2, 2));
+    assert_eq!(bench.values(0).len(), 3);
+    bench.fill(2);
+    bench.crash();
+    assert_eq!(bench.values(0).len(), 5);
+}
+
+#[test]
+fn damage_below_the_recovery_point_is_told_from_a_torn_write() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.fill(4);
+    bench.log.flush(Timestamp(0)).unwrap();
+    let size = bench.log.size();
+    write(&bench, LOG, size / 4 + 70, &[0xff]);
+    bench.crash();
+    assert!(bench.report.lost_durable);
+    assert!(bench.report.damage.as_deref().is_some_and(|damage| damage.contains("checksum")));
+    assert!(bench.report.is_notable());
+}
+
+#[test]
+fn segments_below_the_recovery_point_are_not_read_again() {
+    let mut bench = Bench::new(small_segments(2));
+    bench.fill(9);
+    bench.log.flush(Timestamp(0)).unwrap();
+    bench.crash();
+    assert_eq!((bench.report.segments_verified, bench.report.batches_verified), (1, 1));
+    assert_eq!(bench.values(0).len(), 9);
+}
+
+#[test]
+fn opening_again_finds_nothing_more_to_mend() {
+    let mut bench = Bench::new(small_segments(2));
+    bench.fill(5);
+    bench.file("00000000000000000004.log").set_len(10).unwrap();
+    bench.reopen(unclean());
+    assert_eq!(bench.report.bytes_truncated, 10);
+    let files: Vec<_> = bench.names().into_iter().map(|name| (bench.content(&name), name)).collect();
+    bench.reopen(unclean());
+    let clean = RecoveryReport {
+        segments_verified: bench.report.segments_verified,
+        batches_verified: bench.report.batches_verified,
+        ..RecoveryReport::default()
+    };
+    assert_eq!(bench.report, clean);
+    let again: Vec<_> = bench.names().into_iter().map(|name| (bench.content(&name), name)).collect();
+    assert_eq!(files, again);
+}
+
+#[test]
+fn missing_indexes_are_rebuilt_and_equal_those_that_were_written() {
+    let mut bench = Bench::new(small_segments(10));
+    bench.fill(25);
+    bench.log.close(Timestamp(0)).unwrap();
+    let names: Vec<String> = bench.names().into_iter().filter(|name| name.contains("index")).collect();
+    let before: Vec<Vec<u8>> = names.iter().map(|name| bench.content(name)).collect();
+    for name in &names {
+        bench.disk.remove_file(&bench.path(name)).unwrap();
+    }
+    let params = OpenParams { clean: true, recovery_point: Offset(25), log_start: Offset(0) };
+    bench.reopen(params);
+    assert_eq!(bench.report.indexes_rebuilt, 3);
+    let after: Vec<Vec<u8>> = names.iter().map(|name| bench.content(name)).collect();
+    assert_eq!(before, after);
+    assert_eq!(bench.values(0).len(), 25);
+}
+
+#[test]
+fn damaged_indexes_are_noticed_when_they_are_used() {
+    for damage in [&[0xff_u8; 8][..], &[0x00; 8], &[0x01; 3]] {
+        for name in ["00000000000000000000.index", "00000000000000000000.timeindex"] {
+            let mut bench = Bench::new(small_segments(20));
+            bench.fill(30);
+            bench.log.close(Timestamp(0)).unwrap();
+            let len = bench.content(name).len() as u64;
+            write(&bench, name, len, damage);
+            let params = OpenParams { clean: true, recovery_point: Offset(30), log_start: Offset(0) };
+            bench.reopen(params);
+            assert_eq!(bench.values(0).len(), 30, "{name} with {damage:?}");
+            for from in 0..30 {
+                let read = bench.log.read(Offset(from), 1, Offset(30), true).unwrap();
+                assert_eq!(read.upper, Offset(from + 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_index_without_its_log_is_removed() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.fill(1);
+    let stray = bench.path("00000000000000000077.index");
+    bench.disk.open(&stray, kernel::port::disk::OpenMode::Create).unwrap();
+    bench.crash();
+    assert!(!bench.disk.exists(&stray));
+}
+
+#[test]
+fn the_leader_epochs_are_rebuilt_from_the_batches() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.fill(2);
+    let next = kernel::LeaderEpoch(9);
+    bench.log.append(Timestamp(0), &[&records(&[(1, "b")])], next, crate::Origin::Client).unwrap();
+    let before = bench.content("leader-epoch-checkpoint");
+    bench.log.close(Timestamp(0)).unwrap();
+    write(&bench, "leader-epoch-checkpoint", 0, b"what");
+    bench.reopen(OpenParams { clean: true, recovery_point: Offset(3), log_start: Offset(0) });
+    assert!(bench.report.epochs_rebuilt);
+    assert_eq!(bench.content("leader-epoch-checkpoint"), before);
+    bench.disk.remove_file(&bench.path("leader-epoch-checkpoint")).unwrap();
+    bench.reopen(unclean());
+    assert_eq!(bench.content("leader-epoch-checkpoint"), before);
+    assert_eq!(bench.log.epoch_at(Offset(0)), Some(EPOCH));
+}
+
+#[test]
+fn a_log_that_ends_before_its_checkpointed_start_begins_there() {
+    let mut bench = Bench::new(small_segments(2));
+    bench.fill(5);
+    bench.reopen(OpenParams { clean: false, recovery_point: Offset(5), log_start: Offset(50) });
+    assert_eq!((bench.log.start_offset(), bench.log.end_offset()), (Offset(50), Offset(50)));
+    bench.append(&from_producer(7, 0, 0, 1));
+    assert_eq!(bench.values(50).len(), 1);
+}
+
+#[test]
+fn what_an_unfinished_cleaning_left_is_removed() {
+    let mut bench = Bench::new(small_segments(2));
+    bench.fill(5);
+    for name in ["00000000000000000000.log.cleaned", "00000000000000000002.log.swap"] {
+        bench.disk.open(&bench.path(name), kernel::port::disk::OpenMode::Create).unwrap();
+    }
+    bench.crash();
+    assert_eq!(bench.report.leftovers_removed, 2);
+    assert_eq!(bench.values(0).len(), 5);
+}
+
+#[test]
+fn a_finished_cleaning_is_put_in_place() {
+    let mut bench = Bench::new(small_segments(2));
+    bench.fill(5);
+    // Two segments cleaned into one that keeps the batch of offset 3 only.
+    let kept = bench.content("00000000000000000002.log");
+    let file = bench.path("00000000000000000000.log.swap");
+    let swap = bench.disk.open(&file, kernel::port::disk::OpenMode::Create).unwrap();
+    swap.write_at(0, &[std::io::IoSlice::new(&kept[kept.len() / 2..])]).unwrap();
+    bench.crash();
+    assert_eq!(bench.values(0), [(3, "value 3".to_owned()), (4, "value 4".to_owned())]);
+    assert_eq!(bench.log.segment_count(), 2);
+}
+
+#[test]
+fn files_of_another_topic_of_the_same_name_are_refused() {
+    let bench = Bench::new(LogConfig::default());
+    let id = |byte| Some(kernel::Uuid::from_bytes([byte; 16]));
+    let open = |topic_id| {
+        crate::Log::open(
+            bench.disk.port(),
+            std::path::Path::new("/data"),
+            kernel::TopicPartition::new("t", 0),
+            topic_id,
+            bench.log.config().clone(),
+            unclean(),
+            Timestamp(0),
+        )
+    };
+    assert_eq!(open(id(1)).expect("a log without an id takes one").0.topic_id(), id(1));
+    assert_eq!(open(None).expect("opens").0.topic_id(), id(1));
+    let error = open(id(2)).err().expect("is refused");
+    assert!(error.to_string().contains("topic id"), "{error}");
+}
