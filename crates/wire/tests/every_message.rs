@@ -8,7 +8,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use support::schema::Message;
+use support::schema::{Kind, Message};
 use support::{Random, random_bytes, schemas};
 use wire::{DecodeError, Writer};
 
@@ -17,6 +17,8 @@ use wire::{DecodeError, Writer};
 struct Codec {
     /// Decodes to owned values and encodes them.
     again: fn(&[u8], i16) -> Result<Vec<u8>, DecodeError>,
+    /// Encodes the default value, if it has a form in this version.
+    default: fn(i16) -> Option<Vec<u8>>,
     /// Decodes a view and visits all of it.
     visit: fn(&[u8], i16) -> Result<(), DecodeError>,
 }
@@ -31,6 +33,11 @@ fn codecs() -> BTreeMap<&'static str, Codec> {
                     let mut out = Writer::new();
                     message.encode(&mut out, version).expect("what was decoded can be encoded");
                     Ok(out.into_bytes().expect("nothing lies in a file").to_vec())
+                },
+                default: |version| {
+                    let mut out = Writer::new();
+                    wire::$group::$module::$owned::default().encode(&mut out, version).ok()?;
+                    Some(out.into_bytes().expect("nothing lies in a file").to_vec())
                 },
                 visit: |input, version| {
                     let view = wire::$group::$module::$view::decode(input, version)?;
@@ -73,6 +80,40 @@ fn every_message_in_every_version_is_written_as_it_was_read() {
         let again = (codec.again)(bytes, version).unwrap_or_else(|error| panic!("{error} in {bytes:02x?}"));
         assert_eq!(again, bytes, "{} v{version}", message.name);
     });
+}
+
+#[test]
+fn kafkas_own_classes_write_the_same_defaults_and_samples() {
+    let codecs = codecs();
+    let schemas = schemas();
+    let lines = include_str!("fixtures/messages.hex").lines().filter(|line| !line.starts_with('#'));
+    let mut compared = 0;
+    for line in lines {
+        let [name, version, default, sample] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let schema = schemas.iter().find(|schema| schema.name == name).expect("every message has a schema");
+        let codec = codecs[schema.module.as_str()];
+        let version = version.parse().expect("versions are numbers");
+        assert_eq!((codec.default)(version), unhex(default), "the default of {name} v{version}");
+        let sample = unhex(sample).expect("a sample has bytes");
+        assert_eq!((codec.again)(&sample, version), Ok(sample), "{name} v{version}");
+        compared += 1;
+    }
+    let versions = |schema: &Message| (schema.versions.last - schema.versions.first + 1) as usize;
+    let all = schemas.iter().filter(|schema| schema.kind != Kind::Header).map(versions).sum::<usize>();
+    assert_eq!(compared, all);
+}
+
+/// The bytes that a word of the fixture stands for; nothing for `error`.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    match text {
+        "error" => None,
+        "-" => Some(Vec::new()),
+        digits => {
+            (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+        }
+    }
 }
 
 #[test]
