@@ -38,6 +38,8 @@ pub struct BatchBuilder {
     max_timestamp: Timestamp,
     last_offset: Option<Offset>,
     forced_last_offset: Option<Offset>,
+    /// What a batch carries as maximum timestamp if no record remains.
+    empty_max_timestamp: Timestamp,
     record_count: i32,
     error: Option<BuildError>,
 }
@@ -65,6 +67,7 @@ impl BatchBuilder {
             max_timestamp: Timestamp::NONE,
             last_offset: None,
             forced_last_offset: None,
+            empty_max_timestamp: Timestamp::NONE,
             record_count: 0,
             error: None,
         }
@@ -83,6 +86,7 @@ impl BatchBuilder {
         builder.transactional = header.is_transactional();
         builder.control = header.is_control();
         builder.delete_horizon = header.delete_horizon();
+        builder.empty_max_timestamp = header.max_timestamp();
         if header.timestamp_type() == TimestampType::LogAppendTime {
             builder.log_append_time = Some(header.max_timestamp());
         }
@@ -245,41 +249,13 @@ impl BatchBuilder {
     }
 
     /// The finished batch. One without records is a bare header, as cleaning leaves behind.
-    pub fn build(self) -> Result<Bytes, BuildError> {
-        if let Some(error) = self.error {
+    pub fn build(mut self) -> Result<Bytes, BuildError> {
+        if let Some(error) = self.error.take() {
             return Err(error);
         }
-        let last = self.forced_last_offset.or(self.last_offset).unwrap_or(self.base_offset);
-        let last_offset_delta = i32::try_from(last - self.base_offset).map_err(|_| BuildError::TooLarge)?;
-        let kind = match self.log_append_time {
-            Some(_) => TimestampType::LogAppendTime,
-            None => TimestampType::CreateTime,
-        };
-        let horizon = self.delete_horizon.is_some();
-        let base_timestamp = self.base_timestamp.or(self.delete_horizon).unwrap_or(Timestamp::NONE);
-        let (producer_id, producer_epoch, base_sequence) = self.producer;
-        let mut header = BatchHeader {
-            base_offset: self.base_offset.get(),
-            length: 0,
-            leader_epoch: self.leader_epoch.0,
-            crc: 0,
-            attributes: attributes_of(
-                self.compression.codec(),
-                kind,
-                self.transactional,
-                self.control,
-                horizon,
-            ),
-            last_offset_delta,
-            base_timestamp: base_timestamp.0,
-            max_timestamp: self.log_append_time.unwrap_or(self.max_timestamp).0,
-            producer_id: producer_id.0,
-            producer_epoch: producer_epoch.0,
-            base_sequence,
-            record_count: self.record_count,
-        };
+        let mut header = self.header()?;
         let mut batch = self.buffer;
-        if self.record_count > 0 && self.compression.codec() != compress::Codec::None {
+        if header.is_compressed() {
             let mut compressed = Vec::with_capacity(batch.len() / 2 + HEADER_LEN);
             compressed.resize(HEADER_LEN, 0);
             compress::compress(
@@ -294,6 +270,36 @@ impl BatchBuilder {
         head.copy_from_slice(&header.encode());
         debug_assert_eq!(BatchHeader::read(&batch), Ok(header), "a header comes back as it was written");
         Ok(batch.into())
+    }
+
+    /// The header, but for length and checksum.
+    fn header(&self) -> Result<BatchHeader, BuildError> {
+        let last = self.forced_last_offset.or(self.last_offset).unwrap_or(self.base_offset);
+        let last_offset_delta = i32::try_from(last - self.base_offset).map_err(|_| BuildError::TooLarge)?;
+        let kind = match self.log_append_time {
+            Some(_) => TimestampType::LogAppendTime,
+            None => TimestampType::CreateTime,
+        };
+        // With no record there is nothing to compress and nothing that could go at a horizon.
+        let empty = self.record_count == 0;
+        let codec = if empty { compress::Codec::None } else { self.compression.codec() };
+        let horizon = self.delete_horizon.is_some() && !empty;
+        let max_timestamp = if empty { self.empty_max_timestamp } else { self.max_timestamp };
+        let (producer_id, producer_epoch, base_sequence) = self.producer;
+        Ok(BatchHeader {
+            base_offset: self.base_offset.get(),
+            length: 0,
+            leader_epoch: self.leader_epoch.0,
+            crc: 0,
+            attributes: attributes_of(codec, kind, self.transactional, self.control, horizon),
+            last_offset_delta,
+            base_timestamp: self.base_timestamp.unwrap_or(Timestamp::NONE).0,
+            max_timestamp: self.log_append_time.unwrap_or(max_timestamp).0,
+            producer_id: producer_id.0,
+            producer_epoch: producer_epoch.0,
+            base_sequence,
+            record_count: self.record_count,
+        })
     }
 }
 
