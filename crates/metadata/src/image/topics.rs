@@ -38,7 +38,8 @@ impl Topic {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Topics {
     by_id: BTreeMap<Uuid, Arc<Topic>>,
-    by_name: BTreeMap<Arc<str>, Uuid>,
+    /// Shared by images between which no topic came or went.
+    by_name: Arc<BTreeMap<Arc<str>, Uuid>>,
 }
 
 impl Topics {
@@ -81,7 +82,7 @@ impl Topics {
         let name: Arc<str> = record.name.as_str().into();
         let topic = Topic { name: name.clone(), id: record.topic_id, partitions: BTreeMap::new() };
         // A name has one topic: should a log create it twice, the later wins as it would in Kafka.
-        let before = self.by_name.insert(name, record.topic_id);
+        let before = Arc::make_mut(&mut self.by_name).insert(name, record.topic_id);
         if let Some(id) = before.filter(|id| *id != record.topic_id) {
             self.by_id.remove(&id);
         }
@@ -96,7 +97,7 @@ impl Topics {
         let removed = self.by_id.remove(&record.topic_id);
         let topic = removed.ok_or_else(|| Unknown::new("topic", record.topic_id))?;
         if self.id_of(&topic.name) == Some(topic.id) {
-            self.by_name.remove(&topic.name);
+            Arc::make_mut(&mut self.by_name).remove(&topic.name);
         }
         Ok(topic)
     }
