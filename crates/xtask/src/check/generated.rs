@@ -12,8 +12,10 @@ pub fn check(tree: &Tree) -> Vec<Complaint> {
         .filter(|file| FOLDERS.iter().any(|folder| file.path.starts_with(folder)) && !file.is_generated())
         .map(|file| Complaint::new(&file.path, "only generated files belong here, and they say `@generated`"))
         .collect();
-    if let Err(stale) = crate::r#gen::run(&["--check".to_owned()]) {
-        complaints.push(Complaint::new("cargo xtask gen", stale));
-    }
+    let compare = ["--check".to_owned()];
+    let runs =
+        [("cargo xtask gen", crate::r#gen::run(&compare)), ("cargo xtask docs", crate::docs::run(&compare))];
+    complaints
+        .extend(runs.into_iter().filter_map(|(name, outcome)| Some(Complaint::new(name, outcome.err()?))));
     complaints
 }
