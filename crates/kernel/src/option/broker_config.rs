@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::endpoint::{HostPort, Voter, parse_counts, parse_host_port, parse_voter};
 pub use super::listeners::Listeners;
-use super::{OptionError, Resolved, listeners};
+use super::{OptionError, Overrides, Resolved, listeners};
 use crate::NodeId;
 use crate::limits::REQUEST_MEMORY_BYTES;
 
@@ -32,6 +32,8 @@ pub struct BrokerConfig {
     pub groups: Groups,
     pub offsets: Offsets,
     pub transactions: Transactions,
+    /// The topic that holds the state of share groups.
+    pub share_state: InternalTopic,
     pub request_timeout: Duration,
     pub controlled_shutdown: bool,
 }
@@ -169,6 +171,8 @@ pub struct InternalTopic {
     pub replication: Replicas,
     /// `None` leaves it to the brokers' `min.insync.replicas`.
     pub min_in_sync: Option<Replicas>,
+    /// What else its topic options are, as texts.
+    rest: &'static [(&'static str, &'static str)],
 }
 
 /// A number of replicas of an internal topic.
@@ -238,6 +242,7 @@ impl BrokerConfig {
             groups: Groups::new(all),
             offsets: Offsets::new(all),
             transactions: Transactions::new(all),
+            share_state: InternalTopic::new(all, "share.coordinator.state.topic", PRUNED),
             request_timeout: millis(all, "request.timeout.ms"),
             controlled_shutdown: all.boolean("controlled.shutdown.enable"),
         })
@@ -376,7 +381,7 @@ impl Offsets {
     fn new(all: &Resolved) -> Self {
         let minutes = u64::try_from(all.number("offsets.retention.minutes")).unwrap_or_default();
         Self {
-            topic: InternalTopic::new(all, "offsets.topic"),
+            topic: InternalTopic::new(all, "offsets.topic", COMPACTED),
             compression_codec: int(all, "offsets.topic.compression.codec"),
             retention: Duration::from_secs(minutes * 60),
             retention_check_interval: millis(all, "offsets.retention.check.interval.ms"),
@@ -390,7 +395,7 @@ impl Offsets {
 impl Transactions {
     fn new(all: &Resolved) -> Self {
         Self {
-            topic: InternalTopic::new(all, "transaction.state.log"),
+            topic: InternalTopic::new(all, "transaction.state.log", TRANSACTIONAL),
             max_timeout: millis(all, "transaction.max.timeout.ms"),
             transactional_id_expiration: millis(all, "transactional.id.expiration.ms"),
             abort_check_interval: millis(all, "transaction.abort.timed.out.transaction.cleanup.interval.ms"),
@@ -407,16 +412,39 @@ impl Transactions {
 
 impl InternalTopic {
     /// The options of the topic begin with `prefix`.
-    fn new(all: &Resolved, prefix: &str) -> Self {
+    fn new(all: &Resolved, prefix: &str, rest: &'static [(&'static str, &'static str)]) -> Self {
         let min_isr = format!("{prefix}.min.isr");
         Self {
             partitions: int(all, &format!("{prefix}.num.partitions")),
             segment_bytes: int(all, &format!("{prefix}.segment.bytes")),
             replication: Replicas::new(all, &format!("{prefix}.replication.factor")),
             min_in_sync: super::find_broker(&min_isr).map(|_| Replicas::new(all, &min_isr)),
+            rest,
         }
     }
+
+    /// The topic options to create the topic with, given the brokers that are there.
+    pub fn overrides(&self, live_brokers: usize) -> Overrides {
+        let rest = self.rest.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let own = [("segment.bytes".to_owned(), self.segment_bytes.to_string())];
+        let min_in_sync = self.min_in_sync.map(|count| count.among(live_brokers).to_string());
+        rest.chain(own).chain(min_in_sync.map(|count| ("min.insync.replicas".to_owned(), count))).collect()
+    }
 }
+
+/// Offsets: the last commit counts, and the coordinator chooses the codec of its batches.
+const COMPACTED: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("compression.type", "producer")];
+
+/// Transactions: no replica that misses a decision may lead.
+const TRANSACTIONAL: &[(&str, &str)] = &[
+    ("cleanup.policy", "compact"),
+    ("compression.type", "uncompressed"),
+    ("unclean.leader.election.enable", "false"),
+];
+
+/// State of share groups: the coordinator itself deletes what it no longer needs.
+const PRUNED: &[(&str, &str)] =
+    &[("cleanup.policy", "delete"), ("compression.type", "producer"), ("retention.ms", "-1")];
 
 /// `log.dirs`, or else `log.dir`.
 pub(super) fn log_dirs(all: &Resolved) -> Vec<String> {

@@ -87,14 +87,13 @@ pub static DEVIATIONS: &[Deviation] = &[
     },
 ];
 
-/// The default that counts for a broker option.
-pub fn default_of(def: &OptionDef, alone: bool) -> Value {
-    let applies = |deviation: &&Deviation| deviation.option == def.name && (alone || !deviation.only_alone);
-    match DEVIATIONS.iter().find(applies) {
-        Some(deviation) => {
+/// The default that counts for a broker option. `alone` is asked only where it matters.
+pub fn default_of(def: &OptionDef, alone: impl FnOnce() -> bool) -> Value {
+    match DEVIATIONS.iter().find(|deviation| deviation.option == def.name) {
+        Some(deviation) if !deviation.only_alone || alone() => {
             deviation.ours.map_or(Value::Null, |text| validate(def, text).unwrap_or(Value::Null))
         }
-        None => default_value(def),
+        _ => default_value(def),
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Listeners {
     /// Told to clients and brokers. An empty host is for the broker to fill in with the machine's name, port 0
     /// with the port that the system chose.
     pub advertised: Vec<Listener>,
+    /// Told to whoever looks for controllers; empty hosts as above.
+    pub controller_advertised: Vec<Listener>,
     /// The names by which controllers are reached, also on nodes that are none.
     pub controller_names: Vec<String>,
     /// The name of the listener between brokers.
@@ -32,15 +34,29 @@ pub(super) fn read(all: &Resolved, is_broker: bool, is_controller: bool) -> Resu
     let opened = endpoints(all, "listeners", &protocols)?;
     distinct(&opened)?;
     let (controller, broker): (Vec<_>, Vec<_>) = opened.into_iter().partition(is_controllers);
-    let advertised = match all.value("advertised.listeners").as_list() {
+    let told = match all.value("advertised.listeners").as_list() {
         Some(_) => endpoints(all, "advertised.listeners", &protocols)?,
         None => broker.clone(),
     };
-    let advertised: Vec<_> = advertised.into_iter().filter(|listener| !is_controllers(listener)).collect();
+    let (told_controller, advertised): (Vec<_>, Vec<_>) = told.into_iter().partition(is_controllers);
+    let or_told = |opened: &Listener| {
+        let told = told_controller.iter().find(|told| told.name == opened.name).cloned();
+        told.unwrap_or_else(|| any_host(opened.clone()))
+    };
+    let controller_advertised = controller.iter().map(or_told).collect();
     let inter_broker = inter_broker(all, &protocols)?;
-    let listeners = Listeners { broker, controller, advertised, controller_names, inter_broker };
+    let listeners =
+        Listeners { broker, controller, advertised, controller_advertised, controller_names, inter_broker };
     listeners.check(is_broker, is_controller)?;
     Ok(listeners)
+}
+
+/// A controller that listens everywhere tells its machine's name.
+fn any_host(mut listener: Listener) -> Listener {
+    if listener.host == "0.0.0.0" {
+        listener.host.clear();
+    }
+    listener
 }
 
 impl Listeners {

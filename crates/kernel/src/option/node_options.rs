@@ -1,8 +1,10 @@
 //! All that decides about options on one node: what it was started with, and what was set while it runs.
 
+use std::collections::BTreeMap;
+
 use super::{
-    BrokerConfig, Dynamic, LogSettings, OptionError, Overrides, Resolved, Table, Value, check, deviation,
-    find_broker, synonym, validate,
+    BrokerConfig, Dynamic, LogSettings, OptionDef, OptionError, Overrides, Resolved, Table, Value, check,
+    deviation, find_broker, synonym, validate,
 };
 
 /// An immutable snapshot. A change while running makes a new one.
@@ -16,12 +18,20 @@ pub struct NodeOptions {
     pub(super) node: Overrides,
     /// All of that together.
     pub(super) effective: Resolved,
+    /// What follows from that for every topic option, computed once: logs ask for all of them.
+    topic_defaults: BTreeMap<&'static str, Value>,
 }
 
 impl NodeOptions {
     pub fn new(fixed: Resolved) -> Self {
         let effective = fixed.clone();
-        Self { fixed, cluster: Overrides::new(), node: Overrides::new(), effective }
+        Self::assemble(fixed, Overrides::new(), Overrides::new(), effective)
+    }
+
+    fn assemble(fixed: Resolved, cluster: Overrides, node: Overrides, effective: Resolved) -> Self {
+        let topic_defaults =
+            Table::Topic.rows().map(|def| (def.name, topic_default(&effective, def))).collect();
+        Self { fixed, cluster, node, effective, topic_defaults }
     }
 
     /// The node with these settings over what it was started with, and a warning for each one that cannot be used:
@@ -39,13 +49,12 @@ impl NodeOptions {
             keep
         };
         let (cluster, node) = (usable(cluster, false), usable(node, true));
-        let effective = self.fixed.overlaid(&cluster, &node);
+        let mut effective = self.fixed.overlaid(&cluster, &node);
         if let Err(error) = BrokerConfig::new(&effective) {
             warnings.push(format!("the dynamic settings of this broker are ignored: {error}"));
-            let effective = self.fixed.clone();
-            return (Self { fixed: self.fixed.clone(), cluster, node, effective }, warnings);
+            effective = self.fixed.clone();
         }
-        (Self { fixed: self.fixed.clone(), cluster, node, effective }, warnings)
+        (Self::assemble(self.fixed.clone(), cluster, node, effective), warnings)
     }
 
     /// The settings that count now.
@@ -71,19 +80,7 @@ impl NodeOptions {
 
     /// The value of a topic option where topics are silent.
     pub fn topic_default(&self, name: &str) -> Value {
-        let Some(def) = Table::Topic.find(name) else { return Value::Null };
-        let Some(twin) = synonym::twins_of_topic(name) else { return super::default_value(def) };
-        let found = twin.broker.iter().find_map(|(broker, unit)| match self.effective.value(broker) {
-            Value::Null => None,
-            value => Some((value, *unit)),
-        });
-        let value = match found {
-            Some((value, synonym::Unit::Same)) => value,
-            Some((value, unit)) => Value::Long(unit.convert(value.as_i64().unwrap_or_default())),
-            None => return super::default_value(def),
-        };
-        // Any negative retention time means for ever.
-        if name == "retention.ms" { Value::Long(value.as_i64().unwrap_or(-1).max(-1)) } else { value }
+        self.topic_defaults.get(name).cloned().unwrap_or(Value::Null)
     }
 
     /// The settings of the logs of a topic that itself sets `topic`.
@@ -362,7 +359,23 @@ fn check_remote(value: &dyn Fn(&str) -> Value) -> Result<(), OptionError> {
     Ok(())
 }
 
+/// What the brokers' settings make of a topic option.
+fn topic_default(effective: &Resolved, def: &OptionDef) -> Value {
+    let Some(twin) = synonym::twins_of_topic(def.name) else { return super::default_value(def) };
+    let found = twin.broker.iter().find_map(|(broker, unit)| match effective.value(broker) {
+        Value::Null => None,
+        value => Some((value, *unit)),
+    });
+    let value = match found {
+        Some((value, synonym::Unit::Same)) => value,
+        Some((value, unit)) => Value::Long(unit.convert(value.as_i64().unwrap_or_default())),
+        None => return super::default_value(def),
+    };
+    // Any negative retention time means for ever.
+    if def.name == "retention.ms" { Value::Long(value.as_i64().unwrap_or(-1).max(-1)) } else { value }
+}
+
 /// The default that counts for a broker option on this node.
 pub(super) fn broker_default(fixed: &Resolved, name: &str) -> Value {
-    Table::Broker.find(name).map_or(Value::Null, |def| deviation::default_of(def, fixed.is_lone()))
+    Table::Broker.find(name).map_or(Value::Null, |def| deviation::default_of(def, || fixed.is_lone()))
 }

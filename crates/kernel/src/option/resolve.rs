@@ -148,7 +148,7 @@ impl Resolved {
         let Some(def) = find_broker(name) else { return Value::Null };
         match self.settings.get(name) {
             Some(setting) => validate(def, &setting.raw).unwrap_or(Value::Null),
-            None if def.name == name => deviation::default_of(def, self.is_lone()),
+            None if def.name == name => deviation::default_of(def, || self.is_lone()),
             None => self.value(def.name),
         }
     }

@@ -77,8 +77,7 @@ pub fn twin_of_group(group_option: &str) -> Option<&'static str> {
     if group_option == "streams.assignor.name" {
         return Some("group.streams.assignors");
     }
-    let same = |def: &&super::OptionDef| def.name.strip_prefix("group.") == Some(group_option);
-    super::Table::Broker.rows().find(same).map(|def| def.name)
+    super::Table::Broker.find(&format!("group.{group_option}")).map(|def| def.name)
 }
 
 /// Options of a broker that say the same thing in different units, by precedence.

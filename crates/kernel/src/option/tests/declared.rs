@@ -99,7 +99,8 @@ fn deviations_name_options_and_values_that_exist() {
             assert_ne!(deviation::kafka_default(def), Some(ours), "{} does not deviate", def.name);
         }
     }
-    let bound = |name: &str| deviation::default_of(Table::Broker.find(name).expect("known"), true).as_i64();
+    let bound =
+        |name: &str| deviation::default_of(Table::Broker.find(name).expect("known"), || true).as_i64();
     assert_eq!(bound("queued.max.request.bytes"), i64::try_from(limits::REQUEST_MEMORY_BYTES).ok());
     assert_eq!(
         bound("max.decompressed.message.bytes"),

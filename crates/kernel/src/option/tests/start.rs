@@ -73,6 +73,8 @@ fn kafkas_own_file_starts_unchanged() {
     assert_eq!(listener_names(&config), ["PLAINTEXT://:9092"]);
     assert_eq!(config.listeners.controller.len(), 1);
     assert_eq!(config.listeners.advertised.len(), 1);
+    let told: Vec<String> = config.listeners.controller_advertised.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["CONTROLLER://localhost:9093"]);
     assert_eq!(config.listeners.inter_broker, "PLAINTEXT");
     assert_eq!(config.log_dirs, ["/tmp/kraft-combined-logs"]);
     assert_eq!(config.offsets.topic.replication, Replicas::Exactly(1));
@@ -111,6 +113,32 @@ fn internal_topics_of_a_node_that_began_alone_grow_with_the_cluster() {
     let factors = [0, 1, 2, 3, 9].map(|brokers| Replicas::UpTo(3).among(brokers));
     assert_eq!(factors, [1, 1, 2, 3, 3]);
     assert_eq!(Replicas::Exactly(3).among(1), 3);
+}
+
+#[test]
+fn internal_topics_are_created_with_options_that_topics_take() {
+    let options = crate::option::NodeOptions::new(from_file(""));
+    let config = options.broker_config().expect("settings that go together");
+    for topic in [&config.offsets.topic, &config.transactions.topic, &config.share_state] {
+        assert_eq!(options.check_topic(&Default::default(), &topic.overrides(1)), Ok(()));
+        assert_eq!(topic.overrides(1).get("segment.bytes").map(String::as_str), Some("104857600"));
+    }
+    let min = |brokers| config.transactions.topic.overrides(brokers).get("min.insync.replicas").cloned();
+    assert_eq!((min(1).as_deref(), min(3).as_deref()), (Some("1"), Some("2")));
+}
+
+/// A controller of a cluster that forms its quorum dynamically.
+#[test]
+fn a_node_that_is_only_a_controller_has_no_listener_for_clients() {
+    let config = config(
+        "process.roles=controller\nnode.id=3000\nlisteners=CONTROLLER://0.0.0.0:9093\ncontroller.listener.names=CONTROLLER\n\
+         inter.broker.listener.name=EXTERNAL\nlistener.security.protocol.map=EXTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         controller.quorum.bootstrap.servers=localhost:9093\nlog.cleaner.dedupe.buffer.size=2097152\n",
+    );
+    assert!(config.listeners.broker.is_empty() && config.listeners.advertised.is_empty());
+    let told: Vec<String> = config.listeners.controller_advertised.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["CONTROLLER://:9093"]);
+    assert!(!config.is_lone && !config.is_broker);
 }
 
 #[test]
