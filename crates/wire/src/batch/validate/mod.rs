@@ -96,10 +96,11 @@ fn keep(
         }
     }
     let mut header = *batch.header();
-    if header.set_max_timestamp(rules.timestamp_type, checker.max_timestamp()) {
-        header.seal(batch.payload()).map_err(reject::from_batch)?;
+    if !header.set_max_timestamp(rules.timestamp_type, checker.max_timestamp()) {
+        return Ok(Validated::in_one_piece(header, records.slice(..header.batch_len())));
     }
-    Ok(Validated::new(header, records.slice(HEADER_LEN..header.batch_len())))
+    header.seal(batch.payload()).map_err(reject::from_batch)?;
+    Ok(Validated::with_header(header, records.slice(HEADER_LEN..header.batch_len())))
 }
 
 /// Judges the records and compresses them as the topic wants it.
@@ -121,15 +122,17 @@ fn recompress(
     };
     let mut checker = Checker::new(*batch.header(), rules, now);
     checker.check_all(&mut SliceSource::new(plain))?;
-    let mut payload = Vec::new();
-    compress::compress(target, plain, &mut payload).map_err(|error| reject::from_batch(error.into()))?;
+    let mut whole = vec![0; HEADER_LEN];
+    compress::compress(target, plain, &mut whole).map_err(|error| reject::from_batch(error.into()))?;
+    let (head, payload) = whole.split_at_mut(HEADER_LEN);
     let mut header = *batch.header();
     header.set_codec(target.codec());
     header.clear_delete_horizon();
     header.set_max_timestamp(rules.timestamp_type, checker.max_timestamp());
-    header.seal(&payload).map_err(reject::from_batch)?;
+    header.seal(payload).map_err(reject::from_batch)?;
     check_size(header.batch_len(), rules)?;
-    Ok(Validated::new(header, payload.into()))
+    head.copy_from_slice(&header.encode());
+    Ok(Validated::in_one_piece(header, whole.into()))
 }
 
 /// Finds the one batch that a producer may send.

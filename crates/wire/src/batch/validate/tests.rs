@@ -62,6 +62,7 @@ fn a_good_batch_is_kept_as_the_very_bytes_that_came() {
         let batch = with_codec(codec);
         let valid = validate_produce(&batch, &rules(), NOW).unwrap();
         assert_eq!(valid.to_bytes(), batch);
+        assert_eq!(valid.to_bytes().as_ptr(), batch.as_ptr(), "the request's bytes, not a copy");
         assert_eq!(valid.payload().as_ptr(), batch[HEADER_LEN..].as_ptr(), "a slice, not a copy");
         assert_eq!(valid.max_timestamp_entry(), (Timestamp(NOW.0 - 5), Offset(2)));
     }
