@@ -67,8 +67,8 @@ impl Node {
         match self.open_log(replica, image, params) {
             Ok(log) => {
                 let rules = settings::produce_rules(&self.log_settings(image, &replica.topic));
-                let disk = Arc::clone(&self.disk);
-                let partition = Partition::new(log, replica.topic_id, epoch, rules, disk);
+                let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
+                let partition = Partition::new(log, replica.topic_id, epoch, rules, disk, clock);
                 self.hosted.add(Arc::clone(&partition));
                 if *replica.topic == *OFFSETS_TOPIC {
                     self.groups.lead(&partition);

@@ -14,7 +14,7 @@ use metadata::controller::Decision;
 use metadata::log::{SnapshotId, decode_batch, encode_batch, encode_snapshot};
 use metadata::{Delta, Image};
 use parking_lot::RwLock;
-use storage::{Log, LogConfig, OpenParams, Origin};
+use storage::{CleanupPolicy, Log, LogConfig, OpenParams, Origin};
 use tokio::sync::{Mutex, oneshot};
 use tracing::{error, info, warn};
 use wire::batch::BatchView;
@@ -28,9 +28,6 @@ const LOAD_BYTES: u32 = 4 << 20;
 
 /// The largest snapshot that is read.
 const SNAPSHOT_BYTES_MAX: u64 = 1 << 30;
-
-/// The segments of the metadata log; they are small, so that snapshots let old ones go.
-const SEGMENT_BYTES: u32 = 1 << 30;
 
 /// Why the metadata log cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +80,11 @@ impl Controller {
         let folder = dir.join(partition.to_string());
         let snapshot = latest_snapshot(&*disk, &folder)?;
         let start = snapshot.map_or(Offset::ZERO, |id| id.end_offset);
-        let config = Arc::new(LogConfig { segment_bytes: SEGMENT_BYTES, ..LogConfig::keep_forever() });
+        let config = Arc::new(LogConfig {
+            segment_ms: i64::MAX,
+            cleanup: CleanupPolicy { delete: false, compact: false },
+            ..LogConfig::default()
+        });
         let params = OpenParams { clean, ..OpenParams::default() };
         let id = Some(Uuid::METADATA_TOPIC);
         let (mut log, report) = Log::open(Arc::clone(&disk), dir, partition, id, config, params, now)?;
@@ -163,7 +164,7 @@ impl Controller {
             .map_err(|error| error.to_string())?;
         writer.since_snapshot += batch.len() as u64;
         let batch = Validated::trusted(&batch).map_err(|error| error.to_string())?;
-        writer.log.append(now, &[batch], writer.epoch, Origin::Coordinator).map_err(|error| error.to_string())?;
+        writer.log.append(now, &[batch], writer.epoch, Origin::Replication).map_err(|error| error.to_string())?;
         let Some(work) = writer.log.begin_flush().map_err(|error| error.to_string())? else { return Ok(()) };
         for file in work.files {
             let (tell, told) = oneshot::channel();
@@ -264,7 +265,7 @@ fn replay_log(log: &mut Log, image: Image, from: Offset) -> Result<Image, Metada
 }
 
 fn report_notes(delta: &Delta) {
-    if !delta.notes().is_empty() {
+    if delta.notes().count() > 0 {
         warn!(notes = ?delta.notes(), "some metadata records had no effect");
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use coordinator::{Append, AppendId, Effects, Event, GroupConfig, GroupShard, Reply, Token, partition_for};
 use kernel::port::Clock;
-use kernel::{ErrorCode, Now, Offset, Timestamp};
+use kernel::{ErrorCode, Now, Offset};
 use parking_lot::{Mutex, RwLock};
 use storage::Origin;
 use tokio::sync::{Notify, oneshot};
@@ -284,7 +284,7 @@ impl Coordinator {
             return Err(ErrorCode::MessageTooLarge);
         }
         let batch = Validated::trusted(&batch).map_err(|_| ErrorCode::InvalidRecord)?;
-        self.partition.append(now, batch, Origin::Coordinator).map_err(|error| error.code())
+        self.partition.append(now, batch, Origin::Coordinator { transaction_version: 0 }).map_err(|error| error.code())
     }
 }
 
@@ -330,7 +330,7 @@ fn load(shard: &mut GroupShard, partition: &Partition) -> Result<(), String> {
 }
 
 fn replay(shard: &mut GroupShard, batch: &BatchView<'_>, from: Offset) -> Result<(), String> {
-    let limits = Limits::new(LOAD_DECOMPRESSED_MAX);
+    let limits = Limits::trusting(LOAD_DECOMPRESSED_MAX);
     if batch.header().is_control() {
         return Ok(());
     }
@@ -340,8 +340,7 @@ fn replay(shard: &mut GroupShard, batch: &BatchView<'_>, from: Offset) -> Result
             continue;
         }
         let Some(key) = record.key else { continue };
-        let timestamp: Timestamp = record.timestamp;
-        if let Err(error) = shard.replay(key, record.value, timestamp) {
+        if let Err(error) = shard.replay(record.offset, batch.header().producer_id(), key, record.value) {
             warn!(offset = %record.offset, %error, "a record of the offsets topic is not understood and skipped");
         }
     }

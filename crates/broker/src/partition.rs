@@ -1,12 +1,12 @@
 //! One partition that this node leads: its log, what of it may be read, and who waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicUsize, Ordering};
 
-use kernel::port::{Disk, Submission};
+use kernel::port::{Clock, Disk, Submission};
 use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Uuid};
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use storage::{AppendError, AppendInfo, Log, Origin};
+use storage::{AppendError, AppendInfo, FlushWork, Log, Origin};
 use tokio::sync::oneshot;
 use tracing::error;
 use wire::batch::validate::{ProduceRules, Validated};
@@ -29,6 +29,7 @@ pub struct Partition {
     flush: Mutex<Flush>,
     waiters: Waiters,
     disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What an append came to.
@@ -46,6 +47,7 @@ impl Partition {
         leader_epoch: LeaderEpoch,
         rules: Arc<ProduceRules>,
         disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         let name = log.partition().clone();
         Arc::new(Self {
@@ -59,6 +61,7 @@ impl Partition {
             flush: Mutex::default(),
             waiters: Waiters::default(),
             disk,
+            clock,
         })
     }
 
@@ -106,7 +109,7 @@ impl Partition {
     /// Appends one batch.
     pub fn append(&self, now: Now, batch: Validated, origin: Origin) -> Result<Appended, AppendError> {
         let mut log = self.log.lock();
-        let info = log.append(now.wall, batch, self.leader_epoch(), origin)?;
+        let info = log.append(now.wall, &[batch], self.leader_epoch(), origin)?;
         let end = log.end_offset();
         let wait_for = if info.duplicate {
             // The records may have arrived a moment ago and not be durable yet.
@@ -152,26 +155,52 @@ impl Partition {
         if !self.flush.lock().begin(end) {
             return;
         }
-        let work = log.flush_work();
+        let work = log.begin_flush();
         drop(log);
-        let partition = Arc::clone(self);
         match work {
-            Ok(work) => {
-                let (upto, file) = (work.upto, work.file);
-                let done = move |result: std::io::Result<()>| partition.sync_ended(upto, result);
-                self.disk.submit(Submission::Sync(file), Box::new(done));
+            Ok(Some(work)) => self.sync(work),
+            Ok(None) => self.sync_ended(Ok(end)),
+            Err(problem) => {
+                error!(partition = %self.name(), %problem, "a sync cannot begin");
+                self.sync_ended(Err(()));
             }
-            Err(failure) => self.sync_ended(end, Err(std::io::Error::other(failure))),
         }
     }
 
-    fn sync_ended(self: &Arc<Self>, upto: Offset, result: std::io::Result<()>) {
-        if let Err(failure) = &result {
-            error!(partition = %self.name(), error = %failure, "a sync failed; the partition goes offline");
-            self.log.lock().take_offline(&format!("a sync failed: {failure}"));
-        } else {
-            self.log.lock().flushed_to(upto);
+    /// Submits a sync of each file; the last to complete settles all.
+    fn sync(self: &Arc<Self>, work: FlushWork) {
+        let left = Arc::new(AtomicUsize::new(work.files.len()));
+        let failed = Arc::new(AtomicBool::new(false));
+        if work.files.is_empty() {
+            self.sync_done(work.upto);
+            return;
         }
+        for file in work.files {
+            let (partition, left, failed) = (Arc::clone(self), Arc::clone(&left), Arc::clone(&failed));
+            let done = move |result: std::io::Result<()>| {
+                if let Err(problem) = result {
+                    error!(partition = %partition.name(), %problem, "a sync failed; the partition goes offline");
+                    partition.log.lock().flush_failed(problem);
+                    failed.store(true, Ordering::SeqCst);
+                }
+                if left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                    if failed.load(Ordering::SeqCst) {
+                        partition.sync_ended(Err(()));
+                    } else {
+                        partition.sync_done(work.upto);
+                    }
+                }
+            };
+            self.disk.submit(Submission::Sync(file), Box::new(done));
+        }
+    }
+
+    fn sync_done(self: &Arc<Self>, upto: Offset) {
+        self.log.lock().flushed_to(upto, self.clock.now().wall);
+        self.sync_ended(Ok(upto));
+    }
+
+    fn sync_ended(self: &Arc<Self>, result: Result<Offset, ()>) {
         let (durable, told) = self.flush.lock().ended(result.is_ok());
         if let Some(durable) = durable {
             self.high_watermark.fetch_max(durable.get(), Ordering::AcqRel);

@@ -57,7 +57,7 @@ fn compression(settings: &LogSettings) -> Option<Compression> {
         Stored::Lz4 => (Codec::Lz4, Some(settings.lz4_level)),
         Stored::Zstd => (Codec::Zstd, Some(settings.zstd_level)),
     };
-    let fallback = Compression::new(codec);
+    let fallback = Compression::of(codec);
     Some(level.map_or(fallback, |level| Compression::with_level(codec, level)))
 }
 

@@ -124,8 +124,8 @@ fn append(
     let answer = PartitionProduceResponse {
         index,
         base_offset: info.base_offset.get(),
-        log_append_time_ms: info.log_append_time.map_or(-1, |time| time.millis()),
-        log_start_offset: info.log_start_offset.get(),
+        log_append_time_ms: info.log_append_time.millis(),
+        log_start_offset: info.log_start.get(),
         ..PartitionProduceResponse::default()
     };
     debug_assert!(header.producer_id() == ProducerId::NONE || header.base_sequence() >= 0, "validated");

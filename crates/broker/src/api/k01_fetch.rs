@@ -33,7 +33,6 @@ struct Fetch {
     min_bytes: usize,
     max_bytes: usize,
     read_committed: bool,
-    version: i16,
 }
 
 /// What was found for one partition.
@@ -67,7 +66,7 @@ struct Attempt {
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let (fetch, session) = {
         let asked = FetchRequestView::decode(request.body(), request.version)?;
-        (read_fetch(&node, &asked, request.version), read_session(&asked, request.version))
+        (read_fetch(&node, &asked), read_session(&asked, request.version))
     };
     let context = match node.fetch_sessions.begin(node.now().mono, session) {
         Ok(context) => context,
@@ -77,14 +76,13 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     answer(&node, &request, &context, attempt)
 }
 
-fn read_fetch(node: &Node, asked: &FetchRequestView<'_>, version: i16) -> Fetch {
+fn read_fetch(node: &Node, asked: &FetchRequestView<'_>) -> Fetch {
     let at_most = node.config().fetch.max_bytes;
     Fetch {
         max_wait: Duration::from_millis(u64::try_from(asked.max_wait_ms).unwrap_or(0)),
         min_bytes: usize::try_from(asked.min_bytes).unwrap_or(0),
         max_bytes: usize::try_from(asked.max_bytes).unwrap_or(0).min(at_most),
         read_committed: asked.isolation_level == READ_COMMITTED,
-        version,
     }
 }
 

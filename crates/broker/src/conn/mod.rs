@@ -22,7 +22,7 @@ use crate::dispatch;
 use crate::node::Node;
 use crate::request::{Peer, Request};
 
-pub use accept::Acceptor;
+pub use accept::{Acceptor, Connections};
 pub use order::{Outcome, Pending};
 pub use read::Frame;
 pub use write::{FileSpan, Part};

@@ -24,6 +24,11 @@ impl<R> Decision<R> {
         Self { records: records.into_iter().collect(), reply, atomic: false }
     }
 
+    /// The same records with another reply.
+    pub fn map<T>(self, map: impl FnOnce(R) -> T) -> Decision<T> {
+        Decision { records: self.records, reply: map(self.reply), atomic: self.atomic }
+    }
+
     /// A reply that changes nothing.
     pub fn reply(reply: R) -> Self {
         Self { records: Vec::new(), reply, atomic: true }

@@ -98,16 +98,6 @@ fn a_batch_larger_than_a_segment_is_refused() {
 }
 
 #[test]
-fn bytes_that_are_no_batch_are_refused() {
-    let mut bench = Bench::new(LogConfig::default());
-    let batch = records(&[(1, "a")]);
-    for bytes in [&batch[..batch.len() - 1], &batch[..10], &[][..], &[0xff; 80][..]] {
-        assert_eq!(bench.try_append(bytes).unwrap_err().code(), ErrorCode::CorruptMessage);
-    }
-    assert_eq!(bench.log.end_offset(), Offset(0));
-}
-
-#[test]
 fn a_sync_is_due_after_so_many_messages() {
     let mut bench = Bench::new(LogConfig { flush_messages: 3, ..LogConfig::default() });
     let due: Vec<bool> = (0..4).map(|_| bench.append(&records(&[(1, "a")])).flush_due).collect();
