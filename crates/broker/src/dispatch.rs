@@ -37,6 +37,7 @@ macro_rules! routes {
 routes! {
     Produce 3..=13 => k00_produce,
     Fetch 4..=18 => k01_fetch,
+    Metadata 0..=13 => k03_metadata,
     ApiVersions 0..=5 => k18_api_versions,
 }
 

@@ -26,6 +26,7 @@ mod producer_ids;
 pub mod request;
 mod settings;
 pub mod start;
+mod topic_creation;
 mod stop;
 
 pub use node::Node;

@@ -3,4 +3,5 @@
 
 pub mod k00_produce;
 pub mod k01_fetch;
+pub mod k03_metadata;
 pub mod k18_api_versions;

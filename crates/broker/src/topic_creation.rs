@@ -1,0 +1,69 @@
+//! Creates topics: those that a client asks for, those that it merely names, and those that the node itself needs.
+
+use kernel::ErrorCode;
+use metadata::controller::{CreateTopics, NewTopic, Refusal, TopicDefaults, TopicReply, create_topics};
+use tracing::{info, warn};
+
+use crate::groups::OFFSETS_TOPIC;
+use crate::node::Node;
+
+/// Creates topics, or says why not.
+pub async fn create(node: &Node, topics: Vec<NewTopic>, validate_only: bool) -> Result<Vec<TopicReply>, ErrorCode> {
+    let config = node.config();
+    let defaults = TopicDefaults {
+        partitions: config.topics.default_partitions,
+        replication_factor: config.topics.default_replication_factor,
+    };
+    let command = CreateTopics { topics, defaults, validate_only };
+    let rules = node.options();
+    let mut ids = std::iter::repeat_with(|| node.random_uuid());
+    let replies = node.change(|image, _| create_topics(image, &*rules, &mut ids, &command)).await?;
+    if !validate_only {
+        for reply in &replies {
+            match &reply.result {
+                Ok(created) => info!(topic = %reply.name, partitions = created.partitions, "topic created"),
+                Err(Refusal { code, message }) => info!(topic = %reply.name, %code, %message, "topic not created"),
+            }
+        }
+    }
+    Ok(replies)
+}
+
+/// Creates topics that a client named and that do not exist, with the defaults that they deserve.
+pub async fn auto_create(node: &Node, names: &[String]) {
+    let topics = names.iter().map(|name| default_topic(node, name)).collect();
+    if let Err(code) = create(node, topics, false).await {
+        warn!(%code, "topics could not be created by themselves");
+    }
+}
+
+/// Creates the topic of committed offsets unless it exists.
+pub async fn ensure_offsets_topic(node: &Node) -> Result<(), ErrorCode> {
+    if node.image().topic(OFFSETS_TOPIC).is_some() {
+        return Ok(());
+    }
+    let replies = create(node, vec![default_topic(node, OFFSETS_TOPIC)], false).await?;
+    match replies.into_iter().next().map(|reply| reply.result) {
+        // Somebody else was faster.
+        Some(Err(refusal)) if refusal.code != ErrorCode::TopicAlreadyExists => Err(refusal.code),
+        _ => Ok(()),
+    }
+}
+
+fn default_topic(node: &Node, name: &str) -> NewTopic {
+    if name != OFFSETS_TOPIC {
+        return NewTopic::new(name);
+    }
+    let topic = node.config().offsets.topic.clone();
+    let set = |name: &str, value: String| (name.to_owned(), Some(value));
+    NewTopic {
+        partitions: topic.partitions,
+        replication_factor: topic.replicas.count(node.image().brokers.len()),
+        configs: vec![
+            set("cleanup.policy", "compact".into()),
+            set("compression.type", "producer".into()),
+            set("segment.bytes", topic.segment_bytes.to_string()),
+        ],
+        ..NewTopic::new(name)
+    }
+}

@@ -1,0 +1,134 @@
+//! `riverrun start`: runs a node until it is told to stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use broker::{Running, World};
+use clap::Args;
+use host::signal::StopSignals;
+use host::{RealClock, RealDisk, RealEntropy};
+use kernel::option::{NodeOptions, Sources, properties, resolve};
+use tracing::{error, info, warn};
+
+use super::FAILED;
+use crate::logging::{self, LogFormat};
+
+/// Stack of a worker. Requests are handled without recursion.
+const WORKER_STACK_BYTES: usize = 1 << 20;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun start
+  riverrun start --config server.properties
+  riverrun start --set log.dirs=/srv/riverrun --set num.partitions=6
+
+Without a configuration a node listens on 127.0.0.1:9092 and keeps its data in ./riverrun-data.
+Settings have the names of Apache Kafka's broker configuration. They are read from the file, then from variables
+such as KAFKA_LOG_DIRS, then from --set; the last one counts.")]
+pub struct Start {
+    /// A file of settings, as Kafka's server.properties.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// The form of the log on standard error.
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+pub fn run(start: &Start) -> ExitCode {
+    logging::init(start.log_format);
+    let options = match options(start) {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("riverrun: {problem}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    for warning in options.fixed().warnings() {
+        warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("worker")
+        .thread_stack_size(WORKER_STACK_BYTES)
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(problem) => {
+            eprintln!("riverrun: the worker threads cannot be started: {problem}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    let ended = runtime.block_on(serve(options));
+    // Connections that wait for their clients must not hold up the end.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("riverrun: {problem}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn options(start: &Start) -> Result<NodeOptions, String> {
+    let text = match &start.config {
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            Some((path.display().to_string(), properties::decode(&bytes)))
+        }
+        None => None,
+    };
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let sources = Sources {
+        file: text.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
+        environment: &environment,
+        command_line: &start.settings,
+    };
+    resolve(&sources).map(NodeOptions::new).map_err(|error| error.to_string())
+}
+
+async fn serve(options: NodeOptions) -> Result<(), String> {
+    let files = host::limits::raise_file_limit().map_err(|error| format!("the limit of open files: {error}"))?;
+    let mut signals = StopSignals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+    let world = World {
+        disk: Arc::new(RealDisk::new().map_err(|error| format!("the disk threads cannot be started: {error}"))?),
+        clock: Arc::new(RealClock::new()),
+        entropy: Arc::new(RealEntropy),
+    };
+    let running = broker::start(options, world).await.map_err(|error| error.to_string())?;
+    banner(&running, files);
+    let signal = signals.next().await;
+    info!(signal, "stopping; a second signal stops at once");
+    tokio::select! {
+        biased;
+        signal = signals.next() => {
+            error!(signal, "stopped at once; logs are verified at the next start");
+            std::process::exit(i32::from(FAILED));
+        }
+        stopped = running.stop() => stopped.map_err(|error| error.to_string()),
+    }
+}
+
+fn banner(running: &Running, files: u64) {
+    let node = &running.node;
+    let listening: Vec<String> =
+        running.listening.iter().map(|(name, address)| format!("{name}://{address}")).collect();
+    let config = node.config();
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        node = node.id.0,
+        cluster = %node.cluster_id,
+        listening = %listening.join(", "),
+        data = %config.log_dirs.join(", "),
+        request_memory_mib = node.memory.limit() >> 20,
+        open_files_max = files,
+        clean = running.clean,
+        "Riverrun is ready",
+    );
+}
