@@ -112,7 +112,9 @@ impl Node {
         partition.waiters().wake();
         match renamed {
             Ok(path) => self.remove_later(path, Duration::from_millis(u64::try_from(delay).unwrap_or(0))),
-            Err(problem) => warn!(partition = %partition.name(), %problem, "the files of a deleted partition remain"),
+            Err(problem) => {
+                warn!(partition = %partition.name(), %problem, "the files of a deleted partition remain")
+            }
         }
     }
 

@@ -164,7 +164,10 @@ impl Controller {
             .map_err(|error| error.to_string())?;
         writer.since_snapshot += batch.len() as u64;
         let batch = Validated::trusted(&batch).map_err(|error| error.to_string())?;
-        writer.log.append(now, &[batch], writer.epoch, Origin::Replication).map_err(|error| error.to_string())?;
+        writer
+            .log
+            .append(now, &[batch], writer.epoch, Origin::Replication)
+            .map_err(|error| error.to_string())?;
         let Some(work) = writer.log.begin_flush().map_err(|error| error.to_string())? else { return Ok(()) };
         for file in work.files {
             let (tell, told) = oneshot::channel();
@@ -219,7 +222,10 @@ fn load_snapshot(disk: &dyn Disk, folder: &Path, id: SnapshotId) -> Result<Image
     let file = disk.open(&path, OpenMode::Read).map_err(failed)?;
     let len = file.len().map_err(failed)?;
     if len > SNAPSHOT_BYTES_MAX {
-        return Err(MetadataError::Damaged { path, problem: format!("it has {len} bytes, which is too much") });
+        return Err(MetadataError::Damaged {
+            path,
+            problem: format!("it has {len} bytes, which is too much"),
+        });
     }
     let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
     let read = file.read_at(0, &mut bytes).map_err(failed)?;
@@ -227,13 +233,18 @@ fn load_snapshot(disk: &dyn Disk, folder: &Path, id: SnapshotId) -> Result<Image
     let mut delta = Delta::from_snapshot(&Arc::new(Image::default()));
     let mut timestamp = kernel::Timestamp::NONE;
     for batch in BatchView::iter(&bytes) {
-        let batch = batch.map_err(|error| MetadataError::Damaged { path: path.clone(), problem: error.to_string() })?;
+        let batch = batch
+            .map_err(|error| MetadataError::Damaged { path: path.clone(), problem: error.to_string() })?;
         timestamp = batch.header().max_timestamp();
         for record in &decode_batch(&batch)?.records {
             delta.replay(record);
         }
     }
-    delta.advance(metadata::Provenance { offset: Offset(id.end_offset.get() - 1), epoch: id.epoch, timestamp });
+    delta.advance(metadata::Provenance {
+        offset: Offset(id.end_offset.get() - 1),
+        epoch: id.epoch,
+        timestamp,
+    });
     report_notes(&delta);
     Ok(delta.apply())
 }

@@ -30,7 +30,9 @@ pub enum DirError {
          log directory"
     )]
     OtherNode { path: String, found: i32, node: i32, cluster: String },
-    #[error("{path} belongs to cluster {found}, another log directory to {cluster}: they cannot be used together")]
+    #[error(
+        "{path} belongs to cluster {found}, another log directory to {cluster}: they cannot be used together"
+    )]
     OtherCluster { path: String, found: String, cluster: String },
     #[error("log.dirs is empty: name at least one directory")]
     None,
@@ -67,7 +69,11 @@ impl Dirs {
                 // New, or written by a version that did not name directories.
                 _ => {
                     let directory_id = new_id();
-                    dir.write_meta(&MetaProperties { cluster_id: cluster_id.clone(), node_id: node, directory_id })?;
+                    dir.write_meta(&MetaProperties {
+                        cluster_id: cluster_id.clone(),
+                        node_id: node,
+                        directory_id,
+                    })?;
                     directory_id
                 }
             };
@@ -121,7 +127,12 @@ impl Dirs {
 fn check(path: &str, meta: &MetaProperties, node: i32, cluster: Option<&str>) -> Result<(), DirError> {
     let path = path.to_owned();
     if meta.node_id != node {
-        return Err(DirError::OtherNode { path, found: meta.node_id, node, cluster: meta.cluster_id.clone() });
+        return Err(DirError::OtherNode {
+            path,
+            found: meta.node_id,
+            node,
+            cluster: meta.cluster_id.clone(),
+        });
     }
     match cluster {
         Some(cluster) if cluster != meta.cluster_id => {

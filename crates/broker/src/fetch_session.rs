@@ -214,7 +214,8 @@ impl FetchSessions {
         }
         session.epoch = next_epoch(session.epoch);
         session.last_used = now;
-        let partitions = session.partitions.values().map(|cached| (cached.key.clone(), cached.wanted)).collect();
+        let partitions =
+            session.partitions.values().map(|cached| (cached.key.clone(), cached.wanted)).collect();
         Ok(FetchContext::Incremental { session_id: request.session_id, partitions })
     }
 
@@ -248,9 +249,9 @@ impl FetchSessions {
     pub fn is_news(&self, context: &FetchContext, key: &FetchKey, news: &News) -> bool {
         let FetchContext::Incremental { session_id, .. } = context else { return true };
         let sessions = self.sessions.lock();
-        let cached = sessions.get(session_id).and_then(|session| {
-            session.places.get(key).and_then(|place| session.partitions.get(place))
-        });
+        let cached = sessions
+            .get(session_id)
+            .and_then(|session| session.places.get(key).and_then(|place| session.partitions.get(place)));
         cached.is_none_or(|cached| {
             news.has_records
                 || news.diverging
@@ -260,7 +261,13 @@ impl FetchSessions {
         })
     }
 
-    fn create(&self, now: Instant, partitions: &[(FetchKey, Wanted)], answers: &[(FetchKey, News)], id: i32) -> i32 {
+    fn create(
+        &self,
+        now: Instant,
+        partitions: &[(FetchKey, Wanted)],
+        answers: &[(FetchKey, News)],
+        id: i32,
+    ) -> i32 {
         let mut sessions = self.sessions.lock();
         let id = id.checked_abs().unwrap_or(1);
         if partitions.is_empty() || id == NO_SESSION || sessions.contains_key(&id) {
@@ -401,7 +408,9 @@ mod tests {
         let sessions = FetchSessions::new(10);
         started(&sessions, at(0), 7);
         let forget = SessionRequest { forgotten: vec![key(0), key(1)], ..request(7, 1, vec![]) };
-        assert!(matches!(sessions.begin(at(1), forget), Ok(FetchContext::Sessionless(none)) if none.is_empty()));
+        assert!(
+            matches!(sessions.begin(at(1), forget), Ok(FetchContext::Sessionless(none)) if none.is_empty())
+        );
         assert!(sessions.is_empty());
     }
 

@@ -50,7 +50,6 @@ impl Flush {
         self.waiting = later;
         (Some(end), due.into_iter().map(|(_, done)| (done, Ok(()))).collect())
     }
-
 }
 
 #[cfg(test)]

@@ -284,7 +284,9 @@ impl Coordinator {
             return Err(ErrorCode::MessageTooLarge);
         }
         let batch = Validated::trusted(&batch).map_err(|_| ErrorCode::InvalidRecord)?;
-        self.partition.append(now, batch, Origin::Coordinator { transaction_version: 0 }).map_err(|error| error.code())
+        self.partition
+            .append(now, batch, Origin::Coordinator { transaction_version: 0 })
+            .map_err(|error| error.code())
     }
 }
 

@@ -26,8 +26,8 @@ mod producer_ids;
 pub mod request;
 mod settings;
 pub mod start;
-mod topic_creation;
 mod stop;
+mod topic_creation;
 
 pub use node::Node;
 pub use start::{Running, StartError, World, start};

@@ -9,7 +9,9 @@ use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
 use kernel::{ErrorCode, NodeId, Offset, TopicPartition, Uuid};
 use metadata::LocalReplica;
-use metadata::controller::{BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, features, register_broker};
+use metadata::controller::{
+    BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, features, register_broker,
+};
 use metadata::image::{Endpoint, Image};
 use parking_lot::RwLock;
 use storage::OpenParams;
@@ -48,7 +50,9 @@ pub enum StartError {
     Storage(#[from] storage::StorageError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-    #[error("cannot listen on {listener}: {error}. Stop whoever uses the port, or choose another in `listeners`")]
+    #[error(
+        "cannot listen on {listener}: {error}. Stop whoever uses the port, or choose another in `listeners`"
+    )]
     Listen { listener: String, error: std::io::Error },
     #[error("the node cannot register itself: {0}")]
     Register(String),
@@ -193,15 +197,15 @@ async fn register(node: &Arc<Node>) -> Result<(), StartError> {
         former_alive: false,
     };
     let registered = node
-        .change(|image, deciding| {
-            match register_broker(image, deciding.next_offset.get(), &registration) {
-                Ok(decision) => decision.map(|_| Ok(())),
-                Err(refusal) => Decision::reply(Err(refusal)),
-            }
+        .change(|image, deciding| match register_broker(image, deciding.next_offset.get(), &registration) {
+            Ok(decision) => decision.map(|_| Ok(())),
+            Err(refusal) => Decision::reply(Err(refusal)),
         })
         .await;
     let refused = |why: String| StartError::Register(why);
-    registered.map_err(|code: ErrorCode| refused(code.to_string()))?.map_err(|refusal| refused(refusal.to_string()))
+    registered
+        .map_err(|code: ErrorCode| refused(code.to_string()))?
+        .map_err(|refusal| refused(refusal.to_string()))
 }
 
 fn endpoints(node: &Node, config: &BrokerConfig) -> Vec<Endpoint> {

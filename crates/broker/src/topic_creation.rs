@@ -8,7 +8,11 @@ use crate::groups::OFFSETS_TOPIC;
 use crate::node::Node;
 
 /// Creates topics, or says why not.
-pub async fn create(node: &Node, topics: Vec<NewTopic>, validate_only: bool) -> Result<Vec<TopicReply>, ErrorCode> {
+pub async fn create(
+    node: &Node,
+    topics: Vec<NewTopic>,
+    validate_only: bool,
+) -> Result<Vec<TopicReply>, ErrorCode> {
     let config = node.config();
     let defaults = TopicDefaults {
         partitions: config.topics.default_partitions,
@@ -22,7 +26,9 @@ pub async fn create(node: &Node, topics: Vec<NewTopic>, validate_only: bool) -> 
         for reply in &replies {
             match &reply.result {
                 Ok(created) => info!(topic = %reply.name, partitions = created.partitions, "topic created"),
-                Err(Refusal { code, message }) => info!(topic = %reply.name, %code, %message, "topic not created"),
+                Err(Refusal { code, message }) => {
+                    info!(topic = %reply.name, %code, %message, "topic not created")
+                }
             }
         }
     }
@@ -58,7 +64,7 @@ fn default_topic(node: &Node, name: &str) -> NewTopic {
     let set = |name: &str, value: String| (name.to_owned(), Some(value));
     NewTopic {
         partitions: topic.partitions,
-        replication_factor: topic.replicas.count(node.image().brokers.len()),
+        replication_factor: topic.replication.among(node.image().brokers.len()),
         configs: vec![
             set("cleanup.policy", "compact".into()),
             set("compression.type", "producer".into()),

@@ -43,7 +43,8 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     for waiting in unsettled {
         let Err(code) = waiting.log.durable(waiting.end).await else { continue };
         let partition = response.responses.get_mut(waiting.topic);
-        if let Some(answer) = partition.and_then(|topic| topic.partition_responses.get_mut(waiting.partition)) {
+        if let Some(answer) = partition.and_then(|topic| topic.partition_responses.get_mut(waiting.partition))
+        {
             *answer = refused(answer.index, code);
         }
     }

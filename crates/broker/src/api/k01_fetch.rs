@@ -12,7 +12,8 @@ use storage::ReadError;
 use tokio::time::{Instant, timeout_at};
 use wire::messages::fetch_request::FetchRequestView;
 use wire::messages::fetch_response::{
-    AbortedTransaction, EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
+    PartitionData,
 };
 use wire::{Records, SpanRef};
 
@@ -176,14 +177,7 @@ fn find(node: &Node, key: &FetchKey) -> Result<(Arc<str>, Arc<Partition>), Error
     Ok((Arc::clone(&topic.name), partition))
 }
 
-fn read_one(
-    node: &Node,
-    fetch: &Fetch,
-    key: &FetchKey,
-    wanted: &Wanted,
-    left: usize,
-    first: bool,
-) -> Found {
+fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, left: usize, first: bool) -> Found {
     let mut data = PartitionData {
         partition_index: key.partition,
         high_watermark: -1,
@@ -216,7 +210,8 @@ fn read_partition(
     data: &mut PartitionData,
 ) -> Result<Option<FileSpan>, ErrorCode> {
     if let Err(code) = partition.check_epoch(wanted.current_leader_epoch) {
-        data.current_leader = LeaderIdAndEpoch { leader_epoch: partition.leader_epoch().0, ..data.current_leader };
+        data.current_leader =
+            LeaderIdAndEpoch { leader_epoch: partition.leader_epoch().0, ..data.current_leader };
         return Err(code);
     }
     let high_watermark = partition.high_watermark();
@@ -277,7 +272,8 @@ fn answer(node: &Node, request: &Request, context: &FetchContext, attempt: Attem
     for (mut found, _) in attempt.found.into_iter().zip(told).filter(|(_, told)| *told) {
         if let Some(span) = found.span.take() {
             let index = u32::try_from(spans.len()).unwrap_or(u32::MAX);
-            found.data.records = Records::Span(SpanRef { index, len: u32::try_from(span.len).unwrap_or(u32::MAX) });
+            found.data.records =
+                Records::Span(SpanRef { index, len: u32::try_from(span.len).unwrap_or(u32::MAX) });
             spans.push(span);
         }
         push(&mut response.responses, found);

@@ -37,7 +37,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         }
     }
     let missing = missing(&node.image(), &names);
-    if !missing.is_empty() && node.config().topics.auto_create && (request.version < 4 || asked.allow_auto_topic_creation)
+    if !missing.is_empty()
+        && node.config().topics.auto_create
+        && (request.version < 4 || asked.allow_auto_topic_creation)
     {
         topic_creation::auto_create(&node, &missing).await;
     }
@@ -148,7 +150,8 @@ fn unknown(name: Option<String>, topic_id: Uuid, code: ErrorCode) -> MetadataRes
 fn describe(node: &Node, topic: &Topic, operations: &Operations) -> MetadataResponseTopic {
     let partitions = topic.partitions.iter().map(|(index, partition)| {
         let ids = |nodes: &[kernel::NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<_>>();
-        let held = partition.leader != Some(node.id) || node.hosted.by_id(topic.id).is_some_and(|t| t.partition(*index).is_some());
+        let held = partition.leader != Some(node.id)
+            || node.hosted.by_id(topic.id).is_some_and(|t| t.partition(*index).is_some());
         let leader = partition.leader.filter(|_| held);
         MetadataResponsePartition {
             error_code: leader.map_or(ErrorCode::LeaderNotAvailable, |_| ErrorCode::None).code(),

@@ -77,7 +77,8 @@ pub fn run(start: &Start) -> ExitCode {
 fn options(start: &Start) -> Result<NodeOptions, String> {
     let text = match &start.config {
         Some(path) => {
-            let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let bytes =
+                std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             Some((path.display().to_string(), properties::decode(&bytes)))
         }
         None => None,
@@ -94,10 +95,14 @@ fn options(start: &Start) -> Result<NodeOptions, String> {
 }
 
 async fn serve(options: NodeOptions) -> Result<(), String> {
-    let files = host::limits::raise_file_limit().map_err(|error| format!("the limit of open files: {error}"))?;
-    let mut signals = StopSignals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+    let files =
+        host::limits::raise_file_limit().map_err(|error| format!("the limit of open files: {error}"))?;
+    let mut signals =
+        StopSignals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
     let world = World {
-        disk: Arc::new(RealDisk::new().map_err(|error| format!("the disk threads cannot be started: {error}"))?),
+        disk: Arc::new(
+            RealDisk::new().map_err(|error| format!("the disk threads cannot be started: {error}"))?,
+        ),
         clock: Arc::new(RealClock::new()),
         entropy: Arc::new(RealEntropy),
     };
