@@ -129,7 +129,7 @@ impl NodeOptions {
 
     /// Whether `new` may become the settings of a topic that has `old` now.
     pub fn check_topic(&self, old: &Overrides, new: &Overrides) -> Result<(), OptionError> {
-        check_names(Table::Topic, new, "topic")?;
+        check_names(Table::Topic, new, "topic config name")?;
         let value = |name: &str| self.topic_value(new, name);
         let number = |name: &str| value(name).as_i64().unwrap_or_default();
         let (min, max) = (number("min.compaction.lag.ms"), number("max.compaction.lag.ms"));
@@ -175,7 +175,7 @@ impl NodeOptions {
 
     /// Whether `new` may become the settings of a group.
     pub fn check_group(&self, new: &Overrides) -> Result<(), OptionError> {
-        check_names(Table::Group, new, "group")?;
+        check_names(Table::Group, new, "group config name")?;
         for name in new.keys() {
             self.check_group_bounds(new, name)?;
         }
@@ -211,7 +211,7 @@ impl NodeOptions {
 
     /// Whether `new` may become a client-metrics subscription.
     pub fn check_client_metrics(&self, new: &Overrides) -> Result<(), OptionError> {
-        check_names(Table::ClientMetrics, new, "client metrics")
+        check_names(Table::ClientMetrics, new, "client metrics configuration")
     }
 
     /// Brokers bound what a group may choose, by options with `min` and `max` in their names.
@@ -326,9 +326,8 @@ fn at_broker_only(name: &str) -> String {
 /// Whether every name is one of `table` and every value fits.
 fn check_names(table: Table, new: &Overrides, what: &str) -> Result<(), OptionError> {
     for (name, raw) in new {
-        let def = table
-            .find(name)
-            .ok_or_else(|| OptionError::conflict(name, format!("Unknown {what} config name: {name}")))?;
+        let def =
+            table.find(name).ok_or_else(|| OptionError::conflict(name, format!("Unknown {what}: {name}")))?;
         validate(def, raw)?;
     }
     Ok(())

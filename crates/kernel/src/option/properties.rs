@@ -223,4 +223,22 @@ mod tests {
         assert_eq!(decode(b"a=\xe4"), "a=ä");
         assert_eq!(decode("a=ä".as_bytes()), "a=ä");
     }
+
+    #[test]
+    fn no_text_makes_it_panic_or_lose_count_of_lines() {
+        let letters = ['a', '=', ':', ' ', '\\', '\n', '\r', '#', '!', 'u', '0', 'ä', '\t', '\u{c}'];
+        let mut state = 1u64;
+        for _ in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..state % 24 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push(letters[(state >> 33) as usize % letters.len()]);
+            }
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let lines = u32::try_from(text.matches(['\n', '\r']).count() + 1).expect("few");
+            for entry in parse(&text).into_iter().flatten() {
+                assert!((1..=lines).contains(&entry.line), "{text:?}");
+            }
+        }
+    }
 }

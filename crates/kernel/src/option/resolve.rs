@@ -251,11 +251,27 @@ impl Resolved {
 
     fn check_values(&self) -> Vec<String> {
         let check = |(name, setting): (&String, &Setting)| {
+            if let Some(reference) = self.reference(&setting.raw) {
+                let place = &setting.origin;
+                return Some(format!(
+                    "{place}: {name} refers to {reference}, and config.providers are not supported; write the value itself or set it in the environment"
+                ));
+            }
             let error = validate(find_broker(name)?, &setting.raw).err()?;
             // The error knows the plain option; the place is that of the listener's.
             Some(self.explain(&OptionError { name: name.clone(), ..error }))
         };
         self.settings.iter().filter_map(check).collect()
+    }
+
+    /// The `${alias:...}` in a value, when `config.providers` names that alias. Taking it as it stands could make a
+    /// password of it.
+    fn reference<'a>(&self, raw: &'a str) -> Option<&'a str> {
+        let providers = self.settings.get("config.providers")?;
+        let reference = raw.find("${").and_then(|start| raw.get(start..))?;
+        let reference = reference.get(..=reference.find('}')?)?;
+        let alias = reference.strip_prefix("${")?.split_once(':')?.0;
+        providers.raw.split(',').any(|one| one.trim() == alias).then_some(reference)
     }
 
     /// `broker.id` is the older name of `node.id`.
@@ -275,6 +291,8 @@ impl Resolved {
                     "{}: {name} can only be set while running and is ignored here",
                     setting.origin
                 ));
+            } else if is_removed(name) {
+                warnings.push(format!("{}: {name} was removed in Kafka 4.0 and is ignored", setting.origin));
             } else if find_broker(name).is_none() && !is_for_a_plugin(name) {
                 let hint = nearest(name, static_names()).map(|meant| format!("; did you mean {meant}?"));
                 warnings.push(format!(
@@ -304,6 +322,23 @@ impl Resolved {
 
 fn static_names() -> impl Iterator<Item = &'static str> {
     Table::Broker.rows().map(|def| def.name).filter(|name| !is_dynamic_only(name))
+}
+
+/// What files written for Kafka 3 may still contain.
+fn is_removed(name: &str) -> bool {
+    let names = [
+        "broker.id.generation.enable",
+        "control.plane.listener.name",
+        "delegation.token.master.key",
+        "group.coordinator.new.enable",
+        "inter.broker.protocol.version",
+        "log.message.downconversion.enable",
+        "log.message.format.version",
+        "log.message.timestamp.difference.max.ms",
+        "offsets.commit.required.acks",
+        "reserved.broker.max.id",
+    ];
+    names.contains(&name) || name.starts_with("zookeeper.") || name.starts_with("password.encoder.")
 }
 
 /// Settings for classes that are loaded by name have prefixes of their own; a typo cannot be told from them.

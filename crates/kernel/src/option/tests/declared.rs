@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use crate::limits;
 use crate::option::*;
 
-/// Facts about Kafka 4.4.0: table, name, type, default, importance, visibility, update mode.
+/// Facts about Kafka 4.4.0: table, name, type, default, importance, visibility, update mode, bounds.
 const FACTS: &str = include_str!("../testdata/kafka-4.4.tsv");
 
 fn facts() -> Vec<Vec<&'static str>> {
@@ -22,8 +22,8 @@ fn table(name: &str) -> Table {
 #[test]
 fn every_option_of_kafka_is_declared_with_its_facts() {
     for fact in facts() {
-        let [table_name, name, kind, default, importance, visibility, mode] = fact[..] else {
-            panic!("seven columns: {fact:?}");
+        let [table_name, name, kind, default, importance, visibility, mode, bounds] = fact[..] else {
+            panic!("eight columns: {fact:?}");
         };
         let def =
             table(table_name).find(name).unwrap_or_else(|| panic!("{table_name} option {name} is missing"));
@@ -39,6 +39,26 @@ fn every_option_of_kafka_is_declared_with_its_facts() {
             Default::Text(text) => text,
         };
         assert_eq!(ours, default, "{name}");
+        // Kafka checks the interval elsewhere, and what a file says is never null.
+        if !matches!(def.valid, Valid::Rule(_)) && name != "interval.ms" {
+            let bounds = if bounds == "non-null string" { "-" } else { bounds };
+            assert_eq!(bounds_as_kafka_prints_them(&def.valid), bounds, "{name}");
+        }
+    }
+}
+
+fn bounds_as_kafka_prints_them(valid: &Valid) -> String {
+    let list = |texts: &[&str]| format!("[{}]", texts.join(", "));
+    match valid {
+        Valid::Anything | Valid::Entries { .. } => "-".to_owned(),
+        Valid::AtLeast(min) => format!("[{min},...]"),
+        Valid::Between(min, max) => format!("[{min},...,{max}]"),
+        Valid::Share(min, max) => format!("[{min},...,{max}]"),
+        Valid::OneOf(texts) => list(texts),
+        Valid::OneOfAnyCase(texts) => format!("(case insensitive) {}", list(texts)),
+        Valid::EntriesOf { entries, .. } => list(entries),
+        Valid::NotEmpty => "non-empty string".to_owned(),
+        Valid::Rule(rule) => rule.allowed.to_owned(),
     }
 }
 

@@ -345,3 +345,28 @@ fn every_typed_setting_has_the_type_that_is_asked_for() {
     assert!(BrokerConfig::new(&resolved).is_ok());
     assert_eq!(resolved.value("no.such.option"), Value::Null);
 }
+
+#[test]
+fn a_reference_to_a_provider_is_not_taken_for_the_value() {
+    let text = refused("config.providers=file\nssl.key.password=${file:/secrets:key}\n");
+    assert!(
+        text.contains("server.properties, line 2: ssl.key.password refers to ${file:/secrets:key}"),
+        "{text}"
+    );
+    assert!(
+        from_file("ssl.key.password=${file:/secrets:key}").is_set("ssl.key.password"),
+        "no provider, no reference"
+    );
+}
+
+#[test]
+fn what_kafka_removed_warns_and_does_no_harm() {
+    let resolved = from_file("zookeeper.connect=localhost:2181\ninter.broker.protocol.version=3.9\n");
+    assert_eq!(resolved.warnings().len(), 2);
+    assert!(
+        resolved
+            .warnings()
+            .iter()
+            .all(|warning| warning.ends_with("was removed in Kafka 4.0 and is ignored"))
+    );
+}
