@@ -1,5 +1,6 @@
 //! OffsetDelete, and what the deletion of a topic does to the offsets of groups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kernel::{ErrorCode, Now, Uuid};
@@ -54,21 +55,19 @@ impl GroupShard {
     /// Topics are gone, and with them the meaning of the offsets that groups have in them.
     pub fn topics_deleted(&mut self, now: Now, topics: &[(&str, Uuid)]) -> Effects {
         let Parts { offsets, mut turn, .. } = self.parts(now);
-        let mut changes = Vec::new();
-        for (group, stored) in offsets.groups() {
-            for (name, id) in topics {
-                let Some((topic, partitions)) = stored.get_key_value(*name) else {
-                    continue;
-                };
-                for (partition, stored) in partitions {
-                    let stored_id = stored.offset.topic_id;
-                    // Offsets of a topic that has been created again meanwhile are kept.
-                    if stored_id.is_zero() || stored_id == *id {
-                        changes.push(removal(group, topic, *partition));
-                    }
+        // What a transaction is about to commit may be committed already.
+        let mut gone = BTreeSet::new();
+        for (name, id) in topics {
+            for (group, topic, partition, stored) in offsets.all_in(name) {
+                let stored_id = stored.offset.topic_id;
+                // Offsets of a topic that has been created again meanwhile are kept.
+                if stored_id.is_zero() || stored_id == *id {
+                    gone.insert((group, topic, partition));
                 }
             }
         }
+        let changes: Vec<Change> =
+            gone.into_iter().map(|(group, topic, partition)| removal(group, topic, partition)).collect();
         for chunk in changes.chunks(limits::CLEANUP_APPEND_RECORDS_MAX) {
             turn.append_and_apply(chunk.to_vec());
         }

@@ -33,8 +33,18 @@ impl OffsetStore {
         self.committed.get(group)
     }
 
-    pub fn groups(&self) -> impl Iterator<Item = (&Arc<str>, &Topics<Stored>)> {
-        self.committed.iter()
+    /// What all groups have for a topic, committed or about to be.
+    pub fn all_in<'a>(
+        &'a self,
+        topic: &'a str,
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<str>, i32, &'a Stored)> {
+        let groups = std::iter::once(&self.committed).chain(self.pending.values()).flatten();
+        groups.flat_map(move |(group, topics)| {
+            let partitions = topics.get_key_value(topic).into_iter();
+            partitions.flat_map(move |(topic, partitions)| {
+                partitions.iter().map(move |(partition, stored)| (group, topic, *partition, stored))
+            })
+        })
     }
 
     pub fn get(&self, group: &str, topic: &str, partition: i32) -> Option<&Stored> {

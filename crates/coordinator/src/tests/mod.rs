@@ -9,6 +9,7 @@ mod offset_commit;
 mod offset_delete;
 mod offset_expiry;
 mod offset_fetch;
+mod random;
 mod rebalance;
 mod replay;
 mod sessions;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kernel::{ErrorCode, Instant, Now, Offset, ProducerId, Timestamp, Uuid};
 
+use crate::group::Group;
 use crate::record::{Change, CommittedOffset, StoredGroup, StoredMember};
 use crate::reply::{FetchedPartition, Reply};
 use crate::request::*;
@@ -160,6 +162,23 @@ impl World {
         }
         self.elapsed = end;
         shown
+    }
+}
+
+impl GroupShard {
+    pub fn generation(&self, group_id: &str) -> i32 {
+        match self.groups.get(group_id) {
+            Some(Group::Classic(group)) => group.generation,
+            _ => -1,
+        }
+    }
+
+    pub fn check_invariants(&self) {
+        for group in self.groups.values() {
+            if let Group::Classic(group) = group {
+                group.check_invariants();
+            }
+        }
     }
 }
 

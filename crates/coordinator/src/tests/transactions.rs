@@ -114,3 +114,13 @@ fn a_generation_of_a_group_that_does_not_exist_is_refused_as_the_client_understa
     assert_eq!(commit_in_transaction(&mut World::new(), new), ["#1 commit t-0=GROUP_ID_NOT_FOUND"]);
     assert_eq!(commit_in_transaction(&mut World::new(), member), ["#1 commit t-0=ILLEGAL_GENERATION"]);
 }
+
+#[test]
+fn what_is_pending_in_a_topic_that_is_deleted_is_removed_with_it() {
+    let mut world = World::new();
+    let _ = commit_in_transaction(&mut world, committing_in_transaction(9));
+    let effects = world.shard.topics_deleted(world.now(), &[("t", Uuid::from_bytes([1; 16]))]);
+    assert_eq!(world.commit(effects), ["log: g t-0 removed"]);
+    world.shard.transaction_ended(PRODUCER, true);
+    assert_eq!(fetched_if_stable(&world), "-1");
+}

@@ -286,6 +286,25 @@ impl Members {
     }
 }
 
+#[cfg(test)]
+impl Members {
+    pub fn check_invariants(&self) {
+        let awaiting = self.by_id.values().filter(|member| member.is_awaiting_join()).count();
+        assert_eq!(self.awaiting_join, awaiting);
+        let bytes: usize = self.by_id.values().map(Member::protocol_bytes).sum();
+        assert_eq!(self.protocol_bytes, bytes);
+        let mut offered: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        for name in self.by_id.values().flat_map(|member| distinct_names(&member.protocols)) {
+            *offered.entry(Arc::clone(name)).or_default() += 1;
+        }
+        assert_eq!(self.offered, offered);
+        let instances =
+            self.by_id.values().filter_map(|member| member.instance_id.clone().zip(Some(member.id.clone())));
+        assert_eq!(self.by_instance, instances.collect());
+        assert!(self.pending.iter().all(|id| !self.by_id.contains_key(id)));
+    }
+}
+
 /// A client may offer a protocol twice; it has one voice for it.
 fn distinct_names(protocols: &[Protocol]) -> BTreeSet<&Arc<str>> {
     protocols.iter().map(|protocol| &protocol.name).collect()

@@ -388,4 +388,19 @@ impl ClassicGroup {
             turn.timers.cancel(&self.sync_timer());
         }
     }
+
+    #[cfg(test)]
+    pub fn check_invariants(&self) {
+        self.members.check_invariants();
+        assert_eq!(self.leader.is_some(), !self.members.is_empty(), "{self:#?}");
+        assert!(self.leader.as_ref().is_none_or(|leader| self.members.contains(leader)), "{self:#?}");
+        match &self.phase {
+            Phase::Empty | Phase::Dead => assert!(self.members.is_empty(), "{self:#?}"),
+            Phase::Preparing(_) => {}
+            Phase::Completing(Completing { pending_syncs, .. }) | Phase::Stable(Stable { pending_syncs }) => {
+                assert!(self.protocol.is_some() && !self.members.is_empty(), "{self:#?}");
+                assert!(pending_syncs.iter().all(|id| self.members.contains(id)), "{self:#?}");
+            }
+        }
+    }
 }
