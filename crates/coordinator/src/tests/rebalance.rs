@@ -127,3 +127,22 @@ fn a_static_member_that_is_restarting_keeps_its_place_in_a_rebalance() {
     }
     assert_eq!(world.pass(4), ["#1 join a: generation 6 range leader a [a b]"]);
 }
+
+#[test]
+fn a_wait_that_nobody_ended_goes_on_for_as_long_again() {
+    let mut world = stable(&["a/i"]);
+    let alive = HeartbeatRequest { group_id: "g", generation: 5, member_id: "a", instance_id: Some("i") };
+    let _ = world.join(new_member());
+    let _ = world.leave(&[(&id(1), None)]);
+    for _ in 0..8 {
+        assert_eq!(world.pass(8), [] as [&str; 0]);
+        assert_eq!(world.shard.on_heartbeat(world.now(), &alive), ErrorCode::RebalanceInProgress);
+    }
+    // 64 of 60 seconds have passed. Another member comes, and the static one keeps its place.
+    assert_eq!(world.join(new_member()), [] as [&str; 0]);
+    for _ in 0..6 {
+        assert_eq!(world.pass(9), [] as [&str; 0]);
+        assert_eq!(world.shard.on_heartbeat(world.now(), &alive), ErrorCode::RebalanceInProgress);
+    }
+    assert_eq!(world.pass(2), [format!("#3 join {0}: generation 6 range leader {0} [a {0}]", id(3))]);
+}

@@ -122,3 +122,21 @@ fn when_another_node_takes_over_everybody_who_waits_is_sent_there() {
     assert_eq!(world.shard.next_deadline(), None);
     assert_eq!(world.fail(&commit.appends[0], ErrorCode::NotLeaderOrFollower), [] as [&str; 0]);
 }
+
+#[test]
+fn a_member_is_new_until_its_first_generation() {
+    let mut world = World::new();
+    let _ = world.join(new_member());
+    let _ = world.join(new_member());
+    assert_eq!(world.pass(6).len(), 2);
+    // In the next rebalance it waits for longer than its session, as every known member may.
+    assert_eq!(
+        world.join(JoinRequest { protocols: vec![RANGE, STICKY], ..joining(&id(1)) }),
+        [] as [&str; 0]
+    );
+    for _ in 0..3 {
+        assert_eq!(world.pass(8), [] as [&str; 0]);
+        assert_eq!(world.heartbeat(&id(2), 1), ErrorCode::RebalanceInProgress);
+    }
+    assert_eq!(world.state(), format!("PreparingRebalance [{} {}]", id(1), id(2)));
+}

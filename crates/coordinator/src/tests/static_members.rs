@@ -143,3 +143,21 @@ fn a_rebalance_that_begins_before_the_new_id_is_stored_answers_the_member_with_e
     );
     assert_eq!(show(&world.store(&effects.appends[0])), [] as [&str; 0]);
 }
+
+#[test]
+fn a_static_member_that_is_back_before_it_asked_for_its_assignment_still_has_to_ask() {
+    let mut world = stable(&["a", "b/i"]);
+    let _ = world.join(joining("a"));
+    let _ = world.join(JoinRequest { instance_id: Some("i"), ..joining("b") });
+    let _ = world.sync(SyncRequest { assignments: vec![("b", b"all")], ..syncing("a", 6) });
+    assert_eq!(world.state(), "Stable [a b]");
+    let _ = world.join(returning("i"));
+    let new = new_id(4);
+    assert_eq!(world.sync(syncing(&new, 6)), [r#"#5 sync consumer range "all""#]);
+    for _ in 0..10 {
+        assert_eq!(world.pass(8), [] as [&str; 0]);
+        assert_eq!(world.heartbeat("a", 6), ErrorCode::None);
+        assert_eq!(world.heartbeat(&new, 6), ErrorCode::None);
+    }
+    assert_eq!(world.state(), format!("Stable [a {new}]"));
+}
