@@ -63,6 +63,11 @@ impl EpochCache {
         Ok(())
     }
 
+    /// Whether [`Self::save`] has something to write.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
     pub(crate) fn entries(&self) -> &[EpochStart] {
         &self.entries
     }

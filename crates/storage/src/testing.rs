@@ -168,6 +168,6 @@ pub(crate) fn marker(id: i64, epoch: i16, committed: bool) -> Bytes {
 }
 
 /// A batch as it comes from the judge of what producers send.
-pub fn judged(batch: &[u8]) -> wire::batch::validate::Validated {
+pub(crate) fn judged(batch: &[u8]) -> wire::batch::validate::Validated {
     wire::batch::validate::Validated::trusted(&Bytes::copy_from_slice(batch)).expect("a whole batch")
 }

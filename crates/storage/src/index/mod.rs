@@ -164,6 +164,10 @@ impl<E: Entry> IndexFile<E> {
         self.file(at, base)
     }
 
+    pub fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Closes the file and gives memory back.
     pub fn release(&mut self, at: &Place, base: i64) -> Result<()> {
         self.write_pending(at, base)?;

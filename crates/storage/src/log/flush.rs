@@ -9,6 +9,7 @@ use super::{Log, millis};
 use crate::error::{Result, StorageError};
 
 /// A sync that is to be made: submit one for each file, and tell [`Log::flushed_to`] once all are done.
+/// There is one at a time for a log.
 pub struct FlushWork {
     pub files: Vec<Arc<dyn DiskFile>>,
     /// What is durable afterwards.
@@ -31,6 +32,7 @@ impl Log {
             return Ok(None);
         }
         self.sync_names()?;
+        self.cut_since_flush = None;
         let first = self.segment_of(self.recovery_point);
         let active = self.segments.len().saturating_sub(1);
         let mut files = Vec::new();
@@ -57,7 +59,8 @@ impl Log {
 
     /// A sync begun by [`Self::begin_flush`] is done.
     pub fn flushed_to(&mut self, upto: Offset, now: Timestamp) {
-        self.recovery_point = self.recovery_point.max(upto.0.min(self.end));
+        let upto = upto.0.min(self.end).min(self.cut_since_flush.unwrap_or(i64::MAX));
+        self.recovery_point = self.recovery_point.max(upto);
         self.last_flush_ms = millis(now);
     }
 

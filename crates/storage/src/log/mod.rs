@@ -53,6 +53,8 @@ pub struct Log {
     /// All before this offset is durable.
     recovery_point: i64,
     last_flush_ms: i64,
+    /// Where the log was cut since the sync under way began, which does not cover what was written there since.
+    cut_since_flush: Option<i64>,
     /// Whether files were made whose names are not durable yet.
     names_dirty: bool,
     epochs: EpochCache,
@@ -177,6 +179,9 @@ impl Log {
     }
 
     fn save_epochs(&mut self) -> Result<()> {
+        if !self.epochs.is_dirty() {
+            return Ok(());
+        }
         let path = self.at.path(crate::names::LEADER_EPOCHS);
         self.epochs.save(self.at.disk.as_ref(), &path)
     }

@@ -63,8 +63,7 @@ impl Log {
     fn record_at_time(&mut self, timestamp: Timestamp) -> Result<Option<FoundRecord>> {
         let first = self.segment_of(self.start);
         for segment in self.segments.iter_mut().skip(first) {
-            segment.ensure_indexes(&self.at)?;
-            if segment.max_timestamp(&self.at)?.timestamp < timestamp.0 {
+            if segment.known_max_timestamp(&self.at)?.timestamp < timestamp.0 {
                 continue;
             }
             if let Some(record) = segment.find_timestamp(&self.at, timestamp.0, self.start)? {
@@ -77,8 +76,7 @@ impl Log {
     fn max_timestamp_record(&mut self) -> Result<Option<FoundRecord>> {
         let mut best: Option<(usize, i64)> = None;
         for (index, segment) in self.segments.iter_mut().enumerate() {
-            segment.ensure_indexes(&self.at)?;
-            let timestamp = segment.max_timestamp(&self.at)?.timestamp;
+            let timestamp = segment.known_max_timestamp(&self.at)?.timestamp;
             if segment.size > 0 && best.is_none_or(|(_, most)| timestamp > most) {
                 best = Some((index, timestamp));
             }

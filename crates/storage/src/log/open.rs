@@ -116,6 +116,7 @@ impl Log {
             end: 0,
             recovery_point: params.recovery_point.0,
             last_flush_ms: millis(now),
+            cut_since_flush: None,
             // A crash may have come between the making of a file and the sync of its name.
             names_dirty: new || !params.clean,
             epochs: EpochCache::default(),
@@ -165,7 +166,8 @@ impl Log {
         if recovered.is_none() {
             self.load_producers(self.end, now, report)?;
         }
-        self.remove_stray_snapshots()
+        self.remove_stray_snapshots()?;
+        self.release()
     }
 
     /// Removes what an unfinished deletion or cleaning left, completes a finished cleaning, and lists the rest.

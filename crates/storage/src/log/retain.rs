@@ -74,7 +74,6 @@ impl Log {
             if (index == last && segment.size == 0) || end > high_watermark {
                 break;
             }
-            segment.ensure_indexes(&self.at)?;
             if now_ms.saturating_sub(segment.retention_timestamp(&self.at)?) <= limit {
                 break;
             }

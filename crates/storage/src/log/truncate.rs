@@ -42,6 +42,7 @@ impl Log {
         self.end = active.next_offset(&self.at)?.0.max(active.base);
         self.start = self.start.min(self.end);
         self.recovery_point = self.recovery_point.min(self.end);
+        self.cut_since_flush = Some(self.cut_since_flush.map_or(self.end, |cut| cut.min(self.end)));
         self.epochs.truncate_from_end(Offset(self.end));
         self.save_epochs()?;
         self.load_producers(self.end, now, &mut RecoveryReport::default())
@@ -72,6 +73,7 @@ impl Log {
         self.names_dirty = true;
         (self.start, self.end) = (start, start);
         self.recovery_point = self.recovery_point.min(start);
+        self.cut_since_flush = Some(self.cut_since_flush.map_or(start, |cut| cut.min(start)));
         self.epochs.clear();
         self.save_epochs()?;
         self.remove_snapshots(|_| true)?;

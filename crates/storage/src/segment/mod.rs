@@ -70,13 +70,17 @@ impl Segment {
             has_txn_index: false,
             modified_ms: now_ms,
             created_ms: now_ms,
-            file: Some(at.open(&at.segment_path(base, names::LOG), OpenMode::CreateNew)?),
+            file: None,
             max_timestamp: Some(MaxTimestamp { timestamp: -1, offset: base }),
             first_timestamp: None,
             bytes_since_entry: 0,
             verified: true,
         };
-        let made = segment.offsets.reset(at, base).and_then(|()| segment.times.reset(at, base));
+        let made = at
+            .open(&at.segment_path(base, names::LOG), OpenMode::CreateNew)
+            .and_then(|_| segment.offsets.reset(at, base))
+            .and_then(|()| segment.times.reset(at, base))
+            .and_then(|()| segment.release(at));
         if let Err(error) = made {
             // Nobody knows of the segment yet; half of one must not be found later.
             let _ = segment.remove_files(at);
@@ -208,7 +212,7 @@ impl Segment {
 
     /// The largest timestamp for retention: where records have none, when the file was last written.
     pub fn retention_timestamp(&mut self, at: &Place) -> Result<i64> {
-        let max = self.max_timestamp(at)?.timestamp;
+        let max = self.known_max_timestamp(at)?.timestamp;
         Ok(if max >= 0 { max } else { self.modified_ms })
     }
 
@@ -229,7 +233,21 @@ impl Segment {
     }
 
     pub fn has_open_files(&self) -> bool {
-        self.file.is_some()
+        self.file.is_some() || self.offsets.is_open() || self.times.is_open()
+    }
+
+    /// The largest timestamp in the segment. Leaves no file open that was not.
+    pub fn known_max_timestamp(&mut self, at: &Place) -> Result<MaxTimestamp> {
+        if let Some(max) = self.max_timestamp {
+            return Ok(max);
+        }
+        let in_use = self.has_open_files();
+        self.ensure_indexes(at)?;
+        let max = self.max_timestamp(at)?;
+        if !in_use {
+            self.release(at)?;
+        }
+        Ok(max)
     }
 
     /// Adds an aborted transaction whose marker is in this segment.

@@ -5,7 +5,7 @@ use std::path::Path;
 use kernel::{Offset, Timestamp};
 use sim::{PowerCut, SimDisk};
 
-use crate::testing::{EPOCH, from_producer, records, small_segments};
+use crate::testing::{EPOCH, from_producer, judged, records, small_segments};
 use crate::{Log, LogConfig, LogDir, OpenParams, Origin};
 
 /// What somebody outside of the log knows when the end comes.
@@ -52,7 +52,8 @@ fn live(disk: &SimDisk, known: &mut Known, rounds: i32) -> Result<(), String> {
         if sequence % 3 == 0 {
             known.unsure = Some((offset, "p".to_owned()));
         }
-        let info = log.append(Timestamp(0), &[&batch], EPOCH, Origin::Client).map_err(|e| e.to_string())?;
+        let info =
+            log.append(Timestamp(0), &[judged(&batch)], EPOCH, Origin::Client).map_err(|e| e.to_string())?;
         known.acked.extend(known.unsure.take());
         if info.flush_due {
             log.flush(Timestamp(0)).map_err(|error| error.to_string())?;
@@ -109,10 +110,13 @@ fn judge(disk: &SimDisk, known: &Known, acked: usize, what: &str) {
     // The producer's next batch is the next, and its last one is recognised.
     let sent = found.iter().filter(|(_, value)| value == "p").count() as i32;
     if sent > 0 && found.len() as i64 == end {
-        let again = log.append(Timestamp(0), &[&from_producer(7, 0, sent - 1, 1)], EPOCH, Origin::Client);
+        let again =
+            log.append(Timestamp(0), &[judged(&from_producer(7, 0, sent - 1, 1))], EPOCH, Origin::Client);
         assert!(again.expect("is recognised").duplicate, "{what}");
     }
-    let next = log.append(Timestamp(0), &[&records(&[(1, "next")])], EPOCH, Origin::Client).expect("goes on");
+    let next = log
+        .append(Timestamp(0), &[judged(&records(&[(1, "next")]))], EPOCH, Origin::Client)
+        .expect("goes on");
     assert_eq!(next.base_offset, Offset(end), "{what}");
 }
 

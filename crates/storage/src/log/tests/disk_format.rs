@@ -2,7 +2,7 @@
 
 use kernel::{Offset, Timestamp, TopicPartition, Uuid};
 
-use crate::testing::{Bench, EPOCH, in_txn, marker, records};
+use crate::testing::{Bench, EPOCH, in_txn, judged, marker, records};
 use crate::{Log, LogConfig, OpenParams, Origin};
 
 #[test]
@@ -40,7 +40,7 @@ fn the_transaction_index_has_kafkas_entries() {
     let mut bench = Bench::new(LogConfig::default());
     bench.append(&in_txn(7, 0, 0, 3));
     let coordinator = Origin::Coordinator { transaction_version: 0 };
-    bench.log.append(Timestamp(0), &[&marker(7, 0, false)], EPOCH, coordinator).unwrap();
+    bench.log.append(Timestamp(0), &[judged(&marker(7, 0, false))], EPOCH, coordinator).unwrap();
     let mut expected = vec![0, 0];
     for field in [7_i64, 0, 3, 4] {
         expected.extend_from_slice(&field.to_be_bytes());
@@ -66,7 +66,7 @@ fn a_new_log_has_kafkas_files() {
     );
     let (mut log, report) = opened.unwrap();
     assert!(!report.is_notable());
-    log.append(Timestamp(0), &[&records(&[(1, "a")])], EPOCH, Origin::Client).unwrap();
+    log.append(Timestamp(0), &[judged(&records(&[(1, "a")]))], EPOCH, Origin::Client).unwrap();
     log.close(Timestamp(0)).unwrap();
     let bench = Bench { disk, config: (*config).clone(), log, report, now: 0 };
     assert_eq!(

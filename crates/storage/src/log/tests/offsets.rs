@@ -2,7 +2,7 @@ use kernel::{LeaderEpoch, Offset, Timestamp};
 use wire::batch::BatchBuilder;
 use wire::compress::{Codec, Compression};
 
-use crate::testing::{Bench, EPOCH, records, small_segments};
+use crate::testing::{Bench, EPOCH, judged, records, small_segments};
 use crate::{FoundRecord, LogConfig, OffsetQuery, Origin};
 
 fn at(bench: &mut Bench, timestamp: i64) -> Option<(i64, i64)> {
@@ -79,7 +79,7 @@ fn the_ends_of_the_log_are_told_with_their_epochs() {
     assert_eq!(end_of(query(&mut bench, -1)), Some((0, None)));
     assert_eq!(query(&mut bench, -3), None);
     bench.fill(2);
-    bench.log.append(Timestamp(0), &[&records(&[(1, "b")])], LeaderEpoch(4), Origin::Client).unwrap();
+    bench.log.append(Timestamp(0), &[judged(&records(&[(1, "b")]))], LeaderEpoch(4), Origin::Client).unwrap();
     bench.log.delete_records(Offset(1), Offset(3)).unwrap();
     assert_eq!(end_of(query(&mut bench, -2)), Some((1, Some(EPOCH))));
     assert_eq!(end_of(query(&mut bench, -4)), Some((1, Some(EPOCH))));
@@ -93,7 +93,10 @@ fn the_ends_of_the_log_are_told_with_their_epochs() {
 fn the_epoch_told_is_that_of_the_record_found() {
     let mut bench = Bench::new(LogConfig::default());
     bench.append(&records(&[(10, "a")]));
-    bench.log.append(Timestamp(0), &[&records(&[(20, "b")])], LeaderEpoch(9), Origin::Client).unwrap();
+    bench
+        .log
+        .append(Timestamp(0), &[judged(&records(&[(20, "b")]))], LeaderEpoch(9), Origin::Client)
+        .unwrap();
     let epoch = |bench: &mut Bench, time| {
         let found = bench.log.list_offset(OffsetQuery::At(Timestamp(time))).unwrap();
         found.and_then(|found| found.leader_epoch)

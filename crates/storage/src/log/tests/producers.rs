@@ -1,12 +1,15 @@
 use kernel::{ErrorCode, Offset, Timestamp};
 
-use crate::testing::{Bench, EPOCH, from_producer, in_txn, marker, records, small_segments};
+use crate::testing::{Bench, EPOCH, from_producer, in_txn, judged, marker, records, small_segments};
 use crate::{AppendInfo, LogConfig, OpenParams, Origin};
 
 const COORDINATOR: Origin = Origin::Coordinator { transaction_version: 0 };
 
 fn end_txn(bench: &mut Bench, id: i64, committed: bool) -> AppendInfo {
-    bench.log.append(Timestamp(0), &[&marker(id, 0, committed)], EPOCH, COORDINATOR).expect("is appended")
+    bench
+        .log
+        .append(Timestamp(0), &[judged(&marker(id, 0, committed))], EPOCH, COORDINATOR)
+        .expect("is appended")
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use kernel::port::Disk;
 use kernel::{Offset, Timestamp};
 
-use crate::testing::{Bench, EPOCH, from_producer, records, small_segments};
+use crate::testing::{Bench, EPOCH, from_producer, judged, records, small_segments};
 use crate::{LogConfig, OpenParams, RecoveryReport};
 
 const LOG: &str = "00000000000000000000.log";
@@ -180,7 +180,7 @@ fn the_leader_epochs_are_rebuilt_from_the_batches() {
     let mut bench = Bench::new(LogConfig::default());
     bench.fill(2);
     let next = kernel::LeaderEpoch(9);
-    bench.log.append(Timestamp(0), &[&records(&[(1, "b")])], next, crate::Origin::Client).unwrap();
+    bench.log.append(Timestamp(0), &[judged(&records(&[(1, "b")]))], next, crate::Origin::Client).unwrap();
     let before = bench.content("leader-epoch-checkpoint");
     bench.log.close(Timestamp(0)).unwrap();
     write(&bench, "leader-epoch-checkpoint", 0, b"what");

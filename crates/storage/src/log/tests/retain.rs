@@ -1,6 +1,6 @@
 use kernel::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 
-use crate::testing::{Bench, records, small_segments};
+use crate::testing::{Bench, judged, records, small_segments};
 use crate::{CleanupPolicy, LogConfig, Origin, Retained};
 
 fn retain(bench: &mut Bench, now: i64) -> (usize, i64) {
@@ -103,7 +103,7 @@ fn deleted_records_are_out_of_reach_at_once_and_their_segments_go_later() {
 fn the_start_of_the_log_is_the_start_of_its_first_epoch() {
     let mut bench = Bench::new(small_segments(100));
     bench.fill(4);
-    bench.log.append(Timestamp(0), &[&records(&[(1, "b")])], LeaderEpoch(8), Origin::Client).unwrap();
+    bench.log.append(Timestamp(0), &[judged(&records(&[(1, "b")]))], LeaderEpoch(8), Origin::Client).unwrap();
     bench.log.delete_records(Offset(2), Offset(5)).unwrap();
     let starts: Vec<_> = bench.log.epochs().iter().map(|entry| (entry.epoch.0, entry.start.0)).collect();
     assert_eq!(starts, [(3, 2), (8, 4)]);

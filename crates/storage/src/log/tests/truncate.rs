@@ -1,7 +1,7 @@
 use kernel::port::Disk;
 use kernel::{LeaderEpoch, Offset, Timestamp};
 
-use crate::testing::{Bench, from_producer, records, small_segments};
+use crate::testing::{Bench, from_producer, judged, records, small_segments};
 use crate::{LogConfig, Origin, ReadError};
 
 fn truncate(bench: &mut Bench, to: i64) -> i64 {
@@ -38,8 +38,14 @@ fn truncation_takes_indexes_epochs_and_producers_back() {
     let mut bench = Bench::new(small_segments(50));
     bench.fill(10);
     bench.append(&from_producer(7, 0, 0, 1));
-    bench.log.append(Timestamp(0), &[&from_producer(7, 0, 1, 1)], LeaderEpoch(5), Origin::Client).unwrap();
-    bench.log.append(Timestamp(0), &[&from_producer(8, 0, 0, 1)], LeaderEpoch(5), Origin::Client).unwrap();
+    bench
+        .log
+        .append(Timestamp(0), &[judged(&from_producer(7, 0, 1, 1))], LeaderEpoch(5), Origin::Client)
+        .unwrap();
+    bench
+        .log
+        .append(Timestamp(0), &[judged(&from_producer(8, 0, 0, 1))], LeaderEpoch(5), Origin::Client)
+        .unwrap();
     assert_eq!(truncate(&mut bench, 11), 11);
     assert_eq!(bench.log.latest_epoch(), Some(crate::testing::EPOCH));
     let producers: Vec<_> =
@@ -87,4 +93,17 @@ fn a_deleted_log_leaves_its_name_and_takes_no_more_calls() {
     assert!(bench.try_append(&records(&[(1, "a")])).is_err());
     bench.reopen(crate::OpenParams::default());
     assert_eq!(bench.log.end_offset(), Offset(0), "a topic of the same name begins anew");
+}
+
+#[test]
+fn a_sync_that_was_under_way_does_not_cover_what_was_written_after_the_cut() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.fill(5);
+    let work = bench.log.begin_flush().unwrap().unwrap();
+    truncate(&mut bench, 2);
+    bench.fill(8);
+    bench.log.flushed_to(work.upto, Timestamp(0));
+    assert_eq!(bench.log.recovery_point(), Offset(2));
+    bench.log.flush(Timestamp(0)).unwrap();
+    assert_eq!(bench.log.recovery_point(), Offset(10));
 }
