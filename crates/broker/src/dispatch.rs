@@ -37,8 +37,14 @@ macro_rules! routes {
 routes! {
     Produce 3..=13 => k00_produce,
     Fetch 4..=18 => k01_fetch,
+    ListOffsets 1..=11 => k02_list_offsets,
     Metadata 0..=13 => k03_metadata,
     ApiVersions 0..=5 => k18_api_versions,
+    DeleteRecords 0..=2 => k21_delete_records,
+    InitProducerId 0..=5 => k22_init_producer_id,
+    OffsetForLeaderEpoch 2..=4 => k23_offset_for_leader_epoch,
+    DescribeLogDirs 1..=5 => k35_describe_log_dirs,
+    DescribeProducers 0..=0 => k61_describe_producers,
 }
 
 /// The route of an API, if it is served.

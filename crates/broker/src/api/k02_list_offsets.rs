@@ -1,0 +1,111 @@
+//! ListOffsets (key 2), versions 1 to 11.
+//!
+//! 2 isolation level · 4 leader epochs · 5 offsets that are not available yet · 6 flexible · 7 the largest timestamp
+//! (-3) · 8 the first offset on local disk (-4) · 9 the last one in tiered storage (-5) · 10 a timeout · 11 the first
+//! one still to be tiered (-6)
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kernel::{ErrorCode, Offset};
+use storage::OffsetQuery;
+use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequestView};
+use wire::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+};
+
+use crate::node::Node;
+use crate::partition::Partition;
+use crate::request::{Handled, Request};
+
+const READ_COMMITTED: i8 = 1;
+
+pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
+    let asked = ListOffsetsRequestView::decode(request.body(), request.version)?;
+    let read_committed = asked.isolation_level == READ_COMMITTED;
+    let duplicates = duplicates(&asked);
+    let topics = asked.topics.iter().map(|topic| {
+        let hosted = node.hosted.by_name(topic.name);
+        let partitions = topic.partitions.iter().map(|wanted| {
+            let found = if duplicates.contains(&(topic.name, wanted.partition_index)) {
+                Err(ErrorCode::InvalidRequest)
+            } else {
+                let partition = hosted.as_ref().and_then(|hosted| hosted.partition(wanted.partition_index));
+                query(&wanted, request.version).and_then(|query| {
+                    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+                    find(&partition, &wanted, query, read_committed)
+                })
+            };
+            answer(&wanted, found, request.version)
+        });
+        ListOffsetsTopicResponse { name: topic.name.to_owned(), partitions: partitions.collect() }
+    });
+    request.reply(&ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() })
+}
+
+/// Partitions that are named more than once.
+fn duplicates<'a>(asked: &ListOffsetsRequestView<'a>) -> BTreeSet<(&'a str, i32)> {
+    let mut seen = BTreeSet::new();
+    let named =
+        asked.topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t.name, p.partition_index)));
+    named.filter(|name| !seen.insert(*name)).collect()
+}
+
+/// What a timestamp means, if the version of the request knows it.
+fn query(wanted: &ListOffsetsPartition, version: i16) -> Result<OffsetQuery, ErrorCode> {
+    let query = OffsetQuery::from_timestamp(wanted.timestamp).ok_or(ErrorCode::UnsupportedVersion)?;
+    let since = match query {
+        OffsetQuery::Latest | OffsetQuery::Earliest | OffsetQuery::At(_) => 0,
+        OffsetQuery::MaxTimestamp => 7,
+        OffsetQuery::EarliestLocal => 8,
+        OffsetQuery::LatestTiered => 9,
+        OffsetQuery::EarliestPendingUpload => 11,
+    };
+    if version >= since { Ok(query) } else { Err(ErrorCode::UnsupportedVersion) }
+}
+
+/// Offset, timestamp and epoch of what was found.
+type Found = (i64, i64, i32);
+
+fn find(
+    partition: &Partition,
+    wanted: &ListOffsetsPartition,
+    query: OffsetQuery,
+    read_committed: bool,
+) -> Result<Option<Found>, ErrorCode> {
+    partition.check_epoch(wanted.current_leader_epoch)?;
+    let high_watermark = partition.high_watermark();
+    let mut log = partition.log();
+    let readable = if read_committed { log.last_stable_offset(high_watermark) } else { high_watermark };
+    if query == OffsetQuery::Latest {
+        return Ok(Some((readable.get(), -1, partition.leader_epoch().0)));
+    }
+    let found = log.list_offset(query).map_err(|problem| {
+        tracing::error!(partition = %partition.name(), %problem, "an offset lookup failed");
+        problem.code()
+    })?;
+    let beginning = matches!(query, OffsetQuery::Earliest | OffsetQuery::EarliestLocal);
+    let visible = found.filter(|found| beginning || found.offset < readable);
+    Ok(visible.map(|found| {
+        (found.offset.get(), found.timestamp.millis(), found.leader_epoch.map_or(-1, |epoch| epoch.0))
+    }))
+}
+
+fn answer(
+    wanted: &ListOffsetsPartition,
+    found: Result<Option<Found>, ErrorCode>,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
+    const NOTHING: Found = (-1, -1, -1);
+    let (code, (offset, timestamp, epoch)) = match found {
+        Ok(found) => (ErrorCode::None, found.unwrap_or(NOTHING)),
+        Err(code) => (code, NOTHING),
+    };
+    ListOffsetsPartitionResponse {
+        partition_index: wanted.partition_index,
+        error_code: code.code(),
+        timestamp,
+        offset: Offset(offset).get(),
+        leader_epoch: if version >= 4 { epoch } else { -1 },
+    }
+}

@@ -1,0 +1,72 @@
+//! DescribeLogDirs (key 35), versions 1 to 5.
+//!
+//! 2 flexible · 3 an error for the whole reply · 4 the size of the file system (KIP-827) · 5 cordoned directories
+//! (KIP-1066)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kernel::ErrorCode;
+use wire::messages::describe_log_dirs_request::DescribeLogDirsRequestView;
+use wire::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+
+use crate::dirs::Dir;
+use crate::node::Node;
+use crate::request::{Handled, Request};
+
+/// The partitions asked for; nothing for all.
+type Asked<'a> = Option<BTreeSet<(&'a str, i32)>>;
+
+pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
+    let view = DescribeLogDirsRequestView::decode(request.body(), request.version)?;
+    let asked: Asked<'_> = view.topics.map(|topics| {
+        topics
+            .iter()
+            .flat_map(|topic| topic.partitions.iter().map(move |index| (topic.topic, index)))
+            .collect()
+    });
+    let cordoned = node.config().cordoned_log_dirs.clone();
+    let results = node.dirs.iter().map(|dir| describe(&node, dir, &asked, &cordoned)).collect();
+    request.reply(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
+}
+
+fn describe(node: &Node, dir: &Dir, asked: &Asked<'_>, cordoned: &[String]) -> DescribeLogDirsResult {
+    let path = dir.dir.path();
+    let log_dir = absolute(&path.display().to_string());
+    let Ok(space) = node.disk.space(path) else {
+        let error_code = ErrorCode::KafkaStorageError.code();
+        return DescribeLogDirsResult { error_code, log_dir, ..DescribeLogDirsResult::default() };
+    };
+    let mut topics: BTreeMap<Arc<str>, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
+    for partition in node.hosted.partitions() {
+        let wanted = asked.as_ref().is_none_or(|asked| asked.contains(&(&*partition.topic, partition.index)));
+        let log = partition.log();
+        if !wanted || log.dir().parent() != Some(path) {
+            continue;
+        }
+        topics.entry(Arc::clone(&partition.topic)).or_default().push(DescribeLogDirsPartition {
+            partition_index: partition.index,
+            partition_size: i64::try_from(log.size()).unwrap_or(i64::MAX),
+            offset_lag: 0,
+            is_future_key: false,
+        });
+    }
+    let topics = topics
+        .into_iter()
+        .map(|(name, partitions)| DescribeLogDirsTopic { name: name.to_string(), partitions });
+    DescribeLogDirsResult {
+        error_code: 0,
+        topics: topics.collect(),
+        total_bytes: i64::try_from(space.total).unwrap_or(i64::MAX),
+        usable_bytes: i64::try_from(space.usable).unwrap_or(i64::MAX),
+        is_cordoned: cordoned.iter().any(|one| absolute(one) == log_dir),
+        log_dir,
+    }
+}
+
+/// Operators know a directory by its whole path, however it was configured.
+fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
+}
