@@ -14,6 +14,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.StringDeserializer;
@@ -48,7 +49,19 @@ final class Kit {
             map.put(configs[i], configs[i + 1]);
         }
         get(admin.createTopics(List.of(new NewTopic(name(what), partitions, (short) 1).configs(map))).all());
+        // The controller has it; the broker hears of it a moment later.
+        Suite.await(() -> name(what) + " in the broker's metadata", () -> known(name(what)));
         return name(what);
+    }
+
+    private boolean known(String topic) {
+        try {
+            return !get(admin.describeTopics(List.of(topic)).allTopicNames()).isEmpty();
+        } catch (UnknownTopicOrPartitionException notYet) {
+            return false;
+        } catch (Exception error) {
+            throw new AssertionError("describe topics: " + error, error);
+        }
     }
 
     private Map<String, Object> with(String[] more, Object... base) {

@@ -6,7 +6,7 @@ public final class Main {
             GroupChecks.member(kit, args[2], args[3], args[4]);
             return;
         }
-        Suite suite = new Suite("java");
+        Suite suite = new Suite("java", System.out);
         new DataChecks(kit).add(suite);
         new GroupChecks(kit).add(suite);
         new AdminChecks(kit).add(suite);

@@ -58,7 +58,7 @@ fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-/// The jars that `conformance/java/NAME/pom.xml` lists, and the programs beside it compiled against them.
+/// The jars that `conformance/java/NAME/pom.xml` lists, and the program beside it compiled against them.
 fn java(context: &Context, name: &str, main: &[&str]) -> Result<Program, String> {
     need(&["java", "javac", "mvn"])?;
     let home = context.root.join("conformance/java").join(name);
@@ -73,6 +73,7 @@ fn java(context: &Context, name: &str, main: &[&str]) -> Result<Program, String>
     let path = format!("{}/*", jars.display());
     let mut javac = Command::new("javac");
     javac.args(["-d"]).arg(&classes).args(["-cp", &path]);
+    javac.arg(context.root.join("conformance/java/common/Suite.java"));
     for entry in fs::read_dir(home.join("src")).map_err(|error| format!("no Java sources: {error}"))? {
         javac.arg(entry.map_err(|error| error.to_string())?.path());
     }

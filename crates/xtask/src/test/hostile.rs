@@ -222,7 +222,7 @@ fn garbage(to: SocketAddr) -> Result<String, String> {
 
 fn unknown_api_versions(to: SocketAddr) -> Result<String, String> {
     let mut connection = Connection::open(to)?;
-    let mut answer = connection.request(raw::API_VERSIONS, 99, &Body::default())?;
+    let mut answer = connection.request(raw::API_VERSIONS, 99, &Body::default().raw(&[0]))?;
     match answer.i16()? {
         35 => exchange(&mut connection).map(|()| "answered".to_owned()),
         error => Err(format!("error {error} instead of 35")),

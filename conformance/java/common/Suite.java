@@ -1,3 +1,4 @@
+import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -13,10 +14,12 @@ final class Suite {
     private record Check(String name, Body body) {}
 
     private final String client;
+    private final PrintStream out;
     private final List<Check> checks = new ArrayList<>();
 
-    Suite(String client) {
+    Suite(String client, PrintStream out) {
         this.client = client;
+        this.out = out;
     }
 
     void check(String name, Body body) {
@@ -65,10 +68,12 @@ final class Suite {
             message = message.substring(0, 300);
         }
         double seconds = (System.nanoTime() - start) / 1e9;
-        System.out.printf(Locale.ROOT, "ROW\t%s\t%s\t%s\t%.1f\t%s%n", client, check.name, status, seconds, message);
+        out.printf(Locale.ROOT, "ROW\t%s\t%s\t%s\t%.1f\t%s%n", client, check.name, status, seconds, message);
     }
 
     static final class Skipped extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
         Skipped(String why) {
             super(why);
         }
