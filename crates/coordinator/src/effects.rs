@@ -52,7 +52,8 @@ pub enum Event {
     StoreFailed { group: Arc<str>, error: ErrorCode },
 }
 
-/// Everything a call asks for. Appends are to be made in order; replies may leave at once.
+/// Everything a call asks for. Replies may leave at once. Appends are to be made in order, all of them before those that the
+/// outcome of the first leads to.
 #[must_use = "answers and records are lost unless they are acted on"]
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Effects {

@@ -20,8 +20,8 @@ use crate::turn::{PendingAppend, PendingAppends, Then, Turn, append_error};
 /// The groups of one partition of the offsets topic.
 ///
 /// It begins with what [`GroupShard::replay`] is told from the log, serves after [`GroupShard::loaded`], and ends with
-/// [`GroupShard::unload`]. In between every call may ask for appends; the outcome of each is reported, in their order, to
-/// [`GroupShard::on_appended`].
+/// [`GroupShard::unload`]. In between every call may ask for appends; they are made in the order of their ids, and the outcome of
+/// each is reported to [`GroupShard::on_appended`].
 #[derive(Debug)]
 pub struct GroupShard {
     config: GroupConfig,
@@ -82,7 +82,9 @@ impl GroupShard {
             }
         }
         let effects = turn.out;
-        *self = Self::new(self.config.clone());
+        self.groups = BTreeMap::new();
+        self.offsets = OffsetStore::default();
+        self.timers = Timers::default();
         effects
     }
 
@@ -188,18 +190,20 @@ impl GroupShard {
         effects
     }
 
-    /// The outcome of an append: where its first record is in the log, once it is committed, or why it is not there.
+    /// The outcome of an append: where its first record is in the log, once it is committed, or why it is not there. Outcomes may
+    /// be reported in any order, but every one must be: what was appended later waits for it.
     pub fn on_appended(&mut self, now: Now, id: AppendId, outcome: Result<Offset, ErrorCode>) -> Effects {
-        let Some(PendingAppend { then, answer }) = self.appends.take(id) else {
-            return Effects::default();
-        };
-        let mut effects = self.settle(now, then, outcome);
-        if let Some((token, reply)) = answer {
-            let reply = match outcome {
-                Ok(_) => reply,
-                Err(error) => reply.failed(append_error(error)),
-            };
-            effects.replies.push((token, reply));
+        self.appends.note(id, outcome);
+        let mut effects = Effects::default();
+        while let Some((PendingAppend { then, answer, .. }, outcome)) = self.appends.take_settled() {
+            effects.extend(self.settle(now, then, outcome));
+            if let Some((token, reply)) = answer {
+                let reply = match outcome {
+                    Ok(_) => reply,
+                    Err(error) => reply.failed(append_error(error)),
+                };
+                effects.replies.push((token, reply));
+            }
         }
         effects
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kernel::{ErrorCode, Instant, Now, ProducerEpoch, ProducerId};
+use kernel::{ErrorCode, Instant, Now, Offset, ProducerEpoch, ProducerId};
 
 use crate::config::GroupConfig;
 use crate::effects::{Append, AppendId, Effects, Event, Token};
@@ -92,6 +92,9 @@ pub(crate) enum Then {
 }
 
 /// Appends whose fate is not known yet, in their order.
+///
+/// *Invariant:* outcomes take effect in that order too, whatever the order in which they become known. Otherwise an older commit
+/// could take the place of a newer one.
 #[derive(Debug, Default)]
 pub(crate) struct PendingAppends {
     next: u64,
@@ -102,13 +105,14 @@ pub(crate) struct PendingAppends {
 pub(crate) struct PendingAppend {
     pub then: Then,
     pub answer: Option<(Token, Reply)>,
+    outcome: Option<Result<Offset, ErrorCode>>,
 }
 
 impl PendingAppends {
     fn add(&mut self, then: Then) -> AppendId {
         let id = AppendId(self.next);
         self.next += 1;
-        self.pending.insert(id, PendingAppend { then, answer: None });
+        self.pending.insert(id, PendingAppend { then, answer: None, outcome: None });
         id
     }
 
@@ -116,8 +120,18 @@ impl PendingAppends {
         self.pending.get_mut(&id)
     }
 
-    pub fn take(&mut self, id: AppendId) -> Option<PendingAppend> {
-        self.pending.remove(&id)
+    /// Notes the outcome of an append, the first time it is reported.
+    pub fn note(&mut self, id: AppendId, outcome: Result<Offset, ErrorCode>) {
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.outcome.get_or_insert(outcome);
+        }
+    }
+
+    /// Takes the oldest append, if its outcome is known.
+    pub fn take_settled(&mut self) -> Option<(PendingAppend, Result<Offset, ErrorCode>)> {
+        let oldest = self.pending.first_entry()?;
+        let outcome = oldest.get().outcome?;
+        Some((oldest.remove(), outcome))
     }
 
     /// The changes on their way into the log.

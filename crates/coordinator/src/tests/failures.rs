@@ -117,3 +117,33 @@ fn a_record_that_cannot_be_written_is_an_append_that_fails() {
     };
     assert_eq!(append.encode(), Err(ErrorCode::InvalidRecord));
 }
+
+#[test]
+fn outcomes_take_effect_in_the_order_of_their_appends() {
+    let mut world = World::new();
+    let commit = |world: &mut World, offset| {
+        let topics = vec![commit_topic("t", 0, offset)];
+        let token = world.token();
+        world.shard.on_offset_commit(world.now(), &OffsetCommitRequest { topics, ..committing() }, token)
+    };
+    let (first, second, third) = (commit(&mut world, 1), commit(&mut world, 2), commit(&mut world, 3));
+    // The third is refused at once, and the second becomes known before the first.
+    assert_eq!(world.fail(&third.appends[0], ErrorCode::MessageTooLarge), [] as [&str; 0]);
+    assert_eq!(show(&world.store(&second.appends[0])), [] as [&str; 0]);
+    assert_eq!(fetched(&world, "t", 0), "-1");
+    assert_eq!(
+        show(&world.store(&first.appends[0])),
+        ["#1 commit t-0=NONE", "#2 commit t-0=NONE", "#3 commit t-0=UNKNOWN_SERVER_ERROR"]
+    );
+    assert_eq!(fetched(&world, "t", 0), "2");
+}
+
+#[test]
+fn an_outcome_from_before_the_groups_moved_away_is_not_taken_for_another() {
+    let mut world = World::new();
+    let before = world.shard.on_offset_commit(world.now(), &committing(), Token(1));
+    let _ = world.shard.unload(world.now());
+    let after = world.shard.on_offset_commit(world.now(), &committing(), Token(2));
+    assert_eq!(show(&world.store(&before.appends[0])), [] as [&str; 0]);
+    assert_eq!(show(&world.store(&after.appends[0])), ["#2 commit t-0=NONE"]);
+}

@@ -17,6 +17,7 @@ mod static_members;
 mod sync;
 mod transactions;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,10 +79,11 @@ impl World {
 
     /// Lets all appends of a call succeed, and everything that follows from it; shows what was asked for.
     pub fn commit(&mut self, effects: Effects) -> Vec<String> {
-        let mut shown = show(&effects);
-        for append in &effects.appends {
-            let follows = self.store(append);
-            shown.extend(self.commit(follows));
+        let mut shown = Vec::new();
+        let mut todo = VecDeque::from([effects]);
+        while let Some(effects) = todo.pop_front() {
+            shown.extend(show(&effects));
+            todo.extend(effects.appends.iter().map(|append| self.store(append)));
         }
         shown
     }

@@ -26,7 +26,7 @@ impl Dice {
 struct History {
     dice: Dice,
     world: World,
-    on_the_way: VecDeque<Append>,
+    on_the_way: VecDeque<(crate::AppendId, Result<Offset, ErrorCode>)>,
     log: Vec<(i64, Change)>,
     asked: BTreeSet<Token>,
     answered: BTreeMap<Token, usize>,
@@ -64,7 +64,16 @@ impl History {
                 self.known_ids.push(join.member_id.to_string());
             }
         }
-        self.on_the_way.extend(effects.appends);
+        for append in effects.appends {
+            let outcome = if self.dice.roll(5) == 0 {
+                Err(ErrorCode::NotEnoughReplicas)
+            } else {
+                let base = self.log.len() as i64;
+                self.log.extend((base..).zip(append.changes));
+                Ok(Offset(base))
+            };
+            self.on_the_way.push_back((append.id, outcome));
+        }
         self.world.shard.check_invariants();
     }
 
@@ -157,17 +166,15 @@ impl History {
     }
 
     fn settle_one(&mut self) {
-        let Some(append) = self.on_the_way.pop_front() else {
+        if self.on_the_way.is_empty() {
+            return;
+        }
+        // Appends are made in order; what became of one may become known before what became of an earlier one.
+        let index = self.dice.roll(self.on_the_way.len().min(2));
+        let Some((id, outcome)) = self.on_the_way.remove(index) else {
             return;
         };
-        let now = self.world.now();
-        let effects = if self.dice.roll(5) == 0 {
-            self.world.shard.on_appended(now, append.id, Err(ErrorCode::NotEnoughReplicas))
-        } else {
-            let base = self.log.len() as i64;
-            self.log.extend((base..).zip(append.changes.iter().cloned()));
-            self.world.shard.on_appended(now, append.id, Ok(Offset(base)))
-        };
+        let effects = self.world.shard.on_appended(self.world.now(), id, outcome);
         self.take(effects);
     }
 
