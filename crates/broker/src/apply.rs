@@ -23,11 +23,23 @@ use crate::settings;
 
 impl Node {
     /// Changes the cluster's facts, and this node with them.
+    ///
+    /// A change that has begun is made even where nobody waits for it any longer: a client that hangs up must not leave
+    /// records in the log that are not in the image.
     pub async fn change<R>(
-        &self,
+        self: &Arc<Self>,
         decide: impl FnOnce(&Image, Deciding) -> Decision<R>,
     ) -> Result<R, ErrorCode> {
-        self.controller.change(decide, |delta, image| self.apply(delta, image)).await
+        let (change, reply) = self.controller.decide(decide).await?;
+        if let Some(change) = change {
+            let node = Arc::clone(self);
+            let made = tokio::spawn(async move {
+                node.controller.finish(change, |delta, image| node.apply(delta, image)).await
+            });
+            // It is given up only with the whole process.
+            made.await.unwrap_or(Err(ErrorCode::BrokerNotAvailable))?;
+        }
+        Ok(reply)
     }
 
     fn apply(&self, delta: &Delta, image: &Arc<Image>) {

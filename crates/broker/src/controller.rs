@@ -15,7 +15,7 @@ use metadata::log::{SnapshotId, decode_batch, encode_batch, encode_snapshot};
 use metadata::{Delta, Image};
 use parking_lot::RwLock;
 use storage::{CleanupPolicy, Log, LogConfig, OpenParams, Origin};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tracing::{error, info, warn};
 use wire::batch::BatchView;
 use wire::batch::validate::Validated;
@@ -42,7 +42,7 @@ pub enum MetadataError {
 
 /// The cluster's facts, and the way to change them.
 pub struct Controller {
-    writer: Mutex<Writer>,
+    writer: Arc<Mutex<Writer>>,
     image: RwLock<Arc<Image>>,
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
@@ -64,6 +64,14 @@ pub struct Deciding {
     pub now: Now,
     /// Where the records will be appended.
     pub next_offset: Offset,
+}
+
+/// What was decided and is not in the log yet.
+pub struct Change {
+    writer: OwnedMutexGuard<Writer>,
+    base: Arc<Image>,
+    records: Vec<metadata::MetadataRecord>,
+    now: Now,
 }
 
 impl Controller {
@@ -103,7 +111,8 @@ impl Controller {
         let epoch = LeaderEpoch(image.provenance.epoch.0.max(log.latest_epoch().map_or(0, |e| e.0)).max(1));
         info!(offset = %image.provenance.offset, topics = image.topics.len(), "metadata loaded");
         let writer = Writer { log, epoch, since_snapshot: 0, snapshot_after, failed: false };
-        Ok(Self { writer: Mutex::new(writer), image: RwLock::new(Arc::new(image)), disk, clock })
+        let writer = Arc::new(Mutex::new(writer));
+        Ok(Self { writer, image: RwLock::new(Arc::new(image)), disk, clock })
     }
 
     /// The facts as of now.
@@ -111,14 +120,12 @@ impl Controller {
         Arc::clone(&self.image.read())
     }
 
-    /// Decides, makes the records durable, and publishes what they change. `apply` acts on the change before anybody
-    /// else can change more; the reply comes after that.
-    pub async fn change<R>(
+    /// Decides. What there is to write is written by [`Controller::finish`], before which nobody else can decide.
+    pub async fn decide<R>(
         &self,
         decide: impl FnOnce(&Image, Deciding) -> Decision<R>,
-        apply: impl FnOnce(&Delta, &Arc<Image>),
-    ) -> Result<R, ErrorCode> {
-        let mut writer = self.writer.lock().await;
+    ) -> Result<(Option<Change>, R), ErrorCode> {
+        let writer = Arc::clone(&self.writer).lock_owned().await;
         if writer.failed {
             return Err(ErrorCode::KafkaStorageError);
         }
@@ -126,27 +133,38 @@ impl Controller {
         let deciding = Deciding { now: self.clock.now(), next_offset: writer.log.end_offset() };
         let decision = decide(&base, deciding);
         if decision.records.is_empty() {
-            return Ok(decision.reply);
+            return Ok((None, decision.reply));
         }
-        if let Err(problem) = self.commit(&mut writer, &base, &decision.records).await {
+        Ok((Some(Change { writer, base, records: decision.records, now: deciding.now }), decision.reply))
+    }
+
+    /// Makes a decision's records durable, and publishes what they change. `apply` acts on the change before anybody
+    /// else can change more. This must run to its end: what is in the log has to come into the image.
+    pub async fn finish(
+        &self,
+        change: Change,
+        apply: impl FnOnce(&Delta, &Arc<Image>),
+    ) -> Result<(), ErrorCode> {
+        let Change { mut writer, base, records, now } = change;
+        if let Err(problem) = self.commit(&mut writer, &base, &records).await {
             error!(%problem, "the metadata log cannot be written; restart this node once its disk is well");
             writer.failed = true;
             return Err(ErrorCode::KafkaStorageError);
         }
         let mut delta = Delta::new(&base);
-        for record in &decision.records {
+        for record in &records {
             delta.replay(record);
         }
         delta.advance(metadata::Provenance {
             offset: Offset(writer.log.end_offset().get() - 1),
             epoch: writer.epoch,
-            timestamp: deciding.now.wall,
+            timestamp: now.wall,
         });
         let image = Arc::new(delta.apply());
         *self.image.write() = Arc::clone(&image);
         apply(&delta, &image);
-        self.snapshot_if_due(&mut writer, &image, deciding.now);
-        Ok(decision.reply)
+        self.snapshot_if_due(&mut writer, &image, now);
+        Ok(())
     }
 
     async fn commit(

@@ -1,6 +1,7 @@
 //! Ids for idempotent producers, out of blocks that the controller gives to this node alone.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use kernel::{ErrorCode, ProducerId};
 use tokio::sync::Mutex;
@@ -15,7 +16,7 @@ pub struct ProducerIds {
 
 impl ProducerIds {
     /// An id that no other producer of the cluster has or will have.
-    pub async fn next(&self, node: &Node) -> Result<ProducerId, ErrorCode> {
+    pub async fn next(&self, node: &Arc<Node>) -> Result<ProducerId, ErrorCode> {
         let mut block = self.block.lock().await;
         if block.is_empty() {
             *block = allocate(node).await?;
@@ -24,7 +25,7 @@ impl ProducerIds {
     }
 }
 
-async fn allocate(node: &Node) -> Result<Range<i64>, ErrorCode> {
+async fn allocate(node: &Arc<Node>) -> Result<Range<i64>, ErrorCode> {
     let id = node.id;
     let allocated = node
         .change(move |image, _| {

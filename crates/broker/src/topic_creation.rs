@@ -1,5 +1,7 @@
 //! Creates topics: those that a client asks for, those that it merely names, and those that the node itself needs.
 
+use std::sync::Arc;
+
 use kernel::ErrorCode;
 use metadata::controller::{CreateTopics, NewTopic, Refusal, TopicDefaults, TopicReply, create_topics};
 use tracing::{info, warn};
@@ -9,7 +11,7 @@ use crate::node::Node;
 
 /// Creates topics, or says why not.
 pub async fn create(
-    node: &Node,
+    node: &Arc<Node>,
     topics: Vec<NewTopic>,
     validate_only: bool,
 ) -> Result<Vec<TopicReply>, ErrorCode> {
@@ -36,7 +38,7 @@ pub async fn create(
 }
 
 /// Creates topics that a client named and that do not exist, with the defaults that they deserve.
-pub async fn auto_create(node: &Node, names: &[String]) {
+pub async fn auto_create(node: &Arc<Node>, names: &[String]) {
     let topics = names.iter().map(|name| default_topic(node, name)).collect();
     if let Err(code) = create(node, topics, false).await {
         warn!(%code, "topics could not be created by themselves");
@@ -44,7 +46,7 @@ pub async fn auto_create(node: &Node, names: &[String]) {
 }
 
 /// Creates the topic of committed offsets unless it exists.
-pub async fn ensure_offsets_topic(node: &Node) -> Result<(), ErrorCode> {
+pub async fn ensure_offsets_topic(node: &Arc<Node>) -> Result<(), ErrorCode> {
     if node.image().topic(OFFSETS_TOPIC).is_some() {
         return Ok(());
     }
