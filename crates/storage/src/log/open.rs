@@ -57,13 +57,19 @@ pub struct RecoveryReport {
     pub leftovers_removed: usize,
     /// Whether the leader epochs had to be read from the batches.
     pub epochs_rebuilt: bool,
-    /// What was wrong, if records were cut off.
+    /// What was wrong with the batches, if anything was.
     pub damage: Option<String>,
     /// Records were cut off that had been durable: not a torn write, but damage to the disk.
     pub lost_durable: bool,
 }
 
 impl RecoveryReport {
+    pub(super) fn note_damage(&mut self, damage: Option<&StorageError>) {
+        if let Some(damage) = damage {
+            self.damage.get_or_insert_with(|| damage.to_string());
+        }
+    }
+
     /// Whether anything was lost or rebuilt that an operator wants to know of.
     pub fn is_notable(&self) -> bool {
         self.bytes_truncated > 0
@@ -141,33 +147,48 @@ impl Log {
         if let Some(first) = self.segments.first() {
             self.start = self.start.max(first.base);
         }
-        let recovered = if params.clean { None } else { self.recover(now, report)? };
+        let mut recovered = if params.clean { None } else { self.recover(now, report)? };
         let verified_from = recovered.unwrap_or(i64::MAX);
         self.rebuild_missing_indexes(&listing, verified_from, report)?;
-        match self.segments.last_mut() {
-            Some(active) => self.end = active.next_offset(&self.at)?.0,
-            None => {
-                self.segments.push(Segment::create(&self.at, self.start, millis(now))?);
-                self.names_dirty = true;
-                self.end = self.start;
+        if self.segments.is_empty() {
+            self.segments.push(Segment::create(&self.at, self.start, millis(now))?);
+            self.names_dirty = true;
+        }
+        match self.find_end() {
+            // The stop was not as clean as it was said to be.
+            Err(StorageError::Corrupt { .. }) if recovered.is_none() => {
+                recovered = self.recover(now, report)?;
+                self.find_end()?;
             }
+            other => other?,
         }
         if self.end < self.start {
             // The files that the checkpoint knew of are gone.
             self.begin_anew(self.start, now)?;
         }
         if !epochs_sound {
-            self.rebuild_epochs()?;
+            self.rebuild_epochs(report)?;
         }
         self.epochs.truncate_from_end(self.end_offset());
         self.epochs.truncate_from_start(self.start_offset());
         self.save_epochs()?;
-        self.recovery_point = if params.clean { self.end } else { self.recovery_point.clamp(0, self.end) };
+        self.recovery_point = if params.clean && recovered.is_none() {
+            self.end
+        } else {
+            self.recovery_point.clamp(0, self.end)
+        };
         if recovered.is_none() {
             self.load_producers(self.end, now, report)?;
         }
         self.remove_stray_snapshots()?;
         self.release()
+    }
+
+    fn find_end(&mut self) -> Result<()> {
+        if let Some(active) = self.segments.last_mut() {
+            self.end = active.next_offset(&self.at)?.0;
+        }
+        Ok(())
     }
 
     /// Removes what an unfinished deletion or cleaning left, completes a finished cleaning, and lists the rest.
@@ -291,9 +312,7 @@ impl Log {
                 continue;
             }
             let rebuilt = segment.rebuild(&self.at, interval, false, |_, _| Ok(()))?;
-            if let Some(damage) = rebuilt.damage {
-                return Err(damage);
-            }
+            report.note_damage(rebuilt.damage.as_ref());
             report.indexes_rebuilt += 1;
         }
         Ok(())

@@ -4,6 +4,7 @@ use kernel::Timestamp;
 use wire::batch::{BatchView, EndTxnMarker};
 use wire::compress::Limits;
 
+use super::recover::sound_part;
 use super::{Log, RecoveryReport, millis};
 use crate::checkpoint;
 use crate::error::{Result, StorageError};
@@ -90,10 +91,11 @@ impl Log {
             if segment.base >= upto {
                 break;
             }
-            let Some(start) = segment.locate(&self.at, from)? else { continue };
+            let start = sound_part(segment.locate(&self.at, from), report)?;
+            let Some(start) = start else { continue };
             let (file, path) = (segment.file(&self.at)?, segment.path(&self.at));
             let mut scan = Scan::headers(file.as_ref(), &path, start.position, segment.size);
-            while let Some(found) = scan.next()? {
+            while let Some(found) = sound_part(scan.next(), report)? {
                 if found.header.base_offset().0 >= upto {
                     break;
                 }

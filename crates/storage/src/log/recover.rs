@@ -3,7 +3,7 @@
 use kernel::Timestamp;
 
 use super::{Log, RecoveryReport, producers};
-use crate::error::Result;
+use crate::error::{Result, StorageError};
 use crate::index::txn::AbortedTxn;
 use crate::segment::{Found, Scan, Segment};
 
@@ -61,24 +61,35 @@ impl Log {
         report.bytes_truncated += before.saturating_sub(rebuilt.valid);
         if let Some(damage) = &rebuilt.damage {
             report.lost_durable |= rebuilt.next_offset.unwrap_or(base) < self.recovery_point;
-            report.damage.get_or_insert_with(|| damage.to_string());
+            report.note_damage(Some(damage));
         }
         Ok((segment, rebuilt.damage.is_none()))
     }
 
     /// Reads the leader epochs from all batches, where their file is damaged.
-    pub(super) fn rebuild_epochs(&mut self) -> Result<()> {
+    pub(super) fn rebuild_epochs(&mut self, report: &mut RecoveryReport) -> Result<()> {
         self.epochs.clear();
         for segment in &mut self.segments {
             let (file, path) = (segment.file(&self.at)?, segment.path(&self.at));
             let mut scan = Scan::headers(file.as_ref(), &path, 0, segment.size);
-            while let Some(Found { header, .. }) = scan.next()? {
+            while let Some(Found { header, .. }) = sound_part(scan.next(), report)? {
                 if self.epochs.latest().is_none_or(|latest| header.partition_leader_epoch() > latest) {
                     self.epochs.assign(header.partition_leader_epoch(), header.base_offset());
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// Takes damage in the middle of the log for the end of its segment: what comes before it can still be used.
+pub(super) fn sound_part(found: Result<Option<Found>>, report: &mut RecoveryReport) -> Result<Option<Found>> {
+    match found {
+        Err(damage @ StorageError::Corrupt { .. }) => {
+            report.note_damage(Some(&damage));
+            Ok(None)
+        }
+        other => other,
     }
 }
 

@@ -3,6 +3,7 @@
 mod append;
 mod crash;
 mod disk_format;
+mod model;
 mod offsets;
 mod producers;
 mod read;

@@ -249,3 +249,39 @@ fn files_of_another_topic_of_the_same_name_are_refused() {
     let error = open(id(2)).err().expect("is refused");
     assert!(error.to_string().contains("topic id"), "{error}");
 }
+
+#[test]
+fn a_stop_that_was_not_clean_after_all_is_recovered_from() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.fill(4);
+    bench.log.close(Timestamp(0)).unwrap();
+    let size = bench.log.size();
+    bench.file(LOG).set_len(size - 1).unwrap();
+    bench.reopen(OpenParams { clean: true, recovery_point: Offset(4), log_start: Offset(0) });
+    assert_eq!(bench.log.end_offset(), Offset(3));
+    assert!(bench.report.lost_durable && bench.report.damage.is_some());
+    bench.fill(1);
+    bench.crash();
+    assert_eq!(bench.values(0).len(), 4);
+}
+
+#[test]
+fn damage_in_an_old_segment_leaves_the_others_readable() {
+    let mut bench = Bench::new(small_segments(3));
+    bench.fill(8);
+    bench.log.close(Timestamp(0)).unwrap();
+    let batch = bench.content(LOG).len() as u64 / 3;
+    write(&bench, LOG, batch + 16, &[0x01]);
+    for name in ["00000000000000000000.index", "leader-epoch-checkpoint"] {
+        bench.disk.remove_file(&bench.path(name)).unwrap();
+    }
+    for name in bench.names().iter().filter(|name| name.ends_with(".snapshot")) {
+        bench.disk.remove_file(&bench.path(name)).unwrap();
+    }
+    bench.reopen(OpenParams { clean: true, recovery_point: Offset(8), log_start: Offset(0) });
+    assert!(bench.report.damage.as_deref().is_some_and(|damage| damage.contains("magic")));
+    assert_eq!(bench.log.end_offset(), Offset(8));
+    assert_eq!(bench.values(3).len(), 5);
+    let error = bench.log.read(Offset(1), 1 << 20, Offset(8), true).err().expect("cannot be read");
+    assert_eq!(error.code(), kernel::ErrorCode::CorruptMessage);
+}
