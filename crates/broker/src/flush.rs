@@ -7,6 +7,9 @@ use kernel::{ErrorCode, Offset};
 /// Called with the outcome once the records before an offset are durable.
 pub type OnDurable = Box<dyn FnOnce(Result<(), ErrorCode>) + Send>;
 
+/// Somebody who waited, and what to tell.
+pub type Told = (OnDurable, Result<(), ErrorCode>);
+
 /// Who waits for a partition's records to become durable.
 ///
 /// *Invariant:* at most one sync runs at a time.
@@ -35,7 +38,7 @@ impl Flush {
     }
 
     /// The sync ended. Returns up to where records are durable now, and whom to tell what.
-    pub fn ended(&mut self, synced: bool) -> (Option<Offset>, Vec<(OnDurable, Result<(), ErrorCode>)>) {
+    pub fn ended(&mut self, synced: bool) -> (Option<Offset>, Vec<Told>) {
         let end = self.running.take();
         if !synced {
             self.failed = true;
@@ -72,7 +75,7 @@ mod tests {
         (count, make)
     }
 
-    fn tell(told: Vec<(OnDurable, Result<(), ErrorCode>)>) {
+    fn tell(told: Vec<Told>) {
         told.into_iter().for_each(|(done, result)| done(result));
     }
 

@@ -17,7 +17,7 @@ use storage::Origin;
 use tokio::sync::{Notify, oneshot};
 use tracing::{debug, info, warn};
 use wire::batch::validate::Validated;
-use wire::batch::{BatchBuilder, BatchView};
+use wire::batch::{BatchBuilder, BatchView, EndTxnMarker};
 use wire::compress::{Compression, Limits};
 
 use crate::partition::{Appended, Partition};
@@ -333,16 +333,21 @@ fn load(shard: &mut GroupShard, partition: &Partition) -> Result<(), String> {
 
 fn replay(shard: &mut GroupShard, batch: &BatchView<'_>, from: Offset) -> Result<(), String> {
     let limits = Limits::trusting(LOAD_DECOMPRESSED_MAX);
-    if batch.header().is_control() {
-        return Ok(());
-    }
+    let header = *batch.header();
     for record in batch.records(limits).map_err(|error| error.to_string())?.iter() {
         let record = record.map_err(|error| error.to_string())?;
         if record.offset < from {
             continue;
         }
         let Some(key) = record.key else { continue };
-        if let Err(error) = shard.replay(record.offset, batch.header().producer_id(), key, record.value) {
+        if header.is_control() {
+            // Offsets that were committed in a transaction count from its marker on, or never.
+            if let Some(marker) = record.value.and_then(|value| EndTxnMarker::parse(key, value)) {
+                shard.transaction_ended(header.producer_id(), marker.committed);
+            }
+            continue;
+        }
+        if let Err(error) = shard.replay(record.offset, header.producer_id(), key, record.value) {
             warn!(offset = %record.offset, %error, "a record of the offsets topic is not understood and skipped");
         }
     }

@@ -119,6 +119,4 @@ impl Node {
     pub fn advertised_to(&self, peer: &Peer) -> Option<&Advertised> {
         self.advertised.iter().find(|one| *one.listener == *peer.listener).or_else(|| self.advertised.first())
     }
-
-    pub(crate) fn connection_closed(&self, _peer: &Peer) {}
 }

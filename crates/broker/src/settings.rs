@@ -10,6 +10,9 @@ use wire::batch::TimestampType;
 use wire::batch::validate::ProduceRules;
 use wire::compress::{Codec, Compression, Limits};
 
+/// How many bytes a compressed one may become. Text that repeats itself reaches a few hundred; bombs a thousand and more.
+const RATIO_MAX: usize = 1_000;
+
 /// The part that a log acts on.
 pub fn log_config(settings: &LogSettings, broker: &BrokerConfig) -> Arc<LogConfig> {
     let bytes = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -44,7 +47,7 @@ pub fn produce_rules(settings: &LogSettings) -> Arc<ProduceRules> {
         compression: compression(settings),
         compacted: settings.compact,
         zstd_allowed: true,
-        limits: Limits::for_batches_of(settings.max_message_bytes),
+        limits: Limits { bytes_max: settings.max_decompressed_bytes, ratio_max: RATIO_MAX },
     })
 }
 

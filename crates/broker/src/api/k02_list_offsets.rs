@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kernel::{ErrorCode, Offset};
+use kernel::ErrorCode;
 use storage::OffsetQuery;
 use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequestView};
 use wire::messages::list_offsets_response::{
@@ -105,7 +105,7 @@ fn answer(
         partition_index: wanted.partition_index,
         error_code: code.code(),
         timestamp,
-        offset: Offset(offset).get(),
+        offset,
         leader_epoch: if version >= 4 { epoch } else { -1 },
     }
 }

@@ -58,8 +58,7 @@ impl Acceptor {
 }
 
 async fn one(stream: tokio::net::TcpStream, node: Arc<Node>, peer: Arc<Peer>, place: Place) {
-    let end = serve(stream, Arc::clone(&node), Arc::clone(&peer)).await;
-    node.connection_closed(&peer);
+    let end = serve(stream, node, Arc::clone(&peer)).await;
     drop(place);
     match end {
         End::Refused(reason) => warn!(peer = %peer.address, %reason, "connection closed"),
