@@ -1,0 +1,202 @@
+//! A real node on a directory of its own, and a client that speaks the bare protocol to it.
+//!
+//! The client blocks, so that a test reads from top to bottom: what has to wait for somebody else's request is sent with
+//! [`Client::send`] and received later.
+#![allow(dead_code, reason = "no test needs all of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::io::{Read, Write};
+use std::marker::PhantomData;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::{Node, Running, World};
+use host::{RealClock, RealDisk, RealEntropy};
+use kernel::option::{NodeOptions, Sources, resolve};
+use tokio::runtime::Runtime;
+use wire::header::ResponseHeader;
+use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use wire::messages::metadata_response::MetadataResponse;
+use wire::{Message, Request};
+
+/// A test that waits for an answer longer than this has failed.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// A node in this process, on a directory that is its own.
+pub struct TestNode {
+    dir: PathBuf,
+    settings: Vec<String>,
+    alive: Option<(Runtime, Running)>,
+}
+
+impl TestNode {
+    /// Starts a new node. `name` has to be the test's alone.
+    pub fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// The same with settings, each `key=value`.
+    pub fn start_with(name: &str, settings: &[&str]) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        remove(&dir);
+        let mut all = vec![
+            "listeners=PLAINTEXT://127.0.0.1:0".to_owned(),
+            format!("log.dirs={}", dir.display()),
+            "offsets.topic.num.partitions=4".to_owned(),
+            "group.initial.rebalance.delay.ms=0".to_owned(),
+        ];
+        all.extend(settings.iter().map(|&setting| setting.to_owned()));
+        let mut node = Self { dir, settings: all, alive: None };
+        node.restart();
+        node
+    }
+
+    /// Starts the node again on what it left behind.
+    pub fn restart(&mut self) {
+        assert!(self.alive.is_none(), "stop or kill it first");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("threads can be started");
+        let sources = Sources { file: None, environment: &[], command_line: &self.settings };
+        let options = NodeOptions::new(resolve(&sources).expect("the settings are valid"));
+        let world = World {
+            disk: Arc::new(RealDisk::new().expect("threads can be started")),
+            clock: Arc::new(RealClock::new()),
+            entropy: Arc::new(RealEntropy),
+        };
+        let running = runtime.block_on(broker::start(options, world)).expect("the node starts");
+        self.alive = Some((runtime, running));
+    }
+
+    /// Ends the node without a word to anybody, as the end of its process would.
+    pub fn kill(&mut self) {
+        let (runtime, running) = self.alive.take().expect("it is alive");
+        drop(runtime);
+        drop(running);
+    }
+
+    /// Ends the node as an operator would.
+    pub fn stop(&mut self) {
+        let (runtime, running) = self.alive.take().expect("it is alive");
+        runtime.block_on(running.stop()).expect("the node stops");
+        drop(runtime);
+    }
+
+    pub fn node(&self) -> &Arc<Node> {
+        &self.alive.as_ref().expect("it is alive").1.node
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.alive.as_ref().expect("it is alive").1.listening[0].1
+    }
+
+    /// A new connection.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        self.alive = None;
+        if !std::thread::panicking() {
+            remove(&self.dir);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the directory of a test")]
+fn remove(dir: &Path) {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            panic!("{} cannot be removed: {error}", dir.display())
+        }
+        _ => {}
+    }
+}
+
+/// One connection.
+pub struct Client {
+    stream: TcpStream,
+    next: i32,
+    pub client_id: String,
+}
+
+/// A request whose answer was not received yet.
+#[must_use]
+pub struct Sent<R> {
+    correlation_id: i32,
+    version: i16,
+    request: PhantomData<R>,
+}
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the node listens");
+        stream.set_read_timeout(Some(ANSWER_MAX)).expect("a timeout can be set");
+        stream.set_nodelay(true).expect("delays can be switched off");
+        Self { stream, next: 1, client_id: "test".to_owned() }
+    }
+
+    /// Sends a request and waits for its answer.
+    pub fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+        let sent = self.send(version, request);
+        self.receive(sent)
+    }
+
+    /// Sends a request; others may be sent before its answer is received.
+    pub fn send<R: Request>(&mut self, version: i16, request: &R) -> Sent<R> {
+        let correlation_id = self.next;
+        self.next += 1;
+        let frame = wire::frame::encode_request(request, version, correlation_id, Some(&self.client_id))
+            .unwrap_or_else(|error| panic!("{} v{version}: {error}", R::NAME));
+        self.stream.write_all(&frame).expect("the node reads");
+        Sent { correlation_id, version, request: PhantomData }
+    }
+
+    /// Receives an answer; answers come in the order of their requests.
+    pub fn receive<R: Request>(&mut self, sent: Sent<R>) -> R::Response {
+        let Sent { correlation_id, version, .. } = sent;
+        let frame = self.frame().unwrap_or_else(|error| panic!("{} v{version}: {error}", R::NAME));
+        let (header, body) = ResponseHeader::decode(&frame, R::API_KEY, version).expect("a header");
+        assert_eq!(header.correlation_id, correlation_id, "{} v{version}", R::NAME);
+        R::Response::decode(&frame[body..], version)
+            .unwrap_or_else(|error| panic!("the answer to {} v{version}: {error}", R::NAME))
+    }
+
+    /// The next frame, without its length.
+    pub fn frame(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let mut frame = vec![0; usize::try_from(i32::from_be_bytes(length)).expect("a length")];
+        self.stream.read_exact(&mut frame)?;
+        Ok(frame)
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the node reads");
+    }
+
+    /// What is known of topics. Those that do not exist are created, with the node's defaults.
+    pub fn topics(&mut self, names: &[&str]) -> MetadataResponse {
+        let topics = names.iter().map(|name| MetadataRequestTopic {
+            name: Some((*name).to_owned()),
+            ..MetadataRequestTopic::default()
+        });
+        let request = MetadataRequest {
+            topics: Some(topics.collect()),
+            allow_auto_topic_creation: true,
+            ..MetadataRequest::default()
+        };
+        self.call(12, &request)
+    }
+}
