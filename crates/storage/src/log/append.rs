@@ -7,7 +7,7 @@ use wire::batch::validate::Validated;
 use wire::batch::{BatchView, HEADER_LEN, TimestampType};
 
 use super::roll::Upcoming;
-use super::{Log, millis, producers};
+use super::{Log, Usage, millis, producers};
 use crate::error::{AppendError, Result, StorageError};
 use crate::producer::check::Staged;
 use crate::producer::{Checked, Incoming, Origin};
@@ -135,6 +135,7 @@ impl Log {
             first_offset: base,
             last_offset: last,
         };
+        self.usage = Usage::Used;
         self.roll_if_due(&upcoming, millis(now))?;
         self.assign_epochs(&write.batches)?;
         self.write_bytes(write)?;

@@ -64,6 +64,7 @@ pub struct Log {
     cursors: Cursors,
     /// Files out of use, and when they are to be removed.
     doomed: Vec<(i64, PathBuf)>,
+    usage: Usage,
     offline: Option<Arc<str>>,
 }
 
@@ -200,7 +201,8 @@ impl Log {
         self.segments.last().map_or(self.end, |segment| segment.base)
     }
 
-    /// Closes files and gives back memory that an idle partition does not need.
+    /// Closes files and gives back memory that an idle partition does not need. [`Log::background`] does this for a log
+    /// that nobody has used for a minute.
     pub fn release(&mut self) -> Result<()> {
         self.ensure_online()?;
         self.cursors.clear();
@@ -211,6 +213,17 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// Whether somebody uses a log, so that one who does not keeps no files open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Usage {
+    /// Since the last look.
+    Used,
+    /// Not since this time.
+    IdleSince(i64),
+    /// Not for long: everything is closed.
+    Resting,
 }
 
 /// Milliseconds since 1970, for comparisons.

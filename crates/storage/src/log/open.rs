@@ -9,7 +9,7 @@ use kernel::port::disk::DirEntry;
 use kernel::{Offset, Timestamp, TopicPartition, Uuid};
 
 use super::cursor::Cursors;
-use super::{Log, millis};
+use super::{Log, Usage, millis};
 use crate::checkpoint;
 use crate::config::LogConfig;
 use crate::dir::partition_metadata;
@@ -130,6 +130,7 @@ impl Log {
             snapshots: Vec::new(),
             cursors: Cursors::default(),
             doomed: Vec::new(),
+            usage: Usage::Resting,
             offline: None,
         };
         log.load(params, now, &mut report)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::Offset;
 use kernel::port::DiskFile;
 
-use super::Log;
+use super::{Log, Usage};
 use crate::error::{ReadError, Result, StorageError};
 use crate::index::txn::{self, AbortedTxn};
 
@@ -59,6 +59,7 @@ impl Log {
         min_one: bool,
     ) -> Result<ReadInfo, ReadError> {
         self.ensure_online()?;
+        self.usage = Usage::Used;
         if from.0 < self.start || from.0 > self.end {
             let (start, end) = (self.start_offset(), self.end_offset());
             return Err(ReadError::OutOfRange { offset: from, start, end });

@@ -20,14 +20,12 @@ impl Log {
         while index < self.segments.len() {
             let segment = self.segments.remove(index);
             let (segment, sound) = self.recover_segment(segment, report)?;
-            let end = segment.base;
             self.segments.insert(index, segment);
             index += 1;
             if !sound && index < self.segments.len() {
                 // Records after a gap are no continuation of those before it.
                 report.segments_dropped += self.drop_from(index, now)?;
             }
-            debug_assert!(self.producers.end() >= end.min(self.start));
         }
         let end = self.producers.end();
         self.remove_snapshots(|offset| offset > end)?;

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use kernel::{Offset, Timestamp};
 
-use super::{Log, millis};
-use crate::error::{ReadError, Result};
+use super::{Log, Usage, millis};
+use crate::error::{ReadError, Result, StorageError};
 use crate::names;
+
+/// How long nobody must have used a log until its files are closed.
+const IDLE_MS: i64 = 60_000;
 
 /// What retention took away.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +165,7 @@ impl Log {
     /// What is due for this log now. Cheap when nothing is.
     pub fn background(&mut self, now: Timestamp) -> Chores {
         let now_ms = millis(now);
+        self.rest_if_idle(now_ms);
         let unflushed = self.end > self.recovery_point;
         let rolled = self.recovery_point < self.active_base();
         let late = now_ms.saturating_sub(self.last_flush_ms) >= self.config.flush_ms;
@@ -174,6 +178,21 @@ impl Log {
             keep
         });
         Chores { flush: unflushed && (rolled || late) && self.offline.is_none(), remove }
+    }
+
+    fn rest_if_idle(&mut self, now_ms: i64) {
+        match self.usage {
+            Usage::Used => self.usage = Usage::IdleSince(now_ms),
+            Usage::IdleSince(since) if now_ms.saturating_sub(since) >= IDLE_MS && self.offline.is_none() => {
+                match self.release() {
+                    Ok(()) => self.usage = Usage::Resting,
+                    // Index entries that a full disk does not take stay in memory until it does.
+                    Err(StorageError::Full { .. }) => self.usage = Usage::Used,
+                    Err(error) => self.take_offline(&error.to_string()),
+                }
+            }
+            Usage::IdleSince(_) | Usage::Resting => {}
+        }
     }
 
     /// When [`Self::background`] has files to remove next.

@@ -2,6 +2,7 @@
 
 mod append;
 mod crash;
+mod damage;
 mod disk_format;
 mod model;
 mod offsets;

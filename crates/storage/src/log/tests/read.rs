@@ -155,3 +155,17 @@ fn batches_of_gaps_are_read_from_the_next_there_is() {
     }
     assert_eq!(bench.log.end_offset(), Offset(7));
 }
+
+#[test]
+fn a_log_that_nobody_uses_closes_its_files_after_a_minute() {
+    let mut bench = Bench::new(LogConfig { index_interval_bytes: 1, ..LogConfig::default() });
+    let index_len = |bench: &Bench| bench.content("00000000000000000000.index").len();
+    bench.fill(4);
+    bench.log.background(Timestamp(1000));
+    bench.log.background(Timestamp(60_999));
+    assert_eq!(index_len(&bench), 0, "entries wait in memory");
+    bench.log.background(Timestamp(61_000));
+    assert_eq!(index_len(&bench), 3 * 8);
+    bench.fill(4);
+    assert_eq!(bench.values(0).len(), 8);
+}
