@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use kernel::option::endpoint::SecurityProtocol;
 use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
 use kernel::{ErrorCode, NodeId, Offset, TopicPartition, Uuid};
@@ -54,6 +55,8 @@ pub enum StartError {
         "cannot listen on {listener}: {error}. Stop whoever uses the port, or choose another in `listeners`"
     )]
     Listen { listener: String, error: std::io::Error },
+    #[error("{0}")]
+    NotServed(String),
     #[error("the node cannot register itself: {0}")]
     Register(String),
 }
@@ -70,6 +73,7 @@ pub struct Running {
 /// Opens everything that a node has and begins to serve.
 pub async fn start(options: NodeOptions, world: World) -> Result<Running, StartError> {
     let config = options.broker_config()?;
+    check_served(&config)?;
     let (listeners, listening) = bind(&config).await?;
     let mut new_id = || new_uuid(&*world.entropy);
     let cluster = options.fixed().text("cluster.id");
@@ -98,6 +102,27 @@ pub async fn start(options: NodeOptions, world: World) -> Result<Running, StartE
     tokio::spawn(Arc::clone(&node.groups).run_timers(node.stopping()));
     tokio::spawn(background::run(Arc::clone(&node)));
     Ok(Running { node, listening, clean })
+}
+
+/// Refuses what the configuration asks for and this version cannot do, rather than doing half of it.
+fn check_served(config: &BrokerConfig) -> Result<(), StartError> {
+    if !config.is_broker || !config.is_controller || !config.is_lone {
+        return Err(StartError::NotServed(
+            "clusters of several nodes are not served yet: set process.roles=broker,controller, and name no other \
+             node in controller.quorum.voters or controller.quorum.bootstrap.servers"
+                .to_owned(),
+        ));
+    }
+    let secured =
+        config.listeners.broker.iter().find(|listener| listener.protocol != SecurityProtocol::Plaintext);
+    match secured {
+        Some(listener) => Err(StartError::NotServed(format!(
+            "the listener {listener} asks for {:?}, which is not served yet: use PLAINTEXT in listeners and \
+             listener.security.protocol.map, on loopback or a trusted network",
+            listener.protocol
+        ))),
+        None => Ok(()),
+    }
 }
 
 type Bound = (Vec<(TcpListener, Arc<str>)>, Vec<(String, SocketAddr)>);
