@@ -1,0 +1,73 @@
+//! OffsetDelete (key 47), version 0 (KIP-496).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use coordinator::Reply;
+use coordinator::request::OffsetDeleteRequest;
+use kernel::ErrorCode;
+use metadata::Image;
+use wire::messages::offset_delete_request::OffsetDeleteRequestView;
+use wire::messages::offset_delete_response::{
+    OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
+
+use crate::node::Node;
+use crate::request::{Handled, Request};
+
+pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
+    let asked = OffsetDeleteRequestView::decode(request.body(), request.version)?;
+    let image = node.image();
+    let delete =
+        OffsetDeleteRequest::from_view(&asked, |topic, partition| exists(&image, topic.name, partition));
+    let told = if delete.group_id.is_empty() {
+        Err(ErrorCode::InvalidGroupId)
+    } else {
+        node.groups
+            .ask(delete.group_id, |shard, now, token| shard.on_offset_delete(now, &delete, token))
+            .await
+    };
+    let code = match told {
+        Ok(Reply::OffsetDelete(reply)) if reply.error.is_none() => {
+            return request.reply(&merge(unknown(&image, &asked), reply.into_response()));
+        }
+        Ok(Reply::OffsetDelete(reply)) => reply.error,
+        Ok(_) => ErrorCode::UnknownServerError,
+        Err(code) => code,
+    };
+    // What concerns the group stands for everything.
+    request.reply(&OffsetDeleteResponse { error_code: code.code(), ..OffsetDeleteResponse::default() })
+}
+
+fn exists(image: &Image, topic: &str, partition: i32) -> bool {
+    image.topics.partition(topic, partition).is_some()
+}
+
+/// Those partitions that do not exist.
+fn unknown(image: &Image, asked: &OffsetDeleteRequestView<'_>) -> Vec<OffsetDeleteResponseTopic> {
+    let topics = asked.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|one| one.partition_index);
+        let unknown = partitions.filter(|index| !exists(image, topic.name, *index));
+        let partitions = unknown.map(|partition_index| OffsetDeleteResponsePartition {
+            partition_index,
+            error_code: ErrorCode::UnknownTopicOrPartition.code(),
+        });
+        OffsetDeleteResponseTopic { name: topic.name.to_owned(), partitions: partitions.collect() }
+    });
+    topics.filter(|topic| !topic.partitions.is_empty()).collect()
+}
+
+fn merge(
+    unknown: Vec<OffsetDeleteResponseTopic>,
+    mut response: OffsetDeleteResponse,
+) -> OffsetDeleteResponse {
+    let known = response.topics.iter().enumerate();
+    let places: HashMap<String, usize> = known.map(|(place, topic)| (topic.name.clone(), place)).collect();
+    for missing in unknown {
+        match places.get(&missing.name).and_then(|place| response.topics.get_mut(*place)) {
+            Some(topic) => topic.partitions.extend(missing.partitions),
+            None => response.topics.push(missing),
+        }
+    }
+    response
+}

@@ -1,0 +1,222 @@
+//! One shard with its partition and those who wait.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::coordinator::{Append, AppendId, Effects, Event, GroupShard, Reply, Token};
+use kernel::port::Clock;
+use kernel::{ErrorCode, Instant, Now, Offset};
+use parking_lot::Mutex;
+use storage::Origin;
+use tokio::sync::{Notify, oneshot};
+use tracing::{debug, info, warn};
+use wire::batch::BatchBuilder;
+use wire::batch::validate::Validated;
+use wire::compress::Compression;
+
+use crate::partition::{Appended, Partition};
+
+/// Without a deadline the timer task looks again after this long.
+pub(super) const NO_DEADLINE: Duration = Duration::from_secs(3600);
+
+/// A coordinator writes one batch at a time; it needs no sequence to find duplicates.
+const NO_SEQUENCE: i32 = -1;
+
+/// The coordinator of the groups of one partition.
+///
+/// *Invariant:* the shard hears of its appends in the order in which it asked for them, whatever order syncs end in.
+pub struct Coordinator {
+    partition: Arc<Partition>,
+    state: Mutex<State>,
+    compression: Compression,
+    timers: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+}
+
+struct State {
+    shard: GroupShard,
+    waiting: BTreeMap<Token, oneshot::Sender<Reply>>,
+    /// Appends that the shard has not heard of yet, in their order.
+    unsettled: VecDeque<Unsettled>,
+}
+
+struct Unsettled {
+    id: AppendId,
+    /// Unknown while its sync runs.
+    outcome: Option<Result<Offset, ErrorCode>>,
+}
+
+/// An append whose outcome a sync will tell.
+struct Unsynced {
+    id: AppendId,
+    base: Offset,
+    end: Offset,
+}
+
+impl Coordinator {
+    pub(super) fn new(
+        partition: &Arc<Partition>,
+        shard: GroupShard,
+        compression: Compression,
+        timers: Arc<Notify>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        let state = State { shard, waiting: BTreeMap::new(), unsettled: VecDeque::new() };
+        let partition = Arc::clone(partition);
+        Arc::new(Self { partition, state: Mutex::new(state), compression, timers, clock })
+    }
+
+    /// Looks something up that needs no record and no wait.
+    pub fn look<R>(&self, look: impl FnOnce(&mut GroupShard, Now) -> R) -> R {
+        let mut state = self.state.lock();
+        let before = state.shard.next_deadline();
+        let seen = look(&mut state.shard, self.clock.now());
+        self.tell_timers(before, &state.shard);
+        seen
+    }
+
+    /// Whether this coordinator's partition is the one given.
+    pub fn partition(&self) -> i32 {
+        self.partition.index
+    }
+
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        token: Token,
+        decide: impl FnOnce(&mut GroupShard, Now, Token) -> Effects,
+    ) -> Result<Reply, ErrorCode> {
+        let (tell, told) = oneshot::channel();
+        self.change(|state, now| {
+            state.waiting.insert(token, tell);
+            decide(&mut state.shard, now, token)
+        });
+        told.await.map_err(|_| ErrorCode::CoordinatorNotAvailable)
+    }
+
+    pub(super) fn decide(self: &Arc<Self>, decide: impl FnOnce(&mut GroupShard, Now) -> Effects) {
+        self.change(|state, now| decide(&mut state.shard, now));
+    }
+
+    fn change(self: &Arc<Self>, change: impl FnOnce(&mut State, Now) -> Effects) {
+        let mut unsynced = Vec::new();
+        {
+            let mut state = self.state.lock();
+            let now = self.clock.now();
+            let before = state.shard.next_deadline();
+            let effects = change(&mut state, now);
+            self.drive(&mut state, effects, now, &mut unsynced);
+            self.tell_timers(before, &state.shard);
+        }
+        self.await_durable(unsynced);
+    }
+
+    /// Wakes the timer task if it would sleep for too long. A deadline that moved away does not matter: it wakes for nothing
+    /// once, and not for every heartbeat.
+    fn tell_timers(&self, before: Option<Instant>, shard: &GroupShard) {
+        if let Some(deadline) = shard.next_deadline()
+            && before.is_none_or(|before| deadline < before)
+        {
+            self.timers.notify_one();
+        }
+    }
+
+    /// Lets due timers fire; returns how long until the next.
+    pub(super) fn run_timers(self: &Arc<Self>, now: Now) -> Duration {
+        let mut unsynced = Vec::new();
+        let next = {
+            let mut state = self.state.lock();
+            while state.shard.next_deadline().is_some_and(|deadline| deadline <= now.mono) {
+                let effects = state.shard.on_timer(now);
+                self.drive(&mut state, effects, now, &mut unsynced);
+            }
+            state.shard.next_deadline().map_or(NO_DEADLINE, |deadline| deadline.since(now.mono))
+        };
+        self.await_durable(unsynced);
+        next
+    }
+
+    /// Does what a decision asks for, and what follows from it. Appends that wait for a sync go to `unsynced`.
+    fn drive(&self, state: &mut State, effects: Effects, now: Now, unsynced: &mut Vec<Unsynced>) {
+        let mut todo = VecDeque::from([effects]);
+        while let Some(effects) = todo.pop_front() {
+            effects.events.iter().for_each(report);
+            for (token, reply) in effects.replies {
+                if let Some(waiting) = state.waiting.remove(&token) {
+                    // The client may have gone.
+                    let _ = waiting.send(reply);
+                }
+            }
+            for append in effects.appends {
+                let id = append.id;
+                let outcome = match self.write(&append, now) {
+                    Ok(Appended { info, wait_for: Some(end) }) => {
+                        unsynced.push(Unsynced { id, base: info.base_offset, end });
+                        None
+                    }
+                    Ok(Appended { info, wait_for: None }) => Some(Ok(info.base_offset)),
+                    Err(code) => Some(Err(code)),
+                };
+                state.unsettled.push_back(Unsettled { id, outcome });
+            }
+            while let Some(&Unsettled { id, outcome: Some(outcome) }) = state.unsettled.front() {
+                state.unsettled.pop_front();
+                todo.push_back(state.shard.on_appended(now, id, outcome));
+            }
+        }
+    }
+
+    /// Settles appends once they are durable. Called without the lock, as a disk may answer at once.
+    fn await_durable(self: &Arc<Self>, unsynced: Vec<Unsynced>) {
+        for Unsynced { id, base, end } in unsynced {
+            let coordinator = Arc::clone(self);
+            let settle = move |result: Result<(), ErrorCode>| {
+                coordinator.change(|state, _| {
+                    let synced = state.unsettled.iter_mut().find(|append| append.id == id);
+                    if let Some(append) = synced {
+                        append.outcome = Some(result.map(|()| base));
+                    }
+                    Effects::default()
+                });
+            };
+            self.partition.when_durable(end, Box::new(settle));
+        }
+    }
+
+    fn write(&self, append: &Append, now: Now) -> Result<Appended, ErrorCode> {
+        let records = append.encode()?;
+        let mut batch = BatchBuilder::new().compression(self.compression);
+        if let Some((producer, epoch)) = append.transaction {
+            batch = batch.producer(producer, epoch, NO_SEQUENCE).transactional();
+        }
+        for record in &records {
+            batch.append(now.wall, Some(&record.key), record.value.as_deref());
+        }
+        let batch = batch.build().map_err(|_| ErrorCode::InvalidRecord)?;
+        if batch.len() > self.partition.rules().max_message_bytes {
+            return Err(ErrorCode::MessageTooLarge);
+        }
+        let batch = Validated::trusted(&batch).map_err(|_| ErrorCode::InvalidRecord)?;
+        self.partition
+            .append(now, batch, Origin::Coordinator { transaction_version: 0 })
+            .map_err(|error| error.code())
+    }
+}
+
+fn report(event: &Event) {
+    match event {
+        Event::Rebalancing { group, generation, reason } => {
+            info!(%group, generation, %reason, "group rebalances");
+        }
+        Event::Completed { group, generation, members } => {
+            info!(%group, generation, members, "group has a new generation");
+        }
+        Event::Stable { group, generation } => debug!(%group, generation, "group is stable"),
+        Event::Emptied { group, generation } => info!(%group, generation, "group is empty"),
+        Event::MemberExpired { group, member } => {
+            info!(%group, %member, "member was not heard of and is removed");
+        }
+        Event::Removed { group } => info!(%group, "group is removed"),
+        Event::StoreFailed { group, error } => warn!(%group, %error, "group cannot be stored"),
+    }
+}
