@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kernel::{ErrorCode, Uuid};
+use kernel::{ErrorCode, NodeId, Uuid};
 use metadata::Image;
 use metadata::controller::check_topic_name;
-use metadata::image::Topic;
-use wire::messages::metadata_request::MetadataRequestView;
+use metadata::image::{Partition, Topic};
+use wire::messages::metadata_request::{MetadataRequestTopicView, MetadataRequestView};
 use wire::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -21,49 +21,102 @@ use crate::request::{Handled, Request};
 use crate::topic_creation;
 
 /// What stands where no authorised operations were asked for.
-const NOT_ASKED: i32 = i32::MIN;
+pub(crate) const NOT_ASKED: i32 = i32::MIN;
+
+/// The first version that may ask for topics by id.
+const TOPICS_BY_ID: i16 = 12;
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = MetadataRequestView::decode(request.body(), request.version)?;
-    let by_id = |id: Uuid| !id.is_zero();
-    let mut names: Vec<String> = Vec::new();
-    let mut ids = Vec::new();
-    // Version 0 knows no null: an empty list stands for all topics there.
-    let all = asked.topics.is_none_or(|topics| request.version == 0 && topics.is_empty());
-    for topic in asked.topics.unwrap_or_default() {
-        match topic.name {
-            Some(name) if !by_id(topic.topic_id) => names.push(name.to_owned()),
-            _ => ids.push(topic.topic_id),
-        }
-    }
-    let missing = missing(&node.image(), &names);
-    if !missing.is_empty()
+    let version = request.version;
+    let meant = match Meant::read(&asked, version) {
+        Ok(meant) => meant,
+        Err(contradiction) => return request.reply(&contradiction),
+    };
+    if let Meant::Names(names) = &meant
         && node.config().topics.auto_create
-        && (request.version < 4 || asked.allow_auto_topic_creation)
+        && (version < 4 || asked.allow_auto_topic_creation)
     {
-        topic_creation::auto_create(&node, &missing).await;
+        let image = node.image();
+        let missing = names.iter().filter(|name| image.topic(name).is_none() && check_topic_name(name).is_ok());
+        let missing: Vec<String> = missing.map(|name| (*name).to_owned()).collect();
+        if !missing.is_empty() {
+            topic_creation::auto_create(&node, &missing).await;
+        }
     }
     let image = node.image();
     let operations = Operations {
-        cluster: request.version >= 8 && asked.include_cluster_authorized_operations,
-        topic: request.version >= 8 && asked.include_topic_authorized_operations,
+        cluster: version >= 8 && asked.include_cluster_authorized_operations,
+        topic: version >= 8 && asked.include_topic_authorized_operations,
     };
-    let mut topics = Vec::new();
-    if all {
-        topics.extend(image.topics.iter().map(|topic| describe(&node, topic, &operations)));
+    let view = View { node: &node, image: &image, listener: &request.peer.listener };
+    let describe = |topic: &Topic| describe(&view, topic, version, &operations);
+    let topics = match meant {
+        Meant::All => image.topics.iter().map(|topic| describe(topic)).collect(),
+        Meant::Names(names) => names
+            .into_iter()
+            .map(|name| image.topic(name).map_or_else(|| unknown_name(&node, name), |topic| describe(topic)))
+            .collect(),
+        Meant::Ids(ids) => ids
+            .into_iter()
+            .map(|id| image.topic_by_id(id).map_or_else(|| unknown_id(id), |topic| describe(topic)))
+            .collect(),
+    };
+    request.reply(&MetadataResponse {
+        brokers: brokers(&view),
+        cluster_id: Some(node.cluster_id.to_string()),
+        controller_id: node.id.0,
+        topics,
+        cluster_authorized_operations: if operations.cluster { ALL_CLUSTER_OPERATIONS } else { NOT_ASKED },
+        ..MetadataResponse::default()
+    })
+}
+
+/// Which topics a request means, each once.
+enum Meant<'a> {
+    All,
+    Names(BTreeSet<&'a str>),
+    Ids(BTreeSet<Uuid>),
+}
+
+impl<'a> Meant<'a> {
+    fn read(asked: &MetadataRequestView<'a>, version: i16) -> Result<Self, MetadataResponse> {
+        // Version 0 knows no null: an empty list stands for all topics there.
+        let Some(topics) = asked.topics.filter(|topics| version > 0 || !topics.is_empty()) else {
+            return Ok(Self::All);
+        };
+        let by_id = |topic: &MetadataRequestTopicView<'_>| !topic.topic_id.is_zero();
+        if version < TOPICS_BY_ID && topics.iter().any(|topic| topic.name.is_none() || by_id(&topic)) {
+            return Err(contradiction(asked));
+        }
+        let ids: BTreeSet<Uuid> = topics.iter().filter(by_id).map(|topic| topic.topic_id).collect();
+        // Where one topic is asked for by id, all are.
+        if ids.is_empty() {
+            Ok(Self::Names(topics.iter().filter_map(|topic| topic.name).collect()))
+        } else {
+            Ok(Self::Ids(ids))
+        }
     }
-    for name in distinct(&names) {
-        topics.push(by_name(&node, &image, name, &missing, request.version, &operations));
+}
+
+fn contradiction(asked: &MetadataRequestView<'_>) -> MetadataResponse {
+    let topics = asked.topics.into_iter().flatten().map(|topic| MetadataResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        name: Some(topic.name.unwrap_or_default().to_owned()),
+        topic_id: topic.topic_id,
+        ..MetadataResponseTopic::default()
+    });
+    MetadataResponse {
+        topics: topics.collect(),
+        error_code: ErrorCode::InvalidRequest.code(),
+        ..MetadataResponse::default()
     }
-    for id in ids {
-        topics.push(match image.topic_by_id(id) {
-            Some(topic) => describe(&node, topic, &operations),
-            None => unknown(None, id, ErrorCode::UnknownTopicId),
-        });
-    }
-    let listener = &request.peer.listener;
-    let brokers = image.brokers.iter().filter(|broker| !broker.fenced).filter_map(|broker| {
-        let endpoint = broker.endpoint(listener)?;
+}
+
+fn brokers(view: &View<'_>) -> Vec<MetadataResponseBroker> {
+    let alive = view.image.brokers.iter().filter(|broker| !broker.fenced);
+    let reachable = alive.filter_map(|broker| {
+        let endpoint = broker.endpoint(view.listener)?;
         Some(MetadataResponseBroker {
             node_id: broker.id.0,
             host: endpoint.host.clone(),
@@ -71,14 +124,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
             rack: broker.rack.clone(),
         })
     });
-    request.reply(&MetadataResponse {
-        brokers: brokers.collect(),
-        cluster_id: Some(node.cluster_id.to_string()),
-        controller_id: node.id.0,
-        topics,
-        cluster_authorized_operations: if operations.cluster { ALL_CLUSTER_OPERATIONS } else { NOT_ASKED },
-        ..MetadataResponse::default()
-    })
+    reachable.collect()
 }
 
 struct Operations {
@@ -103,72 +149,105 @@ const fn bits(operations: &[u32]) -> i32 {
     field
 }
 
-fn distinct(names: &[String]) -> impl Iterator<Item = &String> {
-    let mut seen = BTreeSet::new();
-    names.iter().filter(move |name| seen.insert(name.as_str()))
-}
-
-fn missing(image: &Image, names: &[String]) -> Vec<String> {
-    let missing = names.iter().filter(|name| image.topic(name).is_none());
-    let mut missing: Vec<_> = missing.cloned().collect();
-    missing.sort();
-    missing.dedup();
-    missing
-}
-
-fn by_name(
-    node: &Node,
-    image: &Image,
-    name: &str,
-    missing: &[String],
-    version: i16,
-    operations: &Operations,
-) -> MetadataResponseTopic {
-    if let Some(topic) = image.topic(name) {
-        // A topic that this very request created may have no leader yet where the cluster has several nodes.
-        let _ = (missing, version);
-        return describe(node, topic, operations);
-    }
+fn unknown_name(node: &Node, name: &str) -> MetadataResponseTopic {
     let code = match check_topic_name(name) {
         Ok(()) => ErrorCode::UnknownTopicOrPartition,
-        Err(_) => ErrorCode::InvalidTopicException,
+        Err(refusal) => refusal.code,
     };
-    unknown(Some(name.to_owned()), Uuid::ZERO, code)
-}
-
-fn unknown(name: Option<String>, topic_id: Uuid, code: ErrorCode) -> MetadataResponseTopic {
     MetadataResponseTopic {
         error_code: code.code(),
-        // Null names came with version 12; before that every topic is asked for by name.
-        name: name.or_else(|| Some(String::new()).filter(|_| topic_id.is_zero())),
+        name: Some(name.to_owned()),
+        is_internal: node.is_internal(name),
+        topic_authorized_operations: NOT_ASKED,
+        ..MetadataResponseTopic::default()
+    }
+}
+
+fn unknown_id(topic_id: Uuid) -> MetadataResponseTopic {
+    MetadataResponseTopic {
+        error_code: ErrorCode::UnknownTopicId.code(),
+        name: None,
         topic_id,
         topic_authorized_operations: NOT_ASKED,
         ..MetadataResponseTopic::default()
     }
 }
 
-fn describe(node: &Node, topic: &Topic, operations: &Operations) -> MetadataResponseTopic {
+fn describe(view: &View<'_>, topic: &Topic, version: i16, operations: &Operations) -> MetadataResponseTopic {
     let partitions = topic.partitions.iter().map(|(index, partition)| {
-        let ids = |nodes: &[kernel::NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<_>>();
-        let held = partition.leader != Some(node.id)
-            || node.hosted.by_id(topic.id).is_some_and(|t| t.partition(*index).is_some());
-        let leader = partition.leader.filter(|_| held);
+        let state = view.state(topic, *index, partition);
+        // The first clients were not to hear of replicas that they cannot reach.
+        let shown = |replicas: &[NodeId]| {
+            numbers(replicas.iter().filter(|id| version > 0 || !state.offline.contains(id)))
+        };
+        let error = match state.leader {
+            Err(ErrorCode::ListenerNotFound) if version < 6 => ErrorCode::LeaderNotAvailable,
+            Err(code) => code,
+            Ok(_) if version == 0 && !state.offline.is_empty() => ErrorCode::ReplicaNotAvailable,
+            Ok(_) => ErrorCode::None,
+        };
         MetadataResponsePartition {
-            error_code: leader.map_or(ErrorCode::LeaderNotAvailable, |_| ErrorCode::None).code(),
+            error_code: error.code(),
             partition_index: *index,
-            leader_id: leader.map_or(-1, |leader| leader.0),
+            leader_id: state.leader_id(),
             leader_epoch: partition.leader_epoch.0,
-            replica_nodes: ids(&partition.replicas),
-            isr_nodes: ids(&partition.isr),
-            offline_replicas: if held { Vec::new() } else { vec![node.id.0] },
+            replica_nodes: shown(&partition.replicas),
+            isr_nodes: shown(&partition.isr),
+            offline_replicas: numbers(&state.offline),
         }
     });
     MetadataResponseTopic {
         error_code: 0,
         name: Some(topic.name.to_string()),
         topic_id: topic.id,
-        is_internal: node.is_internal(&topic.name),
+        is_internal: view.node.is_internal(&topic.name),
         partitions: partitions.collect(),
         topic_authorized_operations: if operations.topic { ALL_TOPIC_OPERATIONS } else { NOT_ASKED },
     }
+}
+
+/// The cluster as a client sees it who came in through one listener.
+pub(crate) struct View<'a> {
+    pub node: &'a Node,
+    pub image: &'a Image,
+    pub listener: &'a str,
+}
+
+/// What of a partition can be reached.
+pub(crate) struct State {
+    /// Why there is no leader, if there is none.
+    pub leader: Result<NodeId, ErrorCode>,
+    /// The replicas that are not there.
+    pub offline: Vec<NodeId>,
+}
+
+impl State {
+    pub fn leader_id(&self) -> i32 {
+        self.leader.map_or(-1, |leader| leader.0)
+    }
+}
+
+impl View<'_> {
+    pub fn state(&self, topic: &Topic, index: i32, partition: &Partition) -> State {
+        // A replica of ours whose log could not be opened is known to this node only.
+        let open = || self.node.hosted.by_id(topic.id).is_some_and(|topic| topic.partition(index).is_some());
+        let failed = |id: NodeId| id == self.node.id && !open();
+        let offline = |id: &NodeId| {
+            let there = self.image.broker(*id).filter(|broker| !broker.fenced);
+            there.and_then(|broker| broker.endpoint(self.listener)).is_none() || failed(*id)
+        };
+        let leader = partition.leader.and_then(|leader| self.image.broker(leader));
+        let leader = match leader {
+            Some(leader) if failed(leader.id) => Err(ErrorCode::LeaderNotAvailable),
+            Some(leader) if leader.endpoint(self.listener).is_none() => Err(ErrorCode::ListenerNotFound),
+            Some(leader) => Ok(leader.id),
+            None => Err(ErrorCode::LeaderNotAvailable),
+        };
+        State { leader, offline: partition.replicas.iter().copied().filter(offline).collect() }
+    }
+}
+
+/// Nodes as the protocol writes them.
+pub(crate) fn numbers<'a>(nodes: impl IntoIterator<Item = &'a NodeId>) -> Vec<i32> {
+    nodes.into_iter().map(|node| node.0).collect()
 }

@@ -21,7 +21,10 @@ use crate::dispatch::{ROUTES, route};
 use crate::node::Node;
 use crate::request::{ClientSoftware, Handled, Request};
 
-/// The longest name or version of a client's software that is kept.
+/// What stands for a node where a client does not say which one it means.
+const ANY_NODE: i32 = -1;
+
+/// How much is kept of the name and of the version of a client's software.
 const SOFTWARE_LEN_MAX: usize = 128;
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
@@ -31,17 +34,17 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     }
     let asked = ApiVersionsRequestView::decode(request.body(), request.version)?;
     if request.version >= 3 {
-        if !is_software_name(asked.client_software_name) || !is_software_name(asked.client_software_version) {
+        let (name, version) = (asked.client_software_name, asked.client_software_version);
+        // A client says whom it means to talk to in full or not at all.
+        let half_meant = request.version >= 5 && asked.cluster_id.is_some() != (asked.node_id != ANY_NODE);
+        if !is_software_name(name) || !is_software_name(version) || half_meant {
             return request.reply(&failed(ErrorCode::InvalidRequest));
         }
-        *request.peer.software.lock() = Some(ClientSoftware {
-            name: asked.client_software_name.to_owned(),
-            version: asked.client_software_version.to_owned(),
-        });
+        let kept = |text: &str| text.chars().take(SOFTWARE_LEN_MAX).collect();
+        *request.peer.software.lock() = Some(ClientSoftware { name: kept(name), version: kept(version) });
     }
-    let other_cluster = asked.cluster_id.is_some_and(|id| id != &*node.cluster_id);
-    let other_node = asked.node_id >= 0 && asked.node_id != node.id.0;
-    if request.version >= 5 && (other_cluster || other_node) {
+    let other = asked.cluster_id.is_some_and(|id| id != &*node.cluster_id || asked.node_id != node.id.0);
+    if request.version >= 5 && other {
         return request.reply(&failed(ErrorCode::RebootstrapRequired));
     }
     request.reply(&describe(&node, request.version))
@@ -52,8 +55,7 @@ fn is_software_name(name: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();
-    bytes.len() <= SOFTWARE_LEN_MAX
-        && bytes.iter().copied().all(legal)
+    bytes.iter().copied().all(legal)
         && ends(bytes.first())
         && ends(bytes.last())
 }
@@ -84,7 +86,10 @@ fn describe(node: &Node, api_version: i16) -> ApiVersionsResponse {
         min_version: feature.min,
         max_version: feature.max,
     });
-    let finalized_features = image.features.iter().map(|(name, level)| FinalizedFeatureKey {
+    // A feature that is finalized by another kind of node and not served here must not lead a client to use it.
+    let served = |name: &str| SERVED.iter().any(|feature| feature.name == name);
+    let finalized = image.features.iter().filter(|(name, _)| served(name));
+    let finalized_features = finalized.map(|(name, level)| FinalizedFeatureKey {
         name: name.to_owned(),
         min_version_level: level,
         max_version_level: level,

@@ -1,0 +1,74 @@
+//! DescribeQuorum (key 55), versions 0 to 2.
+//!
+//! 1 when a replica fetched and had caught up last (KIP-836) · 2 directory ids, nodes and messages (KIP-853)
+//!
+//! A lone node is its quorum's only voter, and what it has written is committed.
+
+use std::sync::Arc;
+
+use kernel::ErrorCode;
+use wire::messages::describe_quorum_request::DescribeQuorumRequestView;
+use wire::messages::describe_quorum_response::{
+    DescribeQuorumResponse, Node as QuorumNode, PartitionData, ReplicaState, TopicData,
+};
+
+use crate::controller::METADATA_TOPIC;
+use crate::node::Node;
+use crate::request::{Handled, Request};
+
+pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
+    let asked = DescribeQuorumRequestView::decode(request.body(), request.version)?;
+    let mut asked_for = asked.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(move |partition| (topic.topic_name, partition.partition_index))
+    });
+    let only_metadata = asked_for.next() == Some((METADATA_TOPIC, 0)) && asked_for.next().is_none();
+    if !only_metadata {
+        let topics = asked.topics.iter().map(|topic| TopicData {
+            topic_name: topic.topic_name.to_owned(),
+            partitions: topic.partitions.iter().map(|partition| unknown(partition.partition_index)).collect(),
+        });
+        return request.reply(&DescribeQuorumResponse {
+            error_message: None,
+            topics: topics.collect(),
+            ..DescribeQuorumResponse::default()
+        });
+    }
+    let partition = describe(&node).await;
+    request.reply(&DescribeQuorumResponse {
+        error_message: None,
+        topics: vec![TopicData { topic_name: METADATA_TOPIC.to_owned(), partitions: vec![partition] }],
+        // It has no listener for controllers: there is nobody who would connect to it.
+        nodes: vec![QuorumNode { node_id: node.id.0, listeners: Vec::new() }],
+        ..DescribeQuorumResponse::default()
+    })
+}
+
+async fn describe(node: &Node) -> PartitionData {
+    let (epoch, end) = node.controller.position().await;
+    let now = node.now().wall.get();
+    let directory = node.dirs.iter().find(|dir| dir.dir.path() == std::path::Path::new(&node.config().metadata_log_dir));
+    let voter = ReplicaState {
+        replica_id: node.id.0,
+        replica_directory_id: directory.map(|dir| dir.id).unwrap_or_default(),
+        log_end_offset: end.get(),
+        last_fetch_timestamp: now,
+        last_caught_up_timestamp: now,
+    };
+    PartitionData {
+        error_message: None,
+        leader_id: node.id.0,
+        leader_epoch: epoch.0,
+        high_watermark: end.get(),
+        current_voters: vec![voter],
+        ..PartitionData::default()
+    }
+}
+
+fn unknown(partition_index: i32) -> PartitionData {
+    PartitionData {
+        partition_index,
+        error_code: ErrorCode::UnknownTopicOrPartition.code(),
+        error_message: None,
+        ..PartitionData::default()
+    }
+}

@@ -1,0 +1,60 @@
+//! UpdateFeatures (key 57), versions 0 to 2.
+//!
+//! 1 kinds of upgrades, and a dry run (KIP-778) · 2 no results by feature: all are updated or none
+
+use std::sync::Arc;
+
+use metadata::controller::{
+    FeatureUpdate, UpdateFeatures, UpgradeType, features, update_features,
+};
+use tracing::info;
+use wire::messages::update_features_request::{FeatureUpdateKeyView, UpdateFeaturesRequestView};
+use wire::messages::update_features_response::{UpdatableFeatureResult, UpdateFeaturesResponse};
+
+use crate::node::Node;
+use crate::request::{Handled, Request};
+use crate::told::{told, undecided, within};
+
+/// The last version that tells a result for each feature.
+const RESULTS_BY_FEATURE: i16 = 1;
+
+pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
+    let asked = UpdateFeaturesRequestView::decode(request.body(), request.version)?;
+    let version = request.version;
+    let min_in_sync = node.options().effective().number("min.insync.replicas");
+    let command = UpdateFeatures {
+        updates: asked.feature_updates.iter().map(|update| feature_update(update, version)).collect(),
+        validate_only: version >= 1 && asked.validate_only,
+        supported: features::SERVED,
+        min_in_sync_replicas: i32::try_from(min_in_sync).unwrap_or(1),
+    };
+    let change = node.change(|image, _| update_features(image, &command));
+    let result = within(asked.timeout_ms, change).await.unwrap_or_else(|code| Err(undecided(code)));
+    if result.is_ok() && !command.validate_only {
+        for update in &command.updates {
+            info!(feature = %update.name, level = update.level, "feature updated");
+        }
+    }
+    let (error_code, error_message) = told(&result);
+    let each = command.updates.iter().filter(|_| result.is_ok() && version <= RESULTS_BY_FEATURE);
+    let results = each.map(|update| UpdatableFeatureResult {
+        feature: update.name.clone(),
+        error_code: 0,
+        error_message: None,
+    });
+    request.reply(&UpdateFeaturesResponse {
+        error_code,
+        error_message,
+        results: results.collect(),
+        ..UpdateFeaturesResponse::default()
+    })
+}
+
+fn feature_update(update: FeatureUpdateKeyView<'_>, version: i16) -> FeatureUpdate {
+    let upgrade_type = match version {
+        0 if update.allow_downgrade => UpgradeType::SafeDowngrade,
+        0 => UpgradeType::Upgrade,
+        _ => UpgradeType::from_number(update.upgrade_type),
+    };
+    FeatureUpdate { name: update.feature.to_owned(), level: update.max_version_level, upgrade_type }
+}
