@@ -18,6 +18,7 @@ pub mod fetch_session;
 mod flush;
 pub mod groups;
 pub mod hosted;
+pub mod log_levels;
 pub mod memory;
 pub mod node;
 mod parked;
@@ -27,6 +28,7 @@ pub mod request;
 mod settings;
 pub mod start;
 mod stop;
+mod told;
 mod topic_creation;
 
 pub use node::Node;

@@ -15,6 +15,7 @@ use crate::dirs::Dirs;
 use crate::fetch_session::FetchSessions;
 use crate::groups::{Groups, OFFSETS_TOPIC};
 use crate::hosted::Hosted;
+use crate::log_levels::LogLevels;
 use crate::memory::MemoryBudget;
 use crate::producer_ids::ProducerIds;
 use crate::request::Peer;
@@ -56,6 +57,7 @@ pub struct Node {
     pub advertised: Vec<Advertised>,
     pub(crate) options: RwLock<Arc<NodeOptions>>,
     pub(crate) config: RwLock<Arc<BrokerConfig>>,
+    pub(crate) log_levels: LogLevels,
     pub(crate) stop: Stop,
 }
 
@@ -77,6 +79,11 @@ impl Node {
     /// The settings that count now, with where each comes from.
     pub fn options(&self) -> Arc<NodeOptions> {
         Arc::clone(&self.options.read())
+    }
+
+    /// The levels at which this process logs.
+    pub fn log_levels(&self) -> &LogLevels {
+        &self.log_levels
     }
 
     pub fn limits(&self) -> ConnectionLimits {

@@ -26,6 +26,7 @@ use crate::dirs::{DirError, Dirs};
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::hosted::Hosted;
+use crate::log_levels::LogLevels;
 use crate::memory::MemoryBudget;
 use crate::node::{Advertised, Node};
 use crate::producer_ids::ProducerIds;
@@ -177,6 +178,7 @@ fn assemble(
         advertised: advertised(config, listening),
         options: RwLock::new(Arc::new(options)),
         config: RwLock::new(Arc::new(config.clone())),
+        log_levels: LogLevels::default(),
         stop: Stop::new(),
     }
 }

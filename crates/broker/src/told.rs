@@ -16,7 +16,9 @@ pub(crate) fn told<T>(result: &Result<T, Refusal>) -> (i16, Option<String>) {
 /// A refusal for whatever could not even be decided.
 pub(crate) fn undecided(code: ErrorCode) -> Refusal {
     let message = match code {
-        ErrorCode::RequestTimedOut => "The change was not made within the request's time; it may be made still.",
+        ErrorCode::RequestTimedOut => {
+            "The change was not made within the request's time; it may be made still."
+        }
         ErrorCode::KafkaStorageError => "The metadata log cannot be written.",
         _ => code.name(),
     };

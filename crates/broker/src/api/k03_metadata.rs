@@ -38,7 +38,8 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         && (version < 4 || asked.allow_auto_topic_creation)
     {
         let image = node.image();
-        let missing = names.iter().filter(|name| image.topic(name).is_none() && check_topic_name(name).is_ok());
+        let missing =
+            names.iter().filter(|name| image.topic(name).is_none() && check_topic_name(name).is_ok());
         let missing: Vec<String> = missing.map(|name| (*name).to_owned()).collect();
         if !missing.is_empty() {
             topic_creation::auto_create(&node, &missing).await;

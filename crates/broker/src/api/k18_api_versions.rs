@@ -55,9 +55,7 @@ fn is_software_name(name: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();
-    bytes.iter().copied().all(legal)
-        && ends(bytes.first())
-        && ends(bytes.last())
+    bytes.iter().copied().all(legal) && ends(bytes.first()) && ends(bytes.last())
 }
 
 fn failed(code: ErrorCode) -> ApiVersionsResponse {

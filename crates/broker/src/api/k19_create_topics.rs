@@ -67,7 +67,10 @@ fn result(options: &NodeOptions, reply: &TopicReply, describe: bool) -> Creatabl
 }
 
 /// Every option of the new topic, whether the request set it or not.
-fn configs(options: &NodeOptions, created: &metadata::controller::CreatedTopic) -> Vec<CreatableTopicConfigs> {
+fn configs(
+    options: &NodeOptions,
+    created: &metadata::controller::CreatedTopic,
+) -> Vec<CreatableTopicConfigs> {
     let described = options.describe_topic(&created.configs).into_iter();
     let mut configs: Vec<_> = described
         .map(|option| CreatableTopicConfigs {

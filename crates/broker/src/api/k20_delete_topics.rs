@@ -37,7 +37,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     }
     let mut seen = BTreeSet::new();
     // A topic that was named twice is answered for once.
-    replies.retain(|reply| seen.insert((reply.name.clone(), reply.id)) || reply.name.is_none() && reply.id.is_zero());
+    replies.retain(|reply| {
+        seen.insert((reply.name.clone(), reply.id)) || reply.name.is_none() && reply.id.is_zero()
+    });
     for reply in replies.iter().filter(|reply| reply.result.is_ok()) {
         info!(topic = reply.name.as_deref().unwrap_or_default(), id = %reply.id, "topic deleted");
     }

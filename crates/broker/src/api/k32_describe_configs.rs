@@ -31,7 +31,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let mut results = Vec::new();
     for resource in asked.resources {
         let described = if room == 0 {
-            Err(Some(Refusal::invalid_request("The answer would be too long; ask for fewer resources at a time.")))
+            Err(Some(Refusal::invalid_request(
+                "The answer would be too long; ask for fewer resources at a time.",
+            )))
         } else {
             describe(&node, &image, &resource)
         };
@@ -72,7 +74,9 @@ fn describe(
             check_own_id(node, name, " or empty string")?;
             Ok(options.describe_broker())
         }
-        ConfigResourceType::BrokerLogger if name.is_empty() => refused("Broker id must not be empty".to_owned()),
+        ConfigResourceType::BrokerLogger if name.is_empty() => {
+            refused("Broker id must not be empty".to_owned())
+        }
         ConfigResourceType::BrokerLogger => {
             check_own_id(node, name, "")?;
             Ok(node.log_levels().describe())
@@ -145,10 +149,15 @@ fn line(option: Described, include: &Include) -> DescribeConfigsResourceResult {
 fn size(result: &DescribeConfigsResult) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let line = |line: &DescribeConfigsResourceResult| {
-        let synonyms = line.synonyms.iter().map(|synonym| {
-            size_of::<DescribeConfigsSynonym>() + synonym.name.len() + text(&synonym.value)
-        });
-        size_of_val(line) + line.name.len() + text(&line.value) + text(&line.documentation) + synonyms.sum::<usize>()
+        let synonyms = line
+            .synonyms
+            .iter()
+            .map(|synonym| size_of::<DescribeConfigsSynonym>() + synonym.name.len() + text(&synonym.value));
+        size_of_val(line)
+            + line.name.len()
+            + text(&line.value)
+            + text(&line.documentation)
+            + synonyms.sum::<usize>()
     };
     size_of_val(result) + result.resource_name.len() + result.configs.iter().map(line).sum::<usize>()
 }

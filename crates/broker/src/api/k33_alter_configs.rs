@@ -29,10 +29,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
             resource_name: resource.name,
         }
     });
-    request.reply(&AlterConfigsResponse {
-        responses: responses.collect(),
-        ..AlterConfigsResponse::default()
-    })
+    request.reply(&AlterConfigsResponse { responses: responses.collect(), ..AlterConfigsResponse::default() })
 }
 
 async fn alter_legacy(node: Arc<Node>, command: AlterConfigs) -> Result<Vec<ConfigReply>, ErrorCode> {

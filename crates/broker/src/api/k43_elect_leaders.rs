@@ -7,9 +7,7 @@ use std::sync::Arc;
 use kernel::ErrorCode;
 use metadata::controller::{ElectLeaders, ElectionReply, ElectionType, Refusal, elect_leaders};
 use wire::messages::elect_leaders_request::ElectLeadersRequestView;
-use wire::messages::elect_leaders_response::{
-    ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
-};
+use wire::messages::elect_leaders_response::{ElectLeadersResponse, PartitionResult, ReplicaElectionResult};
 
 use crate::node::Node;
 use crate::request::{Handled, Request};

@@ -110,7 +110,11 @@ where
 }
 
 /// The result of each resource that the controller need not see.
-fn judge(node: &Node, resources: &[ResourceConfigs], validate_only: bool) -> Vec<Option<Result<(), Refusal>>> {
+fn judge(
+    node: &Node,
+    resources: &[ResourceConfigs],
+    validate_only: bool,
+) -> Vec<Option<Result<(), Refusal>>> {
     let mut counts: BTreeMap<(i8, &str), usize> = BTreeMap::new();
     for resource in resources {
         *counts.entry((resource.kind, resource.name.as_str())).or_default() += 1;

@@ -16,11 +16,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = ListPartitionReassignmentsRequestView::decode(request.body(), request.version)?;
     let image = node.image();
     let topics = match asked.topics {
-        None => image
-            .topics
-            .iter()
-            .filter_map(|topic| ongoing(topic, topic.partitions.keys().copied()))
-            .collect(),
+        None => {
+            image.topics.iter().filter_map(|topic| ongoing(topic, topic.partitions.keys().copied())).collect()
+        }
         Some(topics) => topics
             .iter()
             .filter_map(|asked| ongoing(image.topic(asked.name)?, asked.partition_indexes.iter()))

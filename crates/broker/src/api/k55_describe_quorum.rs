@@ -45,8 +45,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
 
 async fn describe(node: &Node) -> PartitionData {
     let (epoch, end) = node.controller.position().await;
-    let now = node.now().wall.get();
-    let directory = node.dirs.iter().find(|dir| dir.dir.path() == std::path::Path::new(&node.config().metadata_log_dir));
+    let now = node.now().wall.0;
+    let directory =
+        node.dirs.iter().find(|dir| dir.dir.path() == std::path::Path::new(&node.config().metadata_log_dir));
     let voter = ReplicaState {
         replica_id: node.id.0,
         replica_directory_id: directory.map(|dir| dir.id).unwrap_or_default(),

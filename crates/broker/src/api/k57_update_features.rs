@@ -4,9 +4,7 @@
 
 use std::sync::Arc;
 
-use metadata::controller::{
-    FeatureUpdate, UpdateFeatures, UpgradeType, features, update_features,
-};
+use metadata::controller::{FeatureUpdate, UpdateFeatures, UpgradeType, features, update_features};
 use tracing::info;
 use wire::messages::update_features_request::{FeatureUpdateKeyView, UpdateFeaturesRequestView};
 use wire::messages::update_features_response::{UpdatableFeatureResult, UpdateFeaturesResponse};

@@ -16,7 +16,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let id = NodeId(asked.broker_id);
     let result = if id == node.id {
         // It would register again at once, and lead nothing until then.
-        Err(Refusal::invalid_request(format!("Broker {id} is alive; stop it first.")))
+        Err(Refusal::invalid_request(format!("Broker {} is alive; stop it first.", id.0)))
     } else {
         let change = node.change(|image, _| match unregister_broker(image, id) {
             Ok(decision) => decision.map(Ok),
@@ -25,5 +25,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         change.await.unwrap_or_else(|code| Err(undecided(code)))
     };
     let (error_code, error_message) = told(&result);
-    request.reply(&UnregisterBrokerResponse { error_code, error_message, ..UnregisterBrokerResponse::default() })
+    request.reply(&UnregisterBrokerResponse {
+        error_code,
+        error_message,
+        ..UnregisterBrokerResponse::default()
+    })
 }

@@ -21,7 +21,8 @@ use crate::request::{Handled, Request};
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = DescribeTopicPartitionsRequestView::decode(request.body(), request.version)?;
     let from = asked.cursor.map_or("", |cursor| cursor.topic_name);
-    let names: BTreeSet<&str> = asked.topics.iter().map(|topic| topic.name).filter(|name| *name >= from).collect();
+    let names: BTreeSet<&str> =
+        asked.topics.iter().map(|topic| topic.name).filter(|name| *name >= from).collect();
     let cursor_missing = !asked.topics.is_empty() && !from.is_empty() && !names.contains(from);
     let first = asked.cursor.map_or(0, |cursor| cursor.partition_index);
     if cursor_missing || first < 0 {
