@@ -87,9 +87,14 @@ fn memory(pid: u32, key: &str) -> Result<u64, String> {
     kib.map(|kib| kib * 1024).ok_or_else(|| format!("no {key} in {path}"))
 }
 
-/// Produces one record and fetches it back.
+/// Produces one small record and fetches it back.
 fn exchange(connection: &mut Connection) -> Result<(), String> {
-    let payload = raw::record(b"all is well");
+    exchange_of(connection, 100)
+}
+
+/// Produces one record of a size and fetches it back.
+fn exchange_of(connection: &mut Connection, size: usize) -> Result<(), String> {
+    let payload = raw::record(&vec![b'x'; size]);
     let batch = Batch { codec: 0, count: 1, payload: &payload, good_crc: true }.encode();
     let mut answer = connection.request(raw::PRODUCE, 7, &raw::produce("well", &batch))?;
     let (error, offset) = raw::produced(&mut answer)?;
@@ -110,9 +115,12 @@ fn beside_a_good_client(address: SocketAddr, attack: Attack) -> Result<String, S
         let good = scope.spawn(|| -> Result<Duration, String> {
             let mut longest = Duration::ZERO;
             let mut connection = Connection::open(address)?;
+            let mut sizes = [100, 1_000, 100, 100_000, 100, 900_000].into_iter().cycle();
             while !done.load(Ordering::Relaxed) {
                 let start = Instant::now();
-                exchange(&mut connection)?;
+                let size = sizes.next().unwrap_or(100);
+                exchange_of(&mut connection, size)
+                    .map_err(|error| format!("record of {size} bytes: {error}"))?;
                 longest = longest.max(start.elapsed());
                 thread::sleep(Duration::from_millis(5));
             }

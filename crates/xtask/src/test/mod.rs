@@ -167,7 +167,7 @@ fn finish(context: &Context, report: Report) -> Outcome {
     fs::write(&results, report.to_json(context)?)
         .map_err(|error| format!("cannot write {}: {error}", results.display()))?;
     if context.options.update_readme {
-        matrix::update_readme(&context.root.join("README.md"), &report)?;
+        matrix::update_readme(&context.root, &report)?;
     }
     report.print_summary();
     if report.failed() == 0 { Ok(()) } else { Err(String::new()) }
