@@ -1,5 +1,5 @@
-//! Which API is answered, at which versions, and by whom. ApiVersions answers from this table, so that no client can
-//! choose a path that nobody serves.
+//! Which API is answered, and by whom; the versions are those of its declaration in `crates/wire/schema`. ApiVersions
+//! answers from this table, so that no client can choose a path that nobody serves.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -14,16 +14,22 @@ use crate::request::{Request, name_of, outcome};
 /// A served API.
 pub struct Route {
     pub key: ApiKey,
-    pub versions: RangeInclusive<i16>,
     pub handler: fn(Arc<Node>, Request) -> Pending,
 }
 
+impl Route {
+    /// The versions that are answered: all that the API's own declaration has.
+    pub fn versions(&self) -> RangeInclusive<i16> {
+        let api = self.key.api();
+        api.min..=api.max
+    }
+}
+
 macro_rules! routes {
-    ($($key:ident $min:literal..=$max:literal => $module:ident),* $(,)?) => {
+    ($($key:ident => $module:ident),* $(,)?) => {
         /// Every served API, by key.
         pub const ROUTES: &[Route] = &[$(Route {
             key: ApiKey::$key,
-            versions: $min..=$max,
             handler: |node, request| {
                 let version = request.version;
                 Box::pin(async move {
@@ -35,41 +41,41 @@ macro_rules! routes {
 }
 
 routes! {
-    Produce 3..=13 => k00_produce,
-    Fetch 4..=18 => k01_fetch,
-    ListOffsets 1..=11 => k02_list_offsets,
-    Metadata 0..=13 => k03_metadata,
-    OffsetCommit 2..=10 => k08_offset_commit,
-    OffsetFetch 1..=10 => k09_offset_fetch,
-    FindCoordinator 0..=6 => k10_find_coordinator,
-    JoinGroup 0..=9 => k11_join_group,
-    Heartbeat 0..=4 => k12_heartbeat,
-    LeaveGroup 0..=5 => k13_leave_group,
-    SyncGroup 0..=5 => k14_sync_group,
-    DescribeGroups 0..=6 => k15_describe_groups,
-    ListGroups 0..=5 => k16_list_groups,
-    ApiVersions 0..=5 => k18_api_versions,
-    CreateTopics 2..=7 => k19_create_topics,
-    DeleteTopics 1..=6 => k20_delete_topics,
-    DeleteRecords 0..=2 => k21_delete_records,
-    InitProducerId 0..=5 => k22_init_producer_id,
-    OffsetForLeaderEpoch 2..=4 => k23_offset_for_leader_epoch,
-    DescribeConfigs 1..=4 => k32_describe_configs,
-    AlterConfigs 0..=2 => k33_alter_configs,
-    DescribeLogDirs 1..=5 => k35_describe_log_dirs,
-    CreatePartitions 0..=3 => k37_create_partitions,
-    DeleteGroups 0..=3 => k42_delete_groups,
-    ElectLeaders 0..=2 => k43_elect_leaders,
-    IncrementalAlterConfigs 0..=1 => k44_incremental_alter_configs,
-    ListPartitionReassignments 0..=0 => k46_list_partition_reassignments,
-    OffsetDelete 0..=0 => k47_offset_delete,
-    DescribeQuorum 0..=2 => k55_describe_quorum,
-    UpdateFeatures 0..=2 => k57_update_features,
-    DescribeCluster 0..=2 => k60_describe_cluster,
-    DescribeProducers 0..=0 => k61_describe_producers,
-    UnregisterBroker 0..=0 => k64_unregister_broker,
-    ListConfigResources 0..=1 => k74_list_config_resources,
-    DescribeTopicPartitions 0..=0 => k75_describe_topic_partitions,
+    Produce => k00_produce,
+    Fetch => k01_fetch,
+    ListOffsets => k02_list_offsets,
+    Metadata => k03_metadata,
+    OffsetCommit => k08_offset_commit,
+    OffsetFetch => k09_offset_fetch,
+    FindCoordinator => k10_find_coordinator,
+    JoinGroup => k11_join_group,
+    Heartbeat => k12_heartbeat,
+    LeaveGroup => k13_leave_group,
+    SyncGroup => k14_sync_group,
+    DescribeGroups => k15_describe_groups,
+    ListGroups => k16_list_groups,
+    ApiVersions => k18_api_versions,
+    CreateTopics => k19_create_topics,
+    DeleteTopics => k20_delete_topics,
+    DeleteRecords => k21_delete_records,
+    InitProducerId => k22_init_producer_id,
+    OffsetForLeaderEpoch => k23_offset_for_leader_epoch,
+    DescribeConfigs => k32_describe_configs,
+    AlterConfigs => k33_alter_configs,
+    DescribeLogDirs => k35_describe_log_dirs,
+    CreatePartitions => k37_create_partitions,
+    DeleteGroups => k42_delete_groups,
+    ElectLeaders => k43_elect_leaders,
+    IncrementalAlterConfigs => k44_incremental_alter_configs,
+    ListPartitionReassignments => k46_list_partition_reassignments,
+    OffsetDelete => k47_offset_delete,
+    DescribeQuorum => k55_describe_quorum,
+    UpdateFeatures => k57_update_features,
+    DescribeCluster => k60_describe_cluster,
+    DescribeProducers => k61_describe_producers,
+    UnregisterBroker => k64_unregister_broker,
+    ListConfigResources => k74_list_config_resources,
+    DescribeTopicPartitions => k75_describe_topic_partitions,
 }
 
 /// The route of an API, if it is served.
@@ -82,12 +88,30 @@ pub fn route(api_key: i16) -> Option<&'static Route> {
 /// asks for it; ApiVersions itself is answered at any version.
 pub(crate) fn dispatch(node: &Arc<Node>, request: Request) -> Pending {
     match route(request.api_key) {
-        Some(route) if route.versions.contains(&request.version) || route.key == ApiKey::ApiVersions => {
+        Some(route) if route.versions().contains(&request.version) || route.key == ApiKey::ApiVersions => {
             (route.handler)(Arc::clone(node), request)
         }
         _ => {
             let reason = format!("{} v{} is not served", name_of(request.api_key), request.version);
             Box::pin(std::future::ready(Outcome::Close(reason)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_by_its_key_and_serves_clients() {
+        for row in ROUTES {
+            assert_eq!(
+                route(row.key.code()).map(|found| found.key),
+                Some(row.key),
+                "the rows are sorted by key"
+            );
+            assert!(row.key.api().listeners.broker, "{:?} is not for clients", row.key);
+        }
+        assert!(route(-1).is_none());
     }
 }

@@ -28,7 +28,7 @@ const ANY_NODE: i32 = -1;
 const SOFTWARE_LEN_MAX: usize = 128;
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
-    let served = route(ApiKey::ApiVersions.code()).map_or(0..=0, |route| route.versions.clone());
+    let served = route(ApiKey::ApiVersions.code()).map_or(0..=0, |route| route.versions());
     if !served.contains(&request.version) {
         return request.reply_at(0, &unsupported(&served), &[]);
     }
@@ -75,8 +75,9 @@ fn describe(node: &Node, api_version: i16) -> ApiVersionsResponse {
     let image = node.image();
     // What is advertised below what is served is there for clients that look for it and then use newer ones.
     let api_keys = ROUTES.iter().map(|route| {
-        let lowest = route.key.api().advertised_min.min(*route.versions.start());
-        version(route.key.code(), lowest, *route.versions.end())
+        let versions = route.versions();
+        let lowest = route.key.api().advertised_min.min(*versions.start());
+        version(route.key.code(), lowest, *versions.end())
     });
     let supported = SERVED.iter().filter(|feature| api_version >= 4 || feature.min > 0);
     let supported_features = supported.map(|feature| SupportedFeatureKey {

@@ -49,6 +49,8 @@ pub fn run(args: &[String]) -> Result<(), String> {
 }
 
 const SCHEMA: &str = "crates/wire/schema";
+/// The table of APIs that a broker answers.
+const DISPATCH: &str = "crates/broker/src/dispatch.rs";
 const GENERATED: &str = "crates/wire/src/generated";
 
 /// Every generated file by its path below the root, formatted.
@@ -73,7 +75,8 @@ fn generate(root: &Path) -> Result<BTreeMap<String, String>, String> {
         .into_iter()
         .map(|(module, text)| (format!("{GENERATED}/{module}.rs"), text))
         .collect();
-    files.insert("docs/apis.md".to_owned(), table::page(&messages));
+    let dispatch = fs::read_to_string(root.join(DISPATCH)).map_err(|error| format!("{DISPATCH}: {error}"))?;
+    files.insert("docs/apis.md".to_owned(), table::page(&messages, &table::answered(&dispatch)));
     Ok(files)
 }
 

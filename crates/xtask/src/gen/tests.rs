@@ -64,5 +64,7 @@ fn a_message_that_borrows_nothing_has_one_type_for_both_families() {
 #[test]
 fn an_unstable_version_is_listed_apart_from_the_served_ones() {
     let message = parse("hello_request", &format!("{HEAD}unstable 4\n")).expect("it is valid");
-    assert!(table::page(&[message]).contains("| 7 | Hello | 1–3 (4 unstable) | 3 | broker |  |"));
+    let answered = table::answered("    Hello => k07_hello,\n");
+    let row = "| 7 | Hello | 1–3 (4 unstable) | 3 | broker | [k07_hello](../crates/broker/src/api/k07_hello.rs) |  |";
+    assert!(table::page(&[message], &answered).contains(row));
 }
