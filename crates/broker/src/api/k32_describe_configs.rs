@@ -21,7 +21,7 @@ use crate::request::{Handled, Request};
 
 /// How much one answer may hold, as far as it is known before it is encoded. A short request can ask for a long answer
 /// many times over.
-const ANSWER_BYTES_MAX: usize = 128 << 20;
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = DescribeConfigsRequestView::decode(request.body(), request.version)?;

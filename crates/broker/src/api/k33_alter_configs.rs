@@ -6,20 +6,23 @@ use std::sync::Arc;
 
 use kernel::ErrorCode;
 use metadata::controller::{
-    AlterConfigs, ConfigChange, ConfigOp, ConfigReply, ResourceConfigs, alter_configs,
+    AlterConfigs, ConfigChange, ConfigOp, ConfigReply, Refusal, ResourceConfigs, alter_configs,
 };
 use wire::messages::alter_configs_request::{AlterConfigsRequestView, AlterConfigsResourceView};
 use wire::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
-use super::k44_incremental_alter_configs::{Altered, alter};
+use super::k44_incremental_alter_configs::{Altered, alter, judge};
 use crate::node::Node;
 use crate::request::{Handled, Request};
 use crate::told::told;
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = AlterConfigsRequestView::decode(request.body(), request.version)?;
-    let resources = asked.resources.iter().map(resource).collect();
-    let altered = alter(&node, resources, asked.validate_only, alter_legacy).await;
+    let resources: Vec<_> = asked.resources.iter().map(resource).collect();
+    // Loggers came with the newer request.
+    let unknown = |_: &[ConfigChange]| Err(Refusal::invalid_request("Unknown resource type 8"));
+    let judged = judge(&node, &resources, unknown);
+    let altered = alter(&node, resources, judged, asked.validate_only, alter_legacy).await;
     let responses = altered.into_iter().map(|Altered { resource, result }| {
         let (error_code, error_message) = told(&result);
         AlterConfigsResourceResponse {

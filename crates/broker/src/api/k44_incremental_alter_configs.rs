@@ -27,8 +27,9 @@ use crate::told::{told, undecided};
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = IncrementalAlterConfigsRequestView::decode(request.body(), request.version)?;
-    let resources = asked.resources.iter().map(resource).collect();
-    let altered = alter(&node, resources, asked.validate_only, alter_incrementally).await;
+    let resources: Vec<_> = asked.resources.iter().map(resource).collect();
+    let judged = judge(&node, &resources, |changes| node.log_levels().alter(changes, asked.validate_only));
+    let altered = alter(&node, resources, judged, asked.validate_only, alter_incrementally).await;
     let responses = altered.into_iter().map(|Altered { resource, result }| {
         let (error_code, error_message) = told(&result);
         AlterConfigsResourceResponse {
@@ -68,10 +69,14 @@ pub(super) struct Altered {
     pub result: Result<(), Refusal>,
 }
 
-/// Changes resources by `change`, but for those that are this broker's own matter; in the order of the request.
+/// The result of a resource that the controller need not see.
+pub(super) type Judgement = Option<Result<(), Refusal>>;
+
+/// Changes the resources that are not judged yet by `change`; in the order of the request.
 pub(super) async fn alter<F, W>(
     node: &Arc<Node>,
     resources: Vec<ResourceConfigs>,
+    judged: Vec<Judgement>,
     validate_only: bool,
     change: F,
 ) -> Vec<Altered>
@@ -79,7 +84,6 @@ where
     F: FnOnce(Arc<Node>, AlterConfigs) -> W,
     W: Future<Output = Result<Vec<ConfigReply>, ErrorCode>>,
 {
-    let judged = judge(node, &resources, validate_only);
     let left: Vec<ResourceConfigs> = resources
         .iter()
         .zip(&judged)
@@ -124,10 +128,9 @@ fn judge(
             return Some(Err(Refusal::invalid_request("Each resource must appear at most once.")));
         }
         match ConfigResourceType::from_number(resource.kind)? {
-            ConfigResourceType::BrokerLogger => Some(
-                check_node_id(node, &resource.name)
-                    .and_then(|()| node.log_levels().alter(&resource.changes, validate_only)),
-            ),
+            ConfigResourceType::BrokerLogger => {
+                Some(check_node_id(node, &resource.name).and_then(|()| alter_loggers(&resource.changes)))
+            }
             ConfigResourceType::Broker if !resource.name.is_empty() => {
                 check_node_id(node, &resource.name).err().map(Err)
             }

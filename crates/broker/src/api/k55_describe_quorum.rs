@@ -16,6 +16,9 @@ use crate::controller::METADATA_TOPIC;
 use crate::node::Node;
 use crate::request::{Handled, Request};
 
+/// The first version that can say which node and directory a replica is.
+const NAMES_NODES: i16 = 2;
+
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = DescribeQuorumRequestView::decode(request.body(), request.version)?;
     let mut asked_for = asked.topics.iter().flat_map(|topic| {
@@ -33,24 +36,28 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
             ..DescribeQuorumResponse::default()
         });
     }
-    let partition = describe(&node).await;
+    let partition = describe(&node, request.version).await;
+    // It has no listener for controllers: there is nobody who would connect to it.
+    let itself = QuorumNode { node_id: node.id.0, listeners: Vec::new() };
     request.reply(&DescribeQuorumResponse {
         error_message: None,
         topics: vec![TopicData { topic_name: METADATA_TOPIC.to_owned(), partitions: vec![partition] }],
-        // It has no listener for controllers: there is nobody who would connect to it.
-        nodes: vec![QuorumNode { node_id: node.id.0, listeners: Vec::new() }],
+        nodes: if request.version >= NAMES_NODES { vec![itself] } else { Vec::new() },
         ..DescribeQuorumResponse::default()
     })
 }
 
-async fn describe(node: &Node) -> PartitionData {
+async fn describe(node: &Node, version: i16) -> PartitionData {
     let (epoch, end) = node.controller.position().await;
     let now = node.now().wall.0;
     let directory =
         node.dirs.iter().find(|dir| dir.dir.path() == std::path::Path::new(&node.config().metadata_log_dir));
     let voter = ReplicaState {
         replica_id: node.id.0,
-        replica_directory_id: directory.map(|dir| dir.id).unwrap_or_default(),
+        replica_directory_id: directory
+            .filter(|_| version >= NAMES_NODES)
+            .map(|dir| dir.id)
+            .unwrap_or_default(),
         log_end_offset: end.get(),
         last_fetch_timestamp: now,
         last_caught_up_timestamp: now,

@@ -1,0 +1,319 @@
+//! Configurations: described, changed, in force, and still there after a restart.
+
+use kernel::ErrorCode;
+use wire::messages::alter_configs_request as legacy;
+use wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
+use wire::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
+use wire::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
+use wire::messages::list_config_resources_request::ListConfigResourcesRequest;
+
+use super::topics::{create, topic};
+use crate::support::{Client, TestNode};
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const LOGGER: i8 = 8;
+const METRICS: i8 = 16;
+const GROUP: i8 = 32;
+
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+fn describe(client: &mut Client, kind: i8, name: &str, keys: Option<&[&str]>) -> DescribeConfigsResult {
+    let request = DescribeConfigsRequest {
+        resources: vec![DescribeConfigsResource {
+            resource_type: kind,
+            resource_name: name.to_owned(),
+            configuration_keys: keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()),
+        }],
+        include_synonyms: true,
+        include_documentation: true,
+    };
+    client.call(4, &request).results.remove(0)
+}
+
+fn one(client: &mut Client, kind: i8, name: &str, key: &str) -> DescribeConfigsResourceResult {
+    let mut result = describe(client, kind, name, Some(&[key]));
+    assert_eq!((result.error_code, result.configs.len()), (0, 1), "{key}: {:?}", result.error_message);
+    result.configs.remove(0)
+}
+
+fn value(client: &mut Client, kind: i8, name: &str, key: &str) -> (String, i8) {
+    let config = one(client, kind, name, key);
+    (config.value.expect("it has a value"), config.config_source)
+}
+
+fn resource(kind: i8, name: &str, changes: &[(&str, i8, Option<&str>)]) -> AlterConfigsResource {
+    let configs = changes.iter().map(|(name, config_operation, value)| AlterableConfig {
+        name: (*name).to_owned(),
+        config_operation: *config_operation,
+        value: value.map(str::to_owned),
+    });
+    AlterConfigsResource { resource_type: kind, resource_name: name.to_owned(), configs: configs.collect() }
+}
+
+fn alter(client: &mut Client, resources: Vec<AlterConfigsResource>) -> Vec<ErrorCode> {
+    let request = IncrementalAlterConfigsRequest { resources, validate_only: false };
+    let responses = client.call(1, &request).responses;
+    let code = |code: i16| ErrorCode::from_code(code).expect("a known code");
+    for one in &responses {
+        assert_eq!(one.error_message.is_some(), one.error_code != 0, "{one:?}");
+    }
+    responses.iter().map(|one| code(one.error_code)).collect()
+}
+
+#[test]
+fn a_topic_is_described_whole_with_sources_synonyms_types_and_texts() {
+    let node = TestNode::start_with("describe-topic", &["log.retention.hours=2"]);
+    let mut client = node.client();
+    create(&mut client, vec![topic("t", 1)]);
+    alter(&mut client, vec![resource(TOPIC, "t", &[("segment.bytes", SET, Some("2000000"))])]);
+    let all = describe(&mut client, TOPIC, "t", None);
+    assert!(all.configs.len() >= 35, "{}", all.configs.len());
+    assert!(all.configs.iter().all(|config| config.documentation.is_some() && config.config_type > 0));
+    let retention = one(&mut client, TOPIC, "t", "retention.ms");
+    // Kafka tells no source for what follows from another unit.
+    assert_eq!((retention.value.as_deref(), retention.config_source), (Some("7200000"), 5));
+    let segment = one(&mut client, TOPIC, "t", "segment.bytes");
+    assert_eq!((segment.value.as_deref(), segment.config_source), (Some("2000000"), 1));
+    let synonyms: Vec<_> =
+        segment.synonyms.iter().map(|synonym| (synonym.name.as_str(), synonym.source)).collect();
+    assert_eq!(synonyms, [("segment.bytes", 1), ("log.segment.bytes", 5)]);
+    assert!(!segment.read_only && !segment.is_sensitive);
+    for version in 1..=4 {
+        let request = DescribeConfigsRequest {
+            resources: vec![DescribeConfigsResource {
+                resource_type: TOPIC,
+                resource_name: "t".into(),
+                configuration_keys: Some(vec!["segment.bytes".into()]),
+            }],
+            ..DescribeConfigsRequest::default()
+        };
+        let config = client.call(version, &request).results.remove(0).configs.remove(0);
+        assert_eq!((config.config_source, config.config_type), (1, if version < 3 { 0 } else { 3 }));
+        assert_eq!((config.synonyms.len(), config.documentation), (0, None), "they were not asked for");
+    }
+}
+
+#[test]
+fn what_cannot_be_described_is_refused_with_kafkas_codes() {
+    let node = TestNode::start("describe-refused");
+    let mut client = node.client();
+    let mut code =
+        |kind, name| ErrorCode::from_code(describe(&mut client, kind, name, None).error_code).unwrap();
+    assert_eq!(code(TOPIC, "nope"), ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(code(TOPIC, "not valid"), ErrorCode::InvalidTopicException);
+    assert_eq!(code(BROKER, "7"), ErrorCode::InvalidRequest);
+    assert_eq!(code(BROKER, "one"), ErrorCode::InvalidRequest);
+    assert_eq!(code(LOGGER, ""), ErrorCode::InvalidRequest);
+    assert_eq!(code(GROUP, ""), ErrorCode::InvalidRequest);
+    assert_eq!(code(METRICS, ""), ErrorCode::InvalidRequest);
+    assert_eq!(code(77, "x"), ErrorCode::InvalidRequest);
+    assert_eq!(code(BROKER, "1"), ErrorCode::None);
+    assert_eq!(code(BROKER, ""), ErrorCode::None);
+    assert_eq!(code(GROUP, "any"), ErrorCode::None);
+    assert_eq!(code(METRICS, "any"), ErrorCode::None);
+}
+
+#[test]
+fn passwords_are_never_told() {
+    let node = TestNode::start_with("describe-password", &["ssl.key.password=hush"]);
+    let mut client = node.client();
+    let config = one(&mut client, BROKER, "1", "ssl.key.password");
+    assert!(config.is_sensitive && config.value.is_none());
+    assert!(config.synonyms.iter().all(|synonym| synonym.value.is_none()));
+    let read_only = one(&mut client, BROKER, "1", "node.id");
+    assert!(read_only.read_only && read_only.value.as_deref() == Some("1"));
+}
+
+#[test]
+fn values_are_set_deleted_appended_and_subtracted() {
+    let node = TestNode::start("alter-topic");
+    let mut client = node.client();
+    create(&mut client, vec![topic("t", 1)]);
+    let mut change = |op, given: Option<&str>| {
+        let codes = alter(&mut client, vec![resource(TOPIC, "t", &[("cleanup.policy", op, given)])]);
+        assert_eq!(codes, [ErrorCode::None]);
+        value(&mut client, TOPIC, "t", "cleanup.policy")
+    };
+    assert_eq!(change(APPEND, Some("compact")), ("delete,compact".into(), 1));
+    assert_eq!(change(APPEND, Some("compact")), ("delete,compact".into(), 1));
+    assert_eq!(change(SUBTRACT, Some("delete")), ("compact".into(), 1));
+    assert_eq!(change(SET, Some("delete")), ("delete".into(), 1));
+    assert_eq!(change(DELETE, None), ("delete".into(), 5));
+}
+
+#[test]
+fn each_resource_of_a_request_is_judged_by_itself() {
+    let node = TestNode::start("alter-each");
+    let mut client = node.client();
+    create(&mut client, vec![topic("t", 1), topic("u", 1)]);
+    let retention = |given| [("retention.ms", SET, given)];
+    let codes = alter(
+        &mut client,
+        vec![
+            resource(TOPIC, "t", &retention(Some("1000"))),
+            resource(TOPIC, "nope", &retention(Some("1000"))),
+            resource(TOPIC, "u", &retention(Some("soon"))),
+            resource(BROKER, "9", &[("log.retention.ms", SET, Some("1"))]),
+            resource(BROKER, "1", &[("node.id", SET, Some("2"))]),
+            resource(LOGGER, "1", &[("root", SET, Some("DEBUG"))]),
+            resource(77, "x", &retention(Some("1"))),
+            resource(GROUP, "g", &[("consumer.session.timeout.ms", SET, Some("50000"))]),
+            resource(METRICS, "m", &[("interval.ms", SET, Some("60000"))]),
+        ],
+    );
+    assert_eq!(
+        codes,
+        [
+            ErrorCode::None,
+            ErrorCode::UnknownTopicOrPartition,
+            ErrorCode::InvalidConfig,
+            ErrorCode::InvalidRequest,
+            ErrorCode::InvalidRequest,
+            ErrorCode::InvalidConfig,
+            ErrorCode::InvalidRequest,
+            ErrorCode::None,
+            ErrorCode::None,
+        ]
+    );
+    let twice = alter(
+        &mut client,
+        vec![
+            resource(TOPIC, "t", &retention(Some("1"))),
+            resource(TOPIC, "u", &[("retention.ms", SET, Some("1")), ("retention.ms", DELETE, None)]),
+            resource(TOPIC, "t", &retention(Some("2"))),
+        ],
+    );
+    assert_eq!(twice, [ErrorCode::InvalidRequest; 3]);
+    assert_eq!(alter(&mut client, vec![resource(TOPIC, "t", &retention(None))]), [ErrorCode::InvalidRequest]);
+    assert_eq!(value(&mut client, TOPIC, "t", "retention.ms"), ("1000".into(), 1));
+    let dry = IncrementalAlterConfigsRequest {
+        resources: vec![resource(TOPIC, "t", &retention(Some("3")))],
+        validate_only: true,
+    };
+    assert_eq!(client.call(0, &dry).responses[0].error_code, 0);
+    assert_eq!(value(&mut client, TOPIC, "t", "retention.ms"), ("1000".into(), 1));
+    let list = |client: &mut Client, version, types: &[i8]| {
+        let request = ListConfigResourcesRequest { resource_types: types.to_vec() };
+        let listed = client.call(version, &request);
+        let named = listed.config_resources.into_iter().map(|one| (one.resource_type, one.resource_name));
+        (listed.error_code, named.collect::<Vec<_>>())
+    };
+    let named = |kind, name: &str| (kind, name.to_owned());
+    assert_eq!(list(&mut client, 0, &[]), (0, vec![named(METRICS, "m")]));
+    assert_eq!(
+        list(&mut client, 1, &[]).1,
+        [
+            named(GROUP, "g"),
+            named(METRICS, "m"),
+            named(LOGGER, "1"),
+            named(BROKER, "1"),
+            named(TOPIC, "t"),
+            named(TOPIC, "u"),
+        ]
+    );
+    assert_eq!(list(&mut client, 1, &[GROUP]).1, [named(GROUP, "g")]);
+    assert_eq!(list(&mut client, 1, &[1]).0, ErrorCode::UnsupportedVersion.code());
+}
+
+#[test]
+fn the_older_request_replaces_all_that_is_set() {
+    let node = TestNode::start("alter-legacy");
+    let mut client = node.client();
+    create(&mut client, vec![topic("t", 1)]);
+    let mut replace = |version, kind, name: &str, configs: &[(&str, &str)]| {
+        let configs = configs.iter().map(|(name, value)| legacy::AlterableConfig {
+            name: (*name).to_owned(),
+            value: Some((*value).to_owned()),
+        });
+        let resources = vec![legacy::AlterConfigsResource {
+            resource_type: kind,
+            resource_name: name.to_owned(),
+            configs: configs.collect(),
+        }];
+        let request = legacy::AlterConfigsRequest { resources, validate_only: false };
+        ErrorCode::from_code(client.call(version, &request).responses[0].error_code).unwrap()
+    };
+    assert_eq!(replace(0, TOPIC, "t", &[("retention.ms", "5"), ("segment.ms", "6")]), ErrorCode::None);
+    assert_eq!(replace(1, TOPIC, "t", &[("segment.ms", "7")]), ErrorCode::None);
+    assert_eq!(replace(2, LOGGER, "1", &[("root", "DEBUG")]), ErrorCode::InvalidRequest);
+    assert_eq!(replace(2, BROKER, "3", &[]), ErrorCode::InvalidRequest);
+    assert_eq!(value(&mut client, TOPIC, "t", "segment.ms"), ("7".into(), 1));
+    assert_eq!(value(&mut client, TOPIC, "t", "retention.ms").1, 5);
+}
+
+#[test]
+fn dynamic_options_of_brokers_count_at_once_and_after_a_restart() {
+    let mut node = TestNode::start_with("dynamic-broker", &["log.retention.ms=1000"]);
+    let mut client = node.client();
+    create(&mut client, vec![topic("t", 1)]);
+    let codes = alter(
+        &mut client,
+        vec![
+            resource(
+                BROKER,
+                "",
+                &[
+                    ("log.retention.ms", SET, Some("2000")),
+                    ("message.max.bytes", SET, Some("4321")),
+                    ("max.connections.per.ip", SET, Some("50")),
+                ],
+            ),
+            resource(BROKER, "1", &[("log.retention.ms", SET, Some("3000"))]),
+        ],
+    );
+    assert_eq!(codes, [ErrorCode::None; 2]);
+    for restarted in [false, true] {
+        if restarted {
+            node.kill();
+            node.restart();
+            client = node.client();
+        }
+        assert_eq!(value(&mut client, BROKER, "1", "log.retention.ms"), ("3000".into(), 2));
+        assert_eq!(value(&mut client, BROKER, "", "log.retention.ms"), ("2000".into(), 3));
+        let synonyms = one(&mut client, TOPIC, "t", "retention.ms").synonyms;
+        let sources: Vec<_> = synonyms.iter().map(|one| (one.value.as_deref(), one.source)).collect();
+        assert_eq!(sources[..3], [(Some("3000"), 2), (Some("2000"), 3), (Some("1000"), 4)]);
+        assert_eq!(value(&mut client, TOPIC, "t", "max.message.bytes"), ("4321".into(), 3));
+        let partition = node.node().hosted.partition("t", 0).unwrap();
+        assert_eq!(partition.log().config().retention_ms, 3000, "restarted: {restarted}");
+        assert_eq!(partition.rules().max_message_bytes, 4321);
+        assert_eq!(node.node().config().network.max_connections_per_ip, 50);
+    }
+    alter(
+        &mut client,
+        vec![
+            resource(BROKER, "1", &[("log.retention.ms", DELETE, None)]),
+            resource(BROKER, "", &[("message.max.bytes", DELETE, None)]),
+        ],
+    );
+    let partition = node.node().hosted.partition("t", 0).unwrap();
+    assert_eq!(partition.log().config().retention_ms, 2000);
+    assert_eq!(partition.rules().max_message_bytes, 1_048_588);
+    assert_eq!(describe(&mut client, BROKER, "", None).configs.len(), 2);
+}
+
+#[test]
+fn a_short_request_cannot_ask_for_an_endless_answer() {
+    let node = TestNode::start("describe-much");
+    let mut client = node.client();
+    let resources = (0..20_000).map(|number| DescribeConfigsResource {
+        resource_type: GROUP,
+        resource_name: format!("{number}"),
+        configuration_keys: None,
+    });
+    let request = DescribeConfigsRequest {
+        resources: resources.collect(),
+        include_synonyms: true,
+        include_documentation: true,
+    };
+    let results = client.call(4, &request).results;
+    assert_eq!(results.len(), 20_000);
+    assert_eq!(results[0].error_code, 0);
+    assert_eq!(results[19_999].error_code, ErrorCode::InvalidRequest.code());
+}

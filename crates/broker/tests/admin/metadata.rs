@@ -1,0 +1,111 @@
+//! Metadata, and the topics that it creates by the way.
+
+use kernel::{ErrorCode, Uuid};
+use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use wire::messages::metadata_response::MetadataResponse;
+
+use super::topics::{create, topic};
+use crate::support::{Client, TestNode};
+
+fn by_name(name: &str) -> MetadataRequestTopic {
+    MetadataRequestTopic { name: Some(name.into()), topic_id: Uuid::ZERO }
+}
+
+fn by_id(topic_id: Uuid) -> MetadataRequestTopic {
+    MetadataRequestTopic { name: None, topic_id }
+}
+
+fn ask(
+    client: &mut Client,
+    version: i16,
+    topics: Option<Vec<MetadataRequestTopic>>,
+    creates: bool,
+) -> MetadataResponse {
+    let request =
+        MetadataRequest { topics, allow_auto_topic_creation: creates, ..MetadataRequest::default() };
+    client.call(version, &request)
+}
+
+fn told(response: &MetadataResponse) -> Vec<(Option<&str>, ErrorCode, usize)> {
+    let topics = response.topics.iter();
+    topics
+        .map(|topic| {
+            let code = ErrorCode::from_code(topic.error_code).unwrap();
+            (topic.name.as_deref(), code, topic.partitions.len())
+        })
+        .collect()
+}
+
+#[test]
+fn all_topics_none_and_some_are_told_apart_at_every_version() {
+    let node = TestNode::start("metadata-which");
+    let mut client = node.client();
+    create(&mut client, vec![topic("a", 1), topic("b", 2)]);
+    for version in 0..=13 {
+        let all = if version == 0 { Some(Vec::new()) } else { None };
+        let response = ask(&mut client, version, all, true);
+        let both = [(Some("a"), ErrorCode::None, 1), (Some("b"), ErrorCode::None, 2)];
+        assert_eq!(told(&response), both, "v{version}");
+        assert_eq!(response.brokers.len(), 1, "v{version}");
+        if version > 0 {
+            assert!(ask(&mut client, version, Some(Vec::new()), true).topics.is_empty(), "v{version}");
+        }
+        let some = ask(&mut client, version, Some(vec![by_name("b"), by_name("b")]), true);
+        assert_eq!(told(&some), [(Some("b"), ErrorCode::None, 2)], "v{version}: each once");
+    }
+}
+
+#[test]
+fn a_topic_is_created_by_asking_for_it_only_where_client_and_node_agree() {
+    let node = TestNode::start_with("metadata-creates", &["num.partitions=3"]);
+    let mut client = node.client();
+    let asked = vec![by_name("new"), by_name("not valid")];
+    let refused = (Some("not valid"), ErrorCode::InvalidTopicException, 0);
+    let without = ask(&mut client, 12, Some(asked.clone()), false);
+    assert_eq!(told(&without), [(Some("new"), ErrorCode::UnknownTopicOrPartition, 0), refused]);
+    let with = ask(&mut client, 12, Some(asked), true);
+    assert_eq!(told(&with), [(Some("new"), ErrorCode::None, 3), refused]);
+    // Before version 4 there was nothing to say.
+    let old = ask(&mut client, 3, Some(vec![by_name("old")]), true);
+    assert_eq!(told(&old), [(Some("old"), ErrorCode::None, 3)]);
+    // A name that collides stays unknown.
+    ask(&mut client, 12, Some(vec![by_name("x.y")]), true);
+    let collides = ask(&mut client, 12, Some(vec![by_name("x_y")]), true);
+    assert_eq!(told(&collides), [(Some("x_y"), ErrorCode::UnknownTopicOrPartition, 0)]);
+}
+
+#[test]
+fn a_node_that_creates_nothing_by_itself_does_not() {
+    let node = TestNode::start_with("metadata-no-create", &["auto.create.topics.enable=false"]);
+    let response = ask(&mut node.client(), 12, Some(vec![by_name("new")]), true);
+    assert_eq!(told(&response), [(Some("new"), ErrorCode::UnknownTopicOrPartition, 0)]);
+}
+
+#[test]
+fn the_offsets_topic_that_a_client_names_is_created_as_the_node_needs_it() {
+    let node = TestNode::start("metadata-internal");
+    let response = ask(&mut node.client(), 12, Some(vec![by_name("__consumer_offsets")]), true);
+    assert_eq!(told(&response), [(Some("__consumer_offsets"), ErrorCode::None, 4)]);
+    assert!(response.topics[0].is_internal);
+    let image = node.node().image();
+    let resource = metadata::image::ConfigResource::topic("__consumer_offsets");
+    assert_eq!(image.configs.value(&resource, "cleanup.policy"), Some("compact"));
+}
+
+#[test]
+fn topics_are_found_by_id_from_version_12_on() {
+    let node = TestNode::start("metadata-ids");
+    let mut client = node.client();
+    let id = create(&mut client, vec![topic("t", 1)]).topics[0].topic_id;
+    let unknown = Uuid::from_bytes([9; 16]);
+    for version in 12..=13 {
+        let response = ask(&mut client, version, Some(vec![by_id(id), by_id(unknown), by_id(id)]), true);
+        let mut answers = told(&response);
+        answers.sort_by_key(|(name, ..)| *name);
+        assert_eq!(answers, [(None, ErrorCode::UnknownTopicId, 0), (Some("t"), ErrorCode::None, 1)]);
+    }
+    for version in 10..=11 {
+        let response = ask(&mut client, version, Some(vec![by_id(id)]), true);
+        assert_eq!(told(&response), [(Some(""), ErrorCode::InvalidRequest, 0)], "v{version}");
+    }
+}
