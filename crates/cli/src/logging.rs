@@ -138,7 +138,10 @@ mod tests {
         levels.set("root", Some("WARN")).expect("it can be changed");
         levels.set("broker::conn", Some("TRACE")).expect("it can be changed");
         levels.set("wire", Some("FATAL")).expect("it can be changed");
-        assert_eq!((of("root"), of("broker"), of("broker::conn")), (Some("WARN"), Some("WARN"), Some("TRACE")));
+        assert_eq!(
+            (of("root"), of("broker"), of("broker::conn")),
+            (Some("WARN"), Some("WARN"), Some("TRACE"))
+        );
         assert_eq!((of("storage"), of("wire")), (Some("DEBUG"), Some("FATAL")));
         levels.set("broker::conn", None).expect("it can be taken back");
         assert_eq!(of("broker::conn"), None);
@@ -148,6 +151,8 @@ mod tests {
     fn only_what_is_in_this_program_is_a_logger() {
         let (levels, _layer) = levels("info");
         assert!(levels.exists("root") && levels.exists("broker") && levels.exists("storage::log"));
-        assert!(!levels.exists("kafka.server.KafkaApis") && !levels.exists("broker,info") && !levels.exists(""));
+        assert!(
+            !levels.exists("kafka.server.KafkaApis") && !levels.exists("broker,info") && !levels.exists("")
+        );
     }
 }

@@ -113,12 +113,12 @@ where
     altered
 }
 
-/// The result of each resource that the controller need not see.
-fn judge(
+/// Judges what is this broker's own matter.
+pub(super) fn judge(
     node: &Node,
     resources: &[ResourceConfigs],
-    validate_only: bool,
-) -> Vec<Option<Result<(), Refusal>>> {
+    alter_loggers: impl Fn(&[ConfigChange]) -> Result<(), Refusal>,
+) -> Vec<Judgement> {
     let mut counts: BTreeMap<(i8, &str), usize> = BTreeMap::new();
     for resource in resources {
         *counts.entry((resource.kind, resource.name.as_str())).or_default() += 1;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use broker::log_levels::LogControl;
 use broker::{Running, World};
 use clap::Args;
 use host::signal::StopSignals;
@@ -39,7 +40,7 @@ pub struct Start {
 }
 
 pub fn run(start: &Start) -> ExitCode {
-    logging::init(start.log_format);
+    let log_control = logging::init(start.log_format);
     let options = match options(start) {
         Ok(options) => options,
         Err(problem) => {
@@ -62,7 +63,7 @@ pub fn run(start: &Start) -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let ended = runtime.block_on(serve(options));
+    let ended = runtime.block_on(serve(options, log_control));
     // Connections that wait for their clients must not hold up the end.
     runtime.shutdown_background();
     match ended {
@@ -94,7 +95,7 @@ fn options(start: &Start) -> Result<NodeOptions, String> {
     resolve(&sources).map(NodeOptions::new).map_err(|error| error.to_string())
 }
 
-async fn serve(options: NodeOptions) -> Result<(), String> {
+async fn serve(options: NodeOptions, log_control: Arc<dyn LogControl>) -> Result<(), String> {
     let files =
         host::limits::raise_file_limit().map_err(|error| format!("the limit of open files: {error}"))?;
     let mut signals =
@@ -107,6 +108,7 @@ async fn serve(options: NodeOptions) -> Result<(), String> {
         entropy: Arc::new(RealEntropy),
     };
     let running = broker::start(options, world).await.map_err(|error| error.to_string())?;
+    running.node.log_levels().offer(log_control);
     banner(&running, files);
     let signal = signals.next().await;
     info!(signal, "stopping; a second signal stops at once");
