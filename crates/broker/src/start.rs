@@ -94,8 +94,9 @@ pub async fn start(options: NodeOptions, world: World) -> Result<Running, StartE
     let node = Arc::new(assemble(options, &config, world, dirs, cluster_id, controller, &listening));
     bootstrap_if_new(&node).await?;
     node.reread_options(&node.image());
-    register(&node).await?;
+    // Before the node registers: that changes leader epochs, and a log that is opened by a change counts as sound.
     open_partitions(&node, clean)?;
+    register(&node).await?;
     for (listener, name) in listeners {
         let acceptor = Acceptor { listener, name };
         tokio::spawn(acceptor.run(Arc::clone(&node)));
