@@ -10,8 +10,13 @@ use std::time::Duration;
 use kernel::{ErrorCode, Instant, Uuid};
 use parking_lot::Mutex;
 
+use crate::hosted::Named;
+
 /// A session that was not used for this long may have to make room for a new one.
 const EVICTABLE_AFTER: Duration = Duration::from_secs(120);
+
+/// The most partitions of one session; who names more gets none.
+const PARTITIONS_MAX: usize = 100_000;
 
 /// The request's session id where it has none.
 pub const NO_SESSION: i32 = 0;
@@ -31,6 +36,15 @@ pub struct FetchKey {
 pub enum TopicKey {
     Id(Uuid),
     Name(Arc<str>),
+}
+
+impl TopicKey {
+    pub fn named(&self) -> Named<'_> {
+        match self {
+            Self::Id(id) => Named::Id(*id),
+            Self::Name(name) => Named::Name(name),
+        }
+    }
 }
 
 /// What is asked of a partition.
@@ -137,7 +151,12 @@ pub enum FetchContext {
     /// Every partition is answered, and a session begins if there is room.
     Full(Vec<(FetchKey, Wanted)>),
     /// Only news is answered.
-    Incremental { session_id: i32, partitions: Vec<(FetchKey, Wanted)> },
+    Incremental {
+        session_id: i32,
+        /// The epoch that the session has as long as no other request uses it.
+        epoch: i32,
+        partitions: Vec<(FetchKey, Wanted)>,
+    },
 }
 
 impl FetchContext {
@@ -208,6 +227,10 @@ impl FetchSessions {
         for key in &request.forgotten {
             session.forget(key);
         }
+        if session.partitions.len() > PARTITIONS_MAX {
+            sessions.remove(&request.session_id);
+            return Err(ErrorCode::FetchSessionIdNotFound);
+        }
         if session.partitions.is_empty() {
             sessions.remove(&request.session_id);
             return Ok(FetchContext::Sessionless(Vec::new()));
@@ -216,7 +239,7 @@ impl FetchSessions {
         session.last_used = now;
         let partitions =
             session.partitions.values().map(|cached| (cached.key.clone(), cached.wanted)).collect();
-        Ok(FetchContext::Incremental { session_id: request.session_id, partitions })
+        Ok(FetchContext::Incremental { session_id: request.session_id, epoch: session.epoch, partitions })
     }
 
     /// Takes note of the answers, in their order: the session id to answer with, and which of them are part of the
@@ -227,14 +250,18 @@ impl FetchSessions {
         context: &FetchContext,
         answers: &[(FetchKey, News)],
         new_id: i32,
-    ) -> (i32, Vec<bool>) {
+    ) -> Result<(i32, Vec<bool>), ErrorCode> {
         let everything = || vec![true; answers.len()];
-        match context {
+        Ok(match context {
             FetchContext::Sessionless(_) => (NO_SESSION, everything()),
             FetchContext::Full(partitions) => (self.create(now, partitions, answers, new_id), everything()),
-            FetchContext::Incremental { session_id, .. } => {
+            FetchContext::Incremental { session_id, epoch, .. } => {
                 let mut sessions = self.sessions.lock();
                 match sessions.get_mut(session_id) {
+                    // Another request was begun before this one was answered.
+                    Some(session) if session.epoch != *epoch => {
+                        return Err(ErrorCode::InvalidFetchSessionEpoch);
+                    }
                     Some(session) => {
                         (*session_id, answers.iter().map(|(key, news)| session.note(key, news)).collect())
                     }
@@ -242,22 +269,6 @@ impl FetchSessions {
                     None => (*session_id, everything()),
                 }
             }
-        }
-    }
-
-    /// Whether an answer would be part of an incremental reply, without taking note of it.
-    pub fn is_news(&self, context: &FetchContext, key: &FetchKey, news: &News) -> bool {
-        let FetchContext::Incremental { session_id, .. } = context else { return true };
-        let sessions = self.sessions.lock();
-        let cached = sessions
-            .get(session_id)
-            .and_then(|session| session.places.get(key).and_then(|place| session.partitions.get(place)));
-        cached.is_none_or(|cached| {
-            news.has_records
-                || news.diverging
-                || !news.error.is_none()
-                || cached.high_watermark != news.high_watermark
-                || cached.log_start_offset != news.log_start_offset
         })
     }
 
@@ -270,7 +281,7 @@ impl FetchSessions {
     ) -> i32 {
         let mut sessions = self.sessions.lock();
         let id = id.checked_abs().unwrap_or(1);
-        if partitions.is_empty() || id == NO_SESSION || sessions.contains_key(&id) {
+        if partitions.is_empty() || partitions.len() > PARTITIONS_MAX || id == NO_SESSION || sessions.contains_key(&id) {
             return NO_SESSION;
         }
         if sessions.len() >= self.slots && !evict(&mut sessions, now, partitions.len()) {
@@ -352,10 +363,20 @@ mod tests {
         Instant::from_start(Duration::from_secs(seconds))
     }
 
+    fn finish(
+        sessions: &FetchSessions,
+        now: Instant,
+        context: &FetchContext,
+        answers: &[(FetchKey, News)],
+        new_id: i32,
+    ) -> (i32, Vec<bool>) {
+        sessions.finish(now, context, answers, new_id).expect("nobody else used the session")
+    }
+
     fn started(sessions: &FetchSessions, now: Instant, id: i32) -> i32 {
         let asked = vec![(key(0), wanted(5)), (key(1), wanted(6))];
         let context = sessions.begin(now, request(0, 0, asked)).expect("a full fetch is always served");
-        sessions.finish(now, &context, &[(key(0), news(10)), (key(1), news(10))], id).0
+        finish(sessions, now, &context, &[(key(0), news(10)), (key(1), news(10))], id).0
     }
 
     #[test]
@@ -366,7 +387,18 @@ mod tests {
         let context = sessions.begin(at(1), request(77, 1, vec![(key(1), wanted(9))])).expect("known");
         assert_eq!(context.partitions(), &[(key(0), wanted(5)), (key(1), wanted(9))]);
         let answers = [(key(0), news(10)), (key(1), news(11))];
-        assert_eq!(sessions.finish(at(1), &context, &answers, 0), (77, vec![false, true]));
+        assert_eq!(finish(&sessions, at(1), &context, &answers, 0), (77, vec![false, true]));
+    }
+
+    #[test]
+    fn a_request_that_was_overtaken_is_refused() {
+        let sessions = FetchSessions::new(10);
+        started(&sessions, at(0), 7);
+        let parked = sessions.begin(at(1), request(7, 1, vec![])).expect("known");
+        let next = sessions.begin(at(1), request(7, 2, vec![])).expect("known");
+        let answers = [(key(0), news(11))];
+        assert_eq!(sessions.finish(at(2), &parked, &answers, 0), Err(ErrorCode::InvalidFetchSessionEpoch));
+        assert_eq!(sessions.finish(at(2), &next, &answers, 0), Ok((7, vec![true])));
     }
 
     #[test]
@@ -375,9 +407,9 @@ mod tests {
         started(&sessions, at(0), 7);
         let failed = News { error: ErrorCode::NotLeaderOrFollower, ..news(10) };
         let context = sessions.begin(at(1), request(7, 1, vec![])).expect("known");
-        assert_eq!(sessions.finish(at(1), &context, &[(key(0), failed)], 0).1, vec![true]);
+        assert_eq!(finish(&sessions, at(1), &context, &[(key(0), failed)], 0).1, vec![true]);
         let context = sessions.begin(at(1), request(7, 2, vec![])).expect("known");
-        assert_eq!(sessions.finish(at(1), &context, &[(key(0), news(10))], 0).1, vec![true]);
+        assert_eq!(finish(&sessions, at(1), &context, &[(key(0), news(10))], 0).1, vec![true]);
     }
 
     #[test]
@@ -386,7 +418,7 @@ mod tests {
         started(&sessions, at(0), 7);
         let context = sessions.begin(at(1), request(7, 1, vec![])).expect("known");
         let records = News { has_records: true, ..news(10) };
-        sessions.finish(at(1), &context, &[(key(0), records)], 0);
+        finish(&sessions, at(1), &context, &[(key(0), records)], 0);
         let context = sessions.begin(at(1), request(7, 2, vec![])).expect("known");
         let order: Vec<i32> = context.partitions().iter().map(|(key, _)| key.partition).collect();
         assert_eq!(order, vec![1, 0]);

@@ -1,11 +1,12 @@
 //! The partitions that this node holds, by topic name and by topic id.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use kernel::Uuid;
+use kernel::{ErrorCode, Uuid};
 use parking_lot::RwLock;
 
+use crate::node::Node;
 use crate::partition::Partition;
 
 /// One topic's partitions on this node.
@@ -34,6 +35,8 @@ pub struct Hosted {
 
 #[derive(Default)]
 struct Topics {
+    /// Partitions whose log could not be opened.
+    offline: HashSet<(Uuid, i32)>,
     by_name: HashMap<Arc<str>, Arc<HostedTopic>>,
     by_id: HashMap<Uuid, Arc<HostedTopic>>,
 }
@@ -60,6 +63,7 @@ impl Hosted {
 
     pub fn add(&self, partition: Arc<Partition>) {
         let mut topics = self.topics.write();
+        topics.offline.remove(&(partition.topic_id, partition.index));
         let topic = match topics.by_id.get(&partition.topic_id) {
             Some(topic) => Arc::clone(topic),
             None => {
@@ -76,9 +80,20 @@ impl Hosted {
         topic.partitions.write().insert(partition.index, partition);
     }
 
+    /// Notes that the log of a partition could not be opened.
+    pub fn add_offline(&self, topic_id: Uuid, index: i32) {
+        self.topics.write().offline.insert((topic_id, index));
+    }
+
+    /// Whether the log of a partition could not be opened.
+    pub fn is_offline(&self, topic_id: Uuid, index: i32) -> bool {
+        self.topics.read().offline.contains(&(topic_id, index))
+    }
+
     /// Takes a partition out, and its topic with the last one.
     pub fn remove(&self, topic_id: Uuid, index: i32) -> Option<Arc<Partition>> {
         let mut topics = self.topics.write();
+        topics.offline.remove(&(topic_id, index));
         let topic = topics.by_id.get(&topic_id).cloned()?;
         let removed = topic.partitions.write().remove(&index);
         if topic.partitions.read().is_empty() {
@@ -89,5 +104,38 @@ impl Hosted {
             }
         }
         removed
+    }
+}
+
+/// How a client names a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named<'a> {
+    Name(&'a str),
+    Id(Uuid),
+}
+
+impl Node {
+    /// The partition that a client asks for, or what to tell the client.
+    pub fn find(&self, topic: Named<'_>, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+        let hosted = match topic {
+            Named::Name(name) => self.hosted.by_name(name),
+            Named::Id(id) => self.hosted.by_id(id),
+        };
+        hosted.and_then(|topic| topic.partition(index)).ok_or_else(|| self.why_missing(topic, index))
+    }
+
+    fn why_missing(&self, topic: Named<'_>, index: i32) -> ErrorCode {
+        let image = self.image();
+        let (known, unknown) = match topic {
+            Named::Name(name) => (image.topic(name), ErrorCode::UnknownTopicOrPartition),
+            Named::Id(id) => (image.topic_by_id(id), ErrorCode::UnknownTopicId),
+        };
+        match known {
+            None => unknown,
+            Some(topic) if topic.partition(index).is_none() => ErrorCode::UnknownTopicOrPartition,
+            Some(topic) if self.hosted.is_offline(topic.id, index) => ErrorCode::KafkaStorageError,
+            // It is led elsewhere, or not yet opened here.
+            Some(_) => ErrorCode::NotLeaderOrFollower,
+        }
     }
 }

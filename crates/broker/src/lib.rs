@@ -18,6 +18,7 @@ pub mod fetch_session;
 mod flush;
 pub mod groups;
 pub mod hosted;
+mod leader_hint;
 pub mod log_levels;
 pub mod memory;
 pub mod node;

@@ -20,7 +20,8 @@ impl Waiter {
         Arc::new(Self::default())
     }
 
-    /// Resolves when a partition that this was added to has moved, even if that was before the call.
+    /// Resolves when a partition that this was added to has moved since the last time, even if that was before the
+    /// call.
     pub async fn moved(&self) {
         self.moved.notified().await;
     }
@@ -41,7 +42,7 @@ struct List {
 }
 
 impl Waiters {
-    /// Lets `waiter` know of the next move. It has to be added again after that.
+    /// Lets `waiter` know of every move, as long as it lives.
     pub fn add(&self, waiter: &Arc<Waiter>) {
         let mut list = self.list.lock();
         if list.waiters.len() >= list.prune_at.max(PRUNE_MIN) {
@@ -57,15 +58,14 @@ impl Waiters {
         if !self.any.load(Ordering::SeqCst) {
             return;
         }
-        let woken = {
-            let mut list = self.list.lock();
-            self.any.store(false, Ordering::SeqCst);
-            std::mem::take(&mut list.waiters)
-        };
-        for waiter in woken.iter().filter_map(Weak::upgrade) {
+        let mut list = self.list.lock();
+        list.waiters.retain(|waiter| {
+            let Some(waiter) = waiter.upgrade() else { return false };
             // A permit is kept for a waiter that is not waiting yet.
             waiter.moved.notify_one();
-        }
+            true
+        });
+        self.any.store(!list.waiters.is_empty(), Ordering::SeqCst);
     }
 }
 
@@ -80,6 +80,21 @@ mod tests {
         waiters.add(&waiter);
         waiters.wake();
         waiter.moved().await;
+    }
+
+    #[tokio::test]
+    async fn a_poll_hears_of_every_move_until_it_ends() {
+        let waiters = Waiters::default();
+        let waiter = Waiter::new();
+        waiters.add(&waiter);
+        for _ in 0..3 {
+            waiters.wake();
+            waiter.moved().await;
+        }
+        drop(waiter);
+        waiters.wake();
+        assert!(waiters.list.lock().waiters.is_empty());
+        assert!(!waiters.any.load(Ordering::SeqCst), "appends need not look again");
     }
 
     #[test]

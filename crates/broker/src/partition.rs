@@ -1,12 +1,13 @@
 //! One partition that this node leads: its log, what of it may be read, and who waits for it.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use kernel::port::{Clock, Disk, Submission};
-use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Uuid};
+use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Timestamp, Uuid};
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use storage::{AppendError, AppendInfo, FlushWork, Log, Origin};
+use storage::{AppendError, AppendInfo, EpochEnd, FlushWork, Log, Origin, StorageError};
 use tokio::sync::oneshot;
 use tracing::error;
 use wire::batch::validate::{ProduceRules, Validated};
@@ -18,12 +19,15 @@ use crate::parked::Waiters;
 ///
 /// *Invariant:* `high_watermark` never passes what is durable where the topic asks for a sync before the acknowledgement,
 /// and never goes back except when the log is truncated.
+/// *Invariant:* nothing is appended once `ended` is set, which happens under the lock of the log.
 pub struct Partition {
     pub topic: Arc<str>,
     pub topic_id: Uuid,
     pub index: i32,
     leader_epoch: AtomicI32,
     log: Mutex<Log>,
+    /// What clients are told since the partition is not served here any more.
+    ended: OnceLock<ErrorCode>,
     high_watermark: AtomicI64,
     rules: RwLock<Arc<ProduceRules>>,
     flush: Mutex<Flush>,
@@ -57,6 +61,7 @@ impl Partition {
             leader_epoch: AtomicI32::new(leader_epoch.0),
             high_watermark: AtomicI64::new(log.end_offset().get()),
             log: Mutex::new(log),
+            ended: OnceLock::new(),
             rules: RwLock::new(rules),
             flush: Mutex::default(),
             waiters: Waiters::default(),
@@ -68,6 +73,37 @@ impl Partition {
     /// The log. Held only for calls that do not wait.
     pub fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock()
+    }
+
+    /// The log for a client's request, or what to tell the client if it is not served any more.
+    pub fn serving(&self) -> Result<MutexGuard<'_, Log>, ErrorCode> {
+        let log = self.log.lock();
+        match self.ended.get() {
+            Some(code) => Err(*code),
+            None if log.offline().is_some() => Err(ErrorCode::KafkaStorageError),
+            None => Ok(log),
+        }
+    }
+
+    /// Ends the partition because its topic is deleted. Returns the folder to remove later.
+    pub fn delete(&self, id: [u8; 16]) -> Result<PathBuf, StorageError> {
+        let mut log = self.log.lock();
+        let _ = self.ended.set(ErrorCode::UnknownTopicOrPartition);
+        let renamed = log.delete(id);
+        drop(log);
+        self.waiters.wake();
+        renamed
+    }
+
+    /// Ends the partition because the node stops, with everything durable. Syncs.
+    pub fn close(&self, now: Timestamp) -> Result<(), StorageError> {
+        let mut log = self.log.lock();
+        // Clients then ask who leads, find nobody, and come back once this node does.
+        let _ = self.ended.set(ErrorCode::NotLeaderOrFollower);
+        let closed = log.close(now).map(|_| ());
+        drop(log);
+        self.waiters.wake();
+        closed
     }
 
     pub fn leader_epoch(&self) -> LeaderEpoch {
@@ -106,14 +142,43 @@ impl Partition {
         }
     }
 
-    /// Appends one batch.
+    /// Where the largest epoch up to `epoch` ends. The leader's own epoch begins where its log ends until it appends
+    /// something, which the log does not know.
+    pub fn epoch_end(&self, log: &Log, epoch: LeaderEpoch) -> Option<EpochEnd> {
+        let own = self.leader_epoch();
+        let end = log.end_offset();
+        if epoch >= own || epoch.0 < 0 {
+            return (epoch == own).then_some(EpochEnd { epoch, end });
+        }
+        log.epoch_end(epoch).or_else(|| {
+            let latest = log.latest_epoch().filter(|latest| *latest < epoch);
+            Some(EpochEnd { epoch: latest.unwrap_or(epoch), end })
+        })
+    }
+
+    /// Appends one batch. Whoever is told to wait must call [`Partition::when_durable`] before it waits for anything,
+    /// or the batch stays unseen.
     pub fn append(&self, now: Now, batch: Validated, origin: Origin) -> Result<Appended, AppendError> {
         let mut log = self.log.lock();
-        let info = log.append(now.wall, &[batch], self.leader_epoch(), origin)?;
+        if let Some(code) = self.ended.get() {
+            let message = format!("{} is not served any more", self.name());
+            return Err(AppendError::Rejected { code: *code, message });
+        }
+        let info = match log.append(now.wall, &[batch], self.leader_epoch(), origin) {
+            Ok(info) => info,
+            Err(error) => {
+                if log.offline().is_some() {
+                    // Whoever waits for more learns that nothing will come.
+                    self.waiters.wake();
+                }
+                return Err(error);
+            }
+        };
         let end = log.end_offset();
         let wait_for = if info.duplicate {
-            // The records may have arrived a moment ago and not be durable yet.
-            (self.high_watermark() < info.last_offset + 1).then_some(info.last_offset + 1)
+            // The records may have arrived a moment ago, or before a crash, and not be durable yet.
+            let end = info.last_offset + 1;
+            (info.flush_due || self.high_watermark() < end).then_some(end)
         } else if info.flush_due {
             Some(end)
         } else if self.high_watermark() < info.base_offset {
@@ -136,8 +201,11 @@ impl Partition {
         self.begin_sync();
     }
 
-    /// Waits until everything before `end` is durable.
-    pub async fn durable(self: &Arc<Self>, end: Offset) -> Result<(), ErrorCode> {
+    /// Begins to make everything before `end` durable; the result is when it is.
+    pub fn durable(
+        self: &Arc<Self>,
+        end: Offset,
+    ) -> impl Future<Output = Result<(), ErrorCode>> + Send + use<> {
         let (tell, told) = oneshot::channel();
         self.when_durable(
             end,
@@ -146,7 +214,7 @@ impl Partition {
                 let _ = tell.send(result);
             }),
         );
-        told.await.unwrap_or(Err(ErrorCode::KafkaStorageError))
+        async move { told.await.unwrap_or(Err(ErrorCode::KafkaStorageError)) }
     }
 
     fn begin_sync(self: &Arc<Self>) {
@@ -204,8 +272,9 @@ impl Partition {
         let (durable, told) = self.flush.lock().ended(result.is_ok());
         if let Some(durable) = durable {
             self.high_watermark.fetch_max(durable.get(), Ordering::AcqRel);
-            self.waiters.wake();
         }
+        // Also if it failed: whoever waits for more learns that nothing will come.
+        self.waiters.wake();
         for (done, outcome) in told {
             done(outcome);
         }

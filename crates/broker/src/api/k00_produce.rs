@@ -3,60 +3,76 @@
 //! 5 log start offset · 7 zstd · 8 errors of single records · 9 flexible · 10 leader hints (KIP-951) · 12 partitions are
 //! added to a transaction implicitly (KIP-890) · 13 topic ids (KIP-516)
 
+use std::pin::Pin;
 use std::sync::Arc;
 
-use kernel::{ErrorCode, Offset, ProducerId};
-use storage::{AppendError, Origin};
+use kernel::{ErrorCode, Offset};
+use storage::{AppendError, Origin, StorageError};
 use wire::batch::validate::{ProduceReject, ProduceRules, validate_produce};
 use wire::messages::produce_request::{ProduceRequestView, TopicProduceDataView};
 use wire::messages::produce_response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
+    TopicProduceResponse,
 };
 
-use crate::hosted::HostedTopic;
+use crate::hosted::Named;
 use crate::node::Node;
-use crate::partition::Partition;
-use crate::request::{Handled, Reply, Request};
+use crate::partition::{Appended, Partition};
+use crate::request::{Handled, Refusal, Reply, Request};
 
 /// The first version that knows zstd.
 const ZSTD_FROM: i16 = 7;
+const LEADER_HINTS_FROM: i16 = 10;
+const TOPIC_IDS_FROM: i16 = 13;
 
-/// Where the acknowledgement of one partition has to wait.
+/// An acknowledgement that has to wait.
 struct Unsettled {
     topic: usize,
     partition: usize,
-    log: Arc<Partition>,
-    end: Offset,
+    settled: Pin<Box<dyn Future<Output = Result<(), ErrorCode>> + Send>>,
 }
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let produce = ProduceRequestView::decode(request.body(), request.version)?;
+    let acks = produce.acks;
     let mut unsettled = Vec::new();
     let mut response = ProduceResponse::default();
     for data in produce.topic_data {
         let topic = response.responses.len();
-        let answered = append_topic(&node, &request, produce.acks, &data, &mut |partition, log, end| {
-            unsettled.push(Unsettled { topic, partition, log, end });
+        let answered = append_topic(&node, &request, acks, &data, &mut |partition, log, end| {
+            // Begun for all of them before the first is waited for: the client may hang up any time.
+            let settled = Box::pin(log.durable(end));
+            unsettled.push(Unsettled { topic, partition, settled });
         });
         response.responses.push(answered);
     }
+    if acks == 0 {
+        return unanswered(&response);
+    }
     for waiting in unsettled {
-        let Err(code) = waiting.log.durable(waiting.end).await else { continue };
+        let Err(code) = waiting.settled.await else { continue };
         let partition = response.responses.get_mut(waiting.topic);
         if let Some(answer) = partition.and_then(|topic| topic.partition_responses.get_mut(waiting.partition))
         {
             *answer = refused(answer.index, code);
         }
     }
-    if produce.acks == 0 {
-        return if response.responses.iter().flat_map(|t| &t.partition_responses).all(|p| p.error_code == 0) {
-            Ok(Reply::Silent)
-        } else {
-            // Without a reply, an end of the connection is the only way to tell the client that its view is stale.
-            Err(crate::request::Refusal::Unacceptable("a produce request with acks=0 failed".into()))
-        };
+    if request.version >= LEADER_HINTS_FROM {
+        hint(&node, &request, &mut response);
     }
     request.reply(&response)
+}
+
+fn unanswered(response: &ProduceResponse) -> Handled {
+    let mut answers = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    match answers.find(|answer| answer.error_code != 0) {
+        None => Ok(Reply::Silent),
+        // Without a reply, an end of the connection is the only way to tell the client that its view is stale.
+        Some(failed) => {
+            let code = ErrorCode::from_code(failed.error_code).unwrap_or(ErrorCode::UnknownServerError);
+            Err(Refusal::Unacceptable(format!("it wants no answer (acks=0) and failed with {code}")))
+        }
+    }
 }
 
 fn append_topic(
@@ -66,25 +82,31 @@ fn append_topic(
     data: &TopicProduceDataView<'_>,
     wait: &mut dyn FnMut(usize, Arc<Partition>, Offset),
 ) -> TopicProduceResponse {
-    let by_id = request.version >= 13;
-    let topic = if by_id { node.hosted.by_id(data.topic_id) } else { node.hosted.by_name(data.name) };
-    let unknown = if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
+    let by_id = request.version >= TOPIC_IDS_FROM;
+    let topic = if by_id { Named::Id(data.topic_id) } else { Named::Name(data.name) };
     let mut answer = TopicProduceResponse {
         name: data.name.to_owned(),
         topic_id: data.topic_id,
         partition_responses: Vec::with_capacity(data.partition_data.len().min(1024)),
     };
     for part in data.partition_data {
-        let appended = match &topic {
-            None => Err(Failure::from(unknown)),
-            Some(topic) => append(node, request, acks, topic, part.index, part.records),
-        };
+        let found = node.find(topic, part.index);
+        let appended = found.map_err(Failure::from).and_then(|partition| {
+            let appended = append(node, request, acks, &partition, part.records)?;
+            Ok((partition, appended))
+        });
         let answered = match appended {
-            Ok((partition, answered, end)) => {
-                if let Some(end) = end {
+            Ok((partition, Appended { info, wait_for })) => {
+                if let Some(end) = wait_for {
                     wait(answer.partition_responses.len(), partition, end);
                 }
-                answered
+                PartitionProduceResponse {
+                    index: part.index,
+                    base_offset: info.base_offset.get(),
+                    log_append_time_ms: info.log_append_time.millis(),
+                    log_start_offset: info.log_start.get(),
+                    ..PartitionProduceResponse::default()
+                }
             }
             Err(failure) => failure.answer(part.index),
         };
@@ -93,44 +115,53 @@ fn append_topic(
     answer
 }
 
-type Settled = (Arc<Partition>, PartitionProduceResponse, Option<Offset>);
-
 fn append(
     node: &Arc<Node>,
     request: &Request,
     acks: i16,
-    topic: &HostedTopic,
-    index: i32,
+    partition: &Arc<Partition>,
     records: Option<&[u8]>,
-) -> Result<Settled, Failure> {
+) -> Result<Appended, Failure> {
     if !(-1..=1).contains(&acks) {
         return Err(ErrorCode::InvalidRequiredAcks.into());
     }
-    if node.is_internal(&topic.name) && request.client_id() != ADMIN_CLIENT {
+    if node.is_internal(&partition.topic) && request.client_id() != ADMIN_CLIENT {
         return Err(ErrorCode::InvalidTopicException.into());
     }
-    let partition = topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let now = node.now();
     let rules = partition.rules();
     let rules = ProduceRules { zstd_allowed: request.version >= ZSTD_FROM, ..*rules };
     let records = request.bytes_of(records.unwrap_or_default());
-    let batch = validate_produce(&records, &rules, now.wall)?;
-    let header = *batch.header();
-    if header.is_transactional() {
+    let failed = |failure: Failure| failure.with_log_start(partition);
+    let batch = validate_produce(&records, &rules, now.wall).map_err(|reject| failed(reject.into()))?;
+    if batch.header().is_transactional() {
         // No transaction can be open: InitProducerId refuses transactional ids.
-        return Err(ErrorCode::InvalidTxnState.into());
+        return Err(failed(ErrorCode::InvalidTxnState.into()));
     }
-    let appended = partition.append(now, batch, Origin::Client)?;
-    let info = appended.info;
-    let answer = PartitionProduceResponse {
-        index,
-        base_offset: info.base_offset.get(),
-        log_append_time_ms: info.log_append_time.millis(),
-        log_start_offset: info.log_start.get(),
-        ..PartitionProduceResponse::default()
-    };
-    debug_assert!(header.producer_id() == ProducerId::NONE || header.base_sequence() >= 0, "validated");
-    Ok((partition, answer, appended.wait_for))
+    partition.append(now, batch, Origin::Client).map_err(|error| failed(Failure::of_append(error, partition)))
+}
+
+/// Says who leads, to a client that was wrong about it.
+fn hint(node: &Node, request: &Request, response: &mut ProduceResponse) {
+    let by_id = request.version >= TOPIC_IDS_FROM;
+    for topic in &mut response.responses {
+        let named = if by_id { Named::Id(topic.topic_id) } else { Named::Name(&topic.name) };
+        let not_leader = ErrorCode::NotLeaderOrFollower.code();
+        for answer in topic.partition_responses.iter_mut().filter(|answer| answer.error_code == not_leader) {
+            let hint = node.leader_hint(&request.peer, named, answer.index);
+            answer.current_leader =
+                LeaderIdAndEpoch { leader_id: hint.leader_id, leader_epoch: hint.leader_epoch };
+            let told = response.node_endpoints.iter().any(|endpoint| endpoint.node_id == hint.leader_id);
+            if let Some(endpoint) = hint.endpoint.filter(|_| !told) {
+                response.node_endpoints.push(NodeEndpoint {
+                    node_id: hint.leader_id,
+                    host: endpoint.host,
+                    port: endpoint.port,
+                    rack: endpoint.rack,
+                });
+            }
+        }
+    }
 }
 
 /// The client id with which Kafka's own tools may write to internal topics.
@@ -140,7 +171,10 @@ const ADMIN_CLIENT: &str = "__admin_client";
 struct Failure {
     code: ErrorCode,
     record_errors: Vec<BatchIndexAndErrorMessage>,
+    /// Given only where single records are at fault, as Kafka does.
     message: Option<String>,
+    /// -1 unless the records themselves are at fault.
+    log_start: i64,
 }
 
 impl Failure {
@@ -148,8 +182,39 @@ impl Failure {
         PartitionProduceResponse {
             record_errors: self.record_errors,
             error_message: self.message,
+            log_start_offset: self.log_start,
             ..refused(index, self.code)
         }
+    }
+
+    /// A producer that is out of step may learn from the log's start that what it knows of was deleted.
+    fn with_log_start(self, partition: &Partition) -> Self {
+        let plain = matches!(
+            self.code,
+            ErrorCode::UnknownTopicOrPartition
+                | ErrorCode::UnknownTopicId
+                | ErrorCode::NotLeaderOrFollower
+                | ErrorCode::MessageTooLarge
+                | ErrorCode::RecordListTooLarge
+                | ErrorCode::CorruptMessage
+                | ErrorCode::KafkaStorageError
+        );
+        let log_start = if plain { -1 } else { partition.log().start_offset().get() };
+        Self { log_start, ..self }
+    }
+
+    fn of_append(error: AppendError, partition: &Partition) -> Self {
+        match &error {
+            AppendError::Rejected { code, message } => {
+                tracing::debug!(partition = %partition.name(), %code, %message, "records are refused");
+            }
+            // It was said when it went offline.
+            AppendError::Storage(StorageError::Offline { .. }) => {}
+            AppendError::Storage(problem) => {
+                tracing::error!(partition = %partition.name(), %problem, "an append failed");
+            }
+        }
+        error.code().into()
     }
 }
 
@@ -166,30 +231,19 @@ fn refused(index: i32, code: ErrorCode) -> PartitionProduceResponse {
 
 impl From<ErrorCode> for Failure {
     fn from(code: ErrorCode) -> Self {
-        Self { code, record_errors: Vec::new(), message: None }
+        Self { code, record_errors: Vec::new(), message: None, log_start: -1 }
     }
 }
 
 impl From<ProduceReject> for Failure {
     fn from(reject: ProduceReject) -> Self {
+        tracing::debug!(%reject, "records are refused");
         let record_errors = reject.record_errors.iter().map(|error| BatchIndexAndErrorMessage {
             batch_index: error.batch_index,
             batch_index_error_message: Some(error.message()),
         });
-        Self { code: reject.code, record_errors: record_errors.collect(), message: Some(reject.message) }
-    }
-}
-
-impl From<AppendError> for Failure {
-    fn from(error: AppendError) -> Self {
-        match error {
-            AppendError::Rejected { code, message } => {
-                Self { code, record_errors: Vec::new(), message: Some(message) }
-            }
-            AppendError::Storage(error) => {
-                tracing::error!(%error, "an append failed");
-                error.code().into()
-            }
-        }
+        let record_errors: Vec<_> = record_errors.collect();
+        let message = (!record_errors.is_empty()).then_some(reject.message);
+        Self { record_errors, message, ..reject.code.into() }
     }
 }

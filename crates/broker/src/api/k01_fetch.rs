@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use wire::messages::fetch_request::FetchRequestView;
 use wire::messages::fetch_response::{
     AbortedTransaction, EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
-    PartitionData,
+    NodeEndpoint, PartitionData,
 };
 use wire::{Records, SpanRef};
 
@@ -22,18 +22,28 @@ use crate::fetch_session::{FetchContext, FetchKey, News, SessionRequest, TopicKe
 use crate::node::Node;
 use crate::parked::Waiter;
 use crate::partition::Partition;
-use crate::request::{Handled, Request};
+use crate::request::{Handled, Refusal, Request};
 
 const READ_COMMITTED: i8 = 1;
 const SESSIONS_FROM: i16 = 7;
 const TOPIC_IDS_FROM: i16 = 13;
+const REPLICA_STATE_FROM: i16 = 15;
+const LEADER_HINTS_FROM: i16 = 16;
+/// The last version whose clients may not know KAFKA_STORAGE_ERROR.
+const NO_STORAGE_ERROR_UPTO: i16 = 5;
+
+/// The most partitions that one fetch may name. Each takes a few hundred bytes until it is answered.
+const PARTITIONS_MAX: usize = 200_000;
 
 /// What a fetch asks for as a whole.
 struct Fetch {
+    version: i16,
     max_wait: Duration,
-    min_bytes: usize,
+    min_bytes: u64,
     max_bytes: usize,
     read_committed: bool,
+    /// The node that replicates with this request, if it is not a consumer's.
+    follower: bool,
 }
 
 /// What was found for one partition.
@@ -44,9 +54,13 @@ struct Found {
 }
 
 impl Found {
+    fn error(&self) -> ErrorCode {
+        ErrorCode::from_code(self.data.error_code).unwrap_or(ErrorCode::UnknownServerError)
+    }
+
     fn news(&self) -> News {
         News {
-            error: ErrorCode::from_code(self.data.error_code).unwrap_or(ErrorCode::UnknownServerError),
+            error: self.error(),
             has_records: self.span.is_some(),
             high_watermark: self.data.high_watermark,
             log_start_offset: self.data.log_start_offset,
@@ -60,30 +74,48 @@ impl Found {
 struct Attempt {
     found: Vec<Found>,
     bytes: usize,
+    /// Bytes that count for `min_bytes`: also those that did not fit.
+    available: u64,
     /// Something must be told at once: an error or a divergence.
     urgent: bool,
+}
+
+impl Attempt {
+    fn is_enough(&self, fetch: &Fetch) -> bool {
+        self.urgent || self.available >= fetch.min_bytes || self.found.is_empty()
+    }
 }
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let (fetch, session) = {
         let asked = FetchRequestView::decode(request.body(), request.version)?;
-        (read_fetch(&node, &asked), read_session(&asked, request.version))
+        let partitions: usize = asked.topics.iter().map(|topic| topic.partitions.len()).sum();
+        if partitions > PARTITIONS_MAX {
+            return Err(Refusal::Unacceptable(format!("it names {partitions} partitions")));
+        }
+        (read_fetch(&node, &asked, request.version), read_session(&asked, request.version))
     };
     let context = match node.fetch_sessions.begin(node.now().mono, session) {
         Ok(context) => context,
         Err(code) => return request.reply(&FetchResponse { error_code: code.code(), ..Default::default() }),
     };
     let attempt = poll(&node, &fetch, &context).await;
-    answer(&node, &request, &context, attempt)
+    answer(&node, &request, &fetch, &context, attempt)
 }
 
-fn read_fetch(node: &Node, asked: &FetchRequestView<'_>) -> Fetch {
+fn read_fetch(node: &Node, asked: &FetchRequestView<'_>, version: i16) -> Fetch {
     let at_most = node.config().fetch.max_bytes;
+    let max_bytes = usize::try_from(asked.max_bytes).unwrap_or(0).min(at_most);
+    let replica =
+        if version >= REPLICA_STATE_FROM { asked.replica_state.replica_id } else { asked.replica_id };
     Fetch {
+        version,
         max_wait: Duration::from_millis(u64::try_from(asked.max_wait_ms).unwrap_or(0)),
-        min_bytes: usize::try_from(asked.min_bytes).unwrap_or(0),
-        max_bytes: usize::try_from(asked.max_bytes).unwrap_or(0).min(at_most),
+        // More than may be given cannot be waited for.
+        min_bytes: u64::try_from(asked.min_bytes).unwrap_or(0).min(max_bytes as u64),
+        max_bytes,
         read_committed: asked.isolation_level == READ_COMMITTED,
+        follower: replica >= 0,
     }
 }
 
@@ -117,119 +149,112 @@ fn read_session(asked: &FetchRequestView<'_>, version: i16) -> SessionRequest {
 
 /// Reads until there is enough, something urgent, or no time left.
 async fn poll(node: &Arc<Node>, fetch: &Fetch, context: &FetchContext) -> Attempt {
+    let attempt = read_all(node, fetch, context);
+    if attempt.is_enough(fetch) || fetch.max_wait.is_zero() {
+        return attempt;
+    }
+    // What was found keeps files open: it is looked for again once it is time to answer.
+    drop(attempt);
     let deadline = Instant::now() + fetch.max_wait;
     let waiter = Waiter::new();
-    let mut stopping = node.stopping();
-    loop {
-        let mut attempt = read_all(node, fetch, context);
-        let done = attempt.urgent
-            || attempt.bytes >= fetch.min_bytes
-            || context.partitions().is_empty()
-            || fetch.max_wait.is_zero();
-        if done || Instant::now() >= deadline {
-            return attempt;
-        }
-        // Registered first and read again after, so that no append in between is missed.
-        watch(node, context, &waiter);
-        attempt = read_all(node, fetch, context);
-        if attempt.urgent || attempt.bytes >= fetch.min_bytes {
-            return attempt;
-        }
-        tokio::select! {
-            biased;
-            () = stopping.wait() => return attempt,
-            moved = timeout_at(deadline, waiter.moved()) => {
-                if moved.is_err() {
-                    return read_all(node, fetch, context);
-                }
-            }
+    // Registered first and read again after, so that no append in between is missed.
+    for (key, _) in context.partitions() {
+        if let Ok(partition) = node.find(key.topic.named(), key.partition) {
+            partition.waiters().add(&waiter);
         }
     }
-}
-
-fn watch(node: &Node, context: &FetchContext, waiter: &Arc<Waiter>) {
-    for (key, _) in context.partitions() {
-        if let Ok((_, partition)) = find(node, key) {
-            partition.waiters().add(waiter);
+    loop {
+        let attempt = read_all(node, fetch, context);
+        if attempt.is_enough(fetch) || Instant::now() >= deadline {
+            return attempt;
         }
+        drop(attempt);
+        // Nothing follows from who was first: either way it is read again.
+        let _ = timeout_at(deadline, waiter.moved()).await;
     }
 }
 
 fn read_all(node: &Node, fetch: &Fetch, context: &FetchContext) -> Attempt {
     let mut attempt = Attempt::default();
     for (key, wanted) in context.partitions() {
-        let left = fetch.max_bytes.saturating_sub(attempt.bytes);
-        let found = read_one(node, fetch, key, wanted, left, attempt.bytes == 0);
+        let bounds = Bounds { left: fetch.max_bytes.saturating_sub(attempt.bytes), first: attempt.bytes == 0 };
+        let (found, available) = read_one(node, fetch, key, wanted, bounds);
         attempt.bytes += found.span.as_ref().map_or(0, |span| span.len);
+        attempt.available = attempt.available.saturating_add(available);
         attempt.urgent |= found.data.error_code != 0 || found.data.diverging_epoch.epoch >= 0;
         attempt.found.push(found);
     }
     attempt
 }
 
-fn find(node: &Node, key: &FetchKey) -> Result<(Arc<str>, Arc<Partition>), ErrorCode> {
-    let (topic, unknown) = match &key.topic {
-        TopicKey::Id(id) => (node.hosted.by_id(*id), ErrorCode::UnknownTopicId),
-        TopicKey::Name(name) => (node.hosted.by_name(name), ErrorCode::UnknownTopicOrPartition),
-    };
-    let topic = topic.ok_or(unknown)?;
-    let partition = topic.partition(key.partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    Ok((Arc::clone(&topic.name), partition))
+/// What of the answer is left for a partition.
+#[derive(Clone, Copy)]
+struct Bounds {
+    left: usize,
+    /// Nothing was found yet: one batch is given however large it is.
+    first: bool,
 }
 
-fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, left: usize, first: bool) -> Found {
-    let mut data = PartitionData {
+fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds: Bounds) -> (Found, u64) {
+    let nothing = || PartitionData {
         partition_index: key.partition,
         high_watermark: -1,
         last_stable_offset: -1,
         log_start_offset: -1,
+        aborted_transactions: None,
         // Some clients take null records for a broken reply.
         records: Records::Bytes(bytes::Bytes::new()),
         ..PartitionData::default()
     };
-    let span = match find(node, key) {
-        Ok((_, partition)) => read_partition(&partition, fetch, wanted, left, first, &mut data),
-        Err(code) => Err(code),
-    };
-    let span = match span {
-        Ok(span) => span,
-        Err(code) => {
-            data.error_code = code.code();
-            None
+    let mut data = nothing();
+    let read = node.find(key.topic.named(), key.partition).and_then(|partition| {
+        if fetch.follower {
+            // No other node has a replica.
+            let knows_epoch = wanted.current_leader_epoch >= 0;
+            let code = ErrorCode::NotLeaderOrFollower;
+            return Err(if knows_epoch { ErrorCode::UnknownLeaderEpoch } else { code });
         }
-    };
-    Found { key: key.clone(), data, span }
+        read_partition(&partition, fetch, wanted, bounds, &mut data)
+    });
+    match read {
+        Ok((span, available)) => (Found { key: key.clone(), data, span }, available),
+        Err(code) => {
+            let old = fetch.version <= NO_STORAGE_ERROR_UPTO && code == ErrorCode::KafkaStorageError;
+            let code = if old { ErrorCode::NotLeaderOrFollower } else { code };
+            let data = PartitionData { error_code: code.code(), ..nothing() };
+            (Found { key: key.clone(), data, span: None }, 0)
+        }
+    }
 }
+
+/// Where the records are, and how many bytes count as available.
+type Read = (Option<FileSpan>, u64);
 
 fn read_partition(
     partition: &Partition,
     fetch: &Fetch,
     wanted: &Wanted,
-    left: usize,
-    first: bool,
+    bounds: Bounds,
     data: &mut PartitionData,
-) -> Result<Option<FileSpan>, ErrorCode> {
-    if let Err(code) = partition.check_epoch(wanted.current_leader_epoch) {
-        data.current_leader =
-            LeaderIdAndEpoch { leader_epoch: partition.leader_epoch().0, ..data.current_leader };
-        return Err(code);
-    }
+) -> Result<Read, ErrorCode> {
+    partition.check_epoch(wanted.current_leader_epoch)?;
+    let mut log = partition.serving()?;
+    // Read under the log's lock: what is before it is in the log.
     let high_watermark = partition.high_watermark();
-    let mut log = partition.log();
     let stable = log.last_stable_offset(high_watermark);
     data.high_watermark = high_watermark.get();
     data.last_stable_offset = stable.get();
     data.log_start_offset = log.start_offset().get();
     data.aborted_transactions = fetch.read_committed.then(Vec::new);
-    if let Some(diverging) = divergence(&log, wanted)? {
+    if let Some(diverging) = divergence(partition, &log, wanted)? {
         data.diverging_epoch = diverging;
-        return Ok(None);
+        return Ok((None, 0));
     }
     let upper = if fetch.read_committed { stable } else { high_watermark };
-    let max_bytes = left.min(usize::try_from(wanted.max_bytes).unwrap_or(0));
-    let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
+    let most = usize::try_from(wanted.max_bytes).unwrap_or(0);
+    let max_bytes = u32::try_from(bounds.left.min(most)).unwrap_or(u32::MAX);
     let from = Offset(wanted.fetch_offset);
-    let read = log.read(from, max_bytes, upper, first).map_err(|error| read_error(&error))?;
+    let read = log.read(from, max_bytes, upper, bounds.first).map_err(|error| read_error(&error))?;
     if fetch.read_committed && !read.is_empty() {
         let aborted = log.aborted_txns(from, read.upper).map_err(|error| error.code())?;
         let listed = aborted.iter().map(|txn| AbortedTransaction {
@@ -238,17 +263,31 @@ fn read_partition(
         });
         data.aborted_transactions = Some(listed.collect());
     }
-    Ok(read.span.map(|span| FileSpan { file: span.file, position: span.position, len: span.len as usize }))
+    // A client that asked for much does not wait because a segment ends here, or a batch did not fit.
+    let available = match read.available {
+        u64::MAX => u64::MAX,
+        bytes => bytes.min(most as u64).max(u64::from(read.len())),
+    };
+    let span =
+        read.span.map(|span| FileSpan { file: span.file, position: span.position, len: span.len as usize });
+    Ok((span, available))
 }
 
 /// Whether the client's last fetched epoch ends earlier here than the client has read (KIP-595).
-fn divergence(log: &storage::Log, wanted: &Wanted) -> Result<Option<EpochEndOffset>, ErrorCode> {
+fn divergence(
+    partition: &Partition,
+    log: &storage::Log,
+    wanted: &Wanted,
+) -> Result<Option<EpochEndOffset>, ErrorCode> {
     if wanted.last_fetched_epoch < 0 {
         return Ok(None);
     }
-    let Some(end) = log.epoch_end(kernel::LeaderEpoch(wanted.last_fetched_epoch)) else {
+    let Some(end) = partition.epoch_end(log, kernel::LeaderEpoch(wanted.last_fetched_epoch)) else {
         return Err(ErrorCode::OffsetOutOfRange);
     };
+    if wanted.fetch_offset < log.start_offset().get() {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
     let diverges = end.epoch.0 < wanted.last_fetched_epoch || end.end.get() < wanted.fetch_offset;
     Ok(diverges.then(|| EpochEndOffset { epoch: end.epoch.0, end_offset: end.end.get() }))
 }
@@ -263,10 +302,19 @@ fn read_error(error: &ReadError) -> ErrorCode {
     }
 }
 
-fn answer(node: &Node, request: &Request, context: &FetchContext, attempt: Attempt) -> Handled {
+fn answer(
+    node: &Node,
+    request: &Request,
+    fetch: &Fetch,
+    context: &FetchContext,
+    attempt: Attempt,
+) -> Handled {
     let now = node.now().mono;
     let news: Vec<_> = attempt.found.iter().map(|found| (found.key.clone(), found.news())).collect();
-    let (session_id, told) = node.fetch_sessions.finish(now, context, &news, node.random_id());
+    let (session_id, told) = match node.fetch_sessions.finish(now, context, &news, node.random_id()) {
+        Ok(told) => told,
+        Err(code) => return request.reply(&FetchResponse { error_code: code.code(), ..Default::default() }),
+    };
     let mut spans = Vec::new();
     let mut response = FetchResponse { session_id, ..FetchResponse::default() };
     for (mut found, _) in attempt.found.into_iter().zip(told).filter(|(_, told)| *told) {
@@ -276,9 +324,27 @@ fn answer(node: &Node, request: &Request, context: &FetchContext, attempt: Attem
                 Records::Span(SpanRef { index, len: u32::try_from(span.len).unwrap_or(u32::MAX) });
             spans.push(span);
         }
+        if fetch.version >= LEADER_HINTS_FROM {
+            hint(node, request, &mut found, &mut response.node_endpoints);
+        }
         push(&mut response.responses, found);
     }
     request.reply_with_spans(&response, &spans)
+}
+
+/// Says who leads, to a client that was wrong about it.
+fn hint(node: &Node, request: &Request, found: &mut Found, endpoints: &mut Vec<NodeEndpoint>) {
+    if !matches!(found.error(), ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+        return;
+    }
+    let hint = node.leader_hint(&request.peer, found.key.topic.named(), found.key.partition);
+    found.data.current_leader =
+        LeaderIdAndEpoch { leader_id: hint.leader_id, leader_epoch: hint.leader_epoch };
+    let told = endpoints.iter().any(|endpoint| endpoint.node_id == hint.leader_id);
+    if let Some(endpoint) = hint.endpoint.filter(|_| !told) {
+        let (node_id, host, port, rack) = (hint.leader_id, endpoint.host, endpoint.port, endpoint.rack);
+        endpoints.push(NodeEndpoint { node_id, host, port, rack });
+    }
 }
 
 /// Partitions of one topic that follow each other go into one entry.

@@ -35,6 +35,9 @@ pub struct ReadInfo {
     pub span: Option<Span>,
     /// Offsets in the span are before this one: the bound for [`Log::aborted_txns`].
     pub upper: Offset,
+    /// How many bytes there are to read from there on, below the upper bound, whether given or not. All the batches in
+    /// segments after the first count as [`u64::MAX`]: that they are many is all that matters.
+    pub available: u64,
 }
 
 impl ReadInfo {
@@ -65,7 +68,7 @@ impl Log {
             return Err(ReadError::OutOfRange { offset: from, start, end });
         }
         let upper = upper.0.min(self.end);
-        let nothing = ReadInfo { span: None, upper: from };
+        let nothing = ReadInfo { span: None, upper: from, available: 0 };
         if from.0 >= upper {
             if from.0 == self.end
                 && let Some(active) = self.segments.last()
@@ -78,7 +81,7 @@ impl Log {
         let mut index = self.segment_of(from.0);
         while index < self.segments.len() {
             if let Some(start) = self.locate(index, from.0)? {
-                return Ok(self.span(index, start, max_bytes, upper, min_one)?.unwrap_or(nothing));
+                return Ok(self.span(index, start, from.0, max_bytes, upper, min_one)?.unwrap_or(nothing));
             }
             // The rest of the segment was cleaned away.
             index += 1;
@@ -104,6 +107,7 @@ impl Log {
         &mut self,
         index: usize,
         start: u64,
+        from: i64,
         max_bytes: u32,
         upper: i64,
         min_one: bool,
@@ -122,13 +126,16 @@ impl Log {
         if limit <= start {
             return Ok(None);
         }
+        let available = if segment_end < upper { u64::MAX } else { limit - start };
         let mut end = limit;
         if limit - start > u64::from(max_bytes) {
             let boundary = segment.boundary(at, start, start + u64::from(max_bytes))?;
             (end, next) = (boundary.position, boundary.next_offset);
             if end <= start {
                 let first = if min_one { segment.batch_at(at, start)? } else { None };
-                let Some(first) = first else { return Ok(None) };
+                let Some(first) = first else {
+                    return Ok(Some(ReadInfo { span: None, upper: Offset(from), available }));
+                };
                 (end, next) = (first.end(), Some(first.header.next_offset().0));
             }
         }
@@ -140,7 +147,7 @@ impl Log {
             return Err(StorageError::corrupt(&segment.path(at), start, "a batch is larger than any can be"));
         };
         let upper = Offset(next.unwrap_or(upper).min(upper));
-        Ok(Some(ReadInfo { span: Some(Span { file, position: start, len }), upper }))
+        Ok(Some(ReadInfo { span: Some(Span { file, position: start, len }), upper, available }))
     }
 
     /// Transactions that were aborted and overlap the offsets from `from` up to `upper`, by the offset of their marker.
