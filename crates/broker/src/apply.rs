@@ -87,6 +87,7 @@ impl Node {
                 }
             }
             Err(problem) => {
+                self.hosted.add_offline(replica.topic_id, replica.index);
                 error!(topic = %replica.topic, partition = replica.index, %problem, "the partition is offline");
             }
         }
@@ -107,25 +108,46 @@ impl Node {
         let path: PathBuf = dir.map(|dir| dir.dir.path().to_owned()).unwrap_or_default();
         let now = self.now().wall;
         let disk = Arc::clone(&self.disk);
-        let (log, report) = Log::open(disk, &path, partition, Some(replica.topic_id), config, params, now)?;
+        let flush_messages = config.flush_messages;
+        let (mut log, report) =
+            Log::open(disk, &path, partition, Some(replica.topic_id), config, params, now)?;
         if report.is_notable() {
             info!(partition = %folder, ?report, "log recovered");
+        }
+        let unsynced = log.end_offset().get().saturating_sub(log.recovery_point().get());
+        if unsynced >= flush_messages.max(1) {
+            // All that is there is given to readers, and then it must stay.
+            log.flush(now)?;
         }
         Ok(log)
     }
 
     fn remove(&self, replica: &LocalReplica) {
-        let Some(partition) = self.hosted.remove(replica.topic_id, replica.index) else { return };
+        let Some(partition) = self.hosted.remove(replica.topic_id, replica.index) else {
+            return self.remove_unopened(replica);
+        };
         if *replica.topic == *OFFSETS_TOPIC {
             self.groups.resign(replica.index);
         }
         let delay = partition.log().config().file_delete_delay_ms;
-        let renamed = partition.log().delete(*self.random_uuid().as_bytes());
-        partition.waiters().wake();
-        match renamed {
+        match partition.delete(*self.random_uuid().as_bytes()) {
             Ok(path) => self.remove_later(path, Duration::from_millis(u64::try_from(delay).unwrap_or(0))),
             Err(problem) => {
                 warn!(partition = %partition.name(), %problem, "the files of a deleted partition remain")
+            }
+        }
+    }
+
+    /// A partition whose log could not be opened leaves its name to the next topic of that name.
+    fn remove_unopened(&self, replica: &LocalReplica) {
+        let partition = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
+        let folder = partition.to_string();
+        for dir in self.dirs.iter().filter(|dir| self.disk.exists(&dir.dir.path().join(&folder))) {
+            match dir.dir.set_aside(&partition, *self.random_uuid().as_bytes()) {
+                Ok(path) => {
+                    warn!(path = %path.display(), "a damaged partition was deleted; its files are kept")
+                }
+                Err(problem) => warn!(%partition, %problem, "the files of a deleted partition remain"),
             }
         }
     }

@@ -56,6 +56,8 @@ struct Writer {
     snapshot_after: u64,
     /// The log may hold what was answered as failed: only a restart tells.
     failed: bool,
+    /// The node stops: nothing is decided here any more.
+    closed: bool,
 }
 
 /// What a decision may use beside the image.
@@ -110,7 +112,7 @@ impl Controller {
         image = replay_log(&mut log, image, start)?;
         let epoch = LeaderEpoch(image.provenance.epoch.0.max(log.latest_epoch().map_or(0, |e| e.0)).max(1));
         info!(offset = %image.provenance.offset, topics = image.topics.len(), "metadata loaded");
-        let writer = Writer { log, epoch, since_snapshot: 0, snapshot_after, failed: false };
+        let writer = Writer { log, epoch, since_snapshot: 0, snapshot_after, failed: false, closed: false };
         let writer = Arc::new(Mutex::new(writer));
         Ok(Self { writer, image: RwLock::new(Arc::new(image)), disk, clock })
     }
@@ -128,6 +130,9 @@ impl Controller {
         let writer = Arc::clone(&self.writer).lock_owned().await;
         if writer.failed {
             return Err(ErrorCode::KafkaStorageError);
+        }
+        if writer.closed {
+            return Err(ErrorCode::NotController);
         }
         let base = self.image();
         let deciding = Deciding { now: self.clock.now(), next_offset: writer.log.end_offset() };
@@ -212,9 +217,10 @@ impl Controller {
         }
     }
 
-    /// Makes everything durable at a clean end.
+    /// Makes everything durable at a clean end. A change that has begun is made; no other is begun.
     pub async fn close(&self) -> Result<(), MetadataError> {
         let mut writer = self.writer.lock().await;
+        writer.closed = true;
         writer.log.close(self.clock.now().wall)?;
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kernel::port::Disk;
 use kernel::{Offset, TopicPartition, Uuid};
+use parking_lot::Mutex;
 use storage::{LogDir, MetaProperties, StorageError};
 
 use crate::partition::Partition;
@@ -18,6 +19,8 @@ pub struct Dir {
 /// All log directories of this node.
 pub struct Dirs {
     dirs: Vec<Dir>,
+    /// Held while checkpoints are gathered and written, so that no older one replaces a newer one.
+    writing: Mutex<()>,
 }
 
 /// Why a log directory cannot be used.
@@ -82,7 +85,7 @@ impl Dirs {
         if dirs.is_empty() {
             return Err(DirError::None);
         }
-        Ok((Self { dirs }, cluster_id))
+        Ok((Self { dirs, writing: Mutex::new(()) }, cluster_id))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Dir> {
@@ -101,6 +104,7 @@ impl Dirs {
 
     /// Writes the checkpoints of every directory.
     pub fn write_checkpoints(&self, partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
+        let _writing = self.writing.lock();
         for dir in &self.dirs {
             let (mut recovery, mut starts, mut watermarks) = (Vec::new(), Vec::new(), Vec::new());
             for partition in partitions {
@@ -119,6 +123,28 @@ impl Dirs {
             dir.dir.write_recovery_points(&recovery)?;
             dir.dir.write_log_starts(&starts)?;
             dir.dir.write_high_watermarks(&watermarks)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the starts of logs durable in the directories that have one of `raised`.
+    pub fn keep_log_starts(
+        &self,
+        partitions: &[Arc<Partition>],
+        raised: &[Arc<Partition>],
+    ) -> Result<(), StorageError> {
+        let _writing = self.writing.lock();
+        for dir in &self.dirs {
+            let path = Some(dir.dir.path());
+            if !raised.iter().any(|partition| partition.log().dir().parent() == path) {
+                continue;
+            }
+            let starts = partitions.iter().filter_map(|partition| {
+                let log = partition.log();
+                let raised = log.start_offset() > Offset::ZERO && log.dir().parent() == path;
+                raised.then(|| (log.partition().clone(), log.start_offset()))
+            });
+            dir.dir.write_log_starts(&starts.collect::<Vec<_>>())?;
         }
         Ok(())
     }

@@ -281,7 +281,11 @@ impl FetchSessions {
     ) -> i32 {
         let mut sessions = self.sessions.lock();
         let id = id.checked_abs().unwrap_or(1);
-        if partitions.is_empty() || partitions.len() > PARTITIONS_MAX || id == NO_SESSION || sessions.contains_key(&id) {
+        if partitions.is_empty()
+            || partitions.len() > PARTITIONS_MAX
+            || id == NO_SESSION
+            || sessions.contains_key(&id)
+        {
             return NO_SESSION;
         }
         if sessions.len() >= self.slots && !evict(&mut sessions, now, partitions.len()) {

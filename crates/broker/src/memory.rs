@@ -60,6 +60,15 @@ impl Charge {
         self.bytes > 0
     }
 
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The most that can be charged.
+    pub fn limit(&self) -> usize {
+        self.budget.limit
+    }
+
     /// Charges `bytes` more, after waiting for others to give some back if need be.
     pub async fn grow(&mut self, bytes: usize) {
         loop {

@@ -17,11 +17,11 @@ use metadata::image::{Endpoint, Image};
 use parking_lot::RwLock;
 use storage::OpenParams;
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::background;
 use crate::conn::{Acceptor, Connections};
-use crate::controller::{Controller, MetadataError};
+use crate::controller::{Controller, METADATA_TOPIC, MetadataError};
 use crate::dirs::{DirError, Dirs};
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
@@ -261,7 +261,7 @@ fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<(), StartError> {
         for (partition, offset) in dir.dir.log_starts()? {
             known.entry(partition).or_default().1 = Some(offset);
         }
-        remove_leftovers(node, dir)?;
+        tidy(node, &image, dir)?;
     }
     let offsets = image.topic(crate::groups::OFFSETS_TOPIC).map_or(0, |topic| topic.partitions.len());
     node.groups.set_partitions(i32::try_from(offsets).unwrap_or(i32::MAX));
@@ -289,15 +289,28 @@ fn local_replicas(image: &Image, node: NodeId) -> Vec<LocalReplica> {
     replicas.collect()
 }
 
-fn remove_leftovers(node: &Node, dir: &crate::dirs::Dir) -> Result<(), StartError> {
-    for path in dir.dir.scan()?.deleted {
+/// Removes what deleted partitions left, and sets aside folders that the metadata does not give to this node: a topic of
+/// the same name could not be created as long as they are in its way.
+fn tidy(node: &Node, image: &Image, dir: &crate::dirs::Dir) -> Result<(), StartError> {
+    let scan = dir.dir.scan()?;
+    for path in scan.deleted {
         let shown = path.display().to_string();
         let done = move |result: std::io::Result<()>| {
             if let Err(error) = result {
-                tracing::warn!(path = %shown, %error, "the files of a deleted partition remain");
+                warn!(path = %shown, %error, "the files of a deleted partition remain");
             }
         };
         node.disk.submit(kernel::port::Submission::Remove(path), Box::new(done));
+    }
+    for found in scan.partitions.iter().filter(|found| *found.partition.topic != *METADATA_TOPIC) {
+        let topic = image.topic(&found.partition.topic);
+        let known = topic.filter(|topic| found.topic_id.is_none_or(|id| id == topic.id));
+        let assigned = known.and_then(|topic| topic.partition(found.partition.partition));
+        if !assigned.is_some_and(|partition| partition.has_replica(node.id)) {
+            let path = dir.dir.set_aside(&found.partition, *node.random_uuid().as_bytes())?;
+            warn!(partition = %found.partition, path = %path.display(),
+                "the metadata does not know these files; they are kept under another name");
+        }
     }
     Ok(())
 }
@@ -308,17 +321,21 @@ impl Running {
         let node = self.node;
         node.stop.stop();
         let now = node.now().wall;
+        // First, as a change of the metadata may open further logs.
+        let metadata = node.controller.close().await;
         let partitions = node.hosted.partitions();
         let mut whole = true;
         for partition in &partitions {
-            if let Err(error) = partition.log().close(now) {
+            if let Err(error) = partition.close(now) {
                 tracing::error!(partition = %partition.name(), %error, "the log could not be closed");
                 whole = false;
             }
+            // Each may take a while; others have work, too.
+            tokio::task::yield_now().await;
         }
         node.dirs.write_checkpoints(&partitions)?;
-        node.controller.close().await?;
         let epoch = node.image().broker(node.id).map_or(-1, |broker| broker.epoch);
+        metadata?;
         if whole {
             for dir in node.dirs.iter() {
                 dir.dir.write_clean_shutdown(epoch)?;

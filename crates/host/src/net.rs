@@ -108,7 +108,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts one connection and sets it up for small replies.
 pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
+    // Fails only if the peer is gone already, which the first read tells as well.
+    let _ = stream.set_nodelay(true);
     Ok((stream, canonical(peer)))
 }
 

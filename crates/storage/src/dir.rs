@@ -142,6 +142,15 @@ impl LogDir {
         Ok(scan)
     }
 
+    /// Sets a partition's folder aside under a name that is not used, and keeps its files. Returns the new path.
+    pub fn set_aside(&self, partition: &TopicPartition, id: [u8; 16]) -> Result<PathBuf> {
+        let from = self.path.join(partition.to_string());
+        let to = self.path.join(names::stray_folder(partition, id));
+        self.disk.rename(&from, &to).map_err(|error| StorageError::io("rename", &from, error))?;
+        self.sync()?;
+        Ok(to)
+    }
+
     /// Whether the node stopped cleanly, and with which broker epoch. The mark is taken away, so that it cannot be
     /// found again after a crash; this must come before any log is changed. Syncs.
     pub fn take_clean_shutdown(&self) -> Result<Option<i64>> {
@@ -178,8 +187,10 @@ impl LogDir {
         self.read_offsets(LOG_STARTS)
     }
 
+    /// Durable when it returns, as DeleteRecords is acknowledged after it. Syncs.
     pub fn write_log_starts(&self, offsets: &Offsets) -> Result<()> {
-        self.write_offsets(LOG_STARTS, offsets)
+        self.write_offsets(LOG_STARTS, offsets)?;
+        self.sync()
     }
 
     pub fn high_watermarks(&self) -> Result<Offsets> {

@@ -79,8 +79,17 @@ fn parse_partition(name: &str) -> Option<TopicPartition> {
 
 /// The folder's name once its partition is deleted. The topic is shortened where the name would get too long.
 pub(crate) fn deleted_folder(partition: &TopicPartition, id: [u8; 16]) -> String {
+    marked_folder(partition, id, "delete")
+}
+
+/// The folder's name once it turned out that the cluster did not assign the partition to this node.
+pub(crate) fn stray_folder(partition: &TopicPartition, id: [u8; 16]) -> String {
+    marked_folder(partition, id, "stray")
+}
+
+fn marked_folder(partition: &TopicPartition, id: [u8; 16], mark: &str) -> String {
     let id = format!("{:032x}", u128::from_be_bytes(id));
-    let suffix = format!("-{}.{id}-delete", partition.partition);
+    let suffix = format!("-{}.{id}-{mark}", partition.partition);
     let room = MAX_NAME.saturating_sub(suffix.len());
     let topic = partition.topic.get(..room).unwrap_or(&partition.topic);
     format!("{topic}{suffix}")
@@ -96,6 +105,7 @@ mod tests {
         assert_eq!(parse_folder("a-b.c-7"), FolderName::Partition(partition()));
         assert_eq!(parse_folder("x-delete-0"), FolderName::Partition(TopicPartition::new("x-delete", 0)));
         assert_eq!(parse_folder(&deleted_folder(&partition(), [7; 16])), FolderName::Deleted);
+        assert_eq!(parse_folder(&stray_folder(&partition(), [7; 16])), FolderName::Stray(partition()));
         assert_eq!(parse_folder("a-b.c-7.0f-future"), FolderName::Future(partition()));
         assert_eq!(parse_folder("a-b.c-7.0f-stray"), FolderName::Stray(partition()));
         for other in ["lost+found", "a", "-1", "a-", "a-x", "a-99999999999", "a-delete", "a b-1"] {

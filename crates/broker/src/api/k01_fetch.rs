@@ -177,7 +177,8 @@ async fn poll(node: &Arc<Node>, fetch: &Fetch, context: &FetchContext) -> Attemp
 fn read_all(node: &Node, fetch: &Fetch, context: &FetchContext) -> Attempt {
     let mut attempt = Attempt::default();
     for (key, wanted) in context.partitions() {
-        let bounds = Bounds { left: fetch.max_bytes.saturating_sub(attempt.bytes), first: attempt.bytes == 0 };
+        let bounds =
+            Bounds { left: fetch.max_bytes.saturating_sub(attempt.bytes), first: attempt.bytes == 0 };
         let (found, available) = read_one(node, fetch, key, wanted, bounds);
         attempt.bytes += found.span.as_ref().map_or(0, |span| span.len);
         attempt.available = attempt.available.saturating_add(available);

@@ -14,26 +14,40 @@ use wire::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 
+use crate::hosted::Named;
 use crate::node::Node;
 use crate::partition::Partition;
 use crate::request::{Handled, Request};
 
 const READ_COMMITTED: i8 = 1;
+/// The `replica_id` of a consumer.
+const CONSUMER: i32 = -1;
+
+/// Up to where the asker may see.
+#[derive(Clone, Copy)]
+enum Sight {
+    Committed,
+    Replicated,
+    /// Nodes and debugging tools see everything.
+    All,
+}
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = ListOffsetsRequestView::decode(request.body(), request.version)?;
-    let read_committed = asked.isolation_level == READ_COMMITTED;
+    let sight = match (asked.replica_id, asked.isolation_level) {
+        (CONSUMER, READ_COMMITTED) => Sight::Committed,
+        (CONSUMER, _) => Sight::Replicated,
+        _ => Sight::All,
+    };
     let duplicates = duplicates(&asked);
     let topics = asked.topics.iter().map(|topic| {
-        let hosted = node.hosted.by_name(topic.name);
         let partitions = topic.partitions.iter().map(|wanted| {
             let found = if duplicates.contains(&(topic.name, wanted.partition_index)) {
                 Err(ErrorCode::InvalidRequest)
             } else {
-                let partition = hosted.as_ref().and_then(|hosted| hosted.partition(wanted.partition_index));
                 query(&wanted, request.version).and_then(|query| {
-                    let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
-                    find(&partition, &wanted, query, read_committed)
+                    let partition = node.find(Named::Name(topic.name), wanted.partition_index)?;
+                    find(&partition, &wanted, query, sight)
                 })
             };
             answer(&wanted, found, request.version)
@@ -71,23 +85,32 @@ fn find(
     partition: &Partition,
     wanted: &ListOffsetsPartition,
     query: OffsetQuery,
-    read_committed: bool,
+    sight: Sight,
 ) -> Result<Option<Found>, ErrorCode> {
     partition.check_epoch(wanted.current_leader_epoch)?;
+    let mut log = partition.serving()?;
     let high_watermark = partition.high_watermark();
-    let mut log = partition.log();
-    let readable = if read_committed { log.last_stable_offset(high_watermark) } else { high_watermark };
+    let readable = match sight {
+        Sight::Committed => log.last_stable_offset(high_watermark),
+        Sight::Replicated => high_watermark,
+        Sight::All => log.end_offset(),
+    };
+    let own = partition.leader_epoch();
     if query == OffsetQuery::Latest {
-        return Ok(Some((readable.get(), -1, partition.leader_epoch().0)));
+        return Ok(Some((readable.get(), -1, own.0)));
     }
     let found = log.list_offset(query).map_err(|problem| {
         tracing::error!(partition = %partition.name(), %problem, "an offset lookup failed");
         problem.code()
     })?;
     let beginning = matches!(query, OffsetQuery::Earliest | OffsetQuery::EarliestLocal);
+    // Where nothing was appended yet, this leader's epoch begins.
+    let fallback =
+        (beginning && log.epochs().is_empty() && log.start_offset() == log.end_offset()).then_some(own);
     let visible = found.filter(|found| beginning || found.offset < readable);
     Ok(visible.map(|found| {
-        (found.offset.get(), found.timestamp.millis(), found.leader_epoch.map_or(-1, |epoch| epoch.0))
+        let epoch = found.leader_epoch.or(fallback).map_or(-1, |epoch| epoch.0);
+        (found.offset.get(), found.timestamp.millis(), epoch)
     }))
 }
 

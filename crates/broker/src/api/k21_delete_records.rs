@@ -10,8 +10,9 @@ use wire::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
 
-use crate::hosted::HostedTopic;
+use crate::hosted::Named;
 use crate::node::Node;
+use crate::partition::Partition;
 use crate::request::{Handled, Request};
 
 /// Stands for everything that is committed.
@@ -20,49 +21,52 @@ const HIGH_WATERMARK: i64 = -1;
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = DeleteRecordsRequestView::decode(request.body(), request.version)?;
     let mut topics = Vec::new();
+    let mut raised = Vec::new();
     for topic in asked.topics {
-        let hosted = node.hosted.by_name(topic.name);
         let partitions = topic.partitions.iter().map(|wanted| {
-            let deleted = match &hosted {
-                None => Err(ErrorCode::UnknownTopicOrPartition),
-                Some(hosted) => delete(&node, hosted, wanted.partition_index, wanted.offset),
-            };
+            let deleted = delete(&node, topic.name, wanted.partition_index, wanted.offset);
+            let low_watermark = deleted.as_ref().map_or(-1, |(_, start)| start.get());
+            let error_code = deleted.as_ref().err().copied().unwrap_or_default().code();
+            raised.extend(deleted.ok().map(|(partition, _)| partition));
             DeleteRecordsPartitionResult {
                 partition_index: wanted.partition_index,
-                low_watermark: deleted.map_or(-1, Offset::get),
-                error_code: deleted.err().unwrap_or_default().code(),
+                low_watermark,
+                error_code,
             }
         });
         let partitions = partitions.collect();
         topics.push(DeleteRecordsTopicResult { name: topic.name.to_owned(), partitions });
     }
-    keep_starts(&node, &mut topics);
+    keep_starts(&node, &raised, &mut topics);
     request.reply(&DeleteRecordsResponse { topics, ..DeleteRecordsResponse::default() })
 }
 
-fn delete(node: &Node, topic: &HostedTopic, index: i32, to: i64) -> Result<Offset, ErrorCode> {
-    if node.is_internal(&topic.name) {
+fn delete(node: &Node, topic: &str, index: i32, to: i64) -> Result<(Arc<Partition>, Offset), ErrorCode> {
+    let partition = node.find(Named::Name(topic), index)?;
+    if node.is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
-    let partition = topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let mut log = partition.serving()?;
     let high_watermark = partition.high_watermark();
-    let mut log = partition.log();
-    if !log.config().cleanup.delete {
+    let cleanup = log.config().cleanup;
+    if cleanup.compact && !cleanup.delete {
         return Err(ErrorCode::PolicyViolation);
     }
     let to = if to == HIGH_WATERMARK { high_watermark } else { Offset(to) };
-    log.delete_records(to, high_watermark).map_err(|error| error.code())
+    let start = log.delete_records(to, high_watermark).map_err(|error| error.code())?;
+    drop(log);
+    Ok((partition, start))
 }
 
 /// A raised start must outlive a crash before it is acknowledged.
-fn keep_starts(node: &Node, topics: &mut [DeleteRecordsTopicResult]) {
-    let mut results = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-    if !results.any(|result| result.error_code == 0) {
+fn keep_starts(node: &Node, raised: &[Arc<Partition>], topics: &mut [DeleteRecordsTopicResult]) {
+    if raised.is_empty() {
         return;
     }
-    if let Err(problem) = node.dirs.write_checkpoints(&node.hosted.partitions()) {
+    if let Err(problem) = node.dirs.keep_log_starts(&node.hosted.partitions(), raised) {
         tracing::error!(%problem, "the start of a log could not be kept");
-        for result in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        let done = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        for result in done.filter(|result| result.error_code == 0) {
             result.error_code = ErrorCode::KafkaStorageError.code();
             result.low_watermark = -1;
         }

@@ -14,8 +14,10 @@ use crate::node::Node;
 use crate::request::{Handled, Request};
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
-    let transactional = InitProducerIdRequestView::decode(request.body(), request.version)?.transactional_id;
-    let refused = match transactional {
+    let asked = InitProducerIdRequestView::decode(request.body(), request.version)?;
+    let refused = match asked.transactional_id {
+        // A producer that recovers knows its id and epoch, any other neither.
+        None if (asked.producer_id == -1) != (asked.producer_epoch == -1) => Some(ErrorCode::InvalidRequest),
         None => None,
         Some("") => Some(ErrorCode::InvalidRequest),
         Some(_) => Some(ErrorCode::UnsupportedVersion),

@@ -9,6 +9,7 @@ use wire::messages::describe_producers_response::{
     DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
 
+use crate::hosted::Named;
 use crate::node::Node;
 use crate::partition::Partition;
 use crate::request::{Handled, Request};
@@ -16,24 +17,21 @@ use crate::request::{Handled, Request};
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = DescribeProducersRequestView::decode(request.body(), request.version)?;
     let topics = asked.topics.iter().map(|topic| {
-        let hosted = node.hosted.by_name(topic.name);
         let illegal = check_topic_name(topic.name).err();
         let partitions = topic.partition_indexes.iter().map(|index| {
             if let Some(refusal) = &illegal {
                 return failed(index, refusal.code, Some(refusal.message.clone()));
             }
-            match hosted.as_ref().and_then(|hosted| hosted.partition(index)) {
-                Some(partition) => describe(&partition),
-                None => failed(index, ErrorCode::UnknownTopicOrPartition, None),
-            }
+            let found = node.find(Named::Name(topic.name), index);
+            found.and_then(|partition| describe(&partition)).unwrap_or_else(|code| failed(index, code, None))
         });
         TopicResponse { name: topic.name.to_owned(), partitions: partitions.collect() }
     });
     request.reply(&DescribeProducersResponse { topics: topics.collect(), ..Default::default() })
 }
 
-fn describe(partition: &Partition) -> PartitionResponse {
-    let log = partition.log();
+fn describe(partition: &Partition) -> Result<PartitionResponse, ErrorCode> {
+    let log = partition.serving()?;
     let active_producers = log.producers().map(|producer| ProducerState {
         producer_id: producer.producer_id.0,
         producer_epoch: i32::from(producer.epoch.0),
@@ -42,12 +40,12 @@ fn describe(partition: &Partition) -> PartitionResponse {
         coordinator_epoch: producer.coordinator_epoch,
         current_txn_start_offset: producer.txn_start.map_or(-1, kernel::Offset::get),
     });
-    PartitionResponse {
+    Ok(PartitionResponse {
         partition_index: partition.index,
         error_code: 0,
         error_message: None,
         active_producers: active_producers.collect(),
-    }
+    })
 }
 
 fn failed(partition_index: i32, code: ErrorCode, error_message: Option<String>) -> PartitionResponse {

@@ -51,6 +51,12 @@ impl Acceptor {
     }
 
     async fn accept_failed(&self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            // The peer was gone before its turn came; the next one must not wait for that.
+            debug!(listener = %self.name, %error, "a connection ended before it was accepted");
+            return;
+        }
         warn!(listener = %self.name, %error, "a connection could not be accepted");
         // Without a free descriptor the next attempt fails as well; others may close theirs meanwhile.
         tokio::time::sleep(EXHAUSTED_PAUSE).await;

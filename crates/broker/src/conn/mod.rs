@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use host::net::Stream;
 use tokio::io::AsyncReadExt;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::dispatch;
 use crate::node::Node;
@@ -41,6 +41,9 @@ const STALL_MAX: Duration = Duration::from_secs(30);
 /// After this long without a byte a connection gives its buffer back.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// The longest time between two looks at a quiet connection, also where it may be idle for ever.
+const LOOK_MAX: Duration = Duration::from_secs(3600);
+
 /// Why a connection ended.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -63,9 +66,12 @@ struct Connection<S> {
     inbox: Inbox,
     pipeline: Pipeline,
     outbox: Outbox,
-    /// Set by a request that must be the last one.
-    closing: Option<String>,
+    /// Nothing more is read: a request under way ends the connection.
+    closing: bool,
+    /// When bytes came or went last.
     last_active: Instant,
+    /// Given back what an active connection holds.
+    resting: bool,
 }
 
 /// Serves one connection until it ends.
@@ -78,8 +84,9 @@ pub(crate) async fn serve<S: Stream>(stream: S, node: Arc<Node>, peer: Arc<Peer>
         inbox,
         pipeline: Pipeline::new(IN_FLIGHT_MAX),
         outbox: Outbox::default(),
-        closing: None,
+        closing: false,
         last_active: Instant::now(),
+        resting: false,
     };
     match connection.run().await {
         Ok(end) | Err(end) => end,
@@ -92,100 +99,112 @@ impl<S: Stream> Connection<S> {
         tokio::pin!(timer);
         let mut stopping = self.node.stopping();
         loop {
-            self.start_requests().await?;
-            self.collect_replies();
+            self.start_requests().await;
+            let refused = self.collect_replies();
             if !self.outbox.is_empty() {
-                match timeout(STALL_MAX, self.outbox.flush(&mut self.stream)).await {
-                    Ok(sent) => sent.map_err(End::Failed)?,
-                    Err(_) => return Err(End::Refused("it does not accept its replies".into())),
-                }
-                // More requests may have room now.
-                continue;
-            }
-            if let Some(reason) = self.closing.take()
-                && self.pipeline.is_empty()
-            {
-                return Err(End::Refused(reason));
-            }
-            let readable = self.closing.is_none() && self.pipeline.has_room();
-            let Self { stream, pipeline, inbox, .. } = self;
-            tokio::select! {
-                biased;
-                () = stopping.wait() => return Ok(End::Stopping),
-                () = poll_fn(|context| pipeline.poll_progress(context)), if !pipeline.is_empty() => {}
-                read = receive(stream, inbox), if readable => {
-                    if read? == 0 {
-                        return Ok(End::Peer);
+                self.send().await?;
+            } else if refused.is_none() {
+                let readable = !self.closing && self.pipeline.has_room();
+                let Self { stream, pipeline, inbox, .. } = self;
+                tokio::select! {
+                    biased;
+                    () = stopping.wait() => return Ok(End::Stopping),
+                    () = poll_fn(|context| pipeline.poll_progress(context)), if !pipeline.is_empty() => {}
+                    read = receive(stream, inbox), if readable => {
+                        if read? == 0 {
+                            return Ok(End::Peer);
+                        }
+                        self.last_active = Instant::now();
+                        if std::mem::take(&mut self.resting) {
+                            timer.as_mut().reset(self.last_active + QUIET);
+                        }
                     }
-                    self.last_active = Instant::now();
+                    () = &mut timer => {
+                        let next = self.look()?;
+                        timer.as_mut().reset(next);
+                    }
                 }
-                () = &mut timer => self.check_idle(timer.as_mut())?,
+            }
+            // More requests may have room now, unless one was the last.
+            if let Some(reason) = refused {
+                return Err(End::Refused(reason));
             }
         }
     }
 
     /// Starts every whole request that has arrived.
-    async fn start_requests(&mut self) -> Result<(), End> {
-        while self.closing.is_none() && self.pipeline.has_room() {
-            let frame = match self.inbox.next_frame() {
-                Ok(Some(frame)) => frame,
+    async fn start_requests(&mut self) {
+        while !self.closing && self.pipeline.has_room() {
+            let pending = match self.inbox.next_frame() {
+                Ok(Some(frame)) => match Request::parse(frame, &self.peer) {
+                    Ok(request) => dispatch::dispatch(&self.node, request),
+                    Err(reason) => self.last(reason),
+                },
                 Ok(None) => break,
-                Err(error) => {
-                    self.closing = Some(error.to_string());
-                    break;
-                }
+                Err(error) => self.last(error.to_string()),
             };
-            match Request::parse(frame, &self.peer) {
-                Ok(request) => {
-                    let pending = dispatch::dispatch(&self.node, request);
-                    let mut pending = Some(pending);
-                    let pipeline = &mut self.pipeline;
-                    poll_fn(|context| {
-                        if let Some(pending) = pending.take() {
-                            pipeline.start(pending, context);
-                        }
-                        Poll::Ready(())
-                    })
-                    .await;
-                }
-                Err(reason) => self.closing = Some(reason),
-            }
+            let mut pending = Some(pending);
+            let pipeline = &mut self.pipeline;
+            let ends = poll_fn(|context| {
+                Poll::Ready(pending.take().is_some_and(|pending| pipeline.start(pending, context)))
+            })
+            .await;
+            self.closing |= ends;
         }
-        Ok(())
     }
 
-    /// Moves the replies that are due into the outbox.
-    fn collect_replies(&mut self) {
+    /// What cannot be a request is the last one: it ends the connection once those before it are answered.
+    fn last(&self, reason: String) -> Pending {
+        Box::pin(std::future::ready(Outcome::Close(reason)))
+    }
+
+    /// Moves the replies that are due into the outbox. Returns why the connection ends after them, if it does.
+    fn collect_replies(&mut self) -> Option<String> {
         while let Some(outcome) = self.pipeline.next_done() {
             match outcome {
                 Outcome::Reply(parts) => self.outbox.push(parts),
                 Outcome::Silent => {}
-                Outcome::Close(reason) => {
-                    self.closing = Some(reason);
-                }
+                Outcome::Close(reason) => return Some(reason),
             }
         }
+        None
     }
 
-    /// Called when the timer fires: closes an idle connection, or gives back what it does not need.
-    fn check_idle(&mut self, mut timer: std::pin::Pin<&mut Sleep>) -> Result<(), End> {
+    async fn send(&mut self) -> Result<(), End> {
+        self.outbox.flush(&mut self.stream, STALL_MAX).await.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => End::Refused("it does not accept its replies".into()),
+            _ => End::Failed(error),
+        })?;
+        self.last_active = Instant::now();
+        Ok(())
+    }
+
+    /// Called when the timer fires: ends a connection that is idle or stalls, or gives back what it does not need.
+    /// Returns when to look again.
+    fn look(&mut self) -> Result<Instant, End> {
         let now = Instant::now();
         let quiet = now.saturating_duration_since(self.last_active);
         let idle_max = self.node.limits().idle_max;
         if self.pipeline.is_empty() && quiet >= idle_max {
             return Err(End::Idle);
         }
-        if self.inbox.holds_charge() && quiet >= STALL_MAX {
+        let stalled = quiet >= STALL_MAX;
+        if stalled && self.closing {
+            return Err(End::Refused("a request was not acceptable, and those before it take long".into()));
+        }
+        // While there is no room for another request it is not the peer who holds things up.
+        if stalled && self.inbox.holds_charge() && self.pipeline.has_room() {
             return Err(End::Refused("it does not send the rest of a request".into()));
         }
-        let next = if quiet >= QUIET {
+        if quiet >= QUIET {
             self.inbox.release();
-            self.last_active + idle_max.min(STALL_MAX)
-        } else {
-            self.last_active + QUIET
-        };
-        timer.as_mut().reset(next.max(now + QUIET));
-        Ok(())
+            self.resting = true;
+        }
+        let stall = (self.closing || self.inbox.holds_charge()).then_some(STALL_MAX);
+        let marks = [Some(QUIET), stall, Some(idle_max.min(LOOK_MAX))];
+        let coming = marks.into_iter().flatten().map(|after| self.last_active + after).filter(|at| *at > now);
+        let waiting = self.closing || !self.pipeline.is_empty();
+        Ok(coming.min().unwrap_or(now + if waiting { STALL_MAX } else { LOOK_MAX }))
     }
 }
 

@@ -45,13 +45,15 @@ impl Pipeline {
         self.slots.is_empty()
     }
 
-    /// Starts a request: runs it as far as it goes without waiting.
-    pub fn start(&mut self, mut request: Pending, context: &mut Context<'_>) {
+    /// Starts a request: runs it as far as it goes without waiting. Returns whether it is known to be the last one.
+    pub fn start(&mut self, mut request: Pending, context: &mut Context<'_>) -> bool {
         let slot = match request.as_mut().poll(context) {
             Poll::Ready(outcome) => Slot::Done(outcome),
             Poll::Pending => Slot::Waiting(request),
         };
+        let last = matches!(slot, Slot::Done(Outcome::Close(_)));
         self.slots.push_back(slot);
+        last
     }
 
     /// The outcome that is due next, if it is known.

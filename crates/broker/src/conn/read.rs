@@ -104,8 +104,11 @@ impl Inbox {
         } else {
             self.last_frame.saturating_add(PREFIX).clamp(READ_MIN, READ_AHEAD_MAX)
         };
-        if missing > 0 && held.saturating_add(step) > UNCHARGED_MAX {
-            self.charge.grow(step).await;
+        let total = held.saturating_add(step);
+        if missing > 0 && total > UNCHARGED_MAX {
+            // What was charged by an attempt that was given up before anything arrived counts.
+            let wanted = total.min(self.charge.limit());
+            self.charge.grow(wanted.saturating_sub(self.charge.bytes())).await;
         }
         self.buffer.reserve(step);
         &mut self.buffer

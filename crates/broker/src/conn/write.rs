@@ -3,14 +3,19 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use host::net::Stream;
 use kernel::port::DiskFile;
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
 /// How many pieces one send takes.
 const SLICES_MAX: usize = 64;
+
+/// How much of a file is sent before the peer's progress is looked at.
+const FILE_STEP: usize = 256 << 10;
 
 /// Part of a file that belongs into a reply.
 #[derive(Clone)]
@@ -35,23 +40,35 @@ pub struct Outbox {
 
 impl Outbox {
     pub fn push(&mut self, parts: impl IntoIterator<Item = Part>) {
-        self.parts.extend(parts);
+        // Empty pieces cannot be told from a socket that takes nothing.
+        self.parts.extend(parts.into_iter().filter(|part| match part {
+            Part::Bytes(bytes) => !bytes.is_empty(),
+            Part::File(span) => span.len > 0,
+        }));
     }
 
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// Sends everything.
-    pub async fn flush<S: Stream>(&mut self, stream: &mut S) -> io::Result<()> {
-        while let Some(front) = self.parts.front() {
-            if let Part::File(span) = front {
-                let span = span.clone();
-                stream.send_file(&*span.file, span.position, span.len).await?;
-                self.parts.pop_front();
-            } else {
-                self.flush_bytes(stream).await?;
-            }
+    /// Sends everything. Fails with [`io::ErrorKind::TimedOut`] if the peer takes nothing for as long as `stall`.
+    pub async fn flush<S: Stream>(&mut self, stream: &mut S, stall: Duration) -> io::Result<()> {
+        while !self.parts.is_empty() {
+            timeout(stall, self.flush_some(stream))
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        }
+        Ok(())
+    }
+
+    async fn flush_some<S: Stream>(&mut self, stream: &mut S) -> io::Result<()> {
+        let Some(Part::File(span)) = self.parts.front_mut() else { return self.flush_bytes(stream).await };
+        let step = span.len.min(FILE_STEP);
+        stream.send_file(&*span.file, span.position, step).await?;
+        span.position += step as u64;
+        span.len -= step;
+        if span.len == 0 {
+            self.parts.pop_front();
         }
         Ok(())
     }
@@ -79,10 +96,6 @@ impl Outbox {
                 break;
             }
             sent -= bytes.len();
-            self.parts.pop_front();
-        }
-        // Empty pieces would stall the next turn.
-        while matches!(self.parts.front(), Some(Part::Bytes(bytes)) if bytes.is_empty()) {
             self.parts.pop_front();
         }
         Ok(())

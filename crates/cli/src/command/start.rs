@@ -112,14 +112,13 @@ async fn serve(options: NodeOptions, log_control: Arc<dyn LogControl>) -> Result
     banner(&running, files);
     let signal = signals.next().await;
     info!(signal, "stopping; a second signal stops at once");
-    tokio::select! {
-        biased;
-        signal = signals.next() => {
-            error!(signal, "stopped at once; logs are verified at the next start");
-            std::process::exit(i32::from(FAILED));
-        }
-        stopped = running.stop() => stopped.map_err(|error| error.to_string()),
-    }
+    // A task of its own, so that a disk that does not answer cannot keep the signal from being heard.
+    tokio::spawn(async move {
+        let signal = signals.next().await;
+        error!(signal, "stopped at once; logs are verified at the next start");
+        std::process::exit(i32::from(FAILED));
+    });
+    running.stop().await.map_err(|error| error.to_string())
 }
 
 fn banner(running: &Running, files: u64) {
