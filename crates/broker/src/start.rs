@@ -9,11 +9,11 @@ use kernel::option::endpoint::SecurityProtocol;
 use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
 use kernel::{ErrorCode, NodeId, Offset, TopicPartition, Uuid};
-use metadata::LocalReplica;
 use metadata::controller::{
     BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, features, register_broker,
 };
 use metadata::image::{Endpoint, Image};
+use metadata::{LocalReplica, MetadataVersion};
 use parking_lot::RwLock;
 use storage::OpenParams;
 use tokio::net::TcpListener;
@@ -60,6 +60,10 @@ pub enum StartError {
     NotServed(String),
     #[error("the node cannot register itself: {0}")]
     Register(String),
+    #[error(
+        "the data directory was used by a newer release: its metadata.version is {0}, and this release knows levels up to {1}"
+    )]
+    Newer(i16, MetadataVersion),
 }
 
 /// A node that serves.
@@ -196,6 +200,9 @@ fn advertised(config: &BrokerConfig, listening: &[(String, SocketAddr)]) -> Vec<
 }
 
 async fn bootstrap_if_new(node: &Arc<Node>) -> Result<(), StartError> {
+    if let Some(level) = node.image().features.unknown_version() {
+        return Err(StartError::Newer(level, MetadataVersion::LATEST));
+    }
     let min_in_sync = i32::try_from(node.options().effective().number("min.insync.replicas")).unwrap_or(1);
     let begun = node
         .change(|image, _| {
@@ -223,7 +230,9 @@ async fn register(node: &Arc<Node>) -> Result<(), StartError> {
         log_dirs: node.dirs.iter().map(|dir| dir.id).collect(),
         fenced: false,
         former_alive: false,
+        alone: config.is_lone,
     };
+    warn_of_idle_features(node, &registration);
     let registered = node
         .change(|image, deciding| match register_broker(image, deciding.next_offset.get(), &registration) {
             Ok(decision) => decision.map(|_| Ok(())),
@@ -234,6 +243,19 @@ async fn register(node: &Arc<Node>) -> Result<(), StartError> {
     registered
         .map_err(|code: ErrorCode| refused(code.to_string()))?
         .map_err(|refusal| refused(refusal.to_string()))
+}
+
+/// A data directory of Kafka may have more finalized than is served here.
+fn warn_of_idle_features(node: &Node, registration: &Registration) {
+    let image = node.image();
+    let idle = image.features.iter().filter(|(name, _)| !registration.features.contains_key(*name));
+    let idle: Vec<String> = idle.map(|(name, level)| format!("{name}={level}")).collect();
+    if registration.alone && !idle.is_empty() {
+        warn!(
+            features = %idle.join(", "),
+            "the cluster has features that this release does not serve: they stay finalized, and clients are not told of them"
+        );
+    }
 }
 
 fn endpoints(node: &Node, config: &BrokerConfig) -> Vec<Endpoint> {

@@ -88,6 +88,7 @@ fn what_kafka_led_is_led_again_after_it_was_stopped() {
         log_dirs: broker.log_dirs.clone(),
         fenced: false,
         former_alive: false,
+        alone: false,
     };
     let decision = register_broker(&image, 1000, &registration).expect("its features are those of before");
     let mut delta = Delta::new(&Arc::new(image.clone()));
@@ -102,6 +103,11 @@ fn what_kafka_led_is_led_again_after_it_was_stopped() {
     let without = Registration { features: ours.collect(), ..registration };
     let refused = register_broker(&image, 1000, &without).unwrap_err();
     assert_eq!(refused.code, ErrorCode::UnsupportedVersion, "features that we do not serve are in use");
+    let alone = Registration { alone: true, ..without };
+    let decision = register_broker(&image, 1000, &alone).expect("nobody else acts on them");
+    let mut delta = Delta::new(&Arc::new(image.clone()));
+    decision.records.iter().for_each(|record| delta.replay(record));
+    assert_eq!(delta.apply().features, image.features, "they stay finalized");
 }
 
 #[test]

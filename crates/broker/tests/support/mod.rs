@@ -39,8 +39,18 @@ impl TestNode {
 
     /// The same with settings, each `key=value`.
     pub fn start_with(name: &str, settings: &[&str]) -> Self {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        remove(&dir);
+        remove(&Self::dir_of(name));
+        Self::start_in(name, settings)
+    }
+
+    /// The directory of the test of this name.
+    pub fn dir_of(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+    }
+
+    /// Starts a node on what the test has put into its directory.
+    pub fn start_in(name: &str, settings: &[&str]) -> Self {
+        let dir = Self::dir_of(name);
         let mut all = vec![
             "listeners=PLAINTEXT://127.0.0.1:0".to_owned(),
             format!("log.dirs={}", dir.display()),

@@ -25,6 +25,9 @@ pub struct Registration {
     pub fenced: bool,
     /// Whether the broker that had this id before still sends heartbeats.
     pub former_alive: bool,
+    /// Whether no other node acts on the cluster's features, so that one that this node does not serve at all may stay
+    /// finalized: it lies idle, as the data of a Kafka node does that is taken over. Among several nodes it would not.
+    pub alone: bool,
 }
 
 /// Registers a broker. `new_epoch` is the epoch of a registration of a new process: the offset at which the records
@@ -43,6 +46,7 @@ pub fn register_broker(
         ));
     }
     let level = image.features.record_level();
+    check_alone(image, registration)?;
     check_directories(image, registration, level)?;
     check_features(image, registration)?;
     let broker = Broker {
@@ -66,6 +70,16 @@ pub fn register_broker(
     // The registration comes last: should only a part be committed, the broker registers again and the rest follows.
     records.push(broker.to_record(level).into());
     Ok(Decision::in_steps(records, broker.epoch))
+}
+
+fn check_alone(image: &Image, registration: &Registration) -> Result<(), Refusal> {
+    let others = image.brokers.iter().filter(|broker| broker.id != registration.id && !broker.fenced);
+    let others: Vec<String> = others.map(|broker| broker.id.0.to_string()).collect();
+    if !registration.alone || others.is_empty() {
+        return Ok(());
+    }
+    let message = format!("The cluster has other brokers, too: {}.", others.join(", "));
+    Err(Refusal::new(ErrorCode::InvalidRegistration, message))
 }
 
 fn check_directories(
@@ -102,7 +116,8 @@ fn check_features(image: &Image, registration: &Registration) -> Result<(), Refu
             format!("The registration does not say which {} is supported.", MetadataVersion::FEATURE);
         return Err(Refusal::new(ErrorCode::InvalidRegistration, message));
     }
-    for (name, level) in image.features.iter() {
+    let idle = |name: &str| registration.alone && !registration.features.contains_key(name);
+    for (name, level) in image.features.iter().filter(|(name, _)| !idle(name)) {
         let (min, max) = registration.features.get(name).copied().unwrap_or((0, 0));
         if !(min..=max).contains(&level) {
             return Err(Refusal::new(

@@ -173,7 +173,6 @@ fn a_record_about_something_unknown_is_noted_and_changes_nothing() {
         RemoveAccessControlEntryRecord { id: uuid(1) }.into(),
         RemoveUserScramCredentialRecord { name: "x".to_owned(), mechanism: 1 }.into(),
         RemoveDelegationTokenRecord { token_id: "x".to_owned() }.into(),
-        FeatureLevelRecord { name: "metadata.version".to_owned(), feature_level: 99 }.into(),
         EndTransactionRecord::default().into(),
         AbortTransactionRecord::default().into(),
     ];
@@ -277,4 +276,15 @@ fn eligible_replicas_are_forgotten_for_one_topic_or_all() {
     };
     assert_eq!(cleared("a"), ["a"]);
     assert_eq!(cleared(""), ["a", "b"]);
+}
+
+#[test]
+fn a_metadata_version_from_the_future_is_remembered_until_it_is_taken_back() {
+    let level = |feature_level| {
+        MetadataRecord::from(FeatureLevelRecord { name: "metadata.version".to_owned(), feature_level })
+    };
+    let newer = replay(&Image::default(), [level(33), level(34)]).apply();
+    assert_eq!(newer.features.unknown_version(), Some(34));
+    let known = replay(&newer, [level(32)]).apply();
+    assert_eq!((known.features.unknown_version(), known.features.level("metadata.version")), (None, 32));
 }

@@ -10,6 +10,8 @@ use crate::version::MetadataVersion;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Features {
     metadata_version: Option<MetadataVersion>,
+    /// A level of `metadata.version` that this release does not know: what follows it cannot be trusted to be understood.
+    unknown_version: Option<i16>,
     /// All features but `metadata.version`; a level is never 0.
     levels: BTreeMap<String, i16>,
 }
@@ -23,6 +25,11 @@ impl Features {
     /// The finalized `metadata.version`; nothing before the first record of a log is replayed.
     pub fn metadata_version(&self) -> Option<MetadataVersion> {
         self.metadata_version
+    }
+
+    /// The finalized level of `metadata.version` if it is one that this release does not know.
+    pub fn unknown_version(&self) -> Option<i16> {
+        self.unknown_version
     }
 
     /// In which versions records are written: those of `metadata.version`, or the latest while none is finalized.
@@ -53,9 +60,10 @@ impl Features {
         match record.name.as_str() {
             KRAFT_VERSION => {}
             MetadataVersion::FEATURE => {
-                let version = MetadataVersion::from_level(record.feature_level)
-                    .ok_or_else(|| Unknown::new("metadata.version", record.feature_level))?;
-                self.metadata_version = Some(version);
+                let version = MetadataVersion::from_level(record.feature_level);
+                self.unknown_version = version.is_none().then_some(record.feature_level);
+                self.metadata_version =
+                    Some(version.ok_or_else(|| Unknown::new("metadata.version", record.feature_level))?);
             }
             name if record.feature_level <= 0 => {
                 self.levels.remove(name);

@@ -19,6 +19,7 @@ fn registration(broker: &Broker) -> Registration {
         log_dirs: broker.log_dirs.clone(),
         fenced: true,
         former_alive: false,
+        alone: false,
     }
 }
 
@@ -109,6 +110,7 @@ fn a_registration_is_checked() {
         r.features.insert("metadata.version".to_owned(), (7, 30));
     };
     assert_eq!(refused(&old), ErrorCode::UnsupportedVersion);
+    assert_eq!(refused(&|r| r.alone = true), ErrorCode::InvalidRegistration, "broker 2 is there");
 }
 
 #[test]
