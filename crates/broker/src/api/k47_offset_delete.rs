@@ -29,7 +29,8 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     };
     let code = match told {
         Ok(Reply::OffsetDelete(reply)) if reply.error.is_none() => {
-            return request.reply(&merge(unknown(&image, &asked), reply.into_response()));
+            let topics = merge(unknown(&image, &asked), reply.into_response().topics);
+            return request.reply(&OffsetDeleteResponse { topics, ..OffsetDeleteResponse::default() });
         }
         Ok(Reply::OffsetDelete(reply)) => reply.error,
         Ok(_) => ErrorCode::UnknownServerError,
@@ -57,17 +58,18 @@ fn unknown(image: &Image, asked: &OffsetDeleteRequestView<'_>) -> Vec<OffsetDele
     topics.filter(|topic| !topic.partitions.is_empty()).collect()
 }
 
+/// One entry for each topic, of which some partitions may be unknown and others answered.
 fn merge(
-    unknown: Vec<OffsetDeleteResponseTopic>,
-    mut response: OffsetDeleteResponse,
-) -> OffsetDeleteResponse {
-    let known = response.topics.iter().enumerate();
-    let places: HashMap<String, usize> = known.map(|(place, topic)| (topic.name.clone(), place)).collect();
-    for missing in unknown {
-        match places.get(&missing.name).and_then(|place| response.topics.get_mut(*place)) {
-            Some(topic) => topic.partitions.extend(missing.partitions),
-            None => response.topics.push(missing),
+    mut topics: Vec<OffsetDeleteResponseTopic>,
+    answered: Vec<OffsetDeleteResponseTopic>,
+) -> Vec<OffsetDeleteResponseTopic> {
+    let places: HashMap<String, usize> =
+        topics.iter().enumerate().map(|(place, topic)| (topic.name.clone(), place)).collect();
+    for answer in answered {
+        match places.get(&answer.name).and_then(|place| topics.get_mut(*place)) {
+            Some(topic) => topic.partitions.extend(answer.partitions),
+            None => topics.push(answer),
         }
     }
-    response
+    topics
 }

@@ -203,7 +203,7 @@ fn offsets_are_deleted_one_by_one() {
         topic.partitions.iter().map(|one| (one.partition_index, one.error_code)).collect::<Vec<_>>()
     };
     let unknown = ErrorCode::UnknownTopicOrPartition.code();
-    assert_eq!((codes("t"), codes("missing")), (vec![(0, 0), (9, unknown)], vec![(0, unknown)]));
+    assert_eq!((codes("t"), codes("missing")), (vec![(9, unknown), (0, 0)], vec![(0, unknown)]));
     assert_eq!(committed(&mut client, "g"), ["t-1@2 at 2"]);
     for (group, code) in [("nobody", ErrorCode::GroupIdNotFound), ("", ErrorCode::InvalidGroupId)] {
         request.group_id = group.into();
