@@ -59,19 +59,20 @@ pub async fn ensure_offsets_topic(node: &Arc<Node>) -> Result<(), ErrorCode> {
 }
 
 fn default_topic(node: &Node, name: &str) -> NewTopic {
-    if name != OFFSETS_TOPIC {
-        return NewTopic::new(name);
-    }
-    let topic = node.config().offsets.topic.clone();
-    let set = |name: &str, value: String| (name.to_owned(), Some(value));
+    let config = node.config();
+    let internal = match name {
+        OFFSETS_TOPIC => &config.offsets.topic,
+        // Nobody serves these yet, but who names them now gets what they will need.
+        "__transaction_state" => &config.transactions.topic,
+        "__share_group_state" => &config.share_state,
+        _ => return NewTopic::new(name),
+    };
+    let brokers = node.image().brokers.len();
+    let configs = internal.overrides(brokers).into_iter();
     NewTopic {
-        partitions: topic.partitions,
-        replication_factor: topic.replication.among(node.image().brokers.len()),
-        configs: vec![
-            set("cleanup.policy", "compact".into()),
-            set("compression.type", "producer".into()),
-            set("segment.bytes", topic.segment_bytes.to_string()),
-        ],
+        partitions: internal.partitions,
+        replication_factor: internal.replication.among(brokers),
+        configs: configs.map(|(name, value)| (name, Some(value))).collect(),
         ..NewTopic::new(name)
     }
 }

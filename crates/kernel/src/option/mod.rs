@@ -8,7 +8,6 @@
 //! *Invariant:* a name, type, default, bound or description appears in one row of one table and nowhere else.
 //! *Invariant:* nothing here reads a file or the environment; texts and pairs are handed in.
 
-pub mod alter;
 pub mod broker;
 pub mod broker_config;
 mod check;

@@ -1,7 +1,6 @@
 //! What is set while a node runs: descriptions, checks, effective values.
 
 use super::{options, overrides};
-use crate::option::alter::{Change, Op, apply};
 use crate::option::log_settings::{Compression, TimestampType};
 use crate::option::{Described, NodeOptions, Overrides, Source, Table};
 
@@ -309,34 +308,4 @@ fn the_settings_of_a_log_are_typed() {
     assert_eq!((plain.local_retention_ms, plain.local_retention_bytes), (604_800_000, -1));
     let forever = node.log_settings(&overrides(&[("cleanup.policy", "")]));
     assert_eq!((forever.compact, forever.delete), (false, false));
-}
-
-fn altered(current: &[(&str, &str)], name: &str, op: Op, value: Option<&str>) -> Result<String, String> {
-    apply(Table::Topic, &overrides(current), &[Change { name, op, value }])
-        .map(|after| after.get(name).cloned().unwrap_or_default())
-        .map_err(|error| error.to_string())
-}
-
-#[test]
-fn changes_set_delete_append_and_subtract() {
-    let policy = "cleanup.policy";
-    assert_eq!(altered(&[], policy, Op::Set, Some("compact")), Ok("compact".to_owned()));
-    assert_eq!(altered(&[(policy, "compact")], policy, Op::Delete, None), Ok(String::new()));
-    assert_eq!(altered(&[], policy, Op::Append, Some("compact")), Ok("delete,compact".to_owned()));
-    assert_eq!(
-        altered(&[(policy, "compact")], policy, Op::Append, Some("compact,delete")),
-        Ok("compact,delete".to_owned())
-    );
-    assert_eq!(
-        altered(&[(policy, "compact,delete")], policy, Op::Subtract, Some("delete")),
-        Ok("compact".to_owned())
-    );
-    assert_eq!(
-        altered(&[], "segment.bytes", Op::Append, Some("1")),
-        Err("Can't APPEND to key segment.bytes because its type is not LIST.".to_owned())
-    );
-    assert!(altered(&[], policy, Op::Set, None).is_err());
-    assert!(altered(&[], policy, Op::Set, Some(&"x".repeat(40_000))).is_err());
-    let twice = [Change { name: policy, op: Op::Delete, value: None }; 2];
-    assert!(apply(Table::Topic, &Overrides::new(), &twice).is_err());
 }

@@ -25,12 +25,15 @@ impl ConfigRules for NodeOptions {
                 self.check_broker(new, !resource.name.is_empty())
             }
         };
-        // Kafka answers so, and clients know it: a broker's value is an invalid request (KAFKA-13609).
-        let code = match resource.kind {
-            ConfigResourceType::Broker | ConfigResourceType::BrokerLogger => ErrorCode::InvalidRequest,
-            _ => ErrorCode::InvalidConfig,
-        };
-        checked.map_err(|error| Refusal::new(code, error.to_string()))
+        checked.map_err(|error| {
+            // Kafka answers so, and clients know it: a broker's value is an invalid request (KAFKA-13609).
+            let code = match resource.kind {
+                ConfigResourceType::Broker | ConfigResourceType::BrokerLogger => ErrorCode::InvalidRequest,
+                ConfigResourceType::ClientMetrics if error.name != "match" => ErrorCode::InvalidRequest,
+                _ => ErrorCode::InvalidConfig,
+            };
+            Refusal::new(code, error.to_string())
+        })
     }
 }
 
@@ -79,6 +82,9 @@ mod tests {
         let broker = ConfigResource::new(ConfigResourceType::Broker, "1");
         assert_eq!(code(&broker, "log.retention.ms", "1000"), None);
         assert_eq!(code(&broker, "node.id", "7"), Some(ErrorCode::InvalidRequest));
+        let metrics = ConfigResource::new(ConfigResourceType::ClientMetrics, "m");
+        assert_eq!(code(&metrics, "interval.ms", "1"), Some(ErrorCode::InvalidRequest));
+        assert_eq!(code(&metrics, "match", "no_such_label=x"), Some(ErrorCode::InvalidConfig));
         let group = ConfigResource::new(ConfigResourceType::Group, "g");
         assert_eq!(code(&group, "no.such.option", "1"), Some(ErrorCode::InvalidConfig));
     }
