@@ -21,9 +21,8 @@ pub async fn create(
         replication_factor: config.topics.default_replication_factor,
     };
     let command = CreateTopics { topics, defaults, validate_only };
-    let rules = node.options();
     let mut ids = std::iter::repeat_with(|| node.random_uuid());
-    let replies = node.change(|image, _| create_topics(image, &*rules, &mut ids, &command)).await?;
+    let replies = node.change(|image, _| create_topics(image, &*node.options(), &mut ids, &command)).await?;
     if !validate_only {
         for reply in &replies {
             match &reply.result {

@@ -36,8 +36,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
 }
 
 async fn alter_legacy(node: Arc<Node>, command: AlterConfigs) -> Result<Vec<ConfigReply>, ErrorCode> {
-    let rules = node.options();
-    node.change(|image, _| alter_configs(image, &*rules, &command)).await
+    node.change(|image, _| alter_configs(image, &*node.options(), &command)).await
 }
 
 fn resource(asked: AlterConfigsResourceView<'_>) -> ResourceConfigs {
