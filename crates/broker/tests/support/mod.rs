@@ -182,6 +182,15 @@ impl Client {
             .unwrap_or_else(|error| panic!("the answer to {} v{version}: {error}", R::NAME))
     }
 
+    /// The same, or nothing if the node has ended the connection.
+    pub fn try_receive<R: Request>(&mut self, sent: Sent<R>) -> Option<R::Response> {
+        let Sent { correlation_id, version, .. } = sent;
+        let frame = self.frame().ok()?;
+        let (header, body) = ResponseHeader::decode(&frame, R::API_KEY, version).expect("a header");
+        assert_eq!(header.correlation_id, correlation_id, "{} v{version}", R::NAME);
+        Some(R::Response::decode(&frame[body..], version).expect("an answer"))
+    }
+
     /// The next frame, without its length.
     pub fn frame(&mut self) -> std::io::Result<Vec<u8>> {
         let mut length = [0; 4];

@@ -1,0 +1,14 @@
+//! Records on their way in and out, seen from the client's side of the connection.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod client;
+mod connection;
+mod fetch;
+mod fetch_sessions;
+mod idempotence;
+mod offsets;
+mod polls;
+mod produce;
+mod recovery;
+#[path = "../support/mod.rs"]
+mod support;
