@@ -24,16 +24,30 @@ pub async fn create(
     let mut ids = std::iter::repeat_with(|| node.random_uuid());
     let replies = node.change(|image, _| create_topics(image, &*node.options(), &mut ids, &command)).await?;
     if !validate_only {
-        for reply in &replies {
-            match &reply.result {
-                Ok(created) => info!(topic = %reply.name, partitions = created.partitions, "topic created"),
-                Err(Refusal { code, message }) => {
-                    info!(topic = %reply.name, %code, %message, "topic not created")
+        tell(&replies);
+    }
+    Ok(replies)
+}
+
+/// How many refusals of one request are logged one by one: a request can name very many topics.
+const REFUSALS_TOLD_MAX: usize = 10;
+
+fn tell(replies: &[TopicReply]) {
+    let mut refused = 0;
+    for reply in replies {
+        match &reply.result {
+            Ok(created) => info!(topic = %reply.name, partitions = created.partitions, "topic created"),
+            Err(Refusal { code, message }) => {
+                refused += 1;
+                if refused <= REFUSALS_TOLD_MAX {
+                    info!(topic = %reply.name, %code, %message, "topic not created");
                 }
             }
         }
     }
-    Ok(replies)
+    if refused > REFUSALS_TOLD_MAX {
+        info!(topics = refused - REFUSALS_TOLD_MAX, "more topics not created");
+    }
 }
 
 /// Creates topics that a client named and that do not exist, with the defaults that they deserve.

@@ -313,3 +313,28 @@ fn named_topics_are_described_with_errors_for_those_that_are_not() {
     assert_eq!(ask(&["b"], 1, Some(("a", 0))), (vec![named("b", ErrorCode::InvalidRequest, 0)], None));
     assert_eq!(ask(&["b"], 1, Some(("b", -1))), (vec![named("b", ErrorCode::InvalidRequest, 0)], None));
 }
+
+#[test]
+fn a_client_that_hangs_up_leaves_the_node_knowing_what_its_log_says() {
+    let mut node = TestNode::start("hang-up");
+    for number in 0..20 {
+        let mut client = node.client();
+        let request = CreateTopicsRequest {
+            topics: vec![topic(&format!("t{number}"), 1)],
+            ..CreateTopicsRequest::default()
+        };
+        let _ = client.send(7, &request);
+    }
+    let names = |node: &TestNode| {
+        node.node().image().topics.iter().map(|topic| topic.name.to_string()).collect::<Vec<_>>()
+    };
+    create(&mut node.client(), vec![topic("last", 1)]);
+    let before = names(&node);
+    node.stop();
+    node.restart();
+    let after = names(&node);
+    assert!(before.iter().all(|name| after.contains(name)));
+    // What was still on its way when it was looked at may have come in since; nothing is there twice.
+    let again = create(&mut node.client(), after.iter().map(|name| topic(name, 1)).collect());
+    assert!(again.topics.iter().all(|one| code(one) == ErrorCode::TopicAlreadyExists));
+}
