@@ -2,6 +2,7 @@
 
 mod command;
 mod logging;
+mod print;
 
 use std::process::ExitCode;
 
@@ -9,12 +10,19 @@ use clap::Parser;
 
 /// An event streaming platform that speaks Apache Kafka's protocol.
 #[derive(Debug, Parser)]
-#[command(name = "riverrun", version, about, propagate_version = true)]
+#[command(name = "riverrun", version, about, propagate_version = true, after_help = "Exit codes:
+  0  done
+  1  failed
+  2  wrong use
+  3  what was named is not there")]
 struct Arguments {
     #[command(subcommand)]
     command: command::Command,
+    #[command(flatten)]
+    connection: command::Connection,
 }
 
 fn main() -> ExitCode {
-    command::run(Arguments::parse().command)
+    let arguments = Arguments::parse();
+    command::run(arguments.command, &arguments.connection)
 }

@@ -1,1 +1,42 @@
-//! placeholder
+//! Producer, consumer and admin for Rust programs. It speaks to a cluster only as any client does, and as well to Apache
+//! Kafka as to Riverrun.
+//!
+//! Start at [`Client::connect`]; give the client to [`Producer::new`], [`Consumer::new`] or [`Admin::new`]. All of them
+//! can share one client, which holds what is known of the cluster and the connections to it.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), client::Error> {
+//! use client::{Client, ClientConfig, Producer, ProducerConfig, ProducerRecord};
+//!
+//! let client = Client::connect(ClientConfig::new("127.0.0.1:9092")).await?;
+//! let producer = Producer::new(&client, ProducerConfig::default())?;
+//! let delivery = producer.send(ProducerRecord::new("orders").key("ada").value("two teapots")).await?;
+//! println!("written at {:?}", delivery.await?);
+//! producer.close().await
+//! # }
+//! ```
+//!
+//! *Invariant:* nothing that a server sends makes this crate panic, and no length or count in it is believed before the
+//! bytes are there.
+//! *Invariant:* a producer's records keep their order within a partition, whatever is sent again.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+pub mod admin;
+mod cluster;
+pub mod config;
+mod conn;
+pub mod consumer;
+mod error;
+pub mod metadata;
+pub mod producer;
+mod retry;
+
+pub use admin::Admin;
+pub use cluster::Client;
+pub use config::{ClientConfig, ConsumerConfig, ProducerConfig};
+pub use consumer::{Consumer, ConsumerRecord, Start};
+pub use error::{BrokerError, Error};
+pub use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
+pub use producer::{Delivery, Producer, ProducerRecord, RecordMetadata};
+pub use wire::compress::Codec;

@@ -129,3 +129,10 @@ pub fn local_name() -> String {
     let name = name.nodename().to_string_lossy();
     if name.is_empty() { "localhost".to_owned() } else { name.into_owned() }
 }
+
+/// Connects to the first address of a host that answers, and sets the connection up for small requests.
+pub async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

@@ -46,6 +46,14 @@ impl<'a> BatchRecords<'a> {
         }
     }
 
+    /// The records' bytes where they were compressed, for who keeps parts of them without copying.
+    pub fn decompressed(&self) -> Option<&Bytes> {
+        match &self.data {
+            Data::Borrowed(_) => None,
+            Data::Decompressed(bytes) => Some(bytes),
+        }
+    }
+
     pub fn iter(&self) -> RecordIter<'_> {
         RecordIter {
             header: self.header,

@@ -1,0 +1,323 @@
+//! `riverrun consume`: prints records.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use client::admin::OffsetSpec;
+use client::config::{IsolationLevel, OffsetReset};
+use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, Timestamp, TopicPartition};
+use host::RealClock;
+use host::signal::StopSignals;
+use kernel::port::Clock;
+use serde_json::{Map, Value};
+
+use super::{Failure, Format, Session, time};
+use crate::print;
+
+/// Read records and print them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun consume orders --from start --until-end
+  riverrun consume orders --from @-15m --print-key --print-timestamp
+  riverrun consume orders --from 1200 --partition 0 -n 10
+  riverrun consume orders --group kitchen --from start
+  riverrun consume orders --from start --until-end --format json | jq .value
+
+With a group, --from counts only where the group has committed nothing yet. Fields that are printed before the value are
+separated by tabs.")]
+pub struct Consume {
+    topic: String,
+    /// Where to begin: start, end, an offset, or @TIME (milliseconds since 1970, 2026-01-31T12:30:00Z, or -15m).
+    #[arg(long, value_name = "WHERE", default_value = "end")]
+    from: From,
+    /// Read as a member of this group, and commit what was printed.
+    #[arg(long, conflicts_with = "partition")]
+    group: Option<String>,
+    /// Read one partition only.
+    #[arg(long, value_name = "N")]
+    partition: Option<i32>,
+    /// Stop where the topic ended when the command began.
+    #[arg(long)]
+    until_end: bool,
+    /// Stop after so many records.
+    #[arg(short = 'n', long = "number", value_name = "N")]
+    number: Option<usize>,
+    /// Leave out records of transactions that are open or aborted.
+    #[arg(long)]
+    read_committed: bool,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+/// What is printed before the value.
+#[derive(Debug, Args)]
+struct Fields {
+    #[arg(long)]
+    print_timestamp: bool,
+    #[arg(long)]
+    print_partition: bool,
+    #[arg(long)]
+    print_offset: bool,
+    #[arg(long)]
+    print_headers: bool,
+    #[arg(long)]
+    print_key: bool,
+}
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    Start,
+    End,
+    Offset(i64),
+    At(Timestamp),
+}
+
+impl FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<From, String> {
+        match text {
+            "start" => Ok(From::Start),
+            "end" => Ok(From::End),
+            text => match text.strip_prefix('@') {
+                Some(time) => time::parse(time, RealClock::new().now().wall).map(From::At),
+                None => match text.parse::<i64>() {
+                    Ok(offset) if offset >= 0 => Ok(From::Offset(offset)),
+                    _ => Err("start, end, an offset or @TIME is expected".to_owned()),
+                },
+            },
+        }
+    }
+}
+
+/// How long one poll waits. Records are returned as soon as they are there; this only bounds the checks in between.
+const POLL: Duration = Duration::from_millis(500);
+
+/// The most records that are taken at a time.
+const RECORDS_MAX: usize = 500;
+
+pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
+    let failed = |error| Failure::of(error, "cannot read the topic");
+    let topic = session.admin.describe_topic(&consume.topic).await.map_err(failed)?;
+    let wanted = |partition: &i32| consume.partition.is_none_or(|wanted| wanted == *partition);
+    let name = |partition: i32| TopicPartition::new(topic.name.as_str(), partition);
+    let partitions: Vec<TopicPartition> = topic.partitions.keys().copied().filter(wanted).map(name).collect();
+    if partitions.is_empty() {
+        let partition = consume.partition.unwrap_or_default();
+        let count = topic.partitions.len();
+        return Err(Failure::not_there(format!("{} has no partition {partition}", topic.name))
+            .next(format!("it has {count}, counted from 0")));
+    }
+    let mut signals = StopSignals::listen()
+        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    let mut consumer = begin(&consume, &partitions, session)?;
+    let end = match consume.until_end {
+        true => Some(ends(&consume, &partitions, session).await.map_err(failed)?),
+        false => None,
+    };
+    let mut left = consume.number.unwrap_or(usize::MAX);
+    let read = loop {
+        if left == 0 || end.as_ref().is_some_and(|end| is_at_end(&consumer, end, consume.group.is_some())) {
+            break Ok(());
+        }
+        let polled = tokio::select! {
+            polled = consumer.poll_up_to(left.min(RECORDS_MAX), POLL) => polled,
+            _ = signals.next() => break Ok(()),
+        };
+        match polled.map_err(failed) {
+            Ok(records) => {
+                left -= records.len();
+                if let Err(error) = print_all(&consume, &records, end.as_ref(), session.format) {
+                    break Err(error.into());
+                }
+            }
+            Err(failure) => break Err(failure),
+        }
+    };
+    let closed = consumer.close().await.map_err(|error| Failure::of(error, "cannot leave the group"));
+    read.and(closed)
+}
+
+fn begin(consume: &Consume, partitions: &[TopicPartition], session: &Session) -> Result<Consumer, Failure> {
+    let reset = match (consume.from, &consume.group) {
+        (From::Start, _) => OffsetReset::Earliest,
+        (From::End, _) | (_, None) => OffsetReset::Latest,
+        (From::Offset(_) | From::At(_), Some(_)) => {
+            return Err(Failure::wrong_use("a group begins at the start, at the end, or where it has committed to")
+                .next("leave --group out to read from an offset or a time"));
+        }
+    };
+    let isolation_level =
+        if consume.read_committed { IsolationLevel::ReadCommitted } else { IsolationLevel::ReadUncommitted };
+    let config = ConsumerConfig {
+        group_id: consume.group.clone(),
+        auto_offset_reset: reset,
+        isolation_level,
+        ..Default::default()
+    };
+    let failed = |error| Failure::of(error, "cannot read the topic");
+    let mut consumer = Consumer::new(&session.client, config).map_err(failed)?;
+    let start = match consume.from {
+        From::Start => Start::Earliest,
+        From::End => Start::Latest,
+        From::Offset(offset) => Start::Offset(Offset(offset)),
+        From::At(timestamp) => Start::At(timestamp),
+    };
+    match consume.group {
+        Some(_) => consumer.subscribe([consume.topic.as_str()]).map_err(failed)?,
+        None => consumer.assign(partitions.iter().map(|partition| (partition.clone(), start))),
+    }
+    Ok(consumer)
+}
+
+type Ends = BTreeMap<TopicPartition, Offset>;
+
+/// Where the partitions end now.
+async fn ends(
+    consume: &Consume,
+    partitions: &[TopicPartition],
+    session: &Session,
+) -> Result<Ends, client::Error> {
+    let isolation =
+        if consume.read_committed { IsolationLevel::ReadCommitted } else { IsolationLevel::ReadUncommitted };
+    let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), OffsetSpec::Latest)).collect();
+    let listed = session.admin.list_offsets(&wanted, isolation).await?;
+    Ok(listed.into_iter().filter_map(|(name, listed)| Some((name, listed.offset?))).collect())
+}
+
+/// Whether everything that was there at the beginning has been read, as far as it is this consumer's to read.
+fn is_at_end(consumer: &Consumer, ends: &Ends, in_group: bool) -> bool {
+    if in_group && consumer.assignment_count() == 0 {
+        return false;
+    }
+    consumer.assignment().all(|name| {
+        let end = ends.get(name).copied().unwrap_or_default();
+        consumer.position(name).is_some_and(|position| position >= end)
+    })
+}
+
+/// Prints records, but none that came after the command began if it is to end there.
+fn print_all(
+    consume: &Consume,
+    records: &[ConsumerRecord],
+    ends: Option<&Ends>,
+    format: Format,
+) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for record in records {
+        let name = TopicPartition { topic: record.topic.clone(), partition: record.partition };
+        let late = ends.and_then(|ends| ends.get(&name)).is_some_and(|end| record.offset >= *end);
+        if late && consume.group.is_none() {
+            continue;
+        }
+        match format {
+            Format::Json => writeln!(out, "{}", json(record))?,
+            Format::Table => text(&mut out, &consume.fields, record)?,
+        }
+    }
+    out.flush()
+}
+
+fn text(out: &mut impl Write, fields: &Fields, record: &ConsumerRecord) -> io::Result<()> {
+    if fields.print_timestamp {
+        write!(out, "{}\t", time::format(record.timestamp))?;
+    }
+    if fields.print_partition {
+        write!(out, "{}\t", record.partition)?;
+    }
+    if fields.print_offset {
+        write!(out, "{}\t", record.offset)?;
+    }
+    if fields.print_headers {
+        for (place, (key, value)) in record.headers.iter().enumerate() {
+            let comma = if place > 0 { "," } else { "" };
+            write!(out, "{comma}{key}=")?;
+            out.write_all(value.as_deref().unwrap_or(NULL))?;
+        }
+        out.write_all(b"\t")?;
+    }
+    if fields.print_key {
+        out.write_all(record.key.as_deref().unwrap_or(NULL))?;
+        out.write_all(b"\t")?;
+    }
+    out.write_all(record.value.as_deref().unwrap_or(NULL))?;
+    out.write_all(b"\n")
+}
+
+/// What stands for no key or value.
+const NULL: &[u8] = b"null";
+
+fn json(record: &ConsumerRecord) -> Value {
+    let mut object = Map::new();
+    object.insert("topic".to_owned(), record.topic.as_ref().into());
+    object.insert("partition".to_owned(), record.partition.into());
+    object.insert("offset".to_owned(), record.offset.0.into());
+    object.insert("timestamp".to_owned(), record.timestamp.0.into());
+    print::json::bytes(&mut object, "key", record.key.as_deref());
+    print::json::bytes(&mut object, "value", record.value.as_deref());
+    let header = |(key, value): &(String, Option<bytes::Bytes>)| {
+        let mut header = Map::new();
+        header.insert("key".to_owned(), key.as_str().into());
+        print::json::bytes(&mut header, "value", value.as_deref());
+        Value::from(header)
+    };
+    object.insert("headers".to_owned(), record.headers.iter().map(header).collect());
+    Value::from(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> ConsumerRecord {
+        ConsumerRecord {
+            topic: "t".into(),
+            partition: 1,
+            offset: Offset(7),
+            timestamp: Timestamp(0),
+            leader_epoch: None,
+            key: Some("k".into()),
+            value: None,
+            headers: vec![("a".to_owned(), Some("1".into())), ("b".to_owned(), None)],
+        }
+    }
+
+    #[test]
+    fn where_to_begin_is_read_in_each_form() {
+        assert_eq!("start".parse(), Ok(From::Start));
+        assert_eq!("12".parse(), Ok(From::Offset(12)));
+        assert_eq!("@12".parse(), Ok(From::At(Timestamp(12))));
+        for wrong in ["", "-1", "@", "@soon", "begin"] {
+            assert!(wrong.parse::<From>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn fields_stand_before_the_value_in_a_fixed_order() {
+        let all = Fields {
+            print_timestamp: true,
+            print_partition: true,
+            print_offset: true,
+            print_headers: true,
+            print_key: true,
+        };
+        let mut out = Vec::new();
+        text(&mut out, &all, &record()).expect("memory takes it");
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "1970-01-01T00:00:00.000Z\t1\t7\ta=1,b=null\tk\tnull\n"
+        );
+    }
+
+    #[test]
+    fn json_has_one_object_for_each_record() {
+        assert_eq!(
+            json(&record()).to_string(),
+            r#"{"headers":[{"key":"a","value":"1"},{"key":"b","value":null}],"key":"k","offset":7,"partition":1,"timestamp":0,"topic":"t","value":null}"#
+        );
+    }
+}

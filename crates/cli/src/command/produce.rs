@@ -1,0 +1,248 @@
+//! `riverrun produce`: lines of standard input become records.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, BufRead, IsTerminal};
+
+use bytes::Bytes;
+use clap::Args;
+use client::{Codec, Delivery, Producer, ProducerConfig, ProducerRecord};
+use host::signal::StopSignals;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{Failure, Format, Session};
+use crate::print;
+
+/// Write records, one for each line of standard input.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  echo 'two teapots' | riverrun produce orders
+  printf 'ada:two teapots\\ngrace:one kettle\\n' | riverrun produce orders --key-separator :
+  riverrun produce clicks --compression zstd --header source=web < clicks.jsonl
+
+Records with one key go to one partition. A line without the separator is an error, as a record that lost its key would
+go elsewhere.")]
+pub struct Produce {
+    topic: String,
+    /// What is before this in a line is the key, and what is after it the value.
+    #[arg(long, value_name = "SEPARATOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    key_separator: Option<String>,
+    /// A header for each record; may be given several times.
+    #[arg(long = "header", value_name = "KEY=VALUE", value_parser = key_value)]
+    headers: Vec<(String, String)>,
+    /// The partition for all records; if not given, the key decides.
+    #[arg(long, value_name = "N")]
+    partition: Option<i32>,
+    /// How batches are compressed: none, gzip, snappy, lz4 or zstd.
+    #[arg(long, value_name = "CODEC", default_value = "none")]
+    compression: Codec,
+}
+
+/// How many lines are read ahead.
+const LINES_AHEAD: usize = 1024;
+
+/// How many records may be on their way before the oldest is waited for.
+const DELIVERIES_MAX: usize = 65_536;
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None => Err("KEY=VALUE is expected".to_owned()),
+    }
+}
+
+pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
+    // A topic that a typing error would create helps nobody.
+    let described = session.admin.describe_topic(&produce.topic).await;
+    described.map_err(|error| {
+        let failure = Failure::of(error, "cannot write to the topic");
+        failure.next(format!("`riverrun topic create {}` makes it", produce.topic))
+    })?;
+    let config = ProducerConfig::default().codec(produce.compression);
+    let producer = Producer::new(&session.client, config)
+        .map_err(|error| Failure::of(error, "cannot write to the topic"))?;
+    let mut signals = StopSignals::listen()
+        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    if io::stdin().is_terminal() {
+        print::note("each line is a record; Ctrl-D ends");
+    }
+    let mut lines = read_lines();
+    let mut written = Written::default();
+    let sent = loop {
+        let line = tokio::select! {
+            line = lines.recv() => line,
+            _ = signals.next() => None,
+        };
+        match line {
+            None => break Ok(()),
+            Some(Err(error)) => break Err(Failure::failed(format!("the input cannot be read: {error}"))),
+            Some(Ok(line)) => {
+                if let Err(failure) = written.send(&producer, &produce, line).await {
+                    break Err(failure);
+                }
+            }
+        }
+    };
+    producer.flush().await;
+    let settled = written.settle_all().await;
+    let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
+    written.report(&produce.topic, session.format)?;
+    sent.and(settled).and(closed)
+}
+
+/// Reads lines on a thread of its own, as a read from a terminal cannot be given up.
+fn read_lines() -> mpsc::Receiver<io::Result<Vec<u8>>> {
+    let (lines, receiver) = mpsc::channel(LINES_AHEAD);
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let mut line = Vec::new();
+            let read = input.read_until(b'\n', &mut line);
+            let line = match read {
+                Ok(0) => return,
+                Ok(_) => {
+                    line.pop_if(|last| *last == b'\n');
+                    Ok(line)
+                }
+                Err(error) => Err(error),
+            };
+            let failed = line.is_err();
+            if lines.blocking_send(line).is_err() || failed {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// What was written so far.
+#[derive(Default)]
+struct Written {
+    lines: u64,
+    records: u64,
+    waiting: VecDeque<(u64, Delivery)>,
+    partitions: BTreeMap<i32, Range>,
+}
+
+/// The records of one partition.
+struct Range {
+    records: u64,
+    first: Option<i64>,
+    last: Option<i64>,
+}
+
+impl Written {
+    async fn send(&mut self, producer: &Producer, produce: &Produce, line: Vec<u8>) -> Result<(), Failure> {
+        self.lines += 1;
+        let number = self.lines;
+        let record = record(produce, line).map_err(|problem| {
+            Failure::failed(format!("line {number} was not written: {problem}"))
+        })?;
+        let doing = || format!("line {number} was not written");
+        let delivery = producer.send(record).await.map_err(|error| Failure::of(error, &doing()))?;
+        self.waiting.push_back((number, delivery));
+        if self.waiting.len() >= DELIVERIES_MAX { self.settle_one().await } else { Ok(()) }
+    }
+
+    async fn settle_one(&mut self) -> Result<(), Failure> {
+        let Some((number, delivery)) = self.waiting.pop_front() else {
+            return Ok(());
+        };
+        let metadata =
+            delivery.await.map_err(|error| Failure::of(error, &format!("line {number} was not written")))?;
+        self.records += 1;
+        let offset = metadata.offset.map(|offset| offset.0);
+        let range = self.partitions.entry(metadata.partition.partition).or_insert(Range {
+            records: 0,
+            first: offset,
+            last: None,
+        });
+        range.records += 1;
+        range.last = offset.or(range.last);
+        Ok(())
+    }
+
+    /// Waits for all; the first that failed is told, and the others are counted.
+    async fn settle_all(&mut self) -> Result<(), Failure> {
+        let mut outcome = Ok(());
+        while !self.waiting.is_empty() {
+            outcome = outcome.and(self.settle_one().await);
+        }
+        outcome
+    }
+
+    fn report(&self, topic: &str, format: Format) -> Result<(), Failure> {
+        if format == Format::Json {
+            let range = |(partition, range): (&i32, &Range)| {
+                json!({
+                    "partition": partition,
+                    "records": range.records,
+                    "first_offset": range.first,
+                    "last_offset": range.last,
+                })
+            };
+            let partitions: Vec<Value> = self.partitions.iter().map(range).collect();
+            print::json::print(&json!({ "topic": topic, "records": self.records, "partitions": partitions }))?;
+            return Ok(());
+        }
+        let records = if self.records == 1 { "record" } else { "records" };
+        let range = |(partition, range): (&i32, &Range)| match (range.first, range.last) {
+            (Some(first), Some(last)) if first != last => format!("partition {partition}: {first} to {last}"),
+            (Some(first), _) => format!("partition {partition}: {first}"),
+            _ => format!("partition {partition}"),
+        };
+        let places: Vec<String> = self.partitions.iter().map(range).collect();
+        let places = if places.is_empty() { String::new() } else { format!(" ({})", places.join(", ")) };
+        print::note(&format!("{} {records} written to {topic}{places}", self.records));
+        Ok(())
+    }
+}
+
+fn record(produce: &Produce, line: Vec<u8>) -> Result<ProducerRecord, String> {
+    let line = Bytes::from(line);
+    let mut record = ProducerRecord::new(produce.topic.as_str());
+    record.partition = produce.partition;
+    match &produce.key_separator {
+        None => record.value = Some(line),
+        Some(separator) => {
+            let separator = separator.as_bytes();
+            let found = line.windows(separator.len()).position(|window| window == separator);
+            let at = found.ok_or("the key separator is not in it")?;
+            record.key = Some(line.slice(..at));
+            record.value = Some(line.slice(at + separator.len()..));
+        }
+    }
+    for (key, value) in &produce.headers {
+        record = record.header(key.clone(), value.clone());
+    }
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn produce(separator: Option<&str>) -> Produce {
+        Produce {
+            topic: "t".to_owned(),
+            key_separator: separator.map(str::to_owned),
+            headers: vec![("h".to_owned(), "v".to_owned())],
+            partition: None,
+            compression: Codec::None,
+        }
+    }
+
+    #[test]
+    fn a_line_is_split_at_the_first_separator() {
+        let record = record(&produce(Some("::")), b"a::b::c".to_vec()).expect("it has a key");
+        assert_eq!((record.key, record.value), (Some(Bytes::from("a")), Some(Bytes::from("b::c"))));
+        assert_eq!(record.headers, [("h".to_owned(), Some(Bytes::from("v")))]);
+    }
+
+    #[test]
+    fn a_line_that_should_have_a_key_and_has_none_is_refused() {
+        assert!(record(&produce(Some(":")), b"a".to_vec()).is_err());
+        let without = record(&produce(None), b"a:b".to_vec()).expect("no key is asked for");
+        assert_eq!((without.key, without.value), (None, Some(Bytes::from("a:b"))));
+    }
+}

@@ -1,0 +1,130 @@
+//! Groups: list, describe.
+
+use std::collections::BTreeMap;
+
+use kernel::{ErrorCode, NodeId, TopicPartition};
+use wire::messages::describe_groups_request::DescribeGroupsRequest;
+use wire::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
+use wire::messages::list_groups_request::ListGroupsRequest;
+
+use super::Admin;
+use crate::cluster::Lane;
+use crate::consumer::protocol;
+use crate::retry::Retry;
+use crate::{BrokerError, Error};
+
+/// A group in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupListing {
+    pub group: String,
+    /// `consumer` for groups of consumers; empty for one that only keeps offsets.
+    pub protocol_type: String,
+    /// Empty where the cluster is too old to tell.
+    pub state: String,
+    /// `Classic`, `Consumer` and so on; empty where the cluster is too old to tell.
+    pub group_type: String,
+}
+
+/// A group with its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupDescription {
+    pub group: String,
+    pub state: String,
+    pub protocol_type: String,
+    /// The assignor that the members agreed on.
+    pub assignor: String,
+    pub coordinator: String,
+    pub members: Vec<GroupMember>,
+}
+
+/// A member of a group, and what it reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMember {
+    pub id: String,
+    pub instance_id: Option<String>,
+    pub client_id: String,
+    pub host: String,
+    /// Nothing if the member is no consumer, or has no assignment yet.
+    pub assignment: Vec<TopicPartition>,
+}
+
+/// The state of a group that is not there.
+const DEAD: &str = "Dead";
+
+impl Admin {
+    /// The groups of all brokers, by name.
+    pub async fn list_groups(&self) -> Result<Vec<GroupListing>, Error> {
+        let metadata = self.client.fetch_metadata(Some(&[])).await?;
+        let mut groups = BTreeMap::new();
+        for broker in metadata.brokers.keys() {
+            for group in self.list_groups_of(*broker).await? {
+                groups.insert(group.group.clone(), group);
+            }
+        }
+        Ok(groups.into_values().collect())
+    }
+
+    async fn list_groups_of(&self, broker: NodeId) -> Result<Vec<GroupListing>, Error> {
+        let mut retry = Retry::within(self.client.config(), self.client.config().default_api_timeout);
+        loop {
+            let asked = async {
+                let connection = self.client.broker(broker, Lane::General).await?;
+                let answer = connection.ask(&ListGroupsRequest::default()).await?;
+                BrokerError::check(answer.error_code)?;
+                Ok(answer.groups)
+            };
+            match asked.await {
+                Ok(groups) => {
+                    let listing = |group: wire::messages::list_groups_response::ListedGroup| GroupListing {
+                        group: group.group_id,
+                        protocol_type: group.protocol_type,
+                        state: group.group_state,
+                        group_type: group.group_type,
+                    };
+                    return Ok(groups.into_iter().map(listing).collect());
+                }
+                Err(error) => retry.after(error).await?,
+            }
+        }
+    }
+
+    /// Describes a group. One that is not there is `GROUP_ID_NOT_FOUND`.
+    pub async fn describe_group(&self, group: &str) -> Result<GroupDescription, Error> {
+        let time = self.client.config().default_api_timeout;
+        let coordinator = self.client.coordinator(group, Lane::General).await.map(|c| c.address().to_owned());
+        let request =
+            |_| DescribeGroupsRequest { groups: vec![group.to_owned()], include_authorized_operations: false };
+        let check = |answer: DescribeGroupsResponse| {
+            let unknown = || BrokerError::new(ErrorCode::GroupIdNotFound.code());
+            let described = answer.groups.into_iter().next().ok_or_else(unknown)?;
+            BrokerError::check(described.error_code)
+                .map_err(|error| error.message(described.error_message.clone()))?;
+            if described.group_state == DEAD { Err(unknown()) } else { Ok(described) }
+        };
+        let described = self.client.ask_coordinator(group, time, request, i16::MAX, check).await?;
+        Ok(description(described, coordinator.unwrap_or_default()))
+    }
+}
+
+fn description(group: DescribedGroup, coordinator: String) -> GroupDescription {
+    GroupDescription {
+        group: group.group_id,
+        state: group.group_state,
+        assignor: group.protocol_data,
+        coordinator,
+        members: group.members.into_iter().map(|member| describe_member(member, &group.protocol_type)).collect(),
+        protocol_type: group.protocol_type,
+    }
+}
+
+fn describe_member(member: DescribedGroupMember, protocol_type: &str) -> GroupMember {
+    let is_consumer = protocol_type == protocol::CONSUMER && !member.member_assignment.is_empty();
+    let assignment = if is_consumer { protocol::read_assignment(&member.member_assignment).ok() } else { None };
+    GroupMember {
+        id: member.member_id,
+        instance_id: member.group_instance_id,
+        client_id: member.client_id,
+        host: member.client_host,
+        assignment: assignment.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,251 @@
+//! Offsets: where partitions begin and end, and what groups have committed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use kernel::{ErrorCode, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
+use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use wire::messages::list_offsets_response::ListOffsetsResponse;
+use wire::messages::offset_fetch_request::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
+use wire::messages::offset_fetch_response::OffsetFetchResponse;
+
+use super::Admin;
+use crate::cluster::{Lane, Wanted};
+use crate::config::{IsolationLevel, millis};
+use crate::retry::Retry;
+use crate::{BrokerError, Client, Error};
+
+/// Which offset of a partition is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetSpec {
+    /// Of the first record that is kept.
+    Earliest,
+    /// Of the record that will be written next.
+    Latest,
+    /// Of the first record at this time or later; there may be none.
+    AtOrAfter(Timestamp),
+    /// Of the record with the highest timestamp; there may be none.
+    MaxTimestamp,
+}
+
+impl OffsetSpec {
+    fn sentinel(self) -> i64 {
+        match self {
+            OffsetSpec::Latest => -1,
+            OffsetSpec::Earliest => -2,
+            OffsetSpec::MaxTimestamp => -3,
+            OffsetSpec::AtOrAfter(timestamp) => timestamp.0.max(0),
+        }
+    }
+}
+
+/// What a partition's leader said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedOffset {
+    /// Nothing if no record fits.
+    pub offset: Option<Offset>,
+    pub timestamp: Option<Timestamp>,
+    pub leader_epoch: Option<LeaderEpoch>,
+}
+
+/// What a group has committed for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The next record that the group will read.
+    pub offset: Offset,
+    pub leader_epoch: Option<LeaderEpoch>,
+    pub metadata: String,
+}
+
+impl Admin {
+    /// Offsets of partitions, from their leaders.
+    pub async fn list_offsets(
+        &self,
+        wanted: &[(TopicPartition, OffsetSpec)],
+        isolation: IsolationLevel,
+    ) -> Result<BTreeMap<TopicPartition, ListedOffset>, Error> {
+        list_offsets(&self.client, wanted, isolation).await
+    }
+
+    /// What a group has committed: for `partitions`, or for all it has.
+    pub async fn committed_offsets(
+        &self,
+        group: &str,
+        partitions: Option<&[TopicPartition]>,
+    ) -> Result<BTreeMap<TopicPartition, CommittedOffset>, Error> {
+        committed(&self.client, group, partitions).await
+    }
+}
+
+/// Asks the leaders, and those who took over from them, until every partition has its offset.
+pub(crate) async fn list_offsets(
+    client: &Client,
+    wanted: &[(TopicPartition, OffsetSpec)],
+    isolation: IsolationLevel,
+) -> Result<BTreeMap<TopicPartition, ListedOffset>, Error> {
+    let mut retry = Retry::within(client.config(), client.config().default_api_timeout);
+    let mut listed = BTreeMap::new();
+    loop {
+        let open: Vec<_> = wanted.iter().filter(|(name, _)| !listed.contains_key(name)).cloned().collect();
+        if open.is_empty() {
+            return Ok(listed);
+        }
+        if let Err(error) = ask_leaders(client, &open, isolation, &mut listed).await {
+            retry.after(error).await?;
+            let topics: Vec<String> = open.iter().map(|(name, _)| name.topic.to_string()).collect();
+            let wanted = Wanted::Topics { names: &topics, create: false };
+            // What is wrong with it shows at the next question.
+            let _ = client.refresh(wanted).await;
+        }
+    }
+}
+
+async fn ask_leaders(
+    client: &Client,
+    open: &[(TopicPartition, OffsetSpec)],
+    isolation: IsolationLevel,
+    listed: &mut BTreeMap<TopicPartition, ListedOffset>,
+) -> Result<(), Error> {
+    let mut by_leader: HashMap<NodeId, Vec<(TopicPartition, i64)>> = HashMap::new();
+    for (name, spec) in open {
+        client.topic(&name.topic, false, client.config().default_api_timeout).await?;
+        let metadata = client.metadata();
+        let refuse = |code: ErrorCode| {
+            Error::from(BrokerError::new(code.code()).partition(name.topic.as_ref(), name.partition))
+        };
+        let partition = metadata.partition(&name.topic, name.partition);
+        let partition = partition.ok_or_else(|| refuse(ErrorCode::UnknownTopicOrPartition))?;
+        let leader = partition.leader.ok_or_else(|| refuse(ErrorCode::LeaderNotAvailable))?;
+        by_leader.entry(leader).or_default().push((name.clone(), spec.sentinel()));
+    }
+    for (leader, partitions) in by_leader {
+        let connection = client.broker(leader, Lane::General).await?;
+        let answer = connection.ask(&request(&partitions, isolation, client)).await?;
+        read(&answer, listed)?;
+    }
+    Ok(())
+}
+
+fn request(partitions: &[(TopicPartition, i64)], isolation: IsolationLevel, client: &Client) -> ListOffsetsRequest {
+    let mut topics: Vec<ListOffsetsTopic> = Vec::new();
+    for (name, timestamp) in partitions {
+        let partition = ListOffsetsPartition {
+            partition_index: name.partition,
+            timestamp: *timestamp,
+            ..Default::default()
+        };
+        match topics.iter_mut().find(|topic| *topic.name == *name.topic) {
+            Some(topic) => topic.partitions.push(partition),
+            None => topics.push(ListOffsetsTopic { name: name.topic.to_string(), partitions: vec![partition] }),
+        }
+    }
+    ListOffsetsRequest {
+        replica_id: -1,
+        isolation_level: i8::from(isolation == IsolationLevel::ReadCommitted),
+        topics,
+        timeout_ms: millis(client.config().request_timeout),
+    }
+}
+
+fn read(answer: &ListOffsetsResponse, listed: &mut BTreeMap<TopicPartition, ListedOffset>) -> Result<(), Error> {
+    for topic in &answer.topics {
+        for partition in &topic.partitions {
+            BrokerError::check(partition.error_code)
+                .map_err(|error| error.partition(&topic.name, partition.partition_index))?;
+            let name = TopicPartition::new(topic.name.as_str(), partition.partition_index);
+            listed.insert(name, ListedOffset {
+                offset: (partition.offset >= 0).then_some(Offset(partition.offset)),
+                timestamp: (partition.timestamp >= 0).then_some(Timestamp(partition.timestamp)),
+                leader_epoch: (partition.leader_epoch >= 0).then_some(LeaderEpoch(partition.leader_epoch)),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The last version in which topics go by name.
+const OFFSET_FETCH_NAMES_UP_TO: i16 = 9;
+/// The version from which several groups may be asked for.
+const OFFSET_FETCH_GROUPS_FROM: i16 = 8;
+/// The version from which null stands for all topics.
+const OFFSET_FETCH_ALL_FROM: i16 = 2;
+
+/// What a group has committed.
+pub(crate) async fn committed(
+    client: &Client,
+    group: &str,
+    partitions: Option<&[TopicPartition]>,
+) -> Result<BTreeMap<TopicPartition, CommittedOffset>, Error> {
+    let topics = partitions.map(|partitions| {
+        let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+        for name in partitions {
+            topics.entry(&name.topic).or_default().push(name.partition);
+        }
+        topics
+    });
+    let time = client.config().default_api_timeout;
+    let request = |version| offset_fetch(group, topics.as_ref(), version);
+    client.ask_coordinator(group, time, request, OFFSET_FETCH_NAMES_UP_TO, read_committed_offsets).await
+}
+
+fn offset_fetch(group: &str, topics: Option<&BTreeMap<&str, Vec<i32>>>, version: i16) -> OffsetFetchRequest {
+    let mut request = OffsetFetchRequest::default();
+    if version >= OFFSET_FETCH_GROUPS_FROM {
+        let topics = topics.map(|topics| {
+            let topic = |(name, partitions): (&&str, &Vec<i32>)| OffsetFetchRequestTopics {
+                name: (*name).to_owned(),
+                partition_indexes: partitions.clone(),
+                ..Default::default()
+            };
+            topics.iter().map(topic).collect()
+        });
+        request.groups =
+            vec![OffsetFetchRequestGroup { group_id: group.to_owned(), topics, ..Default::default() }];
+        return request;
+    }
+    request.group_id = group.to_owned();
+    let topics = topics.map(|topics| {
+        let topic = |(name, partitions): (&&str, &Vec<i32>)| OffsetFetchRequestTopic {
+            name: (*name).to_owned(),
+            partition_indexes: partitions.clone(),
+        };
+        topics.iter().map(topic).collect()
+    });
+    request.topics = if version >= OFFSET_FETCH_ALL_FROM { topics } else { topics.or(Some(Vec::new())) };
+    request
+}
+
+fn read_committed_offsets(
+    answer: OffsetFetchResponse,
+) -> Result<BTreeMap<TopicPartition, CommittedOffset>, BrokerError> {
+    BrokerError::check(answer.error_code)?;
+    let mut offsets = BTreeMap::new();
+    let mut put = |topic: &str, partition, code, offset, epoch: i32, metadata: Option<String>| {
+        BrokerError::check(code).map_err(|error| error.partition(topic, partition))?;
+        if offset >= 0 {
+            offsets.insert(TopicPartition::new(topic, partition), CommittedOffset {
+                offset: Offset(offset),
+                leader_epoch: (epoch >= 0).then_some(LeaderEpoch(epoch)),
+                metadata: metadata.unwrap_or_default(),
+            });
+        }
+        Ok::<(), BrokerError>(())
+    };
+    for topic in answer.topics {
+        for p in topic.partitions {
+            let epoch = p.committed_leader_epoch;
+            put(&topic.name, p.partition_index, p.error_code, p.committed_offset, epoch, p.metadata)?;
+        }
+    }
+    for group in answer.groups {
+        BrokerError::check(group.error_code)?;
+        for topic in group.topics {
+            for p in topic.partitions {
+                let epoch = p.committed_leader_epoch;
+                put(&topic.name, p.partition_index, p.error_code, p.committed_offset, epoch, p.metadata)?;
+            }
+        }
+    }
+    Ok(offsets)
+}

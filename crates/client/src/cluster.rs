@@ -1,0 +1,299 @@
+//! The cluster as a client sees it: connections by broker, and metadata that follows leaders.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use kernel::{ErrorCode, NodeId};
+use parking_lot::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
+use wire::Request;
+use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use wire::messages::metadata_response::MetadataResponseView;
+
+use crate::conn::Connection;
+use crate::metadata::{Metadata, Topic};
+use crate::retry::Retry;
+use crate::{BrokerError, ClientConfig, Error};
+
+/// What all producers, consumers and admins of one program can share: connections and metadata.
+///
+/// Cloning is cheap and shares them. Connections are closed when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: ClientConfig,
+    servers: Vec<(String, u16)>,
+    metadata: Mutex<Known>,
+    /// One slot per broker and purpose; its lock is held while a connection is made, so that there is only one.
+    slots: Mutex<HashMap<(Peer, Lane), Arc<AsyncMutex<Slot>>>>,
+    consumers: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    metadata: Arc<Metadata>,
+    at: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Slot(Option<Arc<Connection>>);
+
+/// Whom a connection leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Peer {
+    Broker(NodeId),
+    Bootstrap(usize),
+}
+
+/// What a connection is for. A server answers in order, so what may wait long has a connection of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    General,
+    Produce,
+    /// What one consumer fetches, which waits for records.
+    Fetch(ConsumerId),
+    /// One consumer's membership in its group, which waits for other members.
+    Member(ConsumerId),
+}
+
+/// Tells the consumers of one client apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ConsumerId(u64);
+
+/// How a coordinator is asked for, by `key_type` of FindCoordinator.
+const GROUP_KEY: i8 = 0;
+
+impl Client {
+    /// Connects to the cluster and learns its brokers.
+    ///
+    /// Fails with [`Error::Unreachable`] if no server answers; that is not tried again.
+    pub async fn connect(config: ClientConfig) -> Result<Client, Error> {
+        let servers = config.servers()?;
+        let client = Client(Arc::new(Inner {
+            config,
+            servers,
+            metadata: Mutex::default(),
+            slots: Mutex::default(),
+            consumers: AtomicU64::new(0),
+        }));
+        client.refresh(Wanted::Nothing).await?;
+        Ok(client)
+    }
+
+    pub fn config(&self) -> &ClientConfig {
+        &self.0.config
+    }
+
+    /// What is known now, without asking.
+    pub fn metadata(&self) -> Arc<Metadata> {
+        Arc::clone(&self.0.metadata.lock().metadata)
+    }
+
+    /// Describes topics as they are now; those that are not there are missing, and [`Metadata::error`] says why.
+    pub async fn fetch_metadata(&self, topics: Option<&[String]>) -> Result<Arc<Metadata>, Error> {
+        let mut retry = Retry::within(self.config(), self.config().default_api_timeout);
+        loop {
+            let wanted = topics.map_or(Wanted::All, |names| Wanted::Topics { names, create: false });
+            match self.refresh(wanted).await {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => retry.after(error).await?,
+            }
+        }
+    }
+
+    /// The topic, from what is known if that is recent; waits up to `time` for it to be there.
+    ///
+    /// With `create`, a cluster that makes topics for whoever asks makes this one.
+    pub(crate) async fn topic(&self, name: &str, create: bool, time: Duration) -> Result<Topic, Error> {
+        let mut retry = Retry::within(self.config(), time);
+        if let Some(topic) = self.recent().and_then(|metadata| metadata.topic(name).cloned()) {
+            return Ok(topic);
+        }
+        loop {
+            let names = [name.to_owned()];
+            let metadata = match self.refresh(Wanted::Topics { names: &names, create }).await {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    retry.after(error).await?;
+                    continue;
+                }
+            };
+            if let Some(topic) = metadata.topic(name) {
+                return Ok(topic.clone());
+            }
+            let code = metadata.error(name).unwrap_or(ErrorCode::UnknownTopicOrPartition);
+            let error = Error::from(BrokerError::new(code.code()).topic(name));
+            if code == ErrorCode::UnknownTopicOrPartition && !create {
+                return Err(error);
+            }
+            retry.after(error).await?;
+        }
+    }
+
+    fn recent(&self) -> Option<Arc<Metadata>> {
+        let known = self.0.metadata.lock();
+        let age = known.at?.elapsed();
+        (age < self.config().metadata_max_age).then(|| Arc::clone(&known.metadata))
+    }
+
+    /// Asks once, any broker that answers.
+    pub(crate) async fn refresh(&self, wanted: Wanted<'_>) -> Result<Arc<Metadata>, Error> {
+        let connection = self.any().await?;
+        let version = connection.version::<MetadataRequest>()?;
+        let (topics, create) = match wanted {
+            // The oldest version takes no topics for all of them, and has no way to ask for none.
+            Wanted::All if version == 0 => (Some(Vec::new()), false),
+            Wanted::All => (None, false),
+            Wanted::Nothing => (Some(Vec::new()), false),
+            Wanted::Topics { names, create } => {
+                let topic = |name: &String| MetadataRequestTopic { name: Some(name.clone()), ..Default::default() };
+                (Some(names.iter().map(topic).collect()), create)
+            }
+        };
+        let request =
+            MetadataRequest { topics, allow_auto_topic_creation: create || version < 4, ..Default::default() };
+        let answer = connection.start(&request, version)?.wait(connection.request_timeout()).await?;
+        let view = MetadataResponseView::decode(answer.body(), answer.version())
+            .map_err(|error| answer.nonsense(error))?;
+        BrokerError::check(view.error_code)?;
+        let mut known = self.0.metadata.lock();
+        known.metadata = Arc::new(known.metadata.with(&view, matches!(wanted, Wanted::All)));
+        known.at = Some(Instant::now());
+        Ok(Arc::clone(&known.metadata))
+    }
+
+    /// Sends a request to any broker that can be reached, and tries again what may be.
+    pub(crate) async fn ask_any<R: Request>(&self, request: &R) -> Result<R::Response, Error> {
+        let mut retry = Retry::within(self.config(), self.config().default_api_timeout);
+        loop {
+            let asked = match self.any().await {
+                Ok(connection) => connection.ask(request).await,
+                Err(error) => return Err(error),
+            };
+            match asked {
+                Ok(answer) => return Ok(answer),
+                Err(error) => retry.after(error).await?,
+            }
+        }
+    }
+
+    /// A connection to any broker: those that are known first, then the bootstrap servers.
+    pub(crate) async fn any(&self) -> Result<Arc<Connection>, Error> {
+        let metadata = self.metadata();
+        let known = metadata.brokers.keys().map(|id| Peer::Broker(*id));
+        let servers = (0..self.0.servers.len()).map(Peer::Bootstrap);
+        let mut last = None;
+        for peer in known.chain(servers) {
+            match self.connection_to(peer, Lane::General).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = Some(error),
+            }
+        }
+        let reason = match last {
+            Some(Error::Connection { reason, .. }) => reason,
+            Some(error) => return Err(error),
+            None => "no server is known".to_owned(),
+        };
+        Err(Error::Unreachable { servers: self.config().bootstrap_servers.join(", "), reason })
+    }
+
+    /// A connection to a broker.
+    pub(crate) async fn broker(&self, id: NodeId, lane: Lane) -> Result<Arc<Connection>, Error> {
+        self.connection_to(Peer::Broker(id), lane).await
+    }
+
+    async fn connection_to(&self, peer: Peer, lane: Lane) -> Result<Arc<Connection>, Error> {
+        let (host, port) = match &peer {
+            Peer::Bootstrap(index) => self.0.servers.get(*index).cloned(),
+            Peer::Broker(id) => {
+                self.metadata().brokers.get(id).map(|broker| (broker.host.clone(), broker.port))
+            }
+        }
+        .ok_or_else(|| Error::Connection { address: format!("{peer:?}"), reason: "it is not known".to_owned() })?;
+        let slot = Arc::clone(self.0.slots.lock().entry((peer, lane)).or_default());
+        let mut slot = slot.lock().await;
+        if let Some(connection) = slot.0.as_ref().filter(|connection| connection.is_open()) {
+            return Ok(Arc::clone(connection));
+        }
+        slot.0 = None;
+        let connection = Arc::new(Connection::open(&host, port, self.config()).await?);
+        slot.0 = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// A new consumer, which has connections of its own.
+    pub(crate) fn new_consumer(&self) -> ConsumerId {
+        ConsumerId(self.0.consumers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Closes the connections of a consumer that is gone.
+    pub(crate) fn forget_consumer(&self, id: ConsumerId) {
+        let of_it = |lane: &Lane| matches!(lane, Lane::Fetch(of) | Lane::Member(of) if *of == id);
+        self.0.slots.lock().retain(|(_, lane), _| !of_it(lane));
+    }
+
+    /// The broker that coordinates a group. Asks once.
+    pub(crate) async fn coordinator(&self, group: &str, lane: Lane) -> Result<Arc<Connection>, Error> {
+        let connection = self.any().await?;
+        let version = connection.version::<FindCoordinatorRequest>()?;
+        let mut request = FindCoordinatorRequest { key_type: GROUP_KEY, ..Default::default() };
+        if version >= 4 {
+            request.coordinator_keys = vec![group.to_owned()];
+        } else {
+            request.key = group.to_owned();
+        }
+        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
+        let (code, message, node) = match answer.coordinators.into_iter().next() {
+            Some(found) => (found.error_code, found.error_message, found.node_id),
+            None if version >= 4 => (ErrorCode::CoordinatorNotAvailable.code(), None, -1),
+            None => (answer.error_code, answer.error_message, answer.node_id),
+        };
+        BrokerError::check(code).map_err(|error| error.message(message).group(group))?;
+        let node = NodeId(node);
+        if !self.metadata().brokers.contains_key(&node) {
+            self.refresh(Wanted::Nothing).await?;
+        }
+        self.broker(node, lane).await
+    }
+
+    /// Sends a request to the coordinator of a group; finds it again, and asks again, while `check` says that another
+    /// or a later one may answer.
+    pub(crate) async fn ask_coordinator<R: Request, T>(
+        &self,
+        group: &str,
+        time: Duration,
+        request: impl Fn(i16) -> R,
+        max_version: i16,
+        check: impl Fn(R::Response) -> Result<T, BrokerError>,
+    ) -> Result<T, Error> {
+        let mut retry = Retry::within(self.config(), time);
+        loop {
+            let asked = async {
+                let connection = self.coordinator(group, Lane::General).await?;
+                let version = connection.version_up_to::<R>(max_version)?;
+                let time = connection.request_timeout();
+                let answer = connection.ask_in(&request(version), version, time).await?;
+                Ok(check(answer).map_err(|error| error.group(group))?)
+            };
+            match asked.await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => retry.after(error).await?,
+            }
+        }
+    }
+}
+
+/// Which topics metadata is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted<'a> {
+    /// The brokers only.
+    Nothing,
+    All,
+    Topics { names: &'a [String], create: bool },
+}

@@ -1,0 +1,317 @@
+//! Settings, in Kafka's names with Kafka's defaults. Dots of Kafka's names are underscores here.
+
+use std::time::Duration;
+
+use wire::compress::{Codec, Compression};
+
+use crate::Error;
+
+/// What all parts of a client share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientConfig {
+    /// `bootstrap.servers`: `host:port`, where the rest of the cluster is learnt from.
+    pub bootstrap_servers: Vec<String>,
+    /// `client.id`: the name that brokers log and account. Default `riverrun`.
+    pub client_id: String,
+    /// `request.timeout.ms`: how long an answer may take before the connection is given up. Default 30 s.
+    pub request_timeout: Duration,
+    /// `socket.connection.setup.timeout.ms`: how long making a connection may take. Default 10 s.
+    pub connection_setup_timeout: Duration,
+    /// `default.api.timeout.ms`: how long a call may take with everything that is tried again. Default 60 s.
+    pub default_api_timeout: Duration,
+    /// `retry.backoff.ms`: the wait before the first retry, doubled with each. Default 100 ms.
+    pub retry_backoff: Duration,
+    /// `retry.backoff.max.ms`: the longest wait between retries. Default 1 s.
+    pub retry_backoff_max: Duration,
+    /// `metadata.max.age.ms`: after how long metadata is asked for anew without a reason. Default 5 min.
+    pub metadata_max_age: Duration,
+    /// The largest answer that is read, in bytes; a server that announces more is not believed. It must hold
+    /// `fetch.max.bytes` and one batch. Default 100 MB. (librdkafka calls it `receive.message.max.bytes`.)
+    pub receive_message_max_bytes: usize,
+}
+
+impl ClientConfig {
+    /// Kafka's defaults, for a cluster that is found at `bootstrap` (`host:port`, several separated by commas).
+    pub fn new(bootstrap: &str) -> Self {
+        Self {
+            bootstrap_servers: bootstrap
+                .split(',')
+                .map(str::trim)
+                .filter(|server| !server.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            client_id: "riverrun".to_owned(),
+            request_timeout: Duration::from_secs(30),
+            connection_setup_timeout: Duration::from_secs(10),
+            default_api_timeout: Duration::from_secs(60),
+            retry_backoff: Duration::from_millis(100),
+            retry_backoff_max: Duration::from_secs(1),
+            metadata_max_age: Duration::from_secs(300),
+            receive_message_max_bytes: 100_000_000,
+        }
+    }
+
+    /// The bootstrap servers as host and port.
+    pub(crate) fn servers(&self) -> Result<Vec<(String, u16)>, Error> {
+        let servers: Result<Vec<_>, _> = self.bootstrap_servers.iter().map(|server| parse(server)).collect();
+        match servers {
+            Ok(servers) if servers.is_empty() => {
+                Err(Error::Config { name: "bootstrap.servers", reason: "it names no server".to_owned() })
+            }
+            servers => servers,
+        }
+    }
+}
+
+/// Takes `host:port` or `[v6]:port` apart.
+fn parse(server: &str) -> Result<(String, u16), Error> {
+    let parts = server.rsplit_once(':').and_then(|(host, port)| {
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        (!host.is_empty()).then_some((host.to_owned(), port.parse().ok()?))
+    });
+    let reason = || format!("{server:?} is not HOST:PORT");
+    parts.ok_or_else(|| Error::Config { name: "bootstrap.servers", reason: reason() })
+}
+
+/// Who must have a record before it counts as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acks {
+    /// All replicas that are in sync.
+    All,
+    /// The leader alone.
+    Leader,
+    /// Nobody: the broker does not answer, and a lost record is not noticed.
+    None,
+}
+
+impl Acks {
+    pub(crate) fn code(self) -> i16 {
+        match self {
+            Acks::All => -1,
+            Acks::Leader => 1,
+            Acks::None => 0,
+        }
+    }
+}
+
+/// How a producer works.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProducerConfig {
+    /// `acks`. Default all.
+    pub acks: Acks,
+    /// `enable.idempotence`: whether what is sent again is written once and in order. Needs `acks=all`. Default true.
+    pub enable_idempotence: bool,
+    /// `batch.size`: up to how many bytes of records are gathered in a batch. Default 16384.
+    pub batch_size: usize,
+    /// `linger.ms`: how long a batch that is not full waits for more records. Default 5 ms.
+    pub linger: Duration,
+    /// `compression.type` and its level. Default none.
+    pub compression: Compression,
+    /// `delivery.timeout.ms`: how long after `send` a record is given up. Default 2 min.
+    pub delivery_timeout: Duration,
+    /// `max.block.ms`: how long `send` waits for metadata or for room in the buffer. Default 1 min.
+    pub max_block: Duration,
+    /// `buffer.memory`: how many bytes of records may wait to be acknowledged. Default 32 MiB.
+    pub buffer_memory: usize,
+    /// `max.request.size`: the largest record or request, in bytes before compression. Default 1 MiB.
+    pub max_request_size: usize,
+    /// `max.in.flight.requests.per.connection`: how many requests a broker may owe answers to. At most 5 with
+    /// idempotence. Default 5.
+    pub max_in_flight: usize,
+}
+
+impl Default for ProducerConfig {
+    fn default() -> Self {
+        Self {
+            acks: Acks::All,
+            enable_idempotence: true,
+            batch_size: 16_384,
+            linger: Duration::from_millis(5),
+            compression: Compression::NONE,
+            delivery_timeout: Duration::from_secs(120),
+            max_block: Duration::from_secs(60),
+            buffer_memory: 32 << 20,
+            max_request_size: 1 << 20,
+            max_in_flight: 5,
+        }
+    }
+}
+
+impl ProducerConfig {
+    /// Sets the codec at its usual level.
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.compression = Compression::of(codec);
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let refuse = |name, reason: &str| Err(Error::Config { name, reason: reason.to_owned() });
+        if self.enable_idempotence && self.acks != Acks::All {
+            return refuse("acks", "an idempotent producer needs acks=all");
+        }
+        if self.enable_idempotence && self.max_in_flight > 5 {
+            return refuse("max.in.flight.requests.per.connection", "at most 5 with idempotence");
+        }
+        if self.max_in_flight == 0 {
+            return refuse("max.in.flight.requests.per.connection", "at least 1");
+        }
+        if self.max_request_size > self.buffer_memory {
+            return refuse("buffer.memory", "must hold a record of max.request.size");
+        }
+        if u32::try_from(self.buffer_memory).is_err() {
+            return refuse("buffer.memory", "at most 4294967295 bytes");
+        }
+        Ok(())
+    }
+}
+
+/// Where a consumer begins in a partition for which it has no position, or one that is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetReset {
+    Earliest,
+    Latest,
+    /// The consumer reports an error instead.
+    None,
+}
+
+/// Which transactional records a consumer sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsolationLevel {
+    ReadUncommitted,
+    ReadCommitted,
+}
+
+/// How a group divides partitions among its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assignor {
+    /// Each topic's partitions in runs of neighbours.
+    Range,
+    /// All partitions dealt out in turn.
+    RoundRobin,
+}
+
+impl Assignor {
+    /// The name that members of a group agree on.
+    pub fn name(self) -> &'static str {
+        match self {
+            Assignor::Range => "range",
+            Assignor::RoundRobin => "roundrobin",
+        }
+    }
+}
+
+/// How a consumer works.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConsumerConfig {
+    /// `group.id`: the group whose offsets are read and committed. Default none.
+    pub group_id: Option<String>,
+    /// `group.instance.id`: a name that outlives restarts, so that these cause no rebalance. Default none.
+    pub group_instance_id: Option<String>,
+    /// `auto.offset.reset`. Default latest.
+    pub auto_offset_reset: OffsetReset,
+    /// `enable.auto.commit`: whether positions are committed while polling and on close. Default true.
+    pub enable_auto_commit: bool,
+    /// `auto.commit.interval.ms`. Default 5 s.
+    pub auto_commit_interval: Duration,
+    /// `fetch.min.bytes`: how much a broker waits for before it answers. Default 1.
+    pub fetch_min_bytes: i32,
+    /// `fetch.max.wait.ms`: how long a broker waits for that much. Default 500 ms.
+    pub fetch_max_wait: Duration,
+    /// `fetch.max.bytes`: about how much one answer holds. Default 50 MiB.
+    pub fetch_max_bytes: i32,
+    /// `max.partition.fetch.bytes`: about how much one answer holds of a partition. Default 1 MiB.
+    pub max_partition_fetch_bytes: i32,
+    /// `max.poll.records`: the most records that one poll returns. Default 500.
+    pub max_poll_records: usize,
+    /// `isolation.level`. Default read uncommitted.
+    pub isolation_level: IsolationLevel,
+    /// `check.crcs`: whether the checksum of each batch is verified. Default true.
+    pub check_crcs: bool,
+    /// `session.timeout.ms`: how long the group waits for a silent member. Default 45 s.
+    pub session_timeout: Duration,
+    /// `heartbeat.interval.ms`. Default 3 s.
+    pub heartbeat_interval: Duration,
+    /// `max.poll.interval.ms`: how long a member may go without polling before it leaves the group. Default 5 min.
+    pub max_poll_interval: Duration,
+    /// `partition.assignment.strategy`, the preferred one first. Default range.
+    pub assignors: Vec<Assignor>,
+}
+
+impl Default for ConsumerConfig {
+    fn default() -> Self {
+        Self {
+            group_id: None,
+            group_instance_id: None,
+            auto_offset_reset: OffsetReset::Latest,
+            enable_auto_commit: true,
+            auto_commit_interval: Duration::from_secs(5),
+            fetch_min_bytes: 1,
+            fetch_max_wait: Duration::from_millis(500),
+            fetch_max_bytes: 50 << 20,
+            max_partition_fetch_bytes: 1 << 20,
+            max_poll_records: 500,
+            isolation_level: IsolationLevel::ReadUncommitted,
+            check_crcs: true,
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(3),
+            max_poll_interval: Duration::from_secs(300),
+            assignors: vec![Assignor::Range],
+        }
+    }
+}
+
+impl ConsumerConfig {
+    /// The defaults, for a member of `group`.
+    pub fn group(group: impl Into<String>) -> Self {
+        Self { group_id: Some(group.into()), ..Self::default() }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let refuse = |name, reason: &str| Err(Error::Config { name, reason: reason.to_owned() });
+        if self.group_id.as_deref() == Some("") {
+            return refuse("group.id", "it is empty");
+        }
+        if self.heartbeat_interval >= self.session_timeout {
+            return refuse("heartbeat.interval.ms", "must be less than session.timeout.ms");
+        }
+        if self.max_poll_records == 0 {
+            return refuse("max.poll.records", "at least 1");
+        }
+        if self.assignors.is_empty() {
+            return refuse("partition.assignment.strategy", "it names no assignor");
+        }
+        Ok(())
+    }
+}
+
+/// A duration as the protocol carries it.
+pub(crate) fn millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_hosts_and_ports() {
+        let servers = |text: &str| ClientConfig::new(text).servers();
+        assert_eq!(
+            servers("a:1, [::1]:2"),
+            Ok(vec![("a".to_owned(), 1), ("::1".to_owned(), 2)]),
+            "a list is separated by commas"
+        );
+        for wrong in ["", "a", "a:", ":1", "a:70000", "a:b"] {
+            assert!(matches!(servers(wrong), Err(Error::Config { name: "bootstrap.servers", .. })), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_before_anything_is_sent() {
+        assert_eq!(ProducerConfig::default().check(), Ok(()));
+        assert_eq!(ConsumerConfig::group("g").check(), Ok(()));
+        assert!(ProducerConfig { acks: Acks::None, ..Default::default() }.check().is_err());
+        assert!(ProducerConfig { max_in_flight: 6, ..Default::default() }.check().is_err());
+        assert!(ConsumerConfig::group("").check().is_err());
+    }
+}

@@ -1,0 +1,366 @@
+//! Fetching: what is asked of a leader, and records out of what it answers.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kernel::{LeaderEpoch, NodeId, Offset, ProducerId, TopicPartition, Uuid};
+use wire::batch::{BatchError, BatchView, RecordView};
+use wire::compress::Limits;
+use wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use wire::messages::fetch_response::{FetchResponseView, PartitionDataView};
+
+use super::ConsumerRecord;
+use crate::cluster::{ConsumerId, Lane};
+use crate::config::{IsolationLevel, millis};
+use crate::conn::Answer;
+use crate::{BrokerError, Client, ConsumerConfig, Error};
+
+/// The version from which a topic goes by its id alone.
+const TOPIC_IDS_FROM: i16 = 13;
+
+/// The version from which a fetch says whose reign it believes in.
+const LEADER_EPOCH_FROM: i16 = 9;
+
+/// What the records of one batch may decompress to. Producers bound batches before they compress them; this only keeps a
+/// hostile server from filling the memory.
+const BATCH_BYTES_MAX: usize = 256 << 20;
+
+/// A partition to be fetched.
+#[derive(Debug, Clone)]
+pub(super) struct Want {
+    pub name: TopicPartition,
+    pub topic_id: Uuid,
+    pub offset: Offset,
+    pub leader_epoch: LeaderEpoch,
+    /// Whom the answer is for; see `Position`.
+    pub token: u64,
+}
+
+/// What a leader answered about a partition.
+#[derive(Debug)]
+pub(super) struct Got {
+    pub name: TopicPartition,
+    pub token: u64,
+    pub result: Result<Fetched, BrokerError>,
+}
+
+/// Asks a leader for records, once.
+pub(super) async fn fetch(
+    client: Client,
+    config: Arc<ConsumerConfig>,
+    consumer: ConsumerId,
+    leader: NodeId,
+    wants: Vec<Want>,
+) -> Result<Vec<Got>, Error> {
+    let connection = client.broker(leader, Lane::Fetch(consumer)).await?;
+    let has_ids = wants.iter().all(|want| !want.topic_id.is_zero());
+    let max_version = if has_ids { i16::MAX } else { TOPIC_IDS_FROM - 1 };
+    let version = connection.version_up_to::<FetchRequest>(max_version)?;
+    let request = request(&config, &wants, version);
+    let time = connection.request_timeout() + config.fetch_max_wait;
+    let answer = connection.start(&request, version)?.wait(time).await?;
+    read(&answer, &config, wants)
+}
+
+fn request(config: &ConsumerConfig, wants: &[Want], version: i16) -> FetchRequest {
+    let mut topics: Vec<FetchTopic> = Vec::new();
+    for want in wants {
+        let epoch = if version >= LEADER_EPOCH_FROM { want.leader_epoch } else { LeaderEpoch::NONE };
+        let partition = FetchPartition {
+            partition: want.name.partition,
+            current_leader_epoch: epoch.0,
+            fetch_offset: want.offset.0,
+            partition_max_bytes: config.max_partition_fetch_bytes,
+            ..Default::default()
+        };
+        let by_id = version >= TOPIC_IDS_FROM;
+        let (topic, topic_id) =
+            if by_id { (String::new(), want.topic_id) } else { (want.name.topic.to_string(), Uuid::ZERO) };
+        match topics.iter_mut().find(|other| other.topic == topic && other.topic_id == topic_id) {
+            Some(topic) => topic.partitions.push(partition),
+            None => topics.push(FetchTopic { topic, topic_id, partitions: vec![partition] }),
+        }
+    }
+    FetchRequest {
+        max_wait_ms: millis(config.fetch_max_wait),
+        min_bytes: config.fetch_min_bytes,
+        max_bytes: config.fetch_max_bytes,
+        isolation_level: i8::from(config.isolation_level == IsolationLevel::ReadCommitted),
+        topics,
+        ..Default::default()
+    }
+}
+
+/// Takes an answer apart, by partition. What was not asked for is ignored.
+fn read(answer: &Answer, config: &ConsumerConfig, wants: Vec<Want>) -> Result<Vec<Got>, Error> {
+    let view = FetchResponseView::decode(answer.body(), answer.version())
+        .map_err(|error| answer.nonsense(error))?;
+    BrokerError::check(view.error_code)?;
+    let by_id = answer.version() >= TOPIC_IDS_FROM;
+    let key = |want: &Want| {
+        let topic = if by_id { String::new() } else { want.name.topic.to_string() };
+        (topic, if by_id { want.topic_id } else { Uuid::ZERO }, want.name.partition)
+    };
+    let mut wants: HashMap<_, Want> = wants.into_iter().map(|want| (key(&want), want)).collect();
+    let mut gots = Vec::new();
+    for topic in view.responses {
+        for partition in topic.partitions {
+            let key = (topic.topic.to_owned(), topic.topic_id, partition.partition_index);
+            if let Some(want) = wants.remove(&key) {
+                let checked = BrokerError::check(partition.error_code)
+                    .map_err(|error| error.partition(want.name.topic.as_ref(), want.name.partition));
+                let result = checked.map(|()| Fetched::new(&want, answer.frame(), &partition, config));
+                gots.push(Got { name: want.name, token: want.token, result });
+            }
+        }
+    }
+    Ok(gots)
+}
+
+/// Records of a partition that were fetched and are read batch by batch.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub name: TopicPartition,
+    pub token: u64,
+    pub high_watermark: Offset,
+    /// What has not been taken apart yet.
+    batches: Bytes,
+    ready: VecDeque<ConsumerRecord>,
+    /// The position once `ready` is empty.
+    next: Offset,
+    check_crcs: bool,
+    aborted: Option<Aborted>,
+}
+
+impl Fetched {
+    fn new(want: &Want, frame: &Bytes, data: &PartitionDataView<'_>, config: &ConsumerConfig) -> Fetched {
+        let committed_only = config.isolation_level == IsolationLevel::ReadCommitted;
+        Fetched {
+            name: want.name.clone(),
+            token: want.token,
+            high_watermark: Offset(data.high_watermark),
+            // The view borrows from the frame, so this shares it.
+            batches: data.records.map_or_else(Bytes::new, |records| frame.slice_ref(records)),
+            ready: VecDeque::new(),
+            next: want.offset,
+            check_crcs: config.check_crcs,
+            aborted: committed_only.then(|| Aborted::new(data)),
+        }
+    }
+
+    /// Whether there is nothing in it at all.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.batches.is_empty()
+    }
+
+    /// Moves up to `max` records to `out`, and returns the position after them.
+    pub fn take(&mut self, max: usize, out: &mut Vec<ConsumerRecord>) -> Result<Offset, Error> {
+        while out.len() < max {
+            match self.ready.pop_front() {
+                Some(record) => out.push(record),
+                None if self.batches.is_empty() => break,
+                None => self.open_batch()?,
+            }
+        }
+        Ok(self.ready.front().map_or(self.next, |record| record.offset))
+    }
+
+    /// Reads the records of the next batch.
+    fn open_batch(&mut self) -> Result<(), Error> {
+        let bytes = std::mem::take(&mut self.batches);
+        let (batch, rest) = match BatchView::parse(&bytes) {
+            Ok(parsed) => parsed,
+            // An answer may end within a batch, as long as there is a whole one before.
+            Err(BatchError::Incomplete { .. }) => return Ok(()),
+            Err(error) => return Err(self.unreadable(&error)),
+        };
+        self.batches = bytes.slice_ref(rest);
+        if self.check_crcs {
+            batch.verify_crc().map_err(|error| self.unreadable(&error))?;
+        }
+        let skip = self.aborted.as_mut().is_some_and(|aborted| aborted.skips(&batch));
+        if !skip && !batch.is_control() {
+            self.open_records(&bytes, &batch)?;
+        }
+        // Offsets may be missing at the end of a batch, and a server must not send us back.
+        self.next = self.next.max(batch.next_offset());
+        Ok(())
+    }
+
+    fn open_records(&mut self, bytes: &Bytes, batch: &BatchView<'_>) -> Result<(), Error> {
+        let records = batch.records(Limits::trusting(BATCH_BYTES_MAX)).map_err(|error| self.unreadable(&error))?;
+        let shared = records.decompressed().unwrap_or(bytes);
+        let epoch = batch.partition_leader_epoch();
+        for record in &records {
+            let record = record.map_err(|error| self.unreadable(&error))?;
+            let after_the_last = self.ready.back().is_none_or(|last| last.offset < record.offset);
+            if record.offset >= self.next && after_the_last {
+                let record = self.record(shared, &record, epoch);
+                self.ready.push_back(record);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&self, shared: &Bytes, record: &RecordView<'_>, epoch: LeaderEpoch) -> ConsumerRecord {
+        let share = |bytes: Option<&[u8]>| bytes.map(|bytes| shared.slice_ref(bytes));
+        ConsumerRecord {
+            topic: Arc::clone(&self.name.topic),
+            partition: self.name.partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            leader_epoch: (epoch.0 >= 0).then_some(epoch),
+            key: share(record.key),
+            value: share(record.value),
+            headers: record
+                .headers
+                .iter()
+                .map(|header| (String::from_utf8_lossy(header.key).into_owned(), share(header.value)))
+                .collect(),
+        }
+    }
+
+    fn unreadable(&self, error: &BatchError) -> Error {
+        Error::Records {
+            topic: self.name.topic.to_string(),
+            partition: self.name.partition,
+            offset: self.next.0,
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// Which transactions among the fetched records were aborted.
+#[derive(Debug)]
+struct Aborted {
+    /// Those that begin later than what was read, the next one last.
+    to_come: Vec<(Offset, ProducerId)>,
+    open: HashSet<ProducerId>,
+}
+
+impl Aborted {
+    fn new(data: &PartitionDataView<'_>) -> Aborted {
+        let aborted = data.aborted_transactions.into_iter().flatten();
+        let mut to_come: Vec<_> =
+            aborted.map(|aborted| (Offset(aborted.first_offset), ProducerId(aborted.producer_id))).collect();
+        to_come.sort_by_key(|(first, _)| std::cmp::Reverse(*first));
+        Aborted { to_come, open: HashSet::new() }
+    }
+
+    /// Whether the batch belongs to an aborted transaction.
+    fn skips(&mut self, batch: &BatchView<'_>) -> bool {
+        while let Some((_, producer)) = self.to_come.pop_if(|(first, _)| *first <= batch.last_offset()) {
+            self.open.insert(producer);
+        }
+        let producer = batch.producer_id();
+        if batch.is_control() {
+            // Each marker ends one transaction of its producer. A commit finds nothing here.
+            self.open.remove(&producer);
+            return true;
+        }
+        batch.is_transactional() && self.open.contains(&producer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::BytesMut;
+    use kernel::{ProducerEpoch, Timestamp};
+    use wire::batch::BatchBuilder;
+    use wire::compress::{Codec, Compression};
+
+    fn batch(base: i64, values: &[&str], codec: Codec) -> BatchBuilder {
+        let mut builder = BatchBuilder::new().base_offset(Offset(base)).compression(Compression::of(codec));
+        for value in values {
+            builder.append(Timestamp(1), Some(b"k"), Some(value.as_bytes()));
+        }
+        builder
+    }
+
+    fn fetched(offset: i64, batches: Vec<BatchBuilder>, aborted: Option<Aborted>) -> Fetched {
+        let mut bytes = BytesMut::new();
+        for builder in batches {
+            bytes.extend_from_slice(&builder.build().expect("it is small"));
+        }
+        Fetched {
+            name: TopicPartition::new("t", 0),
+            token: 0,
+            high_watermark: Offset(0),
+            batches: bytes.freeze(),
+            ready: VecDeque::new(),
+            next: Offset(offset),
+            check_crcs: true,
+            aborted,
+        }
+    }
+
+    #[track_caller]
+    fn check(fetched: &mut Fetched, max: usize, values: &[&str], position: i64) {
+        let mut out = Vec::new();
+        let after = fetched.take(max, &mut out).expect("the batches are whole");
+        let got: Vec<_> =
+            out.iter().map(|r| String::from_utf8_lossy(r.value.as_deref().unwrap_or_default())).collect();
+        assert_eq!((got.as_slice(), after), (&values.iter().map(|v| (*v).into()).collect::<Vec<_>>()[..], Offset(position)));
+    }
+
+    #[test]
+    fn records_come_in_parts_and_each_codec_is_read() {
+        for codec in Codec::ALL {
+            let batches = vec![batch(5, &["a", "b"], codec), batch(7, &["c"], codec)];
+            let mut fetched = fetched(5, batches, None);
+            check(&mut fetched, 1, &["a"], 6);
+            check(&mut fetched, 10, &["b", "c"], 8);
+            assert!(fetched.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_batch_that_begins_before_the_position_gives_what_is_after_it() {
+        check(&mut fetched(6, vec![batch(5, &["a", "b"], Codec::Zstd)], None), 10, &["b"], 7);
+    }
+
+    #[test]
+    fn offsets_that_compaction_took_from_the_end_of_a_batch_are_passed_over() {
+        let compacted = batch(5, &["a"], Codec::None).last_offset(Offset(9));
+        check(&mut fetched(5, vec![compacted], None), 10, &["a"], 10);
+    }
+
+    #[test]
+    fn a_server_cannot_send_a_consumer_back() {
+        check(&mut fetched(50, vec![batch(5, &["a"], Codec::None)], None), 10, &[], 50);
+    }
+
+    #[test]
+    fn a_batch_that_is_cut_off_waits_for_the_next_answer() {
+        let mut fetched = fetched(5, vec![batch(5, &["a"], Codec::None), batch(6, &["b"], Codec::None)], None);
+        fetched.batches.truncate(fetched.batches.len() - 1);
+        check(&mut fetched, 10, &["a"], 6);
+    }
+
+    #[test]
+    fn damage_is_reported_with_its_place() {
+        let mut fetched = fetched(5, vec![batch(5, &["a"], Codec::None)], None);
+        let mut bytes = fetched.batches.to_vec();
+        *bytes.last_mut().expect("there are bytes") ^= 1;
+        fetched.batches = bytes.into();
+        let error = fetched.take(10, &mut Vec::new()).expect_err("the checksum is wrong");
+        assert!(matches!(error, Error::Records { offset: 5, .. }), "{error}");
+    }
+
+    #[test]
+    fn aborted_transactions_are_left_out_for_who_reads_committed() {
+        let transaction = |base, values: &[&str], id| {
+            batch(base, values, Codec::None).producer(ProducerId(id), ProducerEpoch(0), 0).transactional()
+        };
+        let batches = vec![
+            transaction(0, &["aborted"], 1),
+            transaction(1, &["committed"], 2),
+            transaction(2, &["marker"], 1).control(),
+            transaction(3, &["later"], 1),
+        ];
+        let aborted = Aborted { to_come: vec![(Offset(0), ProducerId(1))], open: HashSet::new() };
+        check(&mut fetched(0, batches, Some(aborted)), 10, &["committed", "later"], 4);
+    }
+}

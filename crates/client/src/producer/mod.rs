@@ -1,0 +1,296 @@
+//! Writes records: gathered into batches, spread over partitions, sent again in order until they are written once.
+
+mod batch;
+mod partition;
+mod queue;
+mod send;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use host::RealClock;
+use kernel::port::Clock;
+use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+pub use batch::Delivery;
+pub use partition::{murmur2, partition_of_key};
+
+use crate::metadata::Topic;
+use crate::{BrokerError, Client, Error, ProducerConfig};
+use batch::{Batch, Outcome};
+use partition::Sticky;
+use queue::Queue;
+
+/// A record to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProducerRecord {
+    pub topic: Arc<str>,
+    /// Nothing: the key decides, or without a key the partition that is being filled.
+    pub partition: Option<i32>,
+    /// When it happened; nothing for now.
+    pub timestamp: Option<Timestamp>,
+    pub key: Option<Bytes>,
+    /// Nothing is a tombstone: it deletes the key from a compacted topic.
+    pub value: Option<Bytes>,
+    pub headers: Vec<(String, Option<Bytes>)>,
+}
+
+impl ProducerRecord {
+    /// A record for `topic` with neither key nor value.
+    pub fn new(topic: impl Into<Arc<str>>) -> Self {
+        Self { topic: topic.into(), ..Self::default() }
+    }
+
+    pub fn partition(mut self, partition: i32) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    pub fn timestamp(mut self, timestamp: Timestamp) -> Self {
+        self.timestamp = Some(timestamp);
+        self
+    }
+
+    pub fn key(mut self, key: impl Into<Bytes>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    pub fn value(mut self, value: impl Into<Bytes>) -> Self {
+        self.value = Some(value.into());
+        self
+    }
+
+    pub fn header(mut self, key: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        self.headers.push((key.into(), Some(value.into())));
+        self
+    }
+
+    /// The most bytes that it takes in a batch before compression.
+    fn size(&self) -> usize {
+        const RECORD_OVERHEAD: usize = 21;
+        const HEADER_OVERHEAD: usize = 10;
+        let len = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers: usize =
+            self.headers.iter().map(|(key, value)| key.len() + len(value) + HEADER_OVERHEAD).sum();
+        RECORD_OVERHEAD + len(&self.key) + len(&self.value) + headers
+    }
+}
+
+/// Where a record was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordMetadata {
+    pub partition: TopicPartition,
+    /// Nothing if the broker does not tell: with `acks=0`, or after a retry that it recognised.
+    pub offset: Option<Offset>,
+    pub timestamp: Timestamp,
+}
+
+/// Writes records. It can be shared among tasks.
+///
+/// Dropping it lets what was given to it be sent in the background; [`Producer::close`] waits for that.
+#[derive(Debug)]
+pub struct Producer {
+    shared: Arc<Shared>,
+    sender: Mutex<Option<JoinHandle<()>>>,
+    clock: RealClock,
+}
+
+/// What the producer and its sender have in common.
+#[derive(Debug)]
+struct Shared {
+    client: Client,
+    config: ProducerConfig,
+    topics: Mutex<Topics>,
+    /// Bytes that records may still take.
+    memory: Semaphore,
+    wake: Notify,
+    closing: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Topics {
+    by_name: HashMap<Arc<str>, TopicQueues>,
+    next_id: u64,
+    /// Batches up to this id are sent without lingering.
+    flush_through: u64,
+    /// All that is not settled, by id.
+    unsettled: std::collections::BTreeMap<u64, Arc<Outcome>>,
+}
+
+#[derive(Debug, Default)]
+struct TopicQueues {
+    sticky: Sticky,
+    partitions: HashMap<i32, Queue>,
+}
+
+impl Producer {
+    /// A producer on a client's cluster. Nothing is sent yet; it must be called within a tokio runtime.
+    pub fn new(client: &Client, config: ProducerConfig) -> Result<Producer, Error> {
+        config.check()?;
+        let shared = Arc::new(Shared {
+            client: client.clone(),
+            memory: Semaphore::new(config.buffer_memory.min(Semaphore::MAX_PERMITS)),
+            config,
+            topics: Mutex::default(),
+            wake: Notify::new(),
+            closing: AtomicBool::new(false),
+        });
+        let sender = tokio::spawn(send::Sender::new(Arc::clone(&shared)).run());
+        Ok(Producer { shared, sender: Mutex::new(Some(sender)), clock: RealClock::new() })
+    }
+
+    /// Hands a record over. Waits, up to `max.block.ms`, for metadata and for room in `buffer.memory`; the returned
+    /// [`Delivery`] tells when and where it was written.
+    ///
+    /// Records of one partition are written in the order in which their calls returned. A call that is dropped while it
+    /// waits has handed nothing over.
+    ///
+    /// # Errors
+    /// [`Error::Broker`] if the topic is not there, [`Error::RecordTooLarge`], [`Error::Timeout`] if there was no room,
+    /// [`Error::Closed`].
+    pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, Error> {
+        let config = &self.shared.config;
+        let size = record.size();
+        if size > config.max_request_size {
+            let limit = config.max_request_size;
+            return Err(Error::RecordTooLarge { size, setting: "max.request.size", limit });
+        }
+        let metadata = self.shared.client.metadata();
+        let fetched;
+        let topic = match metadata.topic(&record.topic) {
+            Some(topic) => topic,
+            None => {
+                fetched = self.shared.client.topic(&record.topic, true, config.max_block).await?;
+                &fetched
+            }
+        };
+        self.reserve(size).await?;
+        let appended = self.append(&record, topic, size);
+        if appended.is_err() {
+            self.shared.memory.add_permits(size);
+        }
+        appended
+    }
+
+    /// Waits until everything that was handed over before is written or given up.
+    pub async fn flush(&self) {
+        let outcomes: Vec<Arc<Outcome>> = {
+            let mut topics = self.shared.topics.lock();
+            topics.flush_through = topics.next_id;
+            topics.unsettled.values().cloned().collect()
+        };
+        self.shared.wake.notify_one();
+        for outcome in outcomes {
+            let _ = outcome.wait().await;
+        }
+    }
+
+    /// Sends what is there, and ends. Records handed over are written or given up when it returns.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.shared.closing.store(true, Ordering::Release);
+        self.flush().await;
+        let sender = self.sender.lock().take();
+        if let Some(sender) = sender {
+            let _ = sender.await;
+        }
+        Ok(())
+    }
+
+    async fn reserve(&self, size: usize) -> Result<(), Error> {
+        let permits = u32::try_from(size).unwrap_or(u32::MAX);
+        if let Ok(permit) = self.shared.memory.try_acquire_many(permits) {
+            permit.forget();
+            return Ok(());
+        }
+        // Whoever waits for room should not wait for a linger as well.
+        {
+            let mut topics = self.shared.topics.lock();
+            topics.flush_through = topics.next_id;
+        }
+        self.shared.wake.notify_one();
+        let max_block = self.shared.config.max_block;
+        match timeout(max_block, self.shared.memory.acquire_many(permits)).await {
+            Ok(Ok(permit)) => {
+                permit.forget();
+                Ok(())
+            }
+            Ok(Err(_)) => Err(Error::Closed),
+            Err(_) => Err(Error::Timeout { what: "waiting for room in buffer.memory", after: max_block }),
+        }
+    }
+
+    fn append(&self, record: &ProducerRecord, topic: &Topic, size: usize) -> Result<Delivery, Error> {
+        let timestamp = record.timestamp.unwrap_or_else(|| self.clock.now().wall);
+        let batch_size = self.shared.config.batch_size;
+        let mut topics = self.shared.topics.lock();
+        if self.shared.closing.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        let Topics { by_name, next_id, unsettled, .. } = &mut *topics;
+        if !by_name.contains_key(&record.topic) {
+            by_name.insert(Arc::clone(&record.topic), TopicQueues::default());
+        }
+        let queues = by_name.get_mut(&record.topic).ok_or(Error::Closed)?;
+        let partition = choose(record, topic, &mut queues.sticky, size, batch_size)?;
+        let queue = queues.partitions.entry(partition).or_default();
+        if let Some(batch) = queue.last_waiting()
+            && let Some(delivery) = batch.append(record, timestamp, size, batch_size)
+        {
+            if batch.is_full(batch_size) {
+                self.shared.wake.notify_one();
+            }
+            return Ok(delivery);
+        }
+        *next_id += 1;
+        let name = TopicPartition::new(Arc::clone(&record.topic), partition);
+        let mut batch = Batch::new(*next_id, name, Instant::now());
+        let delivery = batch.append(record, timestamp, size, batch_size).ok_or(Error::Closed)?;
+        unsettled.insert(batch.id, Arc::clone(&batch.outcome));
+        queue.push(batch);
+        self.shared.wake.notify_one();
+        Ok(delivery)
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::Release);
+        self.shared.wake.notify_one();
+    }
+}
+
+/// The partition for a record.
+fn choose(
+    record: &ProducerRecord,
+    topic: &Topic,
+    sticky: &mut Sticky,
+    size: usize,
+    batch_size: usize,
+) -> Result<i32, Error> {
+    let none = |code: ErrorCode, partition| {
+        let words = format!("the topic has {} partitions", topic.partitions.len());
+        BrokerError::new(code.code()).partition(topic.name.as_str(), partition).message(Some(words)).into()
+    };
+    if let Some(partition) = record.partition {
+        let known = topic.partitions.contains_key(&partition);
+        return if known { Ok(partition) } else { Err(none(ErrorCode::UnknownTopicOrPartition, partition)) };
+    }
+    let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    if let Some(key) = &record.key {
+        return Ok(partition_of_key(key, count));
+    }
+    let led: Vec<i32> =
+        topic.partitions.values().filter(|p| p.leader.is_some()).map(|p| p.partition).collect();
+    let any: Vec<i32> = topic.partitions.keys().copied().collect();
+    let available = if led.is_empty() { &any } else { &led };
+    sticky.choose(size, batch_size, available).ok_or_else(|| none(ErrorCode::LeaderNotAvailable, 0))
+}

@@ -1,0 +1,246 @@
+//! The batches of one partition, and what must hold about their order.
+//!
+//! *Invariant:* batches are sent in the order in which they were begun. While one has to be sent again, it is the only
+//! one on its way; while a broker has acknowledged nothing under a producer's epoch, only one is, because a broker
+//! without a memory of the producer takes any sequence number for the first.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use kernel::{ErrorCode, ProducerEpoch, ProducerId};
+use tokio::time::Instant;
+use wire::batch::increment_sequence;
+
+use super::batch::{Batch, Sequence, Written};
+use crate::{BrokerError, Error};
+
+/// What is to be sent to one partition.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// Never sent; records are added to the last.
+    waiting: VecDeque<Batch>,
+    /// Sent without success, in their order; before everything that waits.
+    again: VecDeque<Batch>,
+    /// The ids of those on their way.
+    in_flight: Vec<u64>,
+    /// Whether the one on its way was sent before.
+    resending: bool,
+    /// Who writes here, and the next sequence number.
+    writer: Option<Writer>,
+    /// Whether a sequence number was given up, so that the broker takes none after it.
+    gap: bool,
+    not_before: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Writer {
+    producer_id: ProducerId,
+    epoch: ProducerEpoch,
+    next_sequence: i32,
+    /// Whether the broker knows this writer.
+    established: bool,
+}
+
+/// What decides whether a batch is ready.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Readiness {
+    pub now: Instant,
+    pub batch_size: usize,
+    pub linger: Duration,
+    /// Batches up to this id are sent at once.
+    pub flush_through: u64,
+    pub in_flight_max: usize,
+}
+
+/// What an attempt led to.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Settled(Batch, Result<Written, Error>),
+    /// It is in the queue again.
+    Again,
+}
+
+impl Queue {
+    pub fn last_waiting(&mut self) -> Option<&mut Batch> {
+        self.waiting.back_mut()
+    }
+
+    pub fn push(&mut self, batch: Batch) {
+        self.waiting.push_back(batch);
+    }
+
+    #[cfg(test)]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.again.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// When this queue may have something to send, if nothing else happens: now or earlier if it has.
+    pub fn ready_at(&self, readiness: &Readiness) -> Option<Instant> {
+        if !self.again.is_empty() {
+            return self.in_flight.is_empty().then(|| self.not_before.unwrap_or(readiness.now));
+        }
+        let established = self.writer.is_none_or(|writer| writer.established);
+        let in_flight_max = if established { readiness.in_flight_max } else { 1 };
+        let alone = (self.gap || self.resending) && !self.in_flight.is_empty();
+        if self.in_flight.len() >= in_flight_max || alone {
+            return None;
+        }
+        let first = self.waiting.front()?;
+        let full = self.waiting.len() > 1 || first.is_full(readiness.batch_size);
+        let at_once = full || first.id <= readiness.flush_through;
+        Some(if at_once { readiness.now } else { first.created + readiness.linger })
+    }
+
+    /// Takes the next batch to send; nothing without one that is ready. `identity` is who an idempotent producer is.
+    pub fn take(&mut self, readiness: &Readiness, identity: Option<ProducerId>) -> Option<Batch> {
+        if self.ready_at(readiness)? > readiness.now {
+            return None;
+        }
+        self.not_before = None;
+        let resent = self.again.pop_front();
+        self.resending = resent.is_some();
+        let mut batch = match resent {
+            Some(batch) => batch,
+            None => self.waiting.pop_front()?,
+        };
+        if let Some(producer_id) = identity
+            && batch.sequence.is_none()
+        {
+            batch.sequence = Some(self.next_sequence(producer_id, batch.records()));
+        }
+        self.in_flight.push(batch.id);
+        Some(batch)
+    }
+
+    fn next_sequence(&mut self, producer_id: ProducerId, records: i32) -> Sequence {
+        let writer = self.writer.get_or_insert(Writer::new(producer_id, ProducerEpoch(0)));
+        if self.gap {
+            *writer = writer.successor(producer_id);
+            self.gap = false;
+        }
+        writer.sequence(records)
+    }
+
+    /// The batch arrived.
+    pub fn succeeded(&mut self, batch: Batch, written: Written) -> Attempt {
+        self.landed(&batch);
+        if let (Some(writer), Some(sequence)) = (&mut self.writer, batch.sequence) {
+            writer.established |= writer.is_of(sequence);
+        }
+        Attempt::Settled(batch, Ok(written))
+    }
+
+    /// The broker refused the batch.
+    pub fn refused(&mut self, batch: Batch, error: BrokerError, retry_at: Instant) -> Attempt {
+        match error.code {
+            ErrorCode::DuplicateSequenceNumber => {
+                self.succeeded(batch, Written { base_offset: None, log_append_time: None })
+            }
+            ErrorCode::OutOfOrderSequenceNumber
+            | ErrorCode::UnknownProducerId
+            | ErrorCode::InvalidProducerEpoch
+                if batch.sequence.is_some() =>
+            {
+                self.out_of_sequence(batch, error, retry_at)
+            }
+            code if code.retriable() => self.again(batch, retry_at),
+            _ => self.given_up(batch, error.into()),
+        }
+    }
+
+    /// The way to the broker failed, so that nobody knows whether the batch was written.
+    pub fn lost(&mut self, mut batch: Batch, error: Error, retry_at: Instant) -> Attempt {
+        batch.uncertain = true;
+        if error.retriable() { self.again(batch, retry_at) } else { self.given_up(batch, error) }
+    }
+
+    /// Ends a batch that is in flight without success.
+    pub fn given_up(&mut self, batch: Batch, error: Error) -> Attempt {
+        self.landed(&batch);
+        self.gap |= batch.sequence.is_some();
+        Attempt::Settled(batch, Err(error))
+    }
+
+    /// Takes what was begun before `oldest`, or cannot be sent safely any more, out of the queue.
+    pub fn expire(&mut self, oldest: Instant) -> Vec<Batch> {
+        let mut expired = Vec::new();
+        for queue in [&mut self.again, &mut self.waiting] {
+            while let Some(batch) = queue.pop_front_if(|batch| batch.created < oldest) {
+                self.gap |= batch.sequence.is_some();
+                expired.push(batch);
+            }
+        }
+        expired
+    }
+
+    /// After a gap, once nothing is on its way: begins a new epoch for what has to be sent again. Returns those that may
+    /// have been written under the old one, which nobody could notice under the new.
+    pub fn mend(&mut self) -> Vec<Batch> {
+        if !self.gap || self.again.is_empty() || !self.in_flight.is_empty() {
+            return Vec::new();
+        }
+        let Some(writer) = self.writer else {
+            return Vec::new();
+        };
+        let mut writer = writer.successor(writer.producer_id);
+        let (uncertain, mut certain): (VecDeque<Batch>, VecDeque<Batch>) =
+            std::mem::take(&mut self.again).into_iter().partition(|batch| batch.uncertain);
+        for batch in &mut certain {
+            batch.resequence(writer.sequence(batch.records()));
+        }
+        self.again = certain;
+        self.writer = Some(writer);
+        self.gap = false;
+        uncertain.into()
+    }
+
+    /// The broker expects another sequence number than the batch has.
+    fn out_of_sequence(&mut self, batch: Batch, error: BrokerError, retry_at: Instant) -> Attempt {
+        let stale = self.writer.is_some_and(|w| batch.sequence.is_some_and(|sequence| !w.is_of(sequence)));
+        let earlier_is_open = self.in_flight.iter().any(|id| *id < batch.id)
+            || self.again.front().is_some_and(|first| first.id < batch.id);
+        if earlier_is_open || self.gap || stale {
+            // One before it has to be written first, or its number is to change anyway.
+            return self.again(batch, retry_at);
+        }
+        if batch.uncertain {
+            return self.given_up(batch, error.into());
+        }
+        // The broker has forgotten this producer: it starts over as its own successor.
+        self.gap = true;
+        self.again(batch, retry_at)
+    }
+
+    fn again(&mut self, batch: Batch, retry_at: Instant) -> Attempt {
+        self.landed(&batch);
+        self.not_before = Some(self.not_before.map_or(retry_at, |at| at.max(retry_at)));
+        let place = self.again.partition_point(|other| other.id < batch.id);
+        self.again.insert(place, batch);
+        Attempt::Again
+    }
+
+    fn landed(&mut self, batch: &Batch) {
+        self.in_flight.retain(|id| *id != batch.id);
+    }
+}
+
+impl Writer {
+    fn new(producer_id: ProducerId, epoch: ProducerEpoch) -> Writer {
+        Writer { producer_id, epoch, next_sequence: 0, established: false }
+    }
+
+    /// The writer that takes over after a gap. Brokers know epochs by partition, so no one needs to be asked.
+    fn successor(self, producer_id: ProducerId) -> Writer {
+        Writer::new(producer_id, ProducerEpoch(self.epoch.0.saturating_add(1)))
+    }
+
+    fn is_of(&self, sequence: Sequence) -> bool {
+        (self.producer_id, self.epoch) == (sequence.producer_id, sequence.epoch)
+    }
+
+    fn sequence(&mut self, records: i32) -> Sequence {
+        let base = self.next_sequence;
+        self.next_sequence = increment_sequence(base, records);
+        Sequence { producer_id: self.producer_id, epoch: self.epoch, base }
+    }
+}

@@ -1,0 +1,472 @@
+//! The sender: one task that takes batches out of the queues, sends them to the leaders, and puts back what failed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use kernel::{ErrorCode, NodeId, Offset, ProducerId, Timestamp, TopicPartition, Uuid};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use wire::messages::init_producer_id_request::InitProducerIdRequest;
+use wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use wire::messages::produce_response::ProduceResponse;
+
+use super::batch::{Batch, Written};
+use super::queue::{Attempt, Queue, Readiness};
+use super::{Shared, Topics};
+use crate::cluster::{Lane, Wanted};
+use crate::config::{Acks, millis};
+use crate::conn::Connection;
+use crate::retry::jittered;
+use crate::{BrokerError, Error};
+
+/// The version from which a topic goes by its id alone.
+const TOPIC_IDS_FROM: i16 = 13;
+
+/// How long the sender rests at most, so that what expires is found.
+const REST_MAX: Duration = Duration::from_millis(500);
+
+pub(super) struct Sender {
+    shared: Arc<Shared>,
+    /// Who this producer is, once a broker has said.
+    identity: Option<ProducerId>,
+    identifying: bool,
+    refreshing: bool,
+    refreshed_at: Instant,
+    stale: bool,
+    nodes: HashMap<NodeId, Node>,
+    running: JoinSet<Done>,
+}
+
+/// The way to one broker.
+#[derive(Default)]
+struct Node {
+    connection: Option<Arc<Connection>>,
+    connecting: bool,
+    in_flight: usize,
+    not_before: Option<Instant>,
+}
+
+/// Something that was waited for.
+enum Done {
+    Identified(Result<ProducerId, Error>),
+    Refreshed(Result<(), Error>),
+    Connected(NodeId, Result<Arc<Connection>, Error>),
+    Produced(NodeId, Vec<Sent>, Result<ProduceResponse, Error>),
+}
+
+/// A batch that is on its way.
+struct Sent {
+    partition: TopicPartition,
+    topic_id: Uuid,
+    batch: Batch,
+}
+
+impl Sender {
+    pub fn new(shared: Arc<Shared>) -> Sender {
+        Sender {
+            shared,
+            identity: None,
+            identifying: false,
+            refreshing: false,
+            refreshed_at: Instant::now(),
+            stale: false,
+            nodes: HashMap::new(),
+            running: JoinSet::new(),
+        }
+    }
+
+    pub async fn run(mut self) {
+        loop {
+            let rest_until = self.turn();
+            let closing = self.shared.closing.load(Ordering::Acquire);
+            if closing && self.shared.topics.lock().unsettled.is_empty() {
+                return;
+            }
+            let shared = Arc::clone(&self.shared);
+            tokio::select! {
+                _ = shared.wake.notified() => {}
+                Some(done) = self.running.join_next() => {
+                    if let Ok(done) = done {
+                        self.finish(done);
+                    }
+                }
+                _ = sleep_until(rest_until) => {}
+            }
+        }
+    }
+
+    /// Sends all that can be sent now. Returns when to look again.
+    fn turn(&mut self) -> Instant {
+        let now = Instant::now();
+        let readiness = self.readiness(now);
+        let (ready, next) = self.survey(&readiness);
+        let mut rest_until = now + REST_MAX;
+        if let Some(next) = next {
+            rest_until = rest_until.min(next);
+        }
+        if self.stale || self.refreshed_at + self.shared.client.config().metadata_max_age < now {
+            self.refresh();
+        }
+        if ready.is_empty() || (self.shared.config.enable_idempotence && !self.identify()) {
+            return rest_until;
+        }
+        for (leader, mut partitions) in ready {
+            while !partitions.is_empty() {
+                if !self.can_send(leader, now) {
+                    break;
+                }
+                self.send(leader, &readiness, &mut partitions);
+            }
+        }
+        rest_until
+    }
+
+    fn readiness(&self, now: Instant) -> Readiness {
+        let config = &self.shared.config;
+        let closing = self.shared.closing.load(Ordering::Acquire);
+        Readiness {
+            now,
+            batch_size: config.batch_size,
+            linger: config.linger,
+            flush_through: if closing { u64::MAX } else { self.shared.topics.lock().flush_through },
+            in_flight_max: config.max_in_flight,
+        }
+    }
+
+    /// Gives up what is too old, and finds the partitions with something to send, by leader.
+    fn survey(&mut self, readiness: &Readiness) -> (BTreeMap<NodeId, Vec<TopicPartition>>, Option<Instant>) {
+        let metadata = self.shared.client.metadata();
+        let config = &self.shared.config;
+        let oldest = readiness.now.checked_sub(config.delivery_timeout);
+        let (mut ready, mut next): (BTreeMap<NodeId, Vec<TopicPartition>>, Option<Instant>) = Default::default();
+        let mut ended = Vec::new();
+        let mut topics = self.shared.topics.lock();
+        for (topic, queues) in &mut topics.by_name {
+            for (partition, queue) in &mut queues.partitions {
+                let late = Error::Timeout { what: "delivering a record", after: config.delivery_timeout };
+                if let Some(oldest) = oldest {
+                    ended.extend(queue.expire(oldest).into_iter().map(|batch| (batch, late.clone())));
+                }
+                ended.extend(queue.mend().into_iter().map(|batch| (batch, uncertain(topic, *partition))));
+                match queue.ready_at(readiness) {
+                    Some(at) if at > readiness.now => next = Some(next.map_or(at, |next: Instant| next.min(at))),
+                    Some(_) => match metadata.partition(topic, *partition).and_then(|known| known.leader) {
+                        Some(leader) => ready
+                            .entry(leader)
+                            .or_default()
+                            .push(TopicPartition::new(Arc::clone(topic), *partition)),
+                        None => self.stale = true,
+                    },
+                    None => {}
+                }
+            }
+        }
+        for (batch, error) in ended {
+            settle(&self.shared, &mut topics, &batch, Err(error));
+        }
+        (ready, next)
+    }
+
+    /// Whether the producer knows who it is; asks if not.
+    fn identify(&mut self) -> bool {
+        if self.identity.is_none() && !self.identifying {
+            self.identifying = true;
+            let shared = Arc::clone(&self.shared);
+            self.running.spawn(async move {
+                let identified = identify(&shared).await;
+                if identified.is_err() {
+                    tokio::time::sleep(jittered(shared.client.config().retry_backoff)).await;
+                }
+                Done::Identified(identified)
+            });
+        }
+        self.identity.is_some()
+    }
+
+    fn refresh(&mut self) {
+        if self.refreshing {
+            return;
+        }
+        self.refreshing = true;
+        self.stale = false;
+        let client = self.shared.client.clone();
+        let names: Vec<String> =
+            self.shared.topics.lock().by_name.keys().map(|name| name.as_ref().to_owned()).collect();
+        let wait = jittered(client.config().retry_backoff);
+        self.running.spawn(async move {
+            // Leaders take a moment to be elected; asking faster only loads the brokers.
+            tokio::time::sleep(wait).await;
+            Done::Refreshed(client.refresh(Wanted::Topics { names: &names, create: true }).await.map(drop))
+        });
+    }
+
+    /// Whether a request may go to the node now; connects if there is no connection.
+    fn can_send(&mut self, id: NodeId, now: Instant) -> bool {
+        let node = self.nodes.entry(id).or_default();
+        if node.connection.as_ref().is_some_and(|connection| connection.is_open()) {
+            return node.in_flight < self.shared.config.max_in_flight;
+        }
+        node.connection = None;
+        if !node.connecting && node.in_flight == 0 && node.not_before.is_none_or(|at| at <= now) {
+            node.connecting = true;
+            let client = self.shared.client.clone();
+            self.running.spawn(async move { Done::Connected(id, client.broker(id, Lane::Produce).await) });
+        }
+        false
+    }
+
+    /// Sends one request with at most a batch of each of the partitions; removes those that were considered.
+    fn send(&mut self, leader: NodeId, readiness: &Readiness, partitions: &mut Vec<TopicPartition>) {
+        let Some(connection) = self.nodes.get(&leader).and_then(|node| node.connection.clone()) else {
+            return partitions.clear();
+        };
+        let metadata = self.shared.client.metadata();
+        let mut sent: Vec<Sent> = Vec::new();
+        let mut bytes = 0;
+        let mut topics = self.shared.topics.lock();
+        partitions.retain(|name| {
+            if bytes >= self.shared.config.max_request_size {
+                return true;
+            }
+            let Some(queue) = queue_of(&mut topics, name) else {
+                return false;
+            };
+            let Some(batch) = queue.take(readiness, self.identity) else {
+                return false;
+            };
+            bytes += batch.charged;
+            let topic_id = metadata.topic(&name.topic).map_or(Uuid::ZERO, |topic| topic.id);
+            sent.push(Sent { partition: name.clone(), topic_id, batch });
+            // Another batch of the same partition may go with the next request.
+            true
+        });
+        drop(topics);
+        if sent.is_empty() {
+            return partitions.clear();
+        }
+        self.dispatch(leader, &connection, sent);
+    }
+
+    fn dispatch(&mut self, leader: NodeId, connection: &Arc<Connection>, mut sent: Vec<Sent>) {
+        let (request, version) = match self.request(connection, &mut sent) {
+            Ok(request) => request,
+            Err(error) => return self.produced(leader, sent, Err(error)),
+        };
+        if self.shared.config.acks == Acks::None {
+            let result = connection.send_unanswered(&request, version).map(|()| ProduceResponse::default());
+            return match result {
+                Ok(_) => self.unanswered(sent),
+                Err(error) => self.produced(leader, sent, Err(error)),
+            };
+        }
+        let pending = match connection.start(&request, version) {
+            Ok(pending) => pending,
+            Err(error) => return self.produced(leader, sent, Err(error)),
+        };
+        self.nodes.entry(leader).or_default().in_flight += 1;
+        let connection = Arc::clone(connection);
+        self.running.spawn(async move {
+            let result = pending.wait(connection.request_timeout()).await;
+            Done::Produced(leader, sent, result.and_then(|answer| answer.decode()))
+        });
+    }
+
+    fn request(&self, connection: &Connection, sent: &mut [Sent]) -> Result<(ProduceRequest, i16), Error> {
+        let config = &self.shared.config;
+        let has_ids = sent.iter().all(|sent| !sent.topic_id.is_zero());
+        let max_version = if has_ids { i16::MAX } else { TOPIC_IDS_FROM - 1 };
+        let version = connection.version_up_to::<ProduceRequest>(max_version)?;
+        let mut topic_data: Vec<TopicProduceData> = Vec::new();
+        for Sent { partition, topic_id, batch } in sent {
+            let sealed = batch.seal(config.compression);
+            let records = sealed.map_err(|error| Error::Config { name: "record", reason: error.to_string() })?;
+            let data = PartitionProduceData { index: partition.partition, records: records.into() };
+            let by_id = version >= TOPIC_IDS_FROM;
+            let (name, topic_id) =
+                if by_id { (String::new(), *topic_id) } else { (partition.topic.to_string(), Uuid::ZERO) };
+            match topic_data.iter_mut().find(|topic| topic.name == name && topic.topic_id == topic_id) {
+                Some(topic) => topic.partition_data.push(data),
+                None => topic_data.push(TopicProduceData { name, topic_id, partition_data: vec![data] }),
+            }
+        }
+        let request = ProduceRequest {
+            acks: config.acks.code(),
+            timeout_ms: millis(connection.request_timeout()),
+            topic_data,
+            ..Default::default()
+        };
+        Ok((request, version))
+    }
+
+    fn finish(&mut self, done: Done) {
+        let config = self.shared.client.config();
+        match done {
+            Done::Identified(identified) => {
+                self.identifying = false;
+                match identified {
+                    Ok(id) => self.identity = Some(id),
+                    Err(error) => self.fail_waiting(&error),
+                }
+            }
+            Done::Refreshed(refreshed) => {
+                self.refreshing = false;
+                match refreshed {
+                    Ok(()) => self.refreshed_at = Instant::now(),
+                    Err(_) => self.stale = true,
+                }
+            }
+            Done::Connected(id, connected) => {
+                let backoff = jittered(config.retry_backoff);
+                let node = self.nodes.entry(id).or_default();
+                node.connecting = false;
+                match connected {
+                    Ok(connection) => node.connection = Some(connection),
+                    Err(_) => {
+                        node.not_before = Some(Instant::now() + backoff);
+                        self.stale = true;
+                    }
+                }
+            }
+            Done::Produced(leader, sent, result) => {
+                let node = self.nodes.entry(leader).or_default();
+                node.in_flight = node.in_flight.saturating_sub(1);
+                self.produced(leader, sent, result);
+            }
+        }
+    }
+
+    /// The producer cannot learn who it is: nothing that waits can be sent.
+    fn fail_waiting(&mut self, error: &Error) {
+        if error.retriable() {
+            return;
+        }
+        let mut topics = self.shared.topics.lock();
+        let all: Vec<Batch> = topics
+            .by_name
+            .values_mut()
+            .flat_map(|queues| queues.partitions.values_mut())
+            .flat_map(|queue| queue.expire(Instant::now() + REST_MAX))
+            .collect();
+        for batch in all {
+            settle(&self.shared, &mut topics, &batch, Err(error.clone()));
+        }
+    }
+
+    /// Sent, and nobody will say what became of it.
+    fn unanswered(&mut self, sent: Vec<Sent>) {
+        let mut topics = self.shared.topics.lock();
+        for Sent { partition, batch, .. } in sent {
+            let written = Written { base_offset: None, log_append_time: None };
+            if let Some(queue) = queue_of(&mut topics, &partition)
+                && let Attempt::Settled(batch, outcome) = queue.succeeded(batch, written)
+            {
+                settle(&self.shared, &mut topics, &batch, outcome);
+            }
+        }
+    }
+
+    /// Judges each batch of a request by its answer.
+    fn produced(&mut self, leader: NodeId, sent: Vec<Sent>, result: Result<ProduceResponse, Error>) {
+        let retry_at = Instant::now() + jittered(self.shared.client.config().retry_backoff);
+        if result.is_err()
+            && let Some(node) = self.nodes.get_mut(&leader)
+        {
+            node.connection = None;
+            node.not_before = Some(retry_at);
+        }
+        let mut answers = match &result {
+            Ok(response) => answers(response),
+            Err(_) => HashMap::new(),
+        };
+        let mut topics = self.shared.topics.lock();
+        for Sent { partition, topic_id, batch } in sent {
+            let Some(queue) = queue_of(&mut topics, &partition) else {
+                continue;
+            };
+            let by_name = answers.remove(&(Uuid::ZERO, partition.topic.to_string(), partition.partition));
+            let answer = by_name.or_else(|| answers.remove(&(topic_id, String::new(), partition.partition)));
+            let attempt = match (&result, answer) {
+                (Ok(_), Some(Ok(written))) => queue.succeeded(batch, written),
+                (Ok(_), Some(Err(error))) => {
+                    let error = error.partition(partition.topic.as_ref(), partition.partition);
+                    self.stale |= error.code.retriable();
+                    queue.refused(batch, error, retry_at)
+                }
+                (Ok(_), None) => {
+                    let reason = "an answer does not mention a partition that was written to".to_owned();
+                    queue.lost(batch, Error::Protocol { address: String::new(), reason }, retry_at)
+                }
+                (Err(error), _) if error.is_connection() => {
+                    self.stale = true;
+                    queue.lost(batch, again_after(error), retry_at)
+                }
+                (Err(error), _) => queue.given_up(batch, error.clone()),
+            };
+            if let Attempt::Settled(batch, outcome) = attempt {
+                settle(&self.shared, &mut topics, &batch, outcome);
+            }
+        }
+    }
+}
+
+/// Bytes that make no sense end the connection; the next one may be better.
+fn again_after(error: &Error) -> Error {
+    match error {
+        Error::Protocol { address, reason } => {
+            Error::Connection { address: address.clone(), reason: reason.clone() }
+        }
+        error => error.clone(),
+    }
+}
+
+type Answers = HashMap<(Uuid, String, i32), Result<Written, BrokerError>>;
+
+/// What a broker said, by topic id or name, and partition.
+fn answers(response: &ProduceResponse) -> Answers {
+    let mut answers = HashMap::new();
+    for topic in &response.responses {
+        for partition in &topic.partition_responses {
+            let result = match BrokerError::check(partition.error_code) {
+                Ok(()) => Ok(Written {
+                    base_offset: (partition.base_offset >= 0).then_some(Offset(partition.base_offset)),
+                    log_append_time: (partition.log_append_time_ms >= 0)
+                        .then_some(Timestamp(partition.log_append_time_ms)),
+                }),
+                Err(error) => {
+                    let first = partition.record_errors.first();
+                    let detail = first.and_then(|record| record.batch_index_error_message.as_deref());
+                    Err(error.message(partition.error_message.as_deref().or(detail)))
+                }
+            };
+            answers.insert((topic.topic_id, topic.name.clone(), partition.index), result);
+        }
+    }
+    answers
+}
+
+async fn identify(shared: &Shared) -> Result<ProducerId, Error> {
+    let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
+    let answer = shared.client.ask_any(&request).await?;
+    BrokerError::check(answer.error_code)?;
+    let id = ProducerId(answer.producer_id);
+    let nameless = || BrokerError::new(ErrorCode::UnknownServerError.code()).message(Some("no producer id"));
+    if id.is_some() { Ok(id) } else { Err(nameless().into()) }
+}
+
+fn uncertain(topic: &str, partition: i32) -> Error {
+    let reason = "one before it was given up, and the connection was lost when this one was sent".to_owned();
+    Error::Uncertain { topic: topic.to_owned(), partition, reason }
+}
+
+fn queue_of<'t>(topics: &'t mut Topics, name: &TopicPartition) -> Option<&'t mut Queue> {
+    topics.by_name.get_mut(&name.topic)?.partitions.get_mut(&name.partition)
+}
+
+/// Tells the senders of a batch's records what became of them, and frees the room that these took.
+fn settle(shared: &Shared, topics: &mut Topics, batch: &Batch, outcome: Result<Written, Error>) {
+    topics.unsettled.remove(&batch.id);
+    shared.memory.add_permits(batch.charged);
+    batch.outcome.settle(outcome);
+}
