@@ -10,11 +10,17 @@ use clap::Parser;
 
 /// An event streaming platform that speaks Apache Kafka's protocol.
 #[derive(Debug, Parser)]
-#[command(name = "riverrun", version, about, propagate_version = true, after_help = "Exit codes:
+#[command(
+    name = "riverrun",
+    version,
+    about,
+    propagate_version = true,
+    after_help = "Exit codes:
   0  done
   1  failed
   2  wrong use
-  3  what was named is not there")]
+  3  what was named is not there"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: command::Command,

@@ -31,7 +31,7 @@ struct Inner {
     servers: Vec<(String, u16)>,
     metadata: Mutex<Known>,
     /// One slot per broker and purpose; its lock is held while a connection is made, so that there is only one.
-    slots: Mutex<HashMap<(Peer, Lane), Arc<AsyncMutex<Slot>>>>,
+    slots: Mutex<Slots>,
     consumers: AtomicU64,
 }
 
@@ -40,6 +40,8 @@ struct Known {
     metadata: Arc<Metadata>,
     at: Option<Instant>,
 }
+
+type Slots = HashMap<(Peer, Lane), Arc<AsyncMutex<Slot>>>;
 
 #[derive(Debug, Default)]
 struct Slot(Option<Arc<Connection>>);
@@ -152,12 +154,16 @@ impl Client {
             Wanted::All => (None, false),
             Wanted::Nothing => (Some(Vec::new()), false),
             Wanted::Topics { names, create } => {
-                let topic = |name: &String| MetadataRequestTopic { name: Some(name.clone()), ..Default::default() };
+                let topic =
+                    |name: &String| MetadataRequestTopic { name: Some(name.clone()), ..Default::default() };
                 (Some(names.iter().map(topic).collect()), create)
             }
         };
-        let request =
-            MetadataRequest { topics, allow_auto_topic_creation: create || version < 4, ..Default::default() };
+        let request = MetadataRequest {
+            topics,
+            allow_auto_topic_creation: create || version < 4,
+            ..Default::default()
+        };
         let answer = connection.start(&request, version)?.wait(connection.request_timeout()).await?;
         let view = MetadataResponseView::decode(answer.body(), answer.version())
             .map_err(|error| answer.nonsense(error))?;
@@ -215,7 +221,10 @@ impl Client {
                 self.metadata().brokers.get(id).map(|broker| (broker.host.clone(), broker.port))
             }
         }
-        .ok_or_else(|| Error::Connection { address: format!("{peer:?}"), reason: "it is not known".to_owned() })?;
+        .ok_or_else(|| Error::Connection {
+            address: format!("{peer:?}"),
+            reason: "it is not known".to_owned(),
+        })?;
         let slot = Arc::clone(self.0.slots.lock().entry((peer, lane)).or_default());
         let mut slot = slot.lock().await;
         if let Some(connection) = slot.0.as_ref().filter(|connection| connection.is_open()) {
@@ -295,5 +304,8 @@ pub(crate) enum Wanted<'a> {
     /// The brokers only.
     Nothing,
     All,
-    Topics { names: &'a [String], create: bool },
+    Topics {
+        names: &'a [String],
+        create: bool,
+    },
 }

@@ -302,7 +302,10 @@ mod tests {
             "a list is separated by commas"
         );
         for wrong in ["", "a", "a:", ":1", "a:70000", "a:b"] {
-            assert!(matches!(servers(wrong), Err(Error::Config { name: "bootstrap.servers", .. })), "{wrong:?}");
+            assert!(
+                matches!(servers(wrong), Err(Error::Config { name: "bootstrap.servers", .. })),
+                "{wrong:?}"
+            );
         }
     }
 

@@ -76,13 +76,16 @@ impl Metadata {
         let mut next = Metadata {
             cluster_id: answer.cluster_id.map(str::to_owned),
             controller: (answer.controller_id >= 0).then_some(NodeId(answer.controller_id)),
-            brokers: answer.brokers.iter().filter_map(|broker| {
-                let port = u16::try_from(broker.port).ok()?;
-                let id = NodeId(broker.node_id);
-                let rack = broker.rack.map(str::to_owned);
-                Some((id, Broker { id, host: broker.host.to_owned(), port, rack }))
-            })
-            .collect(),
+            brokers: answer
+                .brokers
+                .iter()
+                .filter_map(|broker| {
+                    let port = u16::try_from(broker.port).ok()?;
+                    let id = NodeId(broker.node_id);
+                    let rack = broker.rack.map(str::to_owned);
+                    Some((id, Broker { id, host: broker.host.to_owned(), port, rack }))
+                })
+                .collect(),
             topics: if all_topics { HashMap::new() } else { self.topics.clone() },
             errors: if all_topics { HashMap::new() } else { self.errors.clone() },
         };

@@ -18,7 +18,11 @@ pub(crate) struct Retry {
 
 impl Retry {
     pub fn within(config: &ClientConfig, time: Duration) -> Self {
-        Self { deadline: Instant::now() + time, wait: config.retry_backoff, wait_max: config.retry_backoff_max }
+        Self {
+            deadline: Instant::now() + time,
+            wait: config.retry_backoff,
+            wait_max: config.retry_backoff_max,
+        }
     }
 
     /// Waits before the next attempt, or gives `error` back if it is of no use or the time is up.

@@ -147,8 +147,10 @@ fn begin(consume: &Consume, partitions: &[TopicPartition], session: &Session) ->
         (From::Start, _) => OffsetReset::Earliest,
         (From::End, _) | (_, None) => OffsetReset::Latest,
         (From::Offset(_) | From::At(_), Some(_)) => {
-            return Err(Failure::wrong_use("a group begins at the start, at the end, or where it has committed to")
-                .next("leave --group out to read from an offset or a time"));
+            return Err(Failure::wrong_use(
+                "a group begins at the start, at the end, or where it has committed to",
+            )
+            .next("leave --group out to read from an offset or a time"));
         }
     };
     let isolation_level =
@@ -307,10 +309,7 @@ mod tests {
         };
         let mut out = Vec::new();
         text(&mut out, &all, &record()).expect("memory takes it");
-        assert_eq!(
-            String::from_utf8_lossy(&out),
-            "1970-01-01T00:00:00.000Z\t1\t7\ta=1,b=null\tk\tnull\n"
-        );
+        assert_eq!(String::from_utf8_lossy(&out), "1970-01-01T00:00:00.000Z\t1\t7\ta=1,b=null\tk\tnull\n");
     }
 
     #[test]

@@ -45,7 +45,10 @@ impl Failure {
         let (exit, next) = match &error {
             Error::Unreachable { .. } => (
                 FAILED,
-                Some("`riverrun start` starts a broker here; --bootstrap HOST:PORT names another one".to_owned()),
+                Some(
+                    "`riverrun start` starts a broker here; --bootstrap HOST:PORT names another one"
+                        .to_owned(),
+                ),
             ),
             Error::Config { .. } => (WRONG_USE, None),
             Error::RecordTooLarge { .. } => (FAILED, Some("write smaller records".to_owned())),

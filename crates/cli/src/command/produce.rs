@@ -135,9 +135,8 @@ impl Written {
     async fn send(&mut self, producer: &Producer, produce: &Produce, line: Vec<u8>) -> Result<(), Failure> {
         self.lines += 1;
         let number = self.lines;
-        let record = record(produce, line).map_err(|problem| {
-            Failure::failed(format!("line {number} was not written: {problem}"))
-        })?;
+        let record = record(produce, line)
+            .map_err(|problem| Failure::failed(format!("line {number} was not written: {problem}")))?;
         let doing = || format!("line {number} was not written");
         let delivery = producer.send(record).await.map_err(|error| Failure::of(error, &doing()))?;
         self.waiting.push_back((number, delivery));
@@ -182,7 +181,9 @@ impl Written {
                 })
             };
             let partitions: Vec<Value> = self.partitions.iter().map(range).collect();
-            print::json::print(&json!({ "topic": topic, "records": self.records, "partitions": partitions }))?;
+            print::json::print(
+                &json!({ "topic": topic, "records": self.records, "partitions": partitions }),
+            )?;
             return Ok(());
         }
         let records = if self.records == 1 { "record" } else { "records" };

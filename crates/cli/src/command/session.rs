@@ -20,7 +20,8 @@ where
     F: AsyncFnOnce(&Session) -> Result<(), Failure>,
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
     let outcome = runtime.block_on(async {
         let config = ClientConfig::new(&connection.bootstrap);
         let client = Client::connect(config).await.map_err(|error| Failure::of(error, "cannot connect"))?;

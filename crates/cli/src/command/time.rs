@@ -10,7 +10,9 @@ const DAY: i64 = 24 * HOUR;
 /// Reads milliseconds since 1970, a date with or without a time of day (UTC), or a time before `now` such as `-90m`.
 pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let wrong = || {
-        format!("{text:?} is no time: milliseconds since 1970, 2026-01-31, 2026-01-31T12:30:00Z or -15m (s, m, h, d)")
+        format!(
+            "{text:?} is no time: milliseconds since 1970, 2026-01-31, 2026-01-31T12:30:00Z or -15m (s, m, h, d)"
+        )
     };
     if let Some(ago) = text.strip_prefix('-') {
         let (number, unit) = ago.split_at_checked(ago.len().saturating_sub(1)).ok_or_else(wrong)?;
@@ -33,7 +35,8 @@ pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 fn date_time(text: &str) -> Option<i64> {
     let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00:00"));
     let mut parts = date.split('-');
-    let (year, month, day) = (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    let (year, month, day) =
+        (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
     if parts.next().is_some() || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }

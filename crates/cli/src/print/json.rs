@@ -26,7 +26,8 @@ fn base64(bytes: &[u8]) -> String {
         let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
         let group = byte(0) << 16 | byte(1) << 8 | byte(2);
         for place in 0..4 {
-            let digit = DIGITS.get((group >> (18 - place * 6) & 63) as usize).copied().map_or('A', char::from);
+            let digit =
+                DIGITS.get((group >> (18 - place * 6) & 63) as usize).copied().map_or('A', char::from);
             // Two bytes take three digits.
             text.push(if place <= chunk.len() { digit } else { '=' });
         }

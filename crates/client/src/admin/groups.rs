@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use kernel::{ErrorCode, NodeId, TopicPartition};
 use wire::messages::describe_groups_request::DescribeGroupsRequest;
-use wire::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
+use wire::messages::describe_groups_response::{
+    DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
+};
 use wire::messages::list_groups_request::ListGroupsRequest;
 
 use super::Admin;
@@ -92,8 +94,10 @@ impl Admin {
     pub async fn describe_group(&self, group: &str) -> Result<GroupDescription, Error> {
         let time = self.client.config().default_api_timeout;
         let coordinator = self.client.coordinator(group, Lane::General).await.map(|c| c.address().to_owned());
-        let request =
-            |_| DescribeGroupsRequest { groups: vec![group.to_owned()], include_authorized_operations: false };
+        let request = |_| DescribeGroupsRequest {
+            groups: vec![group.to_owned()],
+            include_authorized_operations: false,
+        };
         let check = |answer: DescribeGroupsResponse| {
             let unknown = || BrokerError::new(ErrorCode::GroupIdNotFound.code());
             let described = answer.groups.into_iter().next().ok_or_else(unknown)?;
@@ -112,14 +116,19 @@ fn description(group: DescribedGroup, coordinator: String) -> GroupDescription {
         state: group.group_state,
         assignor: group.protocol_data,
         coordinator,
-        members: group.members.into_iter().map(|member| describe_member(member, &group.protocol_type)).collect(),
+        members: group
+            .members
+            .into_iter()
+            .map(|member| describe_member(member, &group.protocol_type))
+            .collect(),
         protocol_type: group.protocol_type,
     }
 }
 
 fn describe_member(member: DescribedGroupMember, protocol_type: &str) -> GroupMember {
     let is_consumer = protocol_type == protocol::CONSUMER && !member.member_assignment.is_empty();
-    let assignment = if is_consumer { protocol::read_assignment(&member.member_assignment).ok() } else { None };
+    let assignment =
+        if is_consumer { protocol::read_assignment(&member.member_assignment).ok() } else { None };
     GroupMember {
         id: member.member_id,
         instance_id: member.group_instance_id,

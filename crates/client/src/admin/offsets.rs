@@ -127,7 +127,11 @@ async fn ask_leaders(
     Ok(())
 }
 
-fn request(partitions: &[(TopicPartition, i64)], isolation: IsolationLevel, client: &Client) -> ListOffsetsRequest {
+fn request(
+    partitions: &[(TopicPartition, i64)],
+    isolation: IsolationLevel,
+    client: &Client,
+) -> ListOffsetsRequest {
     let mut topics: Vec<ListOffsetsTopic> = Vec::new();
     for (name, timestamp) in partitions {
         let partition = ListOffsetsPartition {
@@ -137,7 +141,9 @@ fn request(partitions: &[(TopicPartition, i64)], isolation: IsolationLevel, clie
         };
         match topics.iter_mut().find(|topic| *topic.name == *name.topic) {
             Some(topic) => topic.partitions.push(partition),
-            None => topics.push(ListOffsetsTopic { name: name.topic.to_string(), partitions: vec![partition] }),
+            None => {
+                topics.push(ListOffsetsTopic { name: name.topic.to_string(), partitions: vec![partition] })
+            }
         }
     }
     ListOffsetsRequest {
@@ -148,17 +154,24 @@ fn request(partitions: &[(TopicPartition, i64)], isolation: IsolationLevel, clie
     }
 }
 
-fn read(answer: &ListOffsetsResponse, listed: &mut BTreeMap<TopicPartition, ListedOffset>) -> Result<(), Error> {
+fn read(
+    answer: &ListOffsetsResponse,
+    listed: &mut BTreeMap<TopicPartition, ListedOffset>,
+) -> Result<(), Error> {
     for topic in &answer.topics {
         for partition in &topic.partitions {
             BrokerError::check(partition.error_code)
                 .map_err(|error| error.partition(&topic.name, partition.partition_index))?;
             let name = TopicPartition::new(topic.name.as_str(), partition.partition_index);
-            listed.insert(name, ListedOffset {
-                offset: (partition.offset >= 0).then_some(Offset(partition.offset)),
-                timestamp: (partition.timestamp >= 0).then_some(Timestamp(partition.timestamp)),
-                leader_epoch: (partition.leader_epoch >= 0).then_some(LeaderEpoch(partition.leader_epoch)),
-            });
+            listed.insert(
+                name,
+                ListedOffset {
+                    offset: (partition.offset >= 0).then_some(Offset(partition.offset)),
+                    timestamp: (partition.timestamp >= 0).then_some(Timestamp(partition.timestamp)),
+                    leader_epoch: (partition.leader_epoch >= 0)
+                        .then_some(LeaderEpoch(partition.leader_epoch)),
+                },
+            );
         }
     }
     Ok(())
@@ -224,11 +237,14 @@ fn read_committed_offsets(
     let mut put = |topic: &str, partition, code, offset, epoch: i32, metadata: Option<String>| {
         BrokerError::check(code).map_err(|error| error.partition(topic, partition))?;
         if offset >= 0 {
-            offsets.insert(TopicPartition::new(topic, partition), CommittedOffset {
-                offset: Offset(offset),
-                leader_epoch: (epoch >= 0).then_some(LeaderEpoch(epoch)),
-                metadata: metadata.unwrap_or_default(),
-            });
+            offsets.insert(
+                TopicPartition::new(topic, partition),
+                CommittedOffset {
+                    offset: Offset(offset),
+                    leader_epoch: (epoch >= 0).then_some(LeaderEpoch(epoch)),
+                    metadata: metadata.unwrap_or_default(),
+                },
+            );
         }
         Ok::<(), BrokerError>(())
     };

@@ -19,9 +19,7 @@ impl Answer {
     pub fn new(frame: Bytes, api_key: i16, version: i16, address: &str) -> Result<Answer, Error> {
         match ResponseHeader::decode(&frame, api_key, version) {
             Ok((_, body)) => Ok(Answer { frame, body, version, address: address.to_owned() }),
-            Err(error) => {
-                Err(Error::Protocol { address: address.to_owned(), reason: error.to_string() })
-            }
+            Err(error) => Err(Error::Protocol { address: address.to_owned(), reason: error.to_string() }),
         }
     }
 

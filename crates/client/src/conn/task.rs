@@ -70,7 +70,8 @@ fn deliver(shared: &Shared, received: &mut BytesMut) -> Result<(), Error> {
             };
         };
         let max = waiting.answer_bytes_max;
-        let Some(answer) = frame::split(received, max).map_err(|error| shared.nonsense(error.to_string()))? else {
+        let Some(answer) = frame::split(received, max).map_err(|error| shared.nonsense(error.to_string()))?
+        else {
             return Ok(());
         };
         let correlation_id = answer.first_chunk().map(|bytes| i32::from_be_bytes(*bytes));

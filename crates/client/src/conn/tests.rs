@@ -47,7 +47,13 @@ async fn request(stream: &mut TcpStream) -> (i16, i16, i32) {
     (header.request_api_key, header.request_api_version, header.correlation_id)
 }
 
-async fn answer<M: Message>(stream: &mut TcpStream, key: i16, version: i16, correlation_id: i32, message: &M) {
+async fn answer<M: Message>(
+    stream: &mut TcpStream,
+    key: i16,
+    version: i16,
+    correlation_id: i32,
+    message: &M,
+) {
     let segments = frame::encode_response(key, version, correlation_id, |out| message.encode(out, version))
         .expect("it is an answer");
     for segment in segments {
@@ -89,7 +95,8 @@ async fn an_older_server_is_asked_in_the_version_that_it_knows() {
         greet(&mut stream).await;
         let (key, version, id) = request(&mut stream).await;
         assert_eq!((key, version), (HEARTBEAT, 4));
-        answer(&mut stream, key, version, id, &HeartbeatResponse { error_code: 27, ..Default::default() }).await;
+        answer(&mut stream, key, version, id, &HeartbeatResponse { error_code: 27, ..Default::default() })
+            .await;
     };
     let answer = against(server, beat(port, &config), listener).await.expect("it is answered");
     assert_eq!(answer.error_code, 27);

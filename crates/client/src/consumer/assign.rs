@@ -81,9 +81,8 @@ mod tests {
     fn check(assignor: Assignor, wishes: &[Wish], topics: &[(&str, i32)], expected: &[(&str, &str)]) {
         let partitions = topics.iter().map(|(topic, count)| ((*topic).to_owned(), *count)).collect();
         let shares = assign(assignor, wishes, &partitions);
-        let text = |share: &Vec<TopicPartition>| {
-            share.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-        };
+        let text =
+            |share: &Vec<TopicPartition>| share.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let shares: Vec<_> = shares.iter().map(|(member, share)| (member.as_str(), text(share))).collect();
         let expected: Vec<_> =
             expected.iter().map(|(member, share)| (*member, (*share).to_owned())).collect();
@@ -93,10 +92,7 @@ mod tests {
     #[test]
     fn range_gives_runs_of_each_topic_and_the_rest_to_the_first() {
         let wishes = [wish("b", &["t", "u"]), wish("a", &["t", "u"])];
-        check(Assignor::Range, &wishes, &[("t", 3), ("u", 3)], &[
-            ("a", "t-0 t-1 u-0 u-1"),
-            ("b", "t-2 u-2"),
-        ]);
+        check(Assignor::Range, &wishes, &[("t", 3), ("u", 3)], &[("a", "t-0 t-1 u-0 u-1"), ("b", "t-2 u-2")]);
     }
 
     #[test]
@@ -114,25 +110,29 @@ mod tests {
     #[test]
     fn round_robin_deals_across_topics() {
         let wishes = [wish("a", &["t", "u"]), wish("b", &["t", "u"])];
-        check(Assignor::RoundRobin, &wishes, &[("t", 3), ("u", 3)], &[
-            ("a", "t-0 t-2 u-1"),
-            ("b", "t-1 u-0 u-2"),
-        ]);
+        check(
+            Assignor::RoundRobin,
+            &wishes,
+            &[("t", 3), ("u", 3)],
+            &[("a", "t-0 t-2 u-1"), ("b", "t-1 u-0 u-2")],
+        );
     }
 
     #[test]
     fn round_robin_passes_over_who_does_not_want_a_topic() {
         let wishes = [wish("a", &["t"]), wish("b", &["t", "u"]), wish("c", &["t", "u"])];
-        check(Assignor::RoundRobin, &wishes, &[("t", 1), ("u", 2), ("unwanted", 5)], &[
-            ("a", "t-0"),
-            ("b", "u-0"),
-            ("c", "u-1"),
-        ]);
+        check(
+            Assignor::RoundRobin,
+            &wishes,
+            &[("t", 1), ("u", 2), ("unwanted", 5)],
+            &[("a", "t-0"), ("b", "u-0"), ("c", "u-1")],
+        );
     }
 
     #[test]
     fn static_members_keep_their_place_under_another_id() {
-        let named = |member: &str, name: &str| Wish { instance: Some(name.to_owned()), ..wish(member, &["t"]) };
+        let named =
+            |member: &str, name: &str| Wish { instance: Some(name.to_owned()), ..wish(member, &["t"]) };
         let wishes = [wish("a", &["t"]), named("z", "1"), named("y", "2")];
         check(Assignor::Range, &wishes, &[("t", 3)], &[("a", "t-2"), ("y", "t-1"), ("z", "t-0")]);
     }

@@ -94,8 +94,8 @@ fn request(config: &ConsumerConfig, wants: &[Want], version: i16) -> FetchReques
 
 /// Takes an answer apart, by partition. What was not asked for is ignored.
 fn read(answer: &Answer, config: &ConsumerConfig, wants: Vec<Want>) -> Result<Vec<Got>, Error> {
-    let view = FetchResponseView::decode(answer.body(), answer.version())
-        .map_err(|error| answer.nonsense(error))?;
+    let view =
+        FetchResponseView::decode(answer.body(), answer.version()).map_err(|error| answer.nonsense(error))?;
     BrokerError::check(view.error_code)?;
     let by_id = answer.version() >= TOPIC_IDS_FROM;
     let key = |want: &Want| {
@@ -189,7 +189,8 @@ impl Fetched {
     }
 
     fn open_records(&mut self, bytes: &Bytes, batch: &BatchView<'_>) -> Result<(), Error> {
-        let records = batch.records(Limits::trusting(BATCH_BYTES_MAX)).map_err(|error| self.unreadable(&error))?;
+        let records =
+            batch.records(Limits::trusting(BATCH_BYTES_MAX)).map_err(|error| self.unreadable(&error))?;
         let shared = records.decompressed().unwrap_or(bytes);
         let epoch = batch.partition_leader_epoch();
         for record in &records {
@@ -302,7 +303,10 @@ mod tests {
         let after = fetched.take(max, &mut out).expect("the batches are whole");
         let got: Vec<_> =
             out.iter().map(|r| String::from_utf8_lossy(r.value.as_deref().unwrap_or_default())).collect();
-        assert_eq!((got.as_slice(), after), (&values.iter().map(|v| (*v).into()).collect::<Vec<_>>()[..], Offset(position)));
+        assert_eq!(
+            (got.as_slice(), after),
+            (&values.iter().map(|v| (*v).into()).collect::<Vec<_>>()[..], Offset(position))
+        );
     }
 
     #[test]
@@ -334,7 +338,8 @@ mod tests {
 
     #[test]
     fn a_batch_that_is_cut_off_waits_for_the_next_answer() {
-        let mut fetched = fetched(5, vec![batch(5, &["a"], Codec::None), batch(6, &["b"], Codec::None)], None);
+        let mut fetched =
+            fetched(5, vec![batch(5, &["a"], Codec::None), batch(6, &["b"], Codec::None)], None);
         fetched.batches.truncate(fetched.batches.len() - 1);
         check(&mut fetched, 10, &["a"], 6);
     }

@@ -10,6 +10,7 @@ use kernel::{ErrorCode, LeaderEpoch, Offset, TopicPartition};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use wire::Request;
 use wire::messages::heartbeat_request::HeartbeatRequest;
 use wire::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
 use wire::messages::join_group_response::JoinGroupResponse;
@@ -18,7 +19,6 @@ use wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use wire::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
-use wire::Request;
 
 use super::assign::{Wish, assign};
 use super::protocol;
@@ -213,7 +213,8 @@ impl Group {
         let connection = self.connection().await?;
         let version = connection.version::<SyncGroupRequest>()?;
         let leads = joined.leader == joined.member_id && !joined.skip_assignment;
-        let (shares, counts) = if leads { self.share_out(&joined, topics).await? } else { Default::default() };
+        let (shares, counts) =
+            if leads { self.share_out(&joined, topics).await? } else { Default::default() };
         let share = |(member_id, partitions): (String, Vec<TopicPartition>)| SyncGroupRequestAssignment {
             member_id,
             assignment: protocol::write_assignment(&partitions),
@@ -274,7 +275,10 @@ impl Group {
                 return;
             }
             if self.state.lock().polled_at.elapsed() > self.config.max_poll_interval {
-                tracing::warn!(group = self.id, "max.poll.interval.ms passed without a poll; leaving the group");
+                tracing::warn!(
+                    group = self.id,
+                    "max.poll.interval.ms passed without a poll; leaving the group"
+                );
                 let _ = self.leave().await;
                 return self.expelled();
             }

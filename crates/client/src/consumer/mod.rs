@@ -66,9 +66,10 @@ impl Consumer {
         config.check()?;
         let config = Arc::new(config);
         let id = client.new_consumer();
-        let group = config.group_id.clone().map(|name| {
-            Arc::new(Group::new(client.clone(), Arc::clone(&config), id, name))
-        });
+        let group = config
+            .group_id
+            .clone()
+            .map(|name| Arc::new(Group::new(client.clone(), Arc::clone(&config), id, name)));
         Ok(Consumer {
             client: client.clone(),
             config,
@@ -300,13 +301,15 @@ impl Consumer {
             let Some(mut fetched) = self.buffered.remove(next) else {
                 break;
             };
-            let Some(position) = self.positions.get_mut(&fetched.name).filter(|p| p.token == fetched.token) else {
+            let Some(position) = self.positions.get_mut(&fetched.name).filter(|p| p.token == fetched.token)
+            else {
                 continue;
             };
             let before = records.len();
             match fetched.take(max, &mut records) {
                 Ok(after) => {
-                    let epoch = records.last().filter(|_| records.len() > before).and_then(|r| r.leader_epoch);
+                    let epoch =
+                        records.last().filter(|_| records.len() > before).and_then(|r| r.leader_epoch);
                     let known = if let At::Known(_, epoch) = position.at { epoch } else { None };
                     position.at = At::Known(after, epoch.or(known));
                     if !fetched.is_empty() {
@@ -345,7 +348,8 @@ impl Consumer {
                 continue;
             }
             let known = metadata.partition(&name.topic, name.partition);
-            let Some((leader, partition)) = known.and_then(|partition| Some((partition.leader?, partition))) else {
+            let Some((leader, partition)) = known.and_then(|partition| Some((partition.leader?, partition)))
+            else {
                 leaderless = true;
                 continue;
             };
@@ -373,9 +377,8 @@ impl Consumer {
         }
         let asked = lost.iter().map(|(name, token, _)| (name.clone(), *token)).collect();
         let (client, config) = (self.client.clone(), Arc::clone(&self.config));
-        self.running.spawn(async move {
-            Done::Found { asked, result: position::find(client, config, lost).await }
-        });
+        self.running
+            .spawn(async move { Done::Found { asked, result: position::find(client, config, lost).await } });
     }
 
     fn fetch(&mut self, leader: NodeId, wants: Vec<Want>) {
@@ -479,7 +482,8 @@ impl Consumer {
 
     fn got(&mut self, got: Got) -> Result<(), Error> {
         let token = self.token();
-        let Some(position) = self.positions.get_mut(&got.name).filter(|position| position.token == got.token) else {
+        let Some(position) = self.positions.get_mut(&got.name).filter(|position| position.token == got.token)
+        else {
             return Ok(());
         };
         let error = match got.result {

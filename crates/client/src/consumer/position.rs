@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use tokio::time::Instant;
 
-use crate::admin::{OffsetSpec, list_offsets_of, committed_of};
+use crate::admin::{OffsetSpec, committed_of, list_offsets_of};
 use crate::config::OffsetReset;
 use crate::{Client, ConsumerConfig, Error};
 

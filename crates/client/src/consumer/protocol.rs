@@ -55,7 +55,8 @@ pub(crate) fn read_assignment(bytes: &[u8]) -> Result<Vec<TopicPartition>, Strin
     let view = ConsumerProtocolAssignmentView::decode(body, version).map_err(|error| error.to_string())?;
     let mut partitions = Vec::new();
     for topic in view.assigned_partitions {
-        partitions.extend(topic.partitions.iter().map(|partition| TopicPartition::new(topic.topic, partition)));
+        partitions
+            .extend(topic.partitions.iter().map(|partition| TopicPartition::new(topic.topic, partition)));
     }
     Ok(partitions)
 }
@@ -87,7 +88,8 @@ mod tests {
     fn what_is_written_is_read_back() {
         let topics = vec!["a".to_owned(), "b".to_owned()];
         assert_eq!(read_subscription(&write_subscription(&topics)), Ok(topics));
-        let partitions = vec![TopicPartition::new("a", 0), TopicPartition::new("a", 2), TopicPartition::new("b", 1)];
+        let partitions =
+            vec![TopicPartition::new("a", 0), TopicPartition::new("a", 2), TopicPartition::new("b", 1)];
         assert_eq!(read_assignment(&write_assignment(&partitions)), Ok(partitions));
         assert_eq!(read_assignment(&[]), Ok(Vec::new()));
     }

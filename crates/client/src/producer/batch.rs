@@ -237,7 +237,8 @@ mod tests {
         let mut batch = batch();
         append(&mut batch, "a", 1000);
         append(&mut batch, "b", 1000);
-        let sequence = |epoch, base| Sequence { producer_id: ProducerId(7), epoch: ProducerEpoch(epoch), base };
+        let sequence =
+            |epoch, base| Sequence { producer_id: ProducerId(7), epoch: ProducerEpoch(epoch), base };
         batch.sequence = Some(sequence(0, 30));
         let zstd = Compression::of(Codec::Zstd);
         batch.seal(zstd).expect("it is small");
@@ -249,7 +250,8 @@ mod tests {
         assert_eq!((view.producer_epoch(), view.base_sequence()), (ProducerEpoch(1), 0));
         assert_eq!(view.codec(), Ok(Codec::Zstd));
         let records = view.records(Limits::trusting(1 << 20)).expect("it decompresses");
-        let values: Vec<_> = records.iter().map(|r| r.expect("it is a record").value.map(<[u8]>::to_vec)).collect();
+        let values: Vec<_> =
+            records.iter().map(|r| r.expect("it is a record").value.map(<[u8]>::to_vec)).collect();
         assert_eq!(values, [Some(b"a".to_vec()), Some(b"b".to_vec())]);
     }
 }

@@ -140,7 +140,8 @@ impl Sender {
         let metadata = self.shared.client.metadata();
         let config = &self.shared.config;
         let oldest = readiness.now.checked_sub(config.delivery_timeout);
-        let (mut ready, mut next): (BTreeMap<NodeId, Vec<TopicPartition>>, Option<Instant>) = Default::default();
+        let (mut ready, mut next): (BTreeMap<NodeId, Vec<TopicPartition>>, Option<Instant>) =
+            Default::default();
         let mut ended = Vec::new();
         let mut topics = self.shared.topics.lock();
         for (topic, queues) in &mut topics.by_name {
@@ -151,7 +152,9 @@ impl Sender {
                 }
                 ended.extend(queue.mend().into_iter().map(|batch| (batch, uncertain(topic, *partition))));
                 match queue.ready_at(readiness) {
-                    Some(at) if at > readiness.now => next = Some(next.map_or(at, |next: Instant| next.min(at))),
+                    Some(at) if at > readiness.now => {
+                        next = Some(next.map_or(at, |next: Instant| next.min(at)))
+                    }
                     Some(_) => match metadata.partition(topic, *partition).and_then(|known| known.leader) {
                         Some(leader) => ready
                             .entry(leader)
@@ -281,7 +284,8 @@ impl Sender {
         let mut topic_data: Vec<TopicProduceData> = Vec::new();
         for Sent { partition, topic_id, batch } in sent {
             let sealed = batch.seal(config.compression);
-            let records = sealed.map_err(|error| Error::Config { name: "record", reason: error.to_string() })?;
+            let records =
+                sealed.map_err(|error| Error::Config { name: "record", reason: error.to_string() })?;
             let data = PartitionProduceData { index: partition.partition, records: records.into() };
             let by_id = version >= TOPIC_IDS_FROM;
             let (name, topic_id) =
@@ -292,10 +296,10 @@ impl Sender {
             }
         }
         let request = ProduceRequest {
+            transactional_id: None,
             acks: config.acks.code(),
             timeout_ms: millis(connection.request_timeout()),
             topic_data,
-            ..Default::default()
         };
         Ok((request, version))
     }
@@ -447,7 +451,11 @@ fn answers(response: &ProduceResponse) -> Answers {
 }
 
 async fn identify(shared: &Shared) -> Result<ProducerId, Error> {
-    let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
+    let request = InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: i32::MAX,
+        ..Default::default()
+    };
     let answer = shared.client.ask_any(&request).await?;
     BrokerError::check(answer.error_code)?;
     let id = ProducerId(answer.producer_id);

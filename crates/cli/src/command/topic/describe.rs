@@ -96,8 +96,7 @@ impl Described {
             print::line(&format!("config  {}={value}", config.name))?;
         }
         print::line("")?;
-        let titles =
-            [">PARTITION", ">LEADER", ">EPOCH", "REPLICAS", "IN-SYNC", ">START", ">END", ">RECORDS"];
+        let titles = [">PARTITION", ">LEADER", ">EPOCH", "REPLICAS", "IN-SYNC", ">START", ">END", ">RECORDS"];
         let mut table = Table::new(&titles);
         for partition in self.topic.partitions.values() {
             let number = |number: Option<i64>| number.map_or_else(String::new, |number| number.to_string());

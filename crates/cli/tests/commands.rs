@@ -1,0 +1,190 @@
+//! Commands against a real broker: with right, wrong and missing input.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use support::Broker;
+
+#[test]
+fn a_topic_is_made_shown_and_deleted() {
+    let broker = Broker::start("topic");
+    let create = ["topic", "create", "a", "--partitions", "2", "--config", "retention.ms=1000000"];
+    assert_eq!(broker.run(&create).ok(), "created a with 2 partitions\n");
+    assert!(broker.run(&create).failed(1).contains("TOPIC_ALREADY_EXISTS (36)"));
+
+    let described = broker.run(&["topic", "describe", "a", "--format", "json"]);
+    assert!(described.ok().contains(r#""retention.ms": "1000000""#), "{described:?}");
+    assert_eq!(described.ok().matches(r#""end_offset": 0"#).count(), 2);
+
+    let refused = broker.run(&["topic", "delete", "a"]);
+    assert!(refused.failed(2).contains("--yes"), "nobody can be asked: {refused:?}");
+    assert_eq!(
+        broker.run(&["topic", "delete", "a", "--dry-run"]).ok(),
+        "a (2 partitions) would be deleted\n"
+    );
+    assert_eq!(broker.run(&["topic", "delete", "a", "--yes"]).ok(), "deleted a\n");
+    assert_eq!(broker.run(&["topic", "list"]).ok(), "");
+}
+
+#[test]
+fn what_is_not_there_ends_with_3_and_says_what_is() {
+    let broker = Broker::start("not-there");
+    for command in [
+        &["topic", "describe", "a"][..],
+        &["topic", "delete", "a", "--yes"],
+        &["consume", "a"],
+        &["produce", "a"],
+    ] {
+        let ended = broker.run(command);
+        let words = ended.failed(3);
+        assert!(words.contains("UNKNOWN_TOPIC_OR_PARTITION (3)") && words.contains("next: "), "{ended:?}");
+    }
+    let ended = broker.run(&["group", "describe", "g"]);
+    assert!(ended.failed(3).contains("GROUP_ID_NOT_FOUND (69)"), "{ended:?}");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run(&["consume", "a", "--partition", "7"]).failed(3);
+}
+
+#[test]
+fn wrong_use_ends_with_2() {
+    let broker = Broker::start("wrong-use");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    for command in [
+        &["topic", "create"][..],
+        &["topic", "create", "b", "--partitions", "0"],
+        &["topic", "create", "b", "--config", "nothing"],
+        &["consume", "a", "--from", "yesterday"],
+        &["consume", "a", "--from", "5", "--group", "g"],
+        &["produce", "a", "--compression", "rar"],
+        &["--bootstrap", "nowhere", "topic", "list"],
+        &["fly"],
+    ] {
+        broker.run(command).failed(2);
+    }
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_said_with_the_next_step() {
+    let ended = Command::new(env!("CARGO_BIN_EXE_riverrun"))
+        .args(["topic", "list", "--bootstrap", "127.0.0.1:1"])
+        .output()
+        .expect("the binary is there");
+    assert_eq!(ended.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&ended.stderr);
+    assert!(words.contains("127.0.0.1:1") && words.contains("riverrun start"), "{words}");
+}
+
+#[test]
+fn records_go_in_and_come_out_with_keys_headers_and_every_codec() {
+    let broker = Broker::start("records");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        let produce = ["produce", "a", "--key-separator", ":", "--header", "h=v", "--compression", codec];
+        let input = format!("k-{codec}:v-{codec}\n");
+        assert!(broker.run_with_input(&produce, &input).ok().is_empty(), "what it did is no result");
+    }
+    let consume = ["consume", "a", "--from", "start", "--until-end"];
+    let with_fields = [&consume[..], &["--print-offset", "--print-headers", "--print-key"]].concat();
+    assert_eq!(
+        broker.run(&with_fields).ok(),
+        "0\th=v\tk-none\tv-none\n1\th=v\tk-gzip\tv-gzip\n2\th=v\tk-snappy\tv-snappy\n\
+         3\th=v\tk-lz4\tv-lz4\n4\th=v\tk-zstd\tv-zstd\n"
+    );
+    let some = broker.run(&["consume", "a", "--from", "1", "-n", "2"]);
+    assert_eq!(some.ok(), "v-gzip\nv-snappy\n");
+    let late = broker.run(&["consume", "a", "--from", "@2100-01-01", "--until-end"]);
+    assert_eq!(late.ok(), "");
+    let early = broker.run(&["consume", "a", "--from", "@-1h", "--until-end", "--format", "json"]);
+    assert_eq!(early.ok().lines().count(), 5);
+    let wrong = broker.run_with_input(&["produce", "a", "--key-separator", ":"], "a:b\nno key\n");
+    assert!(wrong.failed(1).contains("line 2"), "{wrong:?}");
+}
+
+#[test]
+fn many_records_arrive_all_and_in_order() {
+    let broker = Broker::start("many");
+    broker.run(&["topic", "create", "a", "--partitions", "3"]).ok();
+    let input: String = (0..20_000).map(|n| format!("{}:{n}\n", n % 7)).collect();
+    let produced =
+        broker.run_with_input(&["produce", "a", "--key-separator", ":", "--compression", "lz4"], &input);
+    produced.ok();
+    assert!(produced.stderr.contains("20000 records written to a"), "{produced:?}");
+    let consumed = broker.run(&["consume", "a", "--from", "start", "--until-end", "--print-key"]);
+    let mut by_key = vec![Vec::new(); 7];
+    for line in consumed.ok().lines() {
+        let (key, value) = line.split_once('\t').expect("each has a key");
+        by_key[key.parse::<usize>().expect("keys are numbers")]
+            .push(value.parse::<u32>().expect("so are values"));
+    }
+    assert_eq!(by_key.iter().map(Vec::len).sum::<usize>(), 20_000);
+    for values in &by_key {
+        assert!(values.is_sorted_by(|a, b| a < b), "a key's records keep their order");
+    }
+}
+
+#[test]
+fn a_group_goes_on_where_it_stopped() {
+    let broker = Broker::start("group");
+    broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();
+    broker.run_with_input(&["produce", "a", "--partition", "0"], "1\n2\n3\n4\n").ok();
+    let consume = ["consume", "a", "--group", "g", "--from", "start"];
+    let first = broker.run(&[&consume[..], &["-n", "3"]].concat());
+    assert_eq!(first.ok(), "1\n2\n3\n");
+    let described = broker.run(&["group", "describe", "g", "--format", "json"]);
+    assert!(described.ok().contains(r#""lag": 1"#), "{described:?}");
+    let rest = broker.run(&[&consume[..], &["--until-end"]].concat());
+    assert_eq!(rest.ok(), "4\n");
+    let listed = broker.run(&["group", "list", "--format", "json"]);
+    assert!(listed.ok().contains(r#""group": "g""#), "{listed:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_command_quietly() {
+    let broker = Broker::start("pipe");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let input = "a line of some length, so that a pipe is soon full of it\n".repeat(20_000);
+    broker.run_with_input(&["produce", "a"], &input).ok();
+    let ended = broker.shell("riverrun consume a --from start | head -n 1");
+    assert_eq!((ended.ok().lines().count(), ended.stderr.as_str()), (1, ""));
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    for command in [
+        &["topic", "create"][..],
+        &["topic", "list"],
+        &["topic", "describe"],
+        &["topic", "delete"],
+        &["produce"],
+        &["consume"],
+        &["group", "list"],
+        &["group", "describe"],
+        &["start"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_riverrun")).args(command).arg("--help").output();
+        let output = output.expect("the binary is there");
+        let help = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && help.contains("Examples:"), "{command:?}: {help}");
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_reader_well() {
+    let broker = Broker::start("ctrl-c");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "x\n").ok();
+    let mut reader = Command::new(env!("CARGO_BIN_EXE_riverrun"))
+        .args(["consume", "a", "--from", "start", "--group", "g", "--bootstrap", &broker.bootstrap])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary is there");
+    let mut line = String::new();
+    BufReader::new(reader.stdout.take().expect("it is piped")).read_line(&mut line).expect("it prints");
+    assert_eq!(line, "x\n");
+    Command::new("kill").args(["-INT", &reader.id().to_string()]).status().expect("it can be stopped");
+    assert_eq!(reader.wait().expect("it ends").code(), Some(0));
+    let described = broker.run(&["group", "describe", "g", "--format", "json"]);
+    assert!(described.ok().contains(r#""lag": 0"#), "what was printed is committed: {described:?}");
+}

@@ -1,0 +1,147 @@
+//! A broker of our own in a process of its own, and commands run against it.
+
+#![allow(dead_code)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long a broker may take to be ready, and a command to end.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const RIVERRUN: &str = env!("CARGO_BIN_EXE_riverrun");
+
+/// A running broker. It is killed, and its files are removed, at the end of the test.
+pub struct Broker {
+    child: Child,
+    directory: PathBuf,
+    pub bootstrap: String,
+}
+
+impl Broker {
+    /// Starts a broker on a free port, with a directory named after the test.
+    pub fn start(test: &str) -> Broker {
+        let directory = std::env::temp_dir().join(format!("riverrun-cli-{test}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        let (child, bootstrap) = launch(&directory, 0);
+        Broker { child, directory, bootstrap }
+    }
+
+    /// Kills the broker as `kill -9` does, and starts it again where it was.
+    pub fn crash_and_restart(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        let port =
+            self.bootstrap.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("it has a port");
+        (self.child, self.bootstrap) = launch(&self.directory, port);
+    }
+
+    /// Runs `riverrun` with these arguments against the broker.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        self.run_with_input(arguments, "")
+    }
+
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut command = Command::new(RIVERRUN);
+        command.args(arguments).env("RIVERRUN_BOOTSTRAP", &self.bootstrap);
+        run(command, input)
+    }
+
+    /// Runs a line of shell, as somebody who follows the README types it.
+    pub fn shell(&self, line: &str) -> Ended {
+        let directory = PathBuf::from(RIVERRUN).parent().expect("a file is in a directory").to_owned();
+        let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).env("PATH", path).env("RIVERRUN_BOOTSTRAP", &self.bootstrap);
+        run(command, "")
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Starts a broker and waits until it says where it listens.
+fn launch(directory: &std::path::Path, port: u16) -> (Child, String) {
+    let mut child = Command::new(RIVERRUN)
+        .arg("start")
+        .args(["--set", &format!("listeners=PLAINTEXT://127.0.0.1:{port}")])
+        .args(["--set", &format!("log.dirs={}", directory.display())])
+        .args(["--set", "group.initial.rebalance.delay.ms=0"])
+        .args(["--set", "offsets.topic.num.partitions=3"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary is there");
+    let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    let (ready, listening) = mpsc::channel();
+    // Reads on after the banner, so that the broker never waits for somebody to take its log.
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once("PLAINTEXT://") {
+                let end =
+                    rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(rest.len());
+                let _ = ready.send(rest[..end].to_owned());
+            }
+        }
+    });
+    let bootstrap = listening.recv_timeout(DEADLINE).expect("the broker is ready in time");
+    (child, bootstrap)
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// What it printed, if it succeeded.
+    #[track_caller]
+    pub fn ok(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        &self.stdout
+    }
+
+    /// What it complained about, if it ended with `code`.
+    #[track_caller]
+    pub fn failed(&self, code: i32) -> &str {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        &self.stderr
+    }
+}
+
+/// Runs a command to its end, which must come before the deadline.
+fn run(mut command: Command, input: &str) -> Ended {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command can be started");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let input = input.to_owned();
+    // A command that reads no input closes it, which is no fault.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let id = child.id();
+    let (ended, wait) = mpsc::channel();
+    std::thread::spawn(move || drop(ended.send(child.wait_with_output())));
+    let output: Output = match wait.recv_timeout(DEADLINE) {
+        Ok(output) => output.expect("it can be waited for"),
+        Err(_) => {
+            let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+            panic!("{command:?} did not end in time");
+        }
+    };
+    writer.join().expect("writing does not panic");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
