@@ -52,6 +52,53 @@ def produce(bootstrap, acked):
     return sent
 
 
+class Committer(threading.Thread):
+    """A group of one that reads along and commits; what it has committed once must never be less later."""
+
+    def __init__(self, bootstrap):
+        super().__init__(daemon=True)
+        self.bootstrap, self.ended, self.acked, self.back, self.gaps = bootstrap, threading.Event(), {}, [], []
+
+    def run(self):
+        consumer = ck.Consumer({
+            "bootstrap.servers": self.bootstrap, "group.id": "crash", "enable.auto.commit": False, "auto.offset.reset": "earliest",
+            "session.timeout.ms": 6000, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "log_level": 0,
+            "error_cb": lambda error: None})
+        consumer.subscribe([TOPIC], on_assign=self.check)
+        following = {}
+        while not self.ended.is_set():
+            for m in consumer.consume(100, 0.2):
+                if m.error() is None:
+                    if following.get(m.partition(), m.offset()) < m.offset() or int(m.value()) != m.offset():
+                        self.gaps.append((m.partition(), m.offset(), m.value()))
+                    following[m.partition()] = m.offset() + 1
+            try:
+                self.commit(consumer, following)
+            except ck.KafkaException as error:
+                print("commit:", error, file=sys.stderr)
+        self.check(consumer, [ck.TopicPartition(TOPIC, p) for p in range(PARTITIONS)])
+        consumer.close()
+
+    def commit(self, consumer, following):
+        new = [ck.TopicPartition(TOPIC, p, o) for p, o in following.items() if o > self.acked.get(p, 0)]
+        for done in consumer.commit(offsets=new, asynchronous=False) if new else []:
+            if done.error is None:
+                self.acked[done.partition] = done.offset
+
+    def check(self, consumer, partitions):
+        for _ in range(20):
+            try:
+                found = consumer.committed(partitions, timeout=5)
+                break
+            except ck.KafkaException as error:
+                print("committed:", error, file=sys.stderr)
+        else:
+            self.back.append("committed offsets cannot be read")
+            return
+        self.back += [f"{p.partition}: {p.offset} after {self.acked[p.partition]}" for p in found
+                      if p.offset < self.acked.get(p.partition, -1001)]
+
+
 def read_back(bootstrap):
     consumer = ck.Consumer({"bootstrap.servers": bootstrap, "group.id": "unused", "enable.auto.commit": False,
                             "enable.partition.eof": True, "check.crcs": True, "log_level": 3})
@@ -72,7 +119,11 @@ def main():
     admin = adm.AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     next(iter(admin.create_topics([adm.NewTopic(TOPIC, PARTITIONS, 1)]).values())).result(30)
     acked = [{} for _ in range(PARTITIONS)]
+    committer = Committer(bootstrap)
+    committer.start()
     sent = produce(bootstrap, acked)
+    committer.ended.set()
+    committer.join(60)
     found = read_back(bootstrap)
     lost = sum(len(acked[p].keys() - {value for value, _ in found[p]}) for p in range(PARTITIONS))
     duplicates = sum(len(values) - len({value for value, _ in values}) for values in found)
@@ -83,6 +134,9 @@ def main():
     row("0 duplicate", duplicates == 0, f"{duplicates} records are there twice")
     row("0 reordered", reordered == 0, f"{reordered} records come after a later one")
     row("every record is where its acknowledgement said", moved == 0, f"{moved} records have another offset")
+    row("committed offsets never go back", not committer.back and committer.acked and not committer.is_alive(),
+        "; ".join(committer.back[:3]) or f"{sum(committer.acked.values())} committed")
+    row("a group reads along without a gap", not committer.gaps, f"{len(committer.gaps)} gaps {committer.gaps[:3]}")
     row("nothing that was never sent", sum(map(len, found)) <= sum(sent), f"{sum(map(len, found))} read, {sum(sent)} sent")
 
 

@@ -36,12 +36,27 @@ pub struct Broker {
     address: SocketAddr,
     command: Vec<String>,
     dir: PathBuf,
-    starts: u32,
 }
 
 impl Broker {
-    /// Writes the configuration and starts the node; it listens when this returns.
+    /// The command that starts the broker under test; a file of properties is appended.
+    pub fn command(context: &Context) -> Vec<String> {
+        match &context.options.broker {
+            Some(command) => command.split_whitespace().map(str::to_owned).collect(),
+            None => {
+                let binary = context.root.join("target/release/riverrun");
+                vec![binary.display().to_string(), "start".to_owned(), "--config".to_owned()]
+            }
+        }
+    }
+
+    /// Starts the broker under test.
     pub fn start(context: &Context, dir: &Path) -> Result<Self, String> {
+        Self::start_command(context, dir, Self::command(context))
+    }
+
+    /// Writes the configuration and starts a node by any command; it listens when this returns.
+    pub fn start_command(context: &Context, dir: &Path, command: Vec<String>) -> Result<Self, String> {
         let (port, controller) = (free_port()?, free_port()?);
         let properties = dir.join("server.properties");
         let data = dir.join("data");
@@ -53,20 +68,11 @@ impl Broker {
         );
         fs::write(&properties, text)
             .map_err(|error| format!("cannot write {}: {error}", properties.display()))?;
-        let mut command: Vec<String> = match &context.options.broker {
-            Some(command) => command.split_whitespace().map(str::to_owned).collect(),
-            None => {
-                let binary = context.root.join("target/release/riverrun");
-                vec![binary.display().to_string(), "start".to_owned(), "--config".to_owned()]
-            }
-        };
-        command.push(properties.display().to_string());
         let mut broker = Self {
             process: None,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             command,
             dir: dir.to_path_buf(),
-            starts: 0,
         };
         broker.launch(context)?;
         Ok(broker)
@@ -74,8 +80,8 @@ impl Broker {
 
     /// Starts the process, the first time or again on the same port and data.
     pub fn launch(&mut self, context: &Context) -> Result<(), String> {
-        self.starts += 1;
         let (program, args) = self.command.split_first().ok_or("the broker's command is empty")?;
+        let properties = self.dir.join("server.properties");
         let log = File::options()
             .create(true)
             .append(true)
@@ -84,6 +90,7 @@ impl Broker {
         let same = log.try_clone().map_err(|error| format!("cannot write the broker's log: {error}"))?;
         let child = Command::new(program)
             .args(args)
+            .arg(properties)
             .current_dir(&context.root)
             .env("RIVERRUN_CACHE", &context.cache)
             .stdin(Stdio::null())
@@ -108,6 +115,11 @@ impl Broker {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(())
+    }
+
+    /// Another kind of node takes over at the next launch.
+    pub fn become_command(&mut self, command: Vec<String>) {
+        self.command = command;
     }
 
     pub fn address(&self) -> SocketAddr {

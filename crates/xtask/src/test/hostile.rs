@@ -29,6 +29,7 @@ const ATTACKS: &[(&str, Attack)] = &[
     ("counts of 2^31-1", huge_counts),
     ("counts of 2^32-1 in compact arrays and tagged fields", huge_compact_counts),
     ("garbage, cut and unknown requests", garbage),
+    ("noise to every API at every version", noise),
     ("an unknown version of ApiVersions is answered with version 0", unknown_api_versions),
     ("batches that lie about themselves", lying_batches),
     ("a decompression bomb in gzip", |to| bombs(to, 1, &bomb::gzip(900 << 20))),
@@ -203,7 +204,7 @@ fn huge_compact_counts(to: SocketAddr) -> Result<String, String> {
 }
 
 fn garbage(to: SocketAddr) -> Result<String, String> {
-    let mut frames = vec![
+    let frames = vec![
         Body::default().bytes(&[]).0,
         Body::default().bytes(&[0xff; 3]).0,
         Body::default().bytes(&[0xff; 4000]).0,
@@ -215,15 +216,22 @@ fn garbage(to: SocketAddr) -> Result<String, String> {
         raw::frame(raw::METADATA, 4, &Body::default().i32(1).i16(i16::MAX).i8(1)),
         raw::frame(raw::METADATA, 4, &Body::default().i32(1).string("\u{0}\u{7f}/../..").i8(1)),
     ];
+    answers_or_closes(to, &frames)
+}
+
+/// Every API at every version with a body of noise, behind a header without and with tagged fields.
+fn noise(to: SocketAddr) -> Result<String, String> {
     let mut chance: u32 = 12_345;
-    for api in 0..92 {
-        let noise: Vec<u8> = (0..64)
-            .map(|_| {
-                chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                chance.to_be_bytes()[0]
-            })
-            .collect();
-        frames.push(raw::frame(api, 0, &Body::default().raw(&noise)));
+    let mut frames = Vec::new();
+    for (api, version) in (0..92).flat_map(|api| (0..18).map(move |version| (api, version))) {
+        let mut bytes = vec![0];
+        for _ in 0..64 {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // Small numbers get further than large ones before they are refused.
+            let [byte, few, ..] = chance.to_be_bytes();
+            bytes.push(if few < 128 { byte % 4 } else { byte });
+        }
+        frames.push(raw::frame(api, version, &Body::default().raw(&bytes)));
     }
     answers_or_closes(to, &frames)
 }

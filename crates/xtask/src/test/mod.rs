@@ -3,6 +3,7 @@
 //! Unit tests, then clients of other people against real broker processes, then crashes and hostile input. Every broker
 //! has a port and a data directory of its own and is ended by its process id.
 
+mod adopt;
 mod bomb;
 mod broker;
 mod crash;
@@ -37,6 +38,7 @@ const PARTS: &[&str] = &[
     "aiokafka",
     "kafkajs",
     "franz-go",
+    "adopt",
     "crash",
     "hostile",
 ];
@@ -79,6 +81,9 @@ impl Context {
     }
 }
 
+/// A part that is not a suite: rows, or why there are none.
+type Part = fn(&Context) -> Result<Vec<Row>, String>;
+
 pub fn run(args: &[String]) -> Outcome {
     raise_file_limit(args)?;
     let context = Context::new(Options::parse(args, PARTS)?)?;
@@ -92,14 +97,9 @@ pub fn run(args: &[String]) -> Outcome {
         build(&context)?;
     }
     run_suites(&context, &report);
-    if context.options.wants("crash") {
-        record(&report, crash::run(&context).unwrap_or_else(|error| vec![Row::fail("crash", "run", error)]));
-    }
-    if context.options.wants("hostile") {
-        record(
-            &report,
-            hostile::run(&context).unwrap_or_else(|error| vec![Row::fail("hostile", "run", error)]),
-        );
+    let parts: [(&str, Part); 3] = [("adopt", adopt::run), ("crash", crash::run), ("hostile", hostile::run)];
+    for (part, run) in parts.iter().filter(|(part, _)| context.options.wants(part)) {
+        record(&report, run(&context).unwrap_or_else(|error| vec![Row::fail(part, "run", error)]));
     }
     let report = report.into_inner().map_err(|_| "a part of the run panicked")?;
     finish(&context, report)
