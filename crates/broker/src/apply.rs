@@ -34,7 +34,9 @@ impl Node {
         if let Some(change) = change {
             let node = Arc::clone(self);
             let made = tokio::spawn(async move {
-                node.controller.finish(change, |delta, image| node.apply(delta, image)).await
+                node.controller.finish(change, |delta, image| node.apply(delta, image)).await?;
+                node.tell_cordoned().await;
+                Ok(())
             });
             // It is given up only with the whole process.
             made.await.unwrap_or(Err(ErrorCode::BrokerNotAvailable))?;
@@ -42,7 +44,7 @@ impl Node {
         Ok(reply)
     }
 
-    fn apply(&self, delta: &Delta, image: &Arc<Image>) {
+    pub(crate) fn apply(&self, delta: &Delta, image: &Arc<Image>) {
         let changes = delta.local_changes(self.id);
         let configs: Vec<ConfigResource> = delta.configs().cloned().collect();
         if configs.iter().any(|resource| resource.kind == ConfigResourceType::Broker) {
@@ -104,7 +106,8 @@ impl Node {
         let folder = partition.to_string();
         // Where the files are already, else where the metadata wants them.
         let holding = self.dirs.iter().find(|dir| self.disk.exists(&dir.dir.path().join(&folder)));
-        let dir = holding.or_else(|| self.dirs.find(replica.partition.directory(self.id)));
+        let wanted = replica.partition.directory(self.id);
+        let dir = holding.or_else(|| self.dirs.place(wanted, &self.cordoned_directories(image)));
         let path: PathBuf = dir.map(|dir| dir.dir.path().to_owned()).unwrap_or_default();
         let now = self.now().wall;
         let disk = Arc::clone(&self.disk);
@@ -119,6 +122,9 @@ impl Node {
             // All that is there is given to readers, and then it must stay.
             log.flush(now)?;
         }
+        if let Some(dir) = dir {
+            dir.opened();
+        }
         Ok(log)
     }
 
@@ -131,7 +137,12 @@ impl Node {
         }
         let delay = partition.log().config().file_delete_delay_ms;
         match partition.delete(*self.random_uuid().as_bytes()) {
-            Ok(path) => self.remove_later(path, Duration::from_millis(u64::try_from(delay).unwrap_or(0))),
+            Ok(path) => {
+                if let Some(dir) = self.dirs.of_path(&path) {
+                    dir.closed();
+                }
+                self.remove_later(path, Duration::from_millis(u64::try_from(delay).unwrap_or(0)));
+            }
             Err(problem) => {
                 warn!(partition = %partition.name(), %problem, "the files of a deleted partition remain")
             }

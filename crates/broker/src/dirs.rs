@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kernel::port::Disk;
 use kernel::{Offset, TopicPartition, Uuid};
@@ -14,6 +15,21 @@ use crate::partition::Partition;
 pub struct Dir {
     pub id: Uuid,
     pub dir: LogDir,
+    /// How many logs are open here.
+    logs: AtomicUsize,
+}
+
+impl Dir {
+    /// A log of this directory was opened.
+    pub fn opened(&self) {
+        self.logs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A log of this directory is gone.
+    pub fn closed(&self) {
+        // More were never closed than opened; a wrong count could only place a log less well.
+        let _ = self.logs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |logs| logs.checked_sub(1));
+    }
 }
 
 /// All log directories of this node.
@@ -80,7 +96,7 @@ impl Dirs {
                     directory_id
                 }
             };
-            dirs.push(Dir { id, dir });
+            dirs.push(Dir { id, dir, logs: AtomicUsize::new(0) });
         }
         if dirs.is_empty() {
             return Err(DirError::None);
@@ -92,9 +108,12 @@ impl Dirs {
         self.dirs.iter()
     }
 
-    /// The directory with an id, or the first one for a partition whose directory is not decided.
-    pub fn find(&self, id: Option<Uuid>) -> Option<&Dir> {
-        self.dirs.iter().find(|dir| Some(dir.id) == id).or_else(|| self.dirs.first())
+    /// Where a new log goes: into the directory that the metadata names, else into the one with the fewest logs of those
+    /// that are not closed to new ones.
+    pub fn place(&self, wanted: Option<Uuid>, cordoned: &[Uuid]) -> Option<&Dir> {
+        let named = self.dirs.iter().find(|dir| Some(dir.id) == wanted);
+        let count = |dir: &&Dir| (cordoned.contains(&dir.id), dir.logs.load(Ordering::Relaxed));
+        named.or_else(|| self.dirs.iter().min_by_key(count))
     }
 
     /// The directory that has the files of a log.

@@ -12,6 +12,7 @@ mod apply;
 mod background;
 pub mod conn;
 pub mod controller;
+mod cordon;
 pub mod dirs;
 pub mod dispatch;
 pub mod fetch_session;

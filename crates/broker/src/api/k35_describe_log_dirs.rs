@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kernel::ErrorCode;
+use kernel::{ErrorCode, Uuid};
 use wire::messages::describe_log_dirs_request::DescribeLogDirsRequestView;
 use wire::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -27,12 +27,12 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
             .flat_map(|topic| topic.partitions.iter().map(move |index| (topic.topic, index)))
             .collect()
     });
-    let cordoned = node.config().cordoned_log_dirs.clone();
+    let cordoned = node.cordoned_directories(&node.image());
     let results = node.dirs.iter().map(|dir| describe(&node, dir, &asked, &cordoned)).collect();
     request.reply(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
 }
 
-fn describe(node: &Node, dir: &Dir, asked: &Asked<'_>, cordoned: &[String]) -> DescribeLogDirsResult {
+fn describe(node: &Node, dir: &Dir, asked: &Asked<'_>, cordoned: &[Uuid]) -> DescribeLogDirsResult {
     let path = dir.dir.path();
     let log_dir = absolute(&path.display().to_string());
     let Ok(space) = node.disk.space(path) else {
@@ -61,7 +61,7 @@ fn describe(node: &Node, dir: &Dir, asked: &Asked<'_>, cordoned: &[String]) -> D
         topics: topics.collect(),
         total_bytes: i64::try_from(space.total).unwrap_or(i64::MAX),
         usable_bytes: i64::try_from(space.usable).unwrap_or(i64::MAX),
-        is_cordoned: cordoned.iter().any(|one| absolute(one) == log_dir),
+        is_cordoned: cordoned.contains(&dir.id),
         log_dir,
     }
 }

@@ -6,5 +6,6 @@ mod support;
 
 mod cluster;
 mod configs;
+mod log_dirs;
 mod metadata;
 mod topics;

@@ -27,7 +27,9 @@ mod tests;
 mod topic_name;
 
 pub use bootstrap::{BOOTSTRAP_FEATURES, bootstrap};
-pub use brokers::{BrokerChange, Registration, change_broker, register_broker, unregister_broker};
+pub use brokers::{
+    BrokerChange, Registration, change_broker, cordon_directories, register_broker, unregister_broker,
+};
 pub use configs::{
     AlterConfigs, ConfigChange, ConfigOp, ConfigReply, ConfigRules, ResourceConfigs, alter_configs,
     incremental_alter_configs,

@@ -90,6 +90,8 @@ pub struct ConfigReply {
 
 /// The value on which the eligible leader replicas depend.
 pub(super) const MIN_IN_SYNC_REPLICAS: &str = "min.insync.replicas";
+/// The value of which the cluster has to record what follows from it.
+const CORDONED_LOG_DIRS: &str = "cordoned.log.dirs";
 
 /// The records for one resource: those the request asks for, and those that follow from it.
 struct Change {
@@ -153,6 +155,7 @@ fn alter_one(
     let resource = ConfigResource::new(kind, asked.name.clone());
     let change = change(asked, &resource)?;
     check_min_in_sync_replicas(image, &change)?;
+    check_cordoned_log_dirs(image, &change)?;
     validate_change(image, rules, &change)?;
     check_exists(image, &resource)?;
     Ok(records(image, change))
@@ -237,6 +240,20 @@ fn check_min_in_sync_replicas(image: &Image, change: &Change) -> Result<(), Refu
         ))),
         _ => Ok(()),
     }
+}
+
+/// Which directories are closed to new replicas can be recorded from one level on (KIP-1066).
+fn check_cordoned_log_dirs(image: &Image, change: &Change) -> Result<(), Refusal> {
+    let of_brokers = change.resource.kind == ConfigResourceType::Broker;
+    if of_brokers
+        && change.values.contains_key(CORDONED_LOG_DIRS)
+        && !image.features.record_level().cordoned_directories()
+    {
+        return Err(Refusal::invalid_config(format!(
+            "{CORDONED_LOG_DIRS} cannot be changed before metadata.version is 4.3-IV0 (30) or later."
+        )));
+    }
+    Ok(())
 }
 
 fn records(image: &Image, change: Change) -> Vec<MetadataRecord> {

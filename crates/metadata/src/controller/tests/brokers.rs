@@ -145,3 +145,22 @@ fn blocks_of_producer_ids_follow_each_other() {
     assert_eq!(code(&allocate_producer_ids(&image, NodeId(1), 1)), ErrorCode::StaleBrokerEpoch);
     assert_eq!(code(&allocate_producer_ids(&image, NodeId(2), 1)), ErrorCode::BrokerIdNotRegistered);
 }
+
+#[test]
+fn cordoned_directories_are_recorded_once_and_take_no_new_replica() {
+    let image = cluster([broker(1)]);
+    let cordon = |image: &Image, cordoned: &[Uuid]| {
+        cordon_directories(image, NodeId(1), 100, cordoned).expect("it is registered").records
+    };
+    let none = cordon(&image, &[]);
+    assert_eq!(none.len(), 1, "that there are none is something to know, too");
+    let image = apply(&image, &none);
+    assert_eq!(cordon(&image, &[]), []);
+    let image = apply(&image, &cordon(&image, &[directory(1)]));
+    assert!(!image.brokers.get(NodeId(1)).expect("it is registered").takes_new_replicas());
+    assert_eq!(cordon(&image, &[directory(1), directory(1)]), []);
+    let image = apply(&image, &cordon(&image, &[]));
+    assert!(image.brokers.get(NodeId(1)).expect("it is registered").takes_new_replicas());
+    let stale = cordon_directories(&image, NodeId(1), 99, &[]).expect_err("another process");
+    assert_eq!(stale.code, ErrorCode::StaleBrokerEpoch);
+}

@@ -168,6 +168,18 @@ fn with_eligible_leader_replicas_brokers_share_one_min_insync_replicas() {
 }
 
 #[test]
+fn directories_cannot_be_cordoned_before_the_cluster_can_say_which_are() {
+    let old = FeatureLevelRecord { name: "metadata.version".to_owned(), feature_level: 29 };
+    let image = cluster_with_topic();
+    let outcome = |image: &Image| {
+        let changes = vec![set("cordoned.log.dirs", "/a")];
+        code(&alter(image, vec![resource(BROKER, "1", changes)]).reply[0].result)
+    };
+    assert_eq!(outcome(&image), ErrorCode::None);
+    assert_eq!(outcome(&apply(&image, &[old.into()])), ErrorCode::InvalidConfig);
+}
+
+#[test]
 fn every_type_of_resource_has_kafkas_number() {
     for (number, kind) in [(2, ConfigResourceType::Topic), (32, ConfigResourceType::Group)] {
         assert_eq!(ConfigResourceType::from_number(number), Some(kind));
