@@ -52,7 +52,8 @@ fn the_readmes_tour_works_as_written() {
     let lag = of("group describe").lines().find(|line| line.starts_with("lag"));
     assert_eq!(lag.map(|line| line.split_whitespace().collect::<Vec<_>>()), Some(vec!["lag", "0"]));
 
-    broker.crash_and_restart();
+    broker.kill();
+    broker.restart();
     let again = broker.run(&["consume", "orders", "--from", "start", "--until-end"]);
     assert_eq!(again.ok().lines().count(), 3, "everything is there");
     let nothing_new =

@@ -121,7 +121,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     };
     let mut left = consume.number.unwrap_or(usize::MAX);
     let read = loop {
-        if left == 0 || end.as_ref().is_some_and(|end| is_at_end(&consumer, end, consume.group.is_some())) {
+        if left == 0 || end.as_ref().is_some_and(|end| is_at_end(&consumer, end)) {
             break Ok(());
         }
         let polled = tokio::select! {
@@ -192,14 +192,12 @@ async fn ends(
 }
 
 /// Whether everything that was there at the beginning has been read, as far as it is this consumer's to read.
-fn is_at_end(consumer: &Consumer, ends: &Ends, in_group: bool) -> bool {
-    if in_group && consumer.assignment_count() == 0 {
-        return false;
-    }
-    consumer.assignment().all(|name| {
-        let end = ends.get(name).copied().unwrap_or_default();
-        consumer.position(name).is_some_and(|position| position >= end)
-    })
+fn is_at_end(consumer: &Consumer, ends: &Ends) -> bool {
+    consumer.has_assignment()
+        && consumer.assignment().all(|name| {
+            let end = ends.get(name).copied().unwrap_or_default();
+            consumer.position(name).is_some_and(|position| position >= end)
+        })
 }
 
 /// Prints records, but none that came after the command began if it is to end there.

@@ -73,20 +73,29 @@ async fn describe(describe: &Describe, session: &Session) -> Result<(), Failure>
     let committed = session.admin.committed_offsets(&describe.group, None).await.map_err(failed)?;
     let assigned = group.members.iter().flat_map(|member| member.assignment.iter().cloned());
     let partitions: BTreeSet<TopicPartition> = committed.keys().cloned().chain(assigned).collect();
-    let mut ends = BTreeMap::new();
-    for partition in &partitions {
-        let wanted = [(partition.clone(), OffsetSpec::Latest)];
-        // A topic that is gone has no end; what was committed for it is shown all the same.
-        if let Ok(listed) = session.admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await {
-            ends.extend(listed);
-        }
-    }
+    let ends = ends(&partitions, session).await.map_err(failed)?;
     let described = Described { group, committed, partitions, ends };
     match session.format {
         Format::Json => print::json::print(&described.json())?,
         Format::Table => described.print()?,
     }
     Ok(())
+}
+
+/// Where partitions end now. What is gone, or has no leader, has no end; the rest is shown all the same.
+async fn ends(
+    partitions: &BTreeSet<TopicPartition>,
+    session: &Session,
+) -> Result<BTreeMap<TopicPartition, ListedOffset>, client::Error> {
+    let topics: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
+    let topics: Vec<String> = topics.into_iter().collect();
+    let metadata = session.client.fetch_metadata(Some(&topics)).await?;
+    let has_leader = |name: &&TopicPartition| {
+        metadata.partition(&name.topic, name.partition).is_some_and(|partition| partition.leader.is_some())
+    };
+    let wanted: Vec<_> =
+        partitions.iter().filter(has_leader).map(|name| (name.clone(), OffsetSpec::Latest)).collect();
+    session.admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await
 }
 
 struct Described {

@@ -29,13 +29,16 @@ impl Broker {
         Broker { child, directory, bootstrap }
     }
 
-    /// Kills the broker as `kill -9` does, and starts it again where it was.
-    pub fn crash_and_restart(&mut self) {
+    /// Kills the broker as `kill -9` does.
+    pub fn kill(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
-        let port =
-            self.bootstrap.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("it has a port");
-        (self.child, self.bootstrap) = launch(&self.directory, port);
+    }
+
+    /// Starts the broker again where it was.
+    pub fn restart(&mut self) {
+        let port = self.bootstrap.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        (self.child, self.bootstrap) = launch(&self.directory, port.expect("it has a port"));
     }
 
     /// Runs `riverrun` with these arguments against the broker.

@@ -255,11 +255,11 @@ impl Group {
         names.sort();
         names.dedup();
         let metadata = self.client.refresh(Wanted::Topics { names: &names, create: false }).await?;
-        let count = |name: &String| {
-            let topic = metadata.topic(name)?;
-            Some((name.clone(), i32::try_from(topic.partitions.len()).ok()?))
+        let count = |name: String| {
+            let count = metadata.topic(&name).map_or(0, |topic| topic.partitions.len());
+            (name, i32::try_from(count).unwrap_or(i32::MAX))
         };
-        let counts: Counts = names.iter().filter_map(count).collect();
+        let counts: Counts = names.into_iter().map(count).collect();
         let chosen = joined.protocol_name.as_deref().unwrap_or_default();
         let assignor = self.config.assignors.iter().find(|assignor| assignor.name() == chosen);
         let unknown = || BrokerError::new(ErrorCode::InconsistentGroupProtocol.code()).group(&self.id);

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 pub use batch::Delivery;
 pub use partition::{murmur2, partition_of_key};
 
-use crate::metadata::Topic;
+use crate::metadata::{Partition, Topic};
 use crate::{BrokerError, Client, Error, ProducerConfig};
 use batch::{Batch, Outcome};
 use partition::Sticky;
@@ -288,9 +288,13 @@ fn choose(
     if let Some(key) = &record.key {
         return Ok(partition_of_key(key, count));
     }
-    let led: Vec<i32> =
-        topic.partitions.values().filter(|p| p.leader.is_some()).map(|p| p.partition).collect();
-    let any: Vec<i32> = topic.partitions.keys().copied().collect();
-    let available = if led.is_empty() { &any } else { &led };
-    sticky.choose(size, batch_size, available).ok_or_else(|| none(ErrorCode::LeaderNotAvailable, 0))
+    let has_leader = |partition: &Partition| partition.leader.is_some();
+    let any_leader = topic.partitions.values().any(has_leader);
+    // Where no partition has a leader, records wait for any.
+    let fits = |partition: &Partition| !any_leader || has_leader(partition);
+    let is_available = |number: i32| topic.partitions.get(&number).is_some_and(fits);
+    let available = || topic.partitions.values().filter(|p| fits(p)).map(|p| p.partition).collect();
+    sticky
+        .choose(size, batch_size, is_available, available)
+        .ok_or_else(|| none(ErrorCode::LeaderNotAvailable, 0))
 }

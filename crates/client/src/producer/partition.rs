@@ -42,13 +42,19 @@ pub(super) struct Sticky {
 
 impl Sticky {
     /// The partition for a record of `size` bytes, out of those that have a leader.
-    pub fn choose(&mut self, size: usize, batch_size: usize, available: &[i32]) -> Option<i32> {
-        let keep = self.current.filter(|current| self.bytes < batch_size && available.contains(current));
+    pub fn choose(
+        &mut self,
+        size: usize,
+        batch_size: usize,
+        is_available: impl Fn(i32) -> bool,
+        available: impl FnOnce() -> Vec<i32>,
+    ) -> Option<i32> {
+        let keep = self.current.filter(|current| self.bytes < batch_size && is_available(*current));
         let chosen = match keep {
             Some(current) => current,
             None => {
                 self.bytes = 0;
-                self.another(available)?
+                self.another(&available())?
             }
         };
         self.current = Some(chosen);
@@ -93,20 +99,23 @@ mod tests {
         assert_eq!(partition_of_key(b"abc", 10), 7);
     }
 
+    fn choose(sticky: &mut Sticky, size: usize, available: &[i32]) -> Option<i32> {
+        sticky.choose(size, 100, |partition| available.contains(&partition), || available.to_vec())
+    }
+
     #[test]
     fn records_without_a_key_stay_until_a_batch_is_full_and_then_move() {
         let mut sticky = Sticky::default();
-        let available = [0, 1, 2];
-        let first = sticky.choose(60, 100, &available);
-        assert_eq!(sticky.choose(60, 100, &available), first);
-        assert_ne!(sticky.choose(60, 100, &available), first);
+        let first = choose(&mut sticky, 60, &[0, 1, 2]);
+        assert_eq!(choose(&mut sticky, 60, &[0, 1, 2]), first);
+        assert_ne!(choose(&mut sticky, 60, &[0, 1, 2]), first);
     }
 
     #[test]
     fn a_partition_that_lost_its_leader_is_left() {
         let mut sticky = Sticky::default();
-        assert_eq!(sticky.choose(1, 100, &[4]), Some(4));
-        assert_eq!(sticky.choose(1, 100, &[5]), Some(5));
-        assert_eq!(sticky.choose(1, 100, &[]), None);
+        assert_eq!(choose(&mut sticky, 1, &[4]), Some(4));
+        assert_eq!(choose(&mut sticky, 1, &[5]), Some(5));
+        assert_eq!(choose(&mut sticky, 1, &[]), None);
     }
 }

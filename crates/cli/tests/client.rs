@@ -1,0 +1,288 @@
+//! The client against a real broker, which is killed, restarted and asked for what cannot be.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use client::admin::NewTopic;
+use client::config::OffsetReset;
+use client::{
+    Admin, Client, ClientConfig, Consumer, ConsumerConfig, Error, ErrorCode, Offset, Producer,
+    ProducerConfig, ProducerRecord, Start, Timestamp, TopicPartition,
+};
+use support::Broker;
+use tokio::time::{Instant, timeout};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(200);
+
+async fn connect(broker: &Broker) -> Client {
+    Client::connect(ClientConfig::new(&broker.bootstrap)).await.expect("the broker is there")
+}
+
+async fn topic(client: &Client, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+    let configs = configs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let topic = NewTopic { partitions: Some(partitions), configs, ..NewTopic::new(name) };
+    Admin::new(client).create_topic(&topic, false).await.expect("the topic is new");
+}
+
+fn producer(client: &Client) -> Producer {
+    Producer::new(client, ProducerConfig::default()).expect("the defaults work")
+}
+
+/// A consumer of all partitions of a topic, from the start.
+fn reader(client: &Client, topic: &str, partitions: i32) -> Consumer {
+    let mut consumer = Consumer::new(client, ConsumerConfig::default()).expect("the defaults work");
+    consumer
+        .assign((0..partitions).map(|partition| (TopicPartition::new(topic, partition), Start::Earliest)));
+    consumer
+}
+
+/// Reads `count` values, by partition.
+async fn read(consumer: &mut Consumer, count: usize) -> BTreeMap<i32, Vec<String>> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut values: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+    let mut read = 0;
+    while read < count {
+        assert!(Instant::now() < deadline, "only {read} of {count} records came");
+        for record in consumer.poll(POLL).await.expect("the topic is there") {
+            let value = String::from_utf8(record.value.expect("it has one").to_vec()).expect("it is text");
+            values.entry(record.partition).or_default().push(value);
+            read += 1;
+        }
+    }
+    values
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idempotent_producer_loses_and_repeats_nothing_while_the_broker_is_killed() {
+    let mut broker = Broker::start("killed");
+    let client = connect(&broker).await;
+    topic(&client, "t", 3, &[]).await;
+    let producer = std::sync::Arc::new(producer(&client));
+    let mut next = 0;
+    for _ in 0..4 {
+        // Half are on their way when the broker dies, and the others come while it is away.
+        let mut deliveries = Vec::new();
+        for place in 0..400 {
+            if place == 200 {
+                broker.kill();
+            }
+            let record = ProducerRecord::new("t").partition(next % 3).value(next.to_string());
+            deliveries.push(producer.send(record).await.expect("there is room"));
+            next += 1;
+        }
+        broker.restart();
+        for delivery in deliveries {
+            timeout(DEADLINE, delivery.wait()).await.expect("it ends in time").expect("it is written");
+        }
+    }
+    producer.close().await.expect("it closes");
+    let values = read(&mut reader(&client, "t", 3), 1600).await;
+    for (partition, values) in &values {
+        let expected: Vec<String> =
+            (0..next).filter(|n| n % 3 == *partition).map(|n| n.to_string()).collect();
+        assert_eq!(*values, expected, "partition {partition} has each once and in order");
+    }
+    let mut more = reader(&client, "t", 3);
+    more.assign((0..3).map(|p| (TopicPartition::new("t", p), Start::Latest)));
+    assert_eq!(more.poll(POLL).await.expect("the topic is there"), [], "and nothing else");
+}
+
+#[tokio::test]
+async fn a_record_that_the_broker_refuses_does_not_stop_those_after_it() {
+    let broker = Broker::start("refused");
+    let client = connect(&broker).await;
+    topic(&client, "t", 1, &[("max.message.bytes", "1000")]).await;
+    let config = ProducerConfig { batch_size: 0, linger: Duration::ZERO, ..Default::default() };
+    let producer = Producer::new(&client, config).expect("it works");
+    let mut deliveries = Vec::new();
+    for size in [10, 10, 5000, 10, 10] {
+        let record = ProducerRecord::new("t").value("x".repeat(size));
+        deliveries.push(producer.send(record).await.expect("there is room"));
+    }
+    let mut outcomes = Vec::new();
+    for delivery in deliveries {
+        outcomes.push(timeout(DEADLINE, delivery.wait()).await.expect("it ends in time"));
+    }
+    let offsets: Vec<_> =
+        outcomes.iter().map(|o| o.as_ref().ok().and_then(|written| written.offset)).collect();
+    assert_eq!(offsets, [Some(Offset(0)), Some(Offset(1)), None, Some(Offset(2)), Some(Offset(3))]);
+    let error = outcomes.swap_remove(2).expect_err("it is too large");
+    assert_eq!(error.code(), Some(ErrorCode::MessageTooLarge));
+    assert_eq!((error.topic(), error.partition(), error.retriable()), (Some("t"), Some(0), false));
+}
+
+#[tokio::test]
+async fn errors_say_what_they_are_about() {
+    let broker = Broker::start("errors");
+    let client = connect(&broker).await;
+    topic(&client, "t", 1, &[]).await;
+    let producer = producer(&client);
+    let error =
+        producer.send(ProducerRecord::new("t").value(vec![0; 2 << 20])).await.expect_err("it is large");
+    assert!(matches!(error, Error::RecordTooLarge { limit: 1_048_576, .. }), "{error}");
+    let error =
+        producer.send(ProducerRecord::new("t").partition(5)).await.expect_err("there is one partition");
+    assert_eq!((error.code(), error.partition()), (Some(ErrorCode::UnknownTopicOrPartition), Some(5)));
+    producer.close().await.expect("it closes");
+    let error = producer.send(ProducerRecord::new("t")).await.expect_err("it is closed");
+    assert_eq!(error, Error::Closed);
+
+    let config = ConsumerConfig { auto_offset_reset: OffsetReset::None, ..Default::default() };
+    let mut consumer = Consumer::new(&client, config).expect("it works");
+    assert!(matches!(consumer.subscribe(["t"]), Err(Error::Config { name: "group.id", .. })));
+    consumer.assign([(TopicPartition::new("t", 0), Start::Offset(Offset(7)))]);
+    let error = loop {
+        match timeout(DEADLINE, consumer.poll(POLL)).await.expect("it ends in time") {
+            Ok(records) => assert_eq!(records, []),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::NoOffset { partition: 0, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_consumer_goes_where_it_is_sent() {
+    let broker = Broker::start("seek");
+    let client = connect(&broker).await;
+    topic(&client, "t", 1, &[]).await;
+    let producer = producer(&client);
+    for n in 0..10i64 {
+        let record = ProducerRecord::new("t").timestamp(Timestamp(1000 + n)).value(n.to_string());
+        producer.send(record).await.expect("there is room");
+    }
+    producer.flush().await;
+    let partition = TopicPartition::new("t", 0);
+    let mut consumer = reader(&client, "t", 1);
+    assert_eq!(read(&mut consumer, 10).await[&0].len(), 10);
+    for (start, first) in
+        [(Start::Offset(Offset(8)), "8"), (Start::At(Timestamp(1006)), "6"), (Start::Earliest, "0")]
+    {
+        consumer.seek(&partition, start);
+        assert_eq!(read(&mut consumer, 1).await[&0].first().map(String::as_str), Some(first));
+    }
+    consumer.seek(&partition, Start::Earliest);
+    let two = consumer.poll_up_to(2, DEADLINE).await.expect("the topic is there");
+    assert_eq!((two.len(), consumer.position(&partition)), (2, Some(Offset(2))));
+    consumer.pause(&partition, true);
+    assert_eq!(consumer.poll(POLL).await.expect("the topic is there"), []);
+    consumer.pause(&partition, false);
+    assert_eq!(read(&mut consumer, 8).await[&0].first().map(String::as_str), Some("2"));
+    assert_eq!(consumer.high_watermark(&partition), Some(Offset(10)));
+}
+
+/// A member with a short session, so that its death is soon noticed.
+fn member(client: &Client, instance: Option<&str>) -> Consumer {
+    let config = ConsumerConfig {
+        session_timeout: Duration::from_secs(6),
+        heartbeat_interval: Duration::from_millis(200),
+        auto_offset_reset: OffsetReset::Earliest,
+        group_instance_id: instance.map(str::to_owned),
+        ..ConsumerConfig::group("g")
+    };
+    let mut consumer = Consumer::new(client, config).expect("it works");
+    consumer.subscribe(["t"]).expect("it has a group");
+    consumer
+}
+
+/// Polls members in turn until their shares are even and cover everything. Returns what was read meanwhile.
+async fn settle(members: &mut [Consumer], partitions: usize) -> Vec<String> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut values = Vec::new();
+    loop {
+        for member in &mut *members {
+            let records = member.poll(Duration::from_millis(20)).await.expect("the group works");
+            values.extend(
+                records.into_iter().filter_map(|record| String::from_utf8(record.value?.to_vec()).ok()),
+            );
+        }
+        let all: BTreeSet<_> = members.iter().flat_map(|member| member.assignment().cloned()).collect();
+        let sizes: Vec<usize> = members.iter().map(|member| member.assignment().count()).collect();
+        let even = sizes.iter().max().copied().unwrap_or(0) <= sizes.iter().min().copied().unwrap_or(0) + 1;
+        let once = sizes.iter().sum::<usize>() == partitions;
+        if members.iter().all(Consumer::has_assignment) && all.len() == partitions && even && once {
+            return values;
+        }
+        assert!(Instant::now() < deadline, "the group does not settle: {sizes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_group_shares_partitions_and_outlives_a_member_that_dies() {
+    let broker = Broker::start("members");
+    let client = connect(&broker).await;
+    topic(&client, "t", 4, &[]).await;
+    let mut members = vec![member(&client, None)];
+    settle(&mut members, 4).await;
+    members.push(member(&client, None));
+    settle(&mut members, 4).await;
+    members.push(member(&client, None));
+    settle(&mut members, 4).await;
+    let producer = producer(&client);
+    for n in 0..100 {
+        producer
+            .send(ProducerRecord::new("t").partition(n % 4).value(n.to_string()))
+            .await
+            .expect("there is room");
+    }
+    producer.flush().await;
+    // Dropped without leaving, as a crash leaves it.
+    drop(members.remove(1));
+    let mut values: BTreeSet<String> = settle(&mut members, 4).await.into_iter().collect();
+    let deadline = Instant::now() + DEADLINE;
+    while values.len() < 100 {
+        assert!(Instant::now() < deadline, "only {} records came", values.len());
+        values.extend(settle(&mut members, 4).await);
+    }
+    for member in members {
+        member.close().await.expect("it leaves");
+    }
+    let group = Admin::new(&client).describe_group("g").await.expect("it is there");
+    assert_eq!((group.state.as_str(), group.members.len()), ("Empty", 0));
+    let committed = Admin::new(&client).committed_offsets("g", None).await.expect("it has some");
+    assert_eq!(committed.values().map(|committed| committed.offset.0).sum::<i64>(), 100);
+}
+
+#[tokio::test]
+async fn a_static_member_comes_back_to_what_it_had() {
+    let broker = Broker::start("static");
+    let client = connect(&broker).await;
+    topic(&client, "t", 2, &[]).await;
+    let mut members = vec![member(&client, Some("a")), member(&client, Some("b"))];
+    settle(&mut members, 2).await;
+    let had: Vec<_> = members[0].assignment().cloned().collect();
+    members.remove(0).close().await.expect("it goes without leaving");
+    members.insert(0, member(&client, Some("a")));
+    settle(&mut members, 2).await;
+    assert_eq!(members[0].assignment().cloned().collect::<Vec<_>>(), had);
+}
+
+#[tokio::test]
+async fn what_is_committed_by_hand_is_where_the_next_member_begins() {
+    let broker = Broker::start("commit");
+    let client = connect(&broker).await;
+    topic(&client, "t", 1, &[]).await;
+    let producer = producer(&client);
+    for n in 0..10 {
+        producer.send(ProducerRecord::new("t").value(n.to_string())).await.expect("there is room");
+    }
+    producer.close().await.expect("it closes");
+    let config = ConsumerConfig {
+        enable_auto_commit: false,
+        auto_offset_reset: OffsetReset::Earliest,
+        ..ConsumerConfig::group("g")
+    };
+    for (take, commits, expected) in [(4, true, "0"), (3, false, "4"), (1, true, "4"), (1, true, "5")] {
+        let mut consumer = Consumer::new(&client, config.clone()).expect("it works");
+        consumer.subscribe(["t"]).expect("it has a group");
+        let records = consumer.poll_up_to(take, DEADLINE).await.expect("the group works");
+        assert_eq!(records.first().and_then(|record| record.value.as_deref()), Some(expected.as_bytes()));
+        assert_eq!(records.len(), take);
+        if commits {
+            consumer.commit().await.expect("it is a member");
+        }
+        consumer.close().await.expect("it leaves");
+    }
+}

@@ -1,0 +1,327 @@
+//! What a consumer does while it is polled: asks for what it lacks, and deals with what arrives.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
+use tokio::time::Instant;
+
+use super::fetch::{self, Fetched, Got, Want};
+use super::group::{Joined, Standing};
+use super::position::{self, At, Found, Position, Start};
+use super::{Consumer, ConsumerRecord};
+use crate::Error;
+use crate::admin::OffsetSpec;
+use crate::cluster::Wanted;
+use crate::retry::jittered;
+
+/// Something that was waited for.
+#[derive(Debug)]
+pub(super) enum Done {
+    Fetched { leader: NodeId, asked: Vec<(TopicPartition, u64)>, result: Result<Vec<Got>, Error> },
+    Found { asked: Vec<(TopicPartition, u64)>, result: Result<Vec<Found>, Error> },
+    Refreshed,
+    Joined(Result<Joined, Error>),
+    Committed(Result<(), Error>),
+}
+
+impl Consumer {
+    /// Joins the group when that is due.
+    pub(super) fn tend_group(&mut self) {
+        let Some(group) = self.group.clone() else {
+            return;
+        };
+        group.polled();
+        if self.subscription.is_empty() || group.standing() != Standing::Out {
+            return;
+        }
+        let last = if self.config.enable_auto_commit { self.to_commit() } else { Vec::new() };
+        self.set_positions([]);
+        self.assigned = false;
+        group.joining();
+        let topics = self.subscription.clone();
+        self.running.spawn(async move {
+            // What was returned is dealt with: whoever gets the partitions next should not read it again.
+            if let Err(error) = group.commit(&last).await {
+                tracing::debug!(%error, "the commit before joining again failed");
+            }
+            group.joining();
+            Done::Joined(group.join(&topics).await)
+        });
+    }
+
+    pub(super) fn commit_in_background(&mut self) {
+        let due = self.config.enable_auto_commit
+            && !self.committing
+            && self.committed_at.elapsed() >= self.config.auto_commit_interval;
+        let Some(group) = self.group.clone().filter(|_| due) else {
+            return;
+        };
+        let positions = self.to_commit();
+        self.committing = true;
+        self.committed_at = Instant::now();
+        self.running.spawn(async move { Done::Committed(group.commit(&positions).await) });
+    }
+
+    /// Takes records out of what has arrived.
+    pub(super) fn take(&mut self, max: usize) -> Result<Vec<ConsumerRecord>, Error> {
+        let mut records = Vec::new();
+        while records.len() < max {
+            let paused = |fetched: &Fetched| self.positions.get(&fetched.name).is_some_and(|p| p.paused);
+            let Some(next) = self.buffered.iter().position(|fetched| !paused(fetched)) else {
+                break;
+            };
+            let Some(mut fetched) = self.buffered.remove(next) else {
+                break;
+            };
+            let Some(position) = self.positions.get_mut(&fetched.name).filter(|p| p.token == fetched.token)
+            else {
+                continue;
+            };
+            let before = records.len();
+            match fetched.take(max, &mut records) {
+                Ok(after) => {
+                    let epoch =
+                        records.last().filter(|_| records.len() > before).and_then(|r| r.leader_epoch);
+                    let known = if let At::Known(_, epoch) = position.at { epoch } else { None };
+                    position.at = At::Known(after, epoch.or(known));
+                    if !fetched.is_empty() {
+                        self.buffered.push_front(fetched);
+                    }
+                }
+                // Records that could be read are returned before the error, which comes again with the next fetch.
+                Err(_) if !records.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(records)
+    }
+
+    /// Asks for positions that are not known and for records of those that are.
+    pub(super) fn ask(&mut self) {
+        let now = Instant::now();
+        let mut lost = Vec::new();
+        let mut wants: HashMap<NodeId, Vec<Want>> = HashMap::new();
+        let mut leaderless = false;
+        let metadata = self.client.metadata();
+        let buffered: HashSet<&TopicPartition> = self.buffered.iter().map(|fetched| &fetched.name).collect();
+        for (name, position) in &mut self.positions {
+            if position.asked || position.not_before.is_some_and(|at| at > now) {
+                continue;
+            }
+            let (offset, _) = match position.at {
+                At::Unknown(start) => {
+                    position.asked = true;
+                    lost.push((name.clone(), position.token, start));
+                    continue;
+                }
+                At::Known(offset, epoch) => (offset, epoch),
+            };
+            if position.paused || buffered.contains(name) {
+                continue;
+            }
+            let known = metadata.partition(&name.topic, name.partition);
+            let Some((leader, partition)) = known.and_then(|partition| Some((partition.leader?, partition)))
+            else {
+                leaderless = true;
+                continue;
+            };
+            if self.busy.contains(&leader) {
+                continue;
+            }
+            let topic_id = metadata.topic(&name.topic).map_or(Uuid::ZERO, |topic| topic.id);
+            let leader_epoch = partition.leader_epoch;
+            let want = Want { name: name.clone(), topic_id, offset, leader_epoch, token: position.token };
+            position.asked = true;
+            wants.entry(leader).or_default().push(want);
+        }
+        if leaderless || self.refreshed_at + self.client.config().metadata_max_age < now {
+            self.refresh();
+        }
+        self.find(lost);
+        for (leader, wants) in wants {
+            self.fetch(leader, wants);
+        }
+    }
+
+    fn find(&mut self, lost: Vec<(TopicPartition, u64, Start)>) {
+        if lost.is_empty() {
+            return;
+        }
+        let asked = lost.iter().map(|(name, token, _)| (name.clone(), *token)).collect();
+        let (client, config) = (self.client.clone(), Arc::clone(&self.config));
+        self.running
+            .spawn(async move { Done::Found { asked, result: position::find(client, config, lost).await } });
+    }
+
+    fn fetch(&mut self, leader: NodeId, wants: Vec<Want>) {
+        self.busy.insert(leader);
+        let asked = wants.iter().map(|want| (want.name.clone(), want.token)).collect();
+        let (client, config, id) = (self.client.clone(), Arc::clone(&self.config), self.id);
+        self.running.spawn(async move {
+            let result = fetch::fetch(client, config, id, leader, wants).await;
+            Done::Fetched { leader, asked, result }
+        });
+    }
+
+    fn refresh(&mut self) {
+        if self.refreshing {
+            return;
+        }
+        self.refreshing = true;
+        let client = self.client.clone();
+        let mut names: Vec<String> = self.positions.keys().map(|name| name.topic.to_string()).collect();
+        names.extend(self.subscription.iter().cloned());
+        names.sort();
+        names.dedup();
+        let wait = jittered(client.config().retry_backoff);
+        self.running.spawn(async move {
+            tokio::time::sleep(wait).await;
+            if let Err(error) = client.refresh(Wanted::Topics { names: &names, create: false }).await {
+                tracing::debug!(%error, "metadata could not be refreshed");
+            }
+            Done::Refreshed
+        });
+    }
+
+    /// When to look again though nothing has arrived.
+    pub(super) fn rest_until(&self, deadline: Instant) -> Instant {
+        let now = Instant::now();
+        let waits = self.positions.values().filter_map(|position| position.not_before);
+        waits.filter(|at| *at > now).fold(deadline, Instant::min)
+    }
+
+    pub(super) fn finish(&mut self, done: Done) -> Result<(), Error> {
+        match done {
+            Done::Fetched { leader, asked, result } => {
+                self.busy.remove(&leader);
+                self.answered(&asked);
+                match result {
+                    Ok(gots) => gots.into_iter().try_for_each(|got| self.got(got))?,
+                    Err(error) => self.failed(&asked, error)?,
+                }
+            }
+            Done::Found { asked, result } => {
+                self.answered(&asked);
+                match result {
+                    Ok(found) => self.found(found),
+                    Err(error) => self.failed(&asked, error)?,
+                }
+            }
+            Done::Refreshed => {
+                self.refreshing = false;
+                self.refreshed_at = Instant::now();
+                self.notice_growth();
+            }
+            Done::Joined(joined) => self.joined(joined?),
+            Done::Committed(result) => {
+                self.committing = false;
+                if let Err(error) = result {
+                    tracing::warn!(%error, "positions could not be committed");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, asked: &[(TopicPartition, u64)]) {
+        for (name, token) in asked {
+            if let Some(position) = self.positions.get_mut(name).filter(|position| position.token == *token) {
+                position.asked = false;
+                position.not_before = None;
+            }
+        }
+    }
+
+    /// A question failed as a whole.
+    fn failed(&mut self, asked: &[(TopicPartition, u64)], error: Error) -> Result<(), Error> {
+        if !error.retriable() && !error.is_connection() {
+            return Err(error);
+        }
+        tracing::debug!(%error, "trying again");
+        self.back_off(asked);
+        self.refresh();
+        Ok(())
+    }
+
+    fn back_off(&mut self, asked: &[(TopicPartition, u64)]) {
+        let not_before = Instant::now() + jittered(self.client.config().retry_backoff);
+        for (name, token) in asked {
+            if let Some(position) = self.positions.get_mut(name).filter(|position| position.token == *token) {
+                position.not_before = Some(not_before);
+            }
+        }
+    }
+
+    fn got(&mut self, got: Got) -> Result<(), Error> {
+        let token = self.token();
+        let Some(position) = self.positions.get_mut(&got.name).filter(|position| position.token == got.token)
+        else {
+            return Ok(());
+        };
+        let error = match got.result {
+            Ok(fetched) => {
+                position.high_watermark = Some(fetched.high_watermark);
+                if !fetched.is_empty() {
+                    self.buffered.push_back(fetched);
+                }
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        match error.code {
+            ErrorCode::OffsetOutOfRange => {
+                let start = match position::reset_to(&self.config) {
+                    Some(OffsetSpec::Earliest) => Start::Earliest,
+                    Some(_) => Start::Latest,
+                    None => return Err(position::no_offset(&got.name)),
+                };
+                tracing::info!(partition = %got.name, "the position is out of range; going to auto.offset.reset");
+                *position = Position { paused: position.paused, ..Position::new(start, token) };
+                Ok(())
+            }
+            code if code.retriable() || code == ErrorCode::InconsistentTopicId => {
+                self.back_off(&[(got.name, got.token)]);
+                self.refresh();
+                Ok(())
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    fn found(&mut self, found: Vec<Found>) {
+        for found in found {
+            if let Some(position) = self.positions.get_mut(&found.name).filter(|p| p.token == found.token) {
+                position.at = At::Known(found.offset, found.leader_epoch);
+            }
+        }
+    }
+
+    fn joined(&mut self, joined: Joined) {
+        self.assigned = true;
+        self.counts = joined.counts;
+        self.set_positions(joined.partitions.into_iter().map(|name| (name, Start::Committed)));
+        self.committed_at = Instant::now();
+        if let Some(group) = self.group.clone() {
+            let beating = tokio::spawn(group.beat()).abort_handle();
+            if let Some(before) = self.beating.replace(beating) {
+                before.abort();
+            }
+        }
+    }
+
+    /// The group's leader joins again when a topic has got partitions that nobody reads.
+    fn notice_growth(&mut self) {
+        let (Some(counts), Some(group)) = (&self.counts, &self.group) else {
+            return;
+        };
+        let metadata = self.client.metadata();
+        let grown = counts.iter().any(|(topic, count)| {
+            let now = metadata.topic(topic).map_or(0, |topic| topic.partitions.len());
+            i32::try_from(now) != Ok(*count)
+        });
+        if grown {
+            group.rejoin();
+        }
+    }
+}
