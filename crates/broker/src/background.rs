@@ -72,8 +72,10 @@ async fn round(node: &Arc<Node>, rounds: &mut Rounds) {
 }
 
 fn retain(node: &Node, partition: &Partition) {
-    let high_watermark = partition.high_watermark();
-    let retained = partition.log().apply_retention(node.now().wall, high_watermark);
+    // A log that was closed or failed stays as it is.
+    let Ok(mut log) = partition.serving() else { return };
+    let retained = log.apply_retention(node.now().wall, partition.high_watermark());
+    drop(log);
     match retained {
         Ok(retained) if retained.segments > 0 => {
             info!(partition = %partition.name(), segments = retained.segments, bytes = retained.bytes,

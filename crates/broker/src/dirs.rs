@@ -36,7 +36,26 @@ impl Dir {
 pub struct Dirs {
     dirs: Vec<Dir>,
     /// Held while checkpoints are gathered and written, so that no older one replaces a newer one.
-    writing: Mutex<()>,
+    writing: Mutex<Checkpoints>,
+}
+
+/// What the checkpoints said of partitions whose logs could not be opened. It is written on as it was.
+#[derive(Default)]
+struct Checkpoints {
+    recovery: Vec<(TopicPartition, Offset)>,
+    starts: Vec<(TopicPartition, Offset)>,
+}
+
+impl Checkpoints {
+    /// The entries of the partitions that have a folder in a directory.
+    fn of<'a>(
+        disk: &'a dyn Disk,
+        dir: &'a Dir,
+        entries: &'a [(TopicPartition, Offset)],
+    ) -> impl Iterator<Item = (TopicPartition, Offset)> + 'a {
+        let here = entries.iter().filter(|(name, _)| disk.exists(&dir.dir.path().join(name.to_string())));
+        here.cloned()
+    }
 }
 
 /// Why a log directory cannot be used.
@@ -101,7 +120,7 @@ impl Dirs {
         if dirs.is_empty() {
             return Err(DirError::None);
         }
-        Ok((Self { dirs, writing: Mutex::new(()) }, cluster_id))
+        Ok((Self { dirs, writing: Mutex::default() }, cluster_id))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Dir> {
@@ -121,11 +140,21 @@ impl Dirs {
         self.dirs.iter().find(|dir| folder.parent() == Some(dir.dir.path()))
     }
 
+    /// Keeps what the checkpoints say of a partition whose log could not be opened.
+    pub fn keep(&self, partition: &TopicPartition, recovery: Option<Offset>, start: Option<Offset>) {
+        let mut kept = self.writing.lock();
+        kept.recovery.extend(recovery.map(|offset| (partition.clone(), offset)));
+        kept.starts.extend(start.map(|offset| (partition.clone(), offset)));
+    }
+
     /// Writes the checkpoints of every directory.
     pub fn write_checkpoints(&self, partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
-        let _writing = self.writing.lock();
+        let kept = self.writing.lock();
         for dir in &self.dirs {
-            let (mut recovery, mut starts, mut watermarks) = (Vec::new(), Vec::new(), Vec::new());
+            let disk = &**dir.dir.disk();
+            let mut recovery: Vec<_> = Checkpoints::of(disk, dir, &kept.recovery).collect();
+            let mut starts: Vec<_> = Checkpoints::of(disk, dir, &kept.starts).collect();
+            let mut watermarks = Vec::new();
             for partition in partitions {
                 let high_watermark = partition.high_watermark();
                 let log = partition.log();
@@ -152,7 +181,7 @@ impl Dirs {
         partitions: &[Arc<Partition>],
         raised: &[Arc<Partition>],
     ) -> Result<(), StorageError> {
-        let _writing = self.writing.lock();
+        let kept = self.writing.lock();
         for dir in &self.dirs {
             let path = Some(dir.dir.path());
             if !raised.iter().any(|partition| partition.log().dir().parent() == path) {
@@ -163,6 +192,7 @@ impl Dirs {
                 let raised = log.start_offset() > Offset::ZERO && log.dir().parent() == path;
                 raised.then(|| (log.partition().clone(), log.start_offset()))
             });
+            let starts = starts.chain(Checkpoints::of(&**dir.dir.disk(), dir, &kept.starts));
             dir.dir.write_log_starts(&starts.collect::<Vec<_>>())?;
         }
         Ok(())

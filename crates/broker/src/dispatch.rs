@@ -84,6 +84,17 @@ pub fn route(api_key: i16) -> Option<&'static Route> {
     ROUTES.get(index)
 }
 
+/// Whether requests of the same connection may begin while one of this API waits. The others see all that was asked
+/// before them: a topic that is being created, an offset that is being committed.
+///
+/// What is appended is in its place before a producer's request waits, and a long poll or a rebalance changes nothing
+/// that a later request could miss.
+pub(crate) fn may_be_overtaken(api_key: i16) -> bool {
+    const OVERTAKEN: [ApiKey; 5] =
+        [ApiKey::Produce, ApiKey::Fetch, ApiKey::JoinGroup, ApiKey::SyncGroup, ApiKey::Heartbeat];
+    OVERTAKEN.iter().any(|api| api.code() == api_key)
+}
+
 /// Begins a request. What it asks for that is not served closes the connection, as a client that read ApiVersions never
 /// asks for it; ApiVersions itself is answered at any version.
 pub(crate) fn dispatch(node: &Arc<Node>, request: Request) -> Pending {

@@ -90,6 +90,11 @@ impl Hosted {
         self.topics.read().offline.contains(&(topic_id, index))
     }
 
+    /// Whether the log of any partition could not be opened.
+    pub fn any_offline(&self) -> bool {
+        !self.topics.read().offline.is_empty()
+    }
+
     /// Takes a partition out, and its topic with the last one.
     pub fn remove(&self, topic_id: Uuid, index: i32) -> Option<Arc<Partition>> {
         let mut topics = self.topics.write();

@@ -312,6 +312,9 @@ fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<(), StartError> {
             log_start: log_start.unwrap_or(Offset::ZERO),
         };
         node.lead(&replica, &image, params);
+        if node.hosted.is_offline(replica.topic_id, replica.index) {
+            node.dirs.keep(&name, recovery_point, log_start);
+        }
     }
     Ok(())
 }
@@ -362,7 +365,8 @@ impl Running {
         // First, as a change of the metadata may open further logs.
         let metadata = node.controller.close().await;
         let partitions = node.hosted.partitions();
-        let mut whole = true;
+        // What could not be opened was not verified either.
+        let mut whole = !node.hosted.any_offline();
         for partition in &partitions {
             if let Err(error) = partition.close(now) {
                 tracing::error!(partition = %partition.name(), %error, "the log could not be closed");

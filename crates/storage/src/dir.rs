@@ -131,7 +131,11 @@ impl LogDir {
             match names::parse_folder(&entry.name) {
                 FolderName::Partition(partition) => {
                     let metadata = path.join(names::PARTITION_METADATA);
-                    let topic_id = partition_metadata::read(self.disk.as_ref(), &metadata)?;
+                    let topic_id = match partition_metadata::read(self.disk.as_ref(), &metadata) {
+                        // Opening the log will say so, and others can be opened.
+                        Err(StorageError::Corrupt { .. }) => None,
+                        other => other?,
+                    };
                     scan.partitions.push(FoundPartition { partition, topic_id, path });
                 }
                 FolderName::Deleted => scan.deleted.push(path),

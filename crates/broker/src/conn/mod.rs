@@ -135,18 +135,21 @@ impl<S: Stream> Connection<S> {
     /// Starts every whole request that has arrived.
     async fn start_requests(&mut self) {
         while !self.closing && self.pipeline.has_room() {
-            let pending = match self.inbox.next_frame() {
+            let (pending, holds) = match self.inbox.next_frame() {
                 Ok(Some(frame)) => match Request::parse(frame, &self.peer) {
-                    Ok(request) => dispatch::dispatch(&self.node, request),
-                    Err(reason) => self.last(reason),
+                    Ok(request) => {
+                        let holds = !dispatch::may_be_overtaken(request.api_key);
+                        (dispatch::dispatch(&self.node, request), holds)
+                    }
+                    Err(reason) => (self.last(reason), true),
                 },
                 Ok(None) => break,
-                Err(error) => self.last(error.to_string()),
+                Err(error) => (self.last(error.to_string()), true),
             };
             let mut pending = Some(pending);
             let pipeline = &mut self.pipeline;
             let ends = poll_fn(|context| {
-                Poll::Ready(pending.take().is_some_and(|pending| pipeline.start(pending, context)))
+                Poll::Ready(pending.take().is_some_and(|pending| pipeline.start(pending, holds, context)))
             })
             .await;
             self.closing |= ends;

@@ -22,7 +22,11 @@ pub enum Outcome {
 pub type Pending = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 enum Slot {
-    Waiting(Pending),
+    Waiting {
+        request: Pending,
+        /// Nothing that came later may begin before this is done.
+        holds: bool,
+    },
     Done(Outcome),
 }
 
@@ -30,26 +34,33 @@ enum Slot {
 pub struct Pipeline {
     slots: VecDeque<Slot>,
     max: usize,
+    /// The last request under way must be done before another begins.
+    held: bool,
 }
 
 impl Pipeline {
     pub fn new(max: usize) -> Self {
-        Self { slots: VecDeque::new(), max }
+        Self { slots: VecDeque::new(), max, held: false }
     }
 
+    /// Whether another request may begin.
     pub fn has_room(&self) -> bool {
-        self.slots.len() < self.max
+        !self.held && self.slots.len() < self.max
     }
 
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Starts a request: runs it as far as it goes without waiting. Returns whether it is known to be the last one.
-    pub fn start(&mut self, mut request: Pending, context: &mut Context<'_>) -> bool {
+    /// Starts a request: runs it as far as it goes without waiting. If it has to wait and `holds`, nothing else begins
+    /// until it is done. Returns whether it is known to be the last one.
+    pub fn start(&mut self, mut request: Pending, holds: bool, context: &mut Context<'_>) -> bool {
         let slot = match request.as_mut().poll(context) {
             Poll::Ready(outcome) => Slot::Done(outcome),
-            Poll::Pending => Slot::Waiting(request),
+            Poll::Pending => {
+                self.held = holds;
+                Slot::Waiting { request, holds }
+            }
         };
         let last = matches!(slot, Slot::Done(Outcome::Close(_)));
         self.slots.push_back(slot);
@@ -67,17 +78,21 @@ impl Pipeline {
         }
     }
 
-    /// Lets everything that waits go on; resolves once the request that is due next is done.
+    /// Lets everything that waits go on; resolves once the request that is due next is done, or others may begin.
     pub fn poll_progress(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut let_go = false;
         for slot in &mut self.slots {
-            if let Slot::Waiting(request) = slot
+            if let Slot::Waiting { request, holds } = slot
                 && let Poll::Ready(outcome) = request.as_mut().poll(context)
             {
+                let_go |= *holds;
                 *slot = Slot::Done(outcome);
             }
         }
+        self.held &= !let_go;
         match self.slots.front() {
             Some(Slot::Done(_)) => Poll::Ready(()),
+            _ if let_go => Poll::Ready(()),
             _ => Poll::Pending,
         }
     }
@@ -104,19 +119,23 @@ mod tests {
         }
     }
 
+    /// A request that waits for a signal, and its signal.
+    fn waiting(answer: u8) -> (oneshot::Sender<()>, Pending) {
+        let (done, wait) = oneshot::channel::<()>();
+        let request = async move {
+            let _ = wait.await;
+            reply(answer)
+        };
+        (done, Box::pin(request))
+    }
+
     #[test]
     fn a_later_request_that_is_done_first_is_answered_second() {
         let mut context = Context::from_waker(Waker::noop());
-        let (done, wait) = oneshot::channel::<()>();
         let mut pipeline = Pipeline::new(2);
-        pipeline.start(
-            Box::pin(async move {
-                let _ = wait.await;
-                reply(1)
-            }),
-            &mut context,
-        );
-        pipeline.start(Box::pin(async { reply(2) }), &mut context);
+        let (done, request) = waiting(1);
+        pipeline.start(request, false, &mut context);
+        pipeline.start(Box::pin(async { reply(2) }), true, &mut context);
         assert!(!pipeline.has_room());
         assert!(pipeline.poll_progress(&mut context).is_pending());
         assert!(pipeline.next_done().is_none());
@@ -125,5 +144,21 @@ mod tests {
         assert_eq!(number(pipeline.next_done()), Some(1));
         assert_eq!(number(pipeline.next_done()), Some(2));
         assert!(pipeline.is_empty());
+    }
+
+    #[test]
+    fn nothing_begins_before_a_request_that_holds_is_done() {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut pipeline = Pipeline::new(10);
+        let (_poll, request) = waiting(1);
+        pipeline.start(request, false, &mut context);
+        let (done, request) = waiting(2);
+        pipeline.start(request, true, &mut context);
+        assert!(!pipeline.has_room());
+        assert!(pipeline.poll_progress(&mut context).is_pending());
+        done.send(()).expect("the request waits");
+        assert!(pipeline.poll_progress(&mut context).is_ready(), "another may begin");
+        assert!(pipeline.has_room());
+        assert!(pipeline.next_done().is_none(), "the first still waits");
     }
 }

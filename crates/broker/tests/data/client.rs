@@ -52,6 +52,21 @@ pub fn with_values(mut builder: BatchBuilder, values: &[&str]) -> Bytes {
     builder.build().expect("it is small")
 }
 
+pub fn create_request(topic: &str, configs: &[(&str, &str)]) -> CreateTopicsRequest {
+    let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
+        name: (*name).to_owned(),
+        value: Some((*value).to_owned()),
+    });
+    let topic = CreatableTopic {
+        name: topic.to_owned(),
+        num_partitions: 1,
+        replication_factor: 1,
+        configs: configs.collect(),
+        ..CreatableTopic::default()
+    };
+    CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, validate_only: false }
+}
+
 pub fn produce_request(topic: &str, acks: i16, records: impl Into<Bytes>) -> ProduceRequest {
     let partition_data = vec![PartitionProduceData { index: 0, records: Records::Bytes(records.into()) }];
     let topic_data = vec![TopicProduceData { name: topic.to_owned(), topic_id: Uuid::ZERO, partition_data }];
@@ -116,19 +131,7 @@ pub fn values(data: &PartitionData) -> Vec<String> {
 
 impl Client {
     pub fn create(&mut self, topic: &str, configs: &[(&str, &str)]) -> Uuid {
-        let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
-            name: (*name).to_owned(),
-            value: Some((*value).to_owned()),
-        });
-        let topic = CreatableTopic {
-            name: topic.to_owned(),
-            num_partitions: 1,
-            replication_factor: 1,
-            configs: configs.collect(),
-            ..CreatableTopic::default()
-        };
-        let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, validate_only: false };
-        let created = self.call(7, &request).topics.remove(0);
+        let created = self.call(7, &create_request(topic, configs)).topics.remove(0);
         assert_eq!(created.error_code, 0, "{created:?}");
         created.topic_id
     }

@@ -9,7 +9,9 @@ use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::api_versions_response::ApiVersionsResponse;
 use wire::messages::metadata_request::MetadataRequest;
 
-use crate::client::{FETCH, PRODUCE, batch, code, fetch_request, only, produce_request, values};
+use crate::client::{
+    FETCH, PRODUCE, batch, code, create_request, fetch_request, only, produce_request, values,
+};
 use crate::support::{Client, TestNode};
 
 fn versions() -> ApiVersionsRequest {
@@ -61,6 +63,18 @@ fn more_requests_than_may_be_under_way_wait_their_turn() {
     for sent in polled {
         assert_eq!(values(&only(client.receive(sent))), ["a"]);
     }
+}
+
+#[test]
+fn a_topic_can_be_used_right_behind_its_creation() {
+    let node = TestNode::start("pipelined-creation");
+    let mut client = node.client();
+    let created = client.send(7, &create_request("t", &[]));
+    let produced = client.send(PRODUCE, &produce_request("t", -1, batch(&["a"])));
+    let fetched = client.send(FETCH, &fetch_request("t", 0));
+    assert_eq!(client.receive(created).topics[0].error_code, 0);
+    assert_eq!(client.receive(produced).responses[0].partition_responses[0].error_code, 0);
+    assert_eq!(values(&only(client.receive(fetched))), ["a"]);
 }
 
 #[test]

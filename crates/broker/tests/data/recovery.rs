@@ -4,7 +4,7 @@ use kernel::ErrorCode;
 use wire::messages::fetch_request::FetchRequest;
 
 use crate::client::{
-    EARLIEST, FETCH, LATEST, PRODUCE, batch, code, fetch_request, from_producer, produce_request,
+    EARLIEST, FETCH, LATEST, PRODUCE, batch, code, fetch_request, from_producer, only, produce_request,
 };
 use crate::support::{Client, TestNode};
 
@@ -138,6 +138,37 @@ fn files_that_the_metadata_does_not_know_are_set_aside() {
     assert_eq!(client.all("u"), ["new"]);
     let names = names(node.dir());
     assert!(names.iter().any(|name| name.starts_with("u-0.") && name.ends_with("-stray")), "{names:?}");
+}
+
+#[test]
+fn a_partition_that_cannot_be_opened_is_refused_alone_and_keeps_its_start() {
+    let mut node = TestNode::start("offline");
+    let mut client = node.client();
+    client.create("t", &[]);
+    client.create("u", &[]);
+    client.append("t", batch(&["a"]));
+    client.append("t", batch(&["b"]));
+    client.delete_records("t", 1);
+    node.stop();
+    let path = node.dir().join("t-0/partition.metadata");
+    let sound = read(&path);
+    write(&path, b"nonsense");
+    node.restart();
+    let mut client = node.client();
+    let storage = ErrorCode::KafkaStorageError;
+    assert_eq!(code(client.fetch("t", 1).error_code), storage);
+    assert_eq!(code(client.produce("t", batch(&["c"])).error_code), storage);
+    assert_eq!(code(client.offset("t", LATEST).error_code), storage);
+    let old = only(client.call(5, &fetch_request("t", 1)));
+    assert_eq!(code(old.error_code), ErrorCode::NotLeaderOrFollower, "old clients do not know the other");
+    client.append("u", batch(&["a"]));
+    client.delete_records("u", 1);
+    node.stop();
+    write(&path, &sound);
+    node.restart();
+    let mut client = node.client();
+    assert_eq!(client.offset("t", EARLIEST).offset, 1);
+    assert_eq!(client.all("t"), ["b"]);
 }
 
 #[test]
