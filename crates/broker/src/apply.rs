@@ -34,7 +34,9 @@ impl Node {
         if let Some(change) = change {
             let node = Arc::clone(self);
             let made = tokio::spawn(async move {
-                node.controller.finish(change, |delta, image| node.apply(delta, image)).await?;
+                // A topic may have thousands of partitions to open.
+                let apply = |delta: &Delta, image: &Arc<Image>| host::task::long(|| node.apply(delta, image));
+                node.controller.finish(change, apply).await?;
                 node.tell_cordoned().await;
                 Ok(())
             });

@@ -98,7 +98,6 @@ pub async fn start(options: NodeOptions, world: World) -> Result<Running, StartE
     let node = Arc::new(assemble(options, &config, world, dirs, cluster_id, controller, &listening));
     bootstrap_if_new(&node).await?;
     node.reread_options(&node.image());
-    lower_features(&node).await?;
     // Before the node registers: that changes leader epochs, and a log that is opened by a change counts as sound.
     open_partitions(&node, clean)?;
     register(&node).await?;
@@ -216,21 +215,6 @@ async fn bootstrap_if_new(node: &Arc<Node>) -> Result<(), StartError> {
         .map_err(|code| StartError::Register(code.to_string()))?;
     if begun {
         info!(cluster = %node.cluster_id, "a new cluster begins");
-    }
-    Ok(())
-}
-
-/// Takes over a directory in which Apache Kafka finalized features that are not served here.
-async fn lower_features(node: &Arc<Node>) -> Result<(), StartError> {
-    let lowered = node
-        .change(|image, _| match features::lower_to_served(image, features::SERVED) {
-            (records, lowered) if records.is_empty() => Decision::reply(lowered),
-            (records, lowered) => Decision::atomic(records, lowered),
-        })
-        .await
-        .map_err(|code| StartError::Register(code.to_string()))?;
-    for (feature, level) in lowered {
-        warn!(%feature, level, "a feature of the cluster is lowered to what this version serves");
     }
     Ok(())
 }

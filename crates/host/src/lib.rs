@@ -12,6 +12,7 @@ pub mod entropy;
 pub mod limits;
 pub mod net;
 pub mod signal;
+pub mod task;
 
 pub use clock::RealClock;
 pub use disk::RealDisk;

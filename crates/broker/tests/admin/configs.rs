@@ -1,7 +1,12 @@
 //! Configurations: described, changed, in force, and still there after a restart.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use broker::log_levels::LogControl;
 use kernel::ErrorCode;
 use wire::messages::alter_configs_request as legacy;
+use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use wire::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
 use wire::messages::incremental_alter_configs_request::{
@@ -47,7 +52,10 @@ fn value(client: &mut Client, kind: i8, name: &str, key: &str) -> (String, i8) {
     (config.value.expect("it has a value"), config.config_source)
 }
 
-fn resource(kind: i8, name: &str, changes: &[(&str, i8, Option<&str>)]) -> AlterConfigsResource {
+/// An option's name, what to do with it, and the value.
+type Change<'a> = (&'a str, i8, Option<&'a str>);
+
+fn resource(kind: i8, name: &str, changes: &[Change<'_>]) -> AlterConfigsResource {
     let configs = changes.iter().map(|(name, config_operation, value)| AlterableConfig {
         name: (*name).to_owned(),
         config_operation: *config_operation,
@@ -317,4 +325,69 @@ fn a_short_request_cannot_ask_for_an_endless_answer() {
     assert_eq!(results.len(), 20_000);
     assert_eq!(results[0].error_code, 0);
     assert_eq!(results[19_999].error_code, ErrorCode::InvalidRequest.code());
+}
+
+#[test]
+fn a_limit_of_connections_counts_from_the_moment_it_is_set() {
+    let node = TestNode::start("dynamic-connections");
+    let mut client = node.client();
+    let limit = |value| vec![resource(BROKER, "", &[("max.connections.per.ip", SET, Some(value))])];
+    assert_eq!(alter(&mut client, limit("2")), [ErrorCode::None]);
+    let mut second = node.client();
+    assert_eq!(second.call(0, &ApiVersionsRequest::default()).error_code, 0);
+    assert!(node.client().frame().is_err(), "the third is closed");
+    assert_eq!(alter(&mut client, limit("3")), [ErrorCode::None]);
+    assert_eq!(node.client().call(0, &ApiVersionsRequest::default()).error_code, 0);
+}
+
+/// Loggers that remember what was asked of them.
+#[derive(Default)]
+struct Loggers(Mutex<BTreeMap<String, &'static str>>);
+
+impl LogControl for Loggers {
+    fn levels(&self) -> BTreeMap<String, &'static str> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn exists(&self, logger: &str) -> bool {
+        matches!(logger, "root" | "broker")
+    }
+
+    fn set(&self, logger: &str, level: Option<&'static str>) -> Result<(), String> {
+        let mut levels = self.0.lock().unwrap();
+        match level {
+            Some(level) => drop(levels.insert(logger.to_owned(), level)),
+            None => drop(levels.remove(logger)),
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn log_levels_are_seen_and_changed() {
+    let node = TestNode::start("loggers");
+    let mut client = node.client();
+    assert!(describe(&mut client, LOGGER, "1", None).configs.is_empty(), "nobody offers any");
+    node.node().log_levels().offer(Arc::new(Loggers::default()));
+    let mut change = |changes: &[Change<'_>]| {
+        let code = alter(&mut client, vec![resource(LOGGER, "1", changes)])[0];
+        let levels = describe(&mut client, LOGGER, "1", None).configs;
+        assert!(levels.iter().all(|level| level.config_source == 6 && !level.read_only));
+        (code, levels.into_iter().map(|level| format!("{}={}", level.name, level.value.unwrap())).collect())
+    };
+    let levels = |levels: &[&str]| levels.iter().map(|&level| level.to_owned()).collect::<Vec<_>>();
+    let set = change(&[("root", SET, Some("WARN")), ("broker", SET, Some("TRACE"))]);
+    assert_eq!(set, (ErrorCode::None, levels(&["broker=TRACE", "root=WARN"])));
+    let refused: [(&[Change<'_>], ErrorCode); 6] = [
+        (&[("broker", SET, Some("INFO")), ("nobody", SET, Some("INFO"))], ErrorCode::InvalidConfig),
+        (&[("broker", SET, Some("LOUD"))], ErrorCode::InvalidConfig),
+        (&[("broker", SET, None)], ErrorCode::InvalidRequest),
+        (&[("broker", APPEND, Some("INFO"))], ErrorCode::InvalidRequest),
+        (&[("broker", SET, Some("INFO")), ("broker", DELETE, None)], ErrorCode::InvalidRequest),
+        (&[("root", DELETE, None)], ErrorCode::InvalidRequest),
+    ];
+    for (changes, code) in refused {
+        assert_eq!(change(changes), (code, levels(&["broker=TRACE", "root=WARN"])), "all or none");
+    }
+    assert_eq!(change(&[("broker", DELETE, None)]), (ErrorCode::None, levels(&["root=WARN"])));
 }

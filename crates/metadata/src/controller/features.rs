@@ -177,21 +177,6 @@ fn invalid_version(name: &str, level: i16, reason: &str) -> Refusal {
     )
 }
 
-/// The records that lower every finalized feature to what this node serves, with the names and levels they end at.
-///
-/// For a lone node on the directory of a cluster that Apache Kafka ran: it finalizes features that are not served here,
-/// and there is no other node that could still use them. `metadata.version` stays: whoever can read the log serves it.
-pub fn lower_to_served(
-    image: &Image,
-    supported: &[SupportedFeature],
-) -> (Vec<MetadataRecord>, Vec<(String, i16)>) {
-    let max =
-        |name: &str| supported.iter().find(|feature| feature.name == name).map_or(0, |feature| feature.max);
-    let above =
-        image.features.iter().filter(|(name, level)| *name != MetadataVersion::FEATURE && *level > max(name));
-    above.map(|(name, _)| (level_record(name, max(name)), (name.to_owned(), max(name)))).unzip()
-}
-
 /// With eligible leader replicas there is one `min.insync.replicas` for the cluster, and none for single brokers.
 fn elr_records(image: &Image, min_in_sync_replicas: i32) -> Vec<MetadataRecord> {
     let cluster = ConfigResource::all_brokers();

@@ -128,14 +128,3 @@ fn a_cluster_begins_with_its_metadata_version() {
     let levels: Vec<(&str, i16)> = image.features.iter().collect();
     assert_eq!(levels, [("metadata.version", 30), (ELR_FEATURE, 1), ("group.version", 1)]);
 }
-
-#[test]
-fn features_of_another_kind_of_node_are_lowered_to_what_is_served() {
-    let image = apply(&image(), &[level("new", 5), level(ELR_FEATURE, 1), level("foreign", 2)]);
-    let (records, lowered) = features::lower_to_served(&image, SUPPORTED);
-    assert_eq!(lowered, [("foreign".to_owned(), 0), ("new".to_owned(), 2)]);
-    let image = apply(&image, &records);
-    assert_eq!((image.features.level("new"), image.features.level("foreign")), (2, 0));
-    assert_eq!(image.features.level(ELR_FEATURE), 1);
-    assert_eq!(features::lower_to_served(&image, SUPPORTED), (vec![], vec![]));
-}
