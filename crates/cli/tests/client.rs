@@ -115,6 +115,27 @@ async fn a_record_that_the_broker_refuses_does_not_stop_those_after_it() {
 }
 
 #[tokio::test]
+async fn batches_that_are_too_large_for_the_topic_are_halved_until_they_fit() {
+    let broker = Broker::start("halved");
+    let client = connect(&broker).await;
+    topic(&client, "t", 1, &[("max.message.bytes", "1000")]).await;
+    let producer = producer(&client);
+    let mut deliveries = Vec::new();
+    for n in 0..200 {
+        let record = ProducerRecord::new("t").value(format!("{n:0100}"));
+        deliveries.push(producer.send(record).await.expect("there is room"));
+    }
+    for (n, delivery) in (0..).zip(deliveries) {
+        let written =
+            timeout(DEADLINE, delivery.wait()).await.expect("it ends in time").expect("it fits at last");
+        assert_eq!(written.offset, Some(Offset(n)));
+    }
+    timeout(DEADLINE, producer.close()).await.expect("it ends in time").expect("it closes");
+    let values = read(&mut reader(&client, "t", 1), 200).await;
+    assert!(values[&0].is_sorted(), "they kept their order");
+}
+
+#[tokio::test]
 async fn errors_say_what_they_are_about() {
     let broker = Broker::start("errors");
     let client = connect(&broker).await;

@@ -1,6 +1,7 @@
 //! A batch on its way, and how the senders of its records learn what became of it.
 
 use std::future::IntoFuture;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use kernel::{Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wire::batch::{BatchBuilder, BatchView, BuildError, RecordHeader};
+use wire::batch::{BatchBuilder, BatchView, BuildError, RecordHeader, increment_sequence};
 use wire::compress::{Compression, Limits};
 
 use super::{ProducerRecord, RecordMetadata};
@@ -25,8 +26,10 @@ pub(super) struct Sequence {
 /// Records of one partition that are written together.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Ascends in the order in which batches were begun.
+    /// Ascends in the order in which batches were begun, with [`ID_STEP`] between two for the parts of the first.
     pub id: u64,
+    /// How many ids from its own on are for its parts.
+    span: u64,
     pub created: Instant,
     /// What its records hold of the producer's memory.
     pub charged: usize,
@@ -38,6 +41,9 @@ pub(super) struct Batch {
     records: i32,
 }
 
+/// The distance of the ids of two batches: a batch can be halved so often that each record is alone.
+pub(super) const ID_STEP: u64 = 1 << 32;
+
 #[derive(Debug)]
 enum State {
     Open(Box<BatchBuilder>),
@@ -48,11 +54,12 @@ impl Batch {
     pub fn new(id: u64, partition: TopicPartition, now: Instant) -> Batch {
         Batch {
             id,
+            span: ID_STEP,
             created: now,
             charged: 0,
             sequence: None,
             uncertain: false,
-            outcome: Arc::new(Outcome { partition, written: OnceLock::new(), done: Notify::new() }),
+            outcome: Outcome::new(partition),
             state: State::Open(Box::default()),
             records: 0,
         }
@@ -111,25 +118,62 @@ impl Batch {
         Ok(bytes)
     }
 
+    /// Halves a batch that its broker finds too large. Nothing if it has one record, or was never sealed.
+    ///
+    /// The halves have the sequence numbers that their records had, so that the batches after them fit.
+    pub fn split(&self) -> Option<(Batch, Batch)> {
+        let State::Sealed(bytes) = &self.state else {
+            return None;
+        };
+        if self.records < 2 || self.span < 2 {
+            return None;
+        }
+        let first = self.records / 2;
+        let part = |id: u64, records: i32, charged: usize, builder: BatchBuilder| Batch {
+            id,
+            span: self.span / 2,
+            created: self.created,
+            charged,
+            sequence: self.sequence.map(|sequence| Sequence {
+                base: if id == self.id { sequence.base } else { increment_sequence(sequence.base, first) },
+                ..sequence
+            }),
+            uncertain: self.uncertain,
+            outcome: Outcome::new(self.outcome.partition.clone()),
+            state: State::Open(Box::new(builder)),
+            records,
+        };
+        let half = self.charged / 2;
+        let low = part(self.id, first, half, reopened(bytes, 0..first)?);
+        let high_id = self.id + self.span / 2;
+        let high =
+            part(high_id, self.records - first, self.charged - half, reopened(bytes, first..self.records)?);
+        Some((low, high))
+    }
+
     /// Gives the batch another sequence, as it must have after one before it was given up.
     pub fn resequence(&mut self, sequence: Sequence) {
         self.sequence = Some(sequence);
         let State::Sealed(bytes) = &self.state else {
             return;
         };
-        if let Some(builder) = reopened(bytes) {
+        if let Some(builder) = reopened(bytes, 0..self.records) {
             self.state = State::Open(Box::new(builder));
         }
     }
 }
 
-/// A builder with the records of a batch of our own.
-fn reopened(bytes: &Bytes) -> Option<BatchBuilder> {
+/// A builder with some of the records of a batch of our own, whose offsets count from 0.
+fn reopened(bytes: &Bytes, range: Range<i32>) -> Option<BatchBuilder> {
     let (batch, _) = BatchView::parse(bytes).ok()?;
     let records = batch.records(Limits::trusting(usize::MAX)).ok()?;
     let mut builder = BatchBuilder::new();
-    for record in &records {
-        builder.append_view(&record.ok()?);
+    for (place, record) in (0..).zip(&records) {
+        let mut record = record.ok()?;
+        if range.contains(&place) {
+            record.offset = Offset(i64::from(place - range.start));
+            builder.append_view(&record);
+        }
     }
     Some(builder)
 }
@@ -138,8 +182,16 @@ fn reopened(bytes: &Bytes) -> Option<BatchBuilder> {
 #[derive(Debug)]
 pub(super) struct Outcome {
     partition: TopicPartition,
-    written: OnceLock<Result<Written, Error>>,
+    end: OnceLock<End>,
     done: Notify,
+}
+
+#[derive(Debug)]
+enum End {
+    Written(Written),
+    GivenUp(Error),
+    /// It became two: how many records the first has, and what becomes of each.
+    Split(i32, [Arc<Outcome>; 2]),
 }
 
 /// Where a batch was written.
@@ -152,21 +204,64 @@ pub(super) struct Written {
 }
 
 impl Outcome {
+    fn new(partition: TopicPartition) -> Arc<Outcome> {
+        Arc::new(Outcome { partition, end: OnceLock::new(), done: Notify::new() })
+    }
+
     pub fn settle(&self, written: Result<Written, Error>) {
-        let _ = self.written.set(written);
+        self.end(match written {
+            Ok(written) => End::Written(written),
+            Err(error) => End::GivenUp(error),
+        });
+    }
+
+    /// The records went on in two parts.
+    pub fn split(&self, low: &Batch, high: &Batch) {
+        self.end(End::Split(low.records, [Arc::clone(&low.outcome), Arc::clone(&high.outcome)]));
+    }
+
+    fn end(&self, end: End) {
+        let _ = self.end.set(end);
         self.done.notify_waiters();
     }
 
-    /// Waits until it is settled.
-    pub async fn wait(&self) -> &Result<Written, Error> {
+    /// Waits until it is decided.
+    async fn wait(&self) -> &End {
         loop {
             let mut done = std::pin::pin!(self.done.notified());
-            // Registered before looking, so that no settling is missed.
+            // Registered before looking, so that no decision is missed.
             done.as_mut().enable();
-            if let Some(written) = self.written.get() {
-                return written;
+            if let Some(end) = self.end.get() {
+                return end;
             }
             done.await;
+        }
+    }
+
+    /// What became of the record at `index`.
+    async fn of_record(self: Arc<Self>, index: i32) -> (i32, Result<Written, Error>) {
+        let (mut outcome, mut index) = (self, index);
+        loop {
+            let part = match outcome.wait().await {
+                End::Written(written) => return (index, Ok(*written)),
+                End::GivenUp(error) => return (index, Err(error.clone())),
+                End::Split(low_records, [low, _]) if index < *low_records => Arc::clone(low),
+                End::Split(low_records, [_, high]) => {
+                    index -= low_records;
+                    Arc::clone(high)
+                }
+            };
+            outcome = part;
+        }
+    }
+
+    /// Waits until every record is written or given up.
+    pub async fn all(self: Arc<Self>) {
+        let mut open = vec![self];
+        while let Some(outcome) = open.pop() {
+            if let End::Split(_, parts) = outcome.wait().await {
+                open.extend(parts.iter().cloned());
+            }
         }
     }
 }
@@ -182,10 +277,12 @@ pub struct Delivery {
 impl Delivery {
     /// Waits until the record is written or given up, at most `delivery.timeout.ms` and one request's time.
     pub async fn wait(self) -> Result<RecordMetadata, Error> {
-        let written = self.outcome.wait().await.clone()?;
+        let partition = self.outcome.partition.clone();
+        let (index, written) = self.outcome.of_record(self.index).await;
+        let written = written?;
         Ok(RecordMetadata {
-            partition: self.outcome.partition.clone(),
-            offset: written.base_offset.map(|base| base + i64::from(self.index)),
+            partition,
+            offset: written.base_offset.map(|base| base + i64::from(index)),
             timestamp: written.log_append_time.unwrap_or(self.timestamp),
         })
     }
@@ -253,5 +350,34 @@ mod tests {
         let values: Vec<_> =
             records.iter().map(|r| r.expect("it is a record").value.map(<[u8]>::to_vec)).collect();
         assert_eq!(values, [Some(b"a".to_vec()), Some(b"b".to_vec())]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_was_halved_tells_each_record_where_it_is() {
+        let mut batch = batch();
+        let deliveries: Vec<_> = ["a", "b", "c"]
+            .iter()
+            .map(|value| append(&mut batch, value, 1000).expect("there is room"))
+            .collect();
+        batch.sequence = Some(Sequence { producer_id: ProducerId(7), epoch: ProducerEpoch(0), base: 10 });
+        assert!(batch.split().is_none(), "it was never sent");
+        batch.seal(Compression::NONE).expect("it is small");
+        let (mut low, mut high) = batch.split().expect("it has three records");
+        assert_eq!((low.records, high.records, low.charged + high.charged), (1, 2, batch.charged));
+        assert!(low.id == batch.id && high.id > low.id && high.id < batch.id + ID_STEP);
+        let bytes = high.seal(Compression::NONE).expect("it is small");
+        let (view, _) = BatchView::parse(&bytes).expect("it is a batch");
+        assert_eq!((view.base_sequence(), view.record_count(), view.base_offset()), (11, 2, Offset(0)));
+        batch.outcome.split(&low, &high);
+        low.seal(Compression::NONE).expect("it is small");
+        assert!(low.split().is_none(), "one record cannot be halved");
+        low.outcome.settle(Ok(Written { base_offset: Some(Offset(100)), log_append_time: None }));
+        high.outcome.settle(Ok(Written { base_offset: Some(Offset(200)), log_append_time: None }));
+        let mut offsets = Vec::new();
+        for delivery in deliveries {
+            offsets.push(delivery.await.expect("it is written").offset);
+        }
+        assert_eq!(offsets, [Some(Offset(100)), Some(Offset(200)), Some(Offset(201))]);
+        Arc::clone(&batch.outcome).all().await;
     }
 }

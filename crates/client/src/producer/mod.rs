@@ -25,7 +25,7 @@ pub use partition::{murmur2, partition_of_key};
 
 use crate::metadata::{Partition, Topic};
 use crate::{BrokerError, Client, Error, ProducerConfig};
-use batch::{Batch, Outcome};
+use batch::{Batch, ID_STEP, Outcome};
 use partition::Sticky;
 use queue::Queue;
 
@@ -190,7 +190,7 @@ impl Producer {
         };
         self.shared.wake.notify_one();
         for outcome in outcomes {
-            let _ = outcome.wait().await;
+            outcome.all().await;
         }
     }
 
@@ -250,7 +250,7 @@ impl Producer {
             }
             return Ok(delivery);
         }
-        *next_id += 1;
+        *next_id += ID_STEP;
         let name = TopicPartition::new(Arc::clone(&record.topic), partition);
         let mut batch = Batch::new(*next_id, name, Instant::now());
         let delivery = batch.append(record, timestamp, size, batch_size).ok_or(Error::Closed)?;

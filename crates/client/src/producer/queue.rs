@@ -5,13 +5,14 @@
 //! without a memory of the producer takes any sequence number for the first.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{ErrorCode, ProducerEpoch, ProducerId};
 use tokio::time::Instant;
 use wire::batch::increment_sequence;
 
-use super::batch::{Batch, Sequence, Written};
+use super::batch::{Batch, Outcome, Sequence, Written};
 use crate::{BrokerError, Error};
 
 /// What is to be sent to one partition.
@@ -58,6 +59,8 @@ pub(super) enum Attempt {
     Settled(Batch, Result<Written, Error>),
     /// It is in the queue again.
     Again,
+    /// Its halves are in the queue instead: for what became of the whole.
+    Split(Batch, [(u64, Arc<Outcome>); 2]),
 }
 
 impl Queue {
@@ -143,6 +146,10 @@ impl Queue {
             {
                 self.out_of_sequence(batch, error, retry_at)
             }
+            ErrorCode::MessageTooLarge => match batch.split() {
+                Some((low, high)) => self.split(batch, low, high),
+                None => self.given_up(batch, error.into()),
+            },
             code if code.retriable() => self.again(batch, retry_at),
             _ => self.given_up(batch, error.into()),
         }
@@ -214,9 +221,22 @@ impl Queue {
     fn again(&mut self, batch: Batch, retry_at: Instant) -> Attempt {
         self.landed(&batch);
         self.not_before = Some(self.not_before.map_or(retry_at, |at| at.max(retry_at)));
+        self.put_back(batch);
+        Attempt::Again
+    }
+
+    fn split(&mut self, batch: Batch, low: Batch, high: Batch) -> Attempt {
+        self.landed(&batch);
+        batch.outcome.split(&low, &high);
+        let parts = [&low, &high].map(|part| (part.id, Arc::clone(&part.outcome)));
+        self.put_back(low);
+        self.put_back(high);
+        Attempt::Split(batch, parts)
+    }
+
+    fn put_back(&mut self, batch: Batch) {
         let place = self.again.partition_point(|other| other.id < batch.id);
         self.again.insert(place, batch);
-        Attempt::Again
     }
 
     fn landed(&mut self, batch: &Batch) {

@@ -363,10 +363,9 @@ impl Sender {
         let mut topics = self.shared.topics.lock();
         for Sent { partition, batch, .. } in sent {
             let written = Written { base_offset: None, log_append_time: None };
-            if let Some(queue) = queue_of(&mut topics, &partition)
-                && let Attempt::Settled(batch, outcome) = queue.succeeded(batch, written)
-            {
-                settle(&self.shared, &mut topics, &batch, outcome);
+            if let Some(queue) = queue_of(&mut topics, &partition) {
+                let attempt = queue.succeeded(batch, written);
+                conclude(&self.shared, &mut topics, attempt);
             }
         }
     }
@@ -408,9 +407,7 @@ impl Sender {
                 }
                 (Err(error), _) => queue.given_up(batch, error.clone()),
             };
-            if let Attempt::Settled(batch, outcome) = attempt {
-                settle(&self.shared, &mut topics, &batch, outcome);
-            }
+            conclude(&self.shared, &mut topics, attempt);
         }
     }
 }
@@ -470,6 +467,17 @@ fn uncertain(topic: &str, partition: i32) -> Error {
 
 fn queue_of<'t>(topics: &'t mut Topics, name: &TopicPartition) -> Option<&'t mut Queue> {
     topics.by_name.get_mut(&name.topic)?.partitions.get_mut(&name.partition)
+}
+
+fn conclude(shared: &Shared, topics: &mut Topics, attempt: Attempt) {
+    match attempt {
+        Attempt::Settled(batch, outcome) => settle(shared, topics, &batch, outcome),
+        Attempt::Split(whole, parts) => {
+            topics.unsettled.remove(&whole.id);
+            topics.unsettled.extend(parts);
+        }
+        Attempt::Again => {}
+    }
 }
 
 /// Tells the senders of a batch's records what became of them, and frees the room that these took.

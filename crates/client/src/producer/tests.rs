@@ -113,6 +113,30 @@ fn after_a_batch_is_refused_for_good_the_rest_go_on_under_a_new_epoch() {
 }
 
 #[test]
+fn a_batch_that_is_too_large_goes_on_in_halves_before_what_follows() {
+    let start = Instant::now();
+    let mut queue = established(3, start);
+    let second = queue.take(&at(start), ID).expect("it is ready");
+    let third = queue.take(&at(start), ID).expect("it is ready");
+    // One record cannot be halved; two can.
+    let mut two = Batch::new(2, TopicPartition::new("t", 0), start);
+    for _ in 0..2 {
+        two.append(&ProducerRecord::new("t").value("v"), Timestamp(0), 10, 100).expect("there is room");
+    }
+    two.sequence = second.sequence;
+    two.seal(wire::compress::Compression::NONE).expect("it is small");
+    let attempt = refused(&mut queue, two, ErrorCode::MessageTooLarge, start);
+    assert!(matches!(attempt, Attempt::Split(..)));
+    assert!(matches!(refused(&mut queue, third, ErrorCode::OutOfOrderSequenceNumber, start), Attempt::Again));
+    let mut order = Vec::new();
+    while let Some(batch) = queue.take(&at(start), ID) {
+        order.push((batch.records(), base(&batch)));
+        queue.succeeded(batch, WRITTEN);
+    }
+    assert_eq!(order, [(1, (0, 1)), (1, (0, 2)), (1, (0, 2))], "the third had its number before");
+}
+
+#[test]
 fn what_may_have_been_written_is_not_written_again_under_a_new_epoch() {
     let start = Instant::now();
     let mut queue = established(3, start);
