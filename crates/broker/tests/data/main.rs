@@ -3,6 +3,7 @@
 
 mod client;
 mod connection;
+mod disk;
 mod fetch;
 mod fetch_sessions;
 mod idempotence;

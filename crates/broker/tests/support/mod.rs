@@ -15,6 +15,7 @@ use std::time::Duration;
 use broker::{Node, Running, World};
 use host::{RealClock, RealDisk, RealEntropy};
 use kernel::option::{NodeOptions, Sources, resolve};
+use sim::SimDisk;
 use tokio::runtime::Runtime;
 use wire::header::ResponseHeader;
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
@@ -28,6 +29,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(20);
 pub struct TestNode {
     dir: PathBuf,
     settings: Vec<String>,
+    /// The simulated disk that it runs on, if it does.
+    simulated: Option<SimDisk>,
     alive: Option<(Runtime, Running)>,
 }
 
@@ -48,9 +51,17 @@ impl TestNode {
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
     }
 
+    /// Starts a node on a disk that fails as the test wants it.
+    pub fn start_on(disk: &SimDisk) -> Self {
+        Self::begin(PathBuf::from("/data"), &[], Some(disk.clone()))
+    }
+
     /// Starts a node on what the test has put into its directory.
     pub fn start_in(name: &str, settings: &[&str]) -> Self {
-        let dir = Self::dir_of(name);
+        Self::begin(Self::dir_of(name), settings, None)
+    }
+
+    fn begin(dir: PathBuf, settings: &[&str], simulated: Option<SimDisk>) -> Self {
         let mut all = vec![
             "listeners=PLAINTEXT://127.0.0.1:0".to_owned(),
             format!("log.dirs={}", dir.display()),
@@ -58,7 +69,7 @@ impl TestNode {
             "group.initial.rebalance.delay.ms=0".to_owned(),
         ];
         all.extend(settings.iter().map(|&setting| setting.to_owned()));
-        let mut node = Self { dir, settings: all, alive: None };
+        let mut node = Self { dir, settings: all, simulated, alive: None };
         node.restart();
         node
     }
@@ -74,7 +85,10 @@ impl TestNode {
         let sources = Sources { file: None, environment: &[], command_line: &self.settings };
         let options = NodeOptions::new(resolve(&sources).expect("the settings are valid"));
         let world = World {
-            disk: Arc::new(RealDisk::new().expect("threads can be started")),
+            disk: match &self.simulated {
+                Some(disk) => disk.port(),
+                None => Arc::new(RealDisk::new().expect("threads can be started")),
+            },
             clock: Arc::new(RealClock::new()),
             entropy: Arc::new(RealEntropy),
         };
@@ -117,7 +131,7 @@ impl TestNode {
 impl Drop for TestNode {
     fn drop(&mut self) {
         self.alive = None;
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && self.simulated.is_none() {
             remove(&self.dir);
         }
     }

@@ -1,0 +1,205 @@
+//! A whole node on a disk that loses power, fails, fills up, or takes its time.
+
+use kernel::ErrorCode;
+use sim::{Completions, Fault, Op, PowerCut, SimDisk, When};
+use wire::messages::fetch_request::FetchRequest;
+
+use crate::client::{
+    EARLIEST, FETCH, LATEST, PRODUCE, batch, code, fetch_request, from_producer, only, produce_request,
+    values,
+};
+use crate::support::TestNode;
+
+const DURABLE: (&str, &str) = ("flush.messages", "1");
+
+/// Longer than any test takes.
+const LONG: i32 = 60_000;
+
+fn poll(topic: &str) -> FetchRequest {
+    FetchRequest { max_wait_ms: LONG, ..fetch_request(topic, 0) }
+}
+
+fn cut_power(node: &mut TestNode, disk: &SimDisk, how: PowerCut) {
+    node.kill();
+    disk.power_cut(how);
+    node.restart();
+}
+
+#[test]
+fn a_power_cut_takes_nothing_that_was_acknowledged_as_durable() {
+    for seed in 0..8 {
+        let disk = SimDisk::new(seed);
+        let mut node = TestNode::start_on(&disk);
+        let mut client = node.client();
+        client.create("t", &[DURABLE, ("segment.bytes", "1048576")]);
+        let id = client.producer_id();
+        let wide = "x".repeat(400_000);
+        for sequence in 0..8 {
+            client.append("t", from_producer(id, 0, sequence, &[&wide]));
+        }
+        let cut = if seed == 0 { PowerCut::Strict } else { PowerCut::Chance(seed) };
+        cut_power(&mut node, &disk, cut);
+        let mut client = node.client();
+        assert_eq!(client.offset("t", LATEST).offset, 8, "seed {seed}");
+        assert_eq!(client.all("t").len(), 8, "seed {seed}");
+        assert_eq!(client.append("t", from_producer(id, 0, 7, &[&wide])), 7, "a retry, seed {seed}");
+        assert_eq!(client.append("t", from_producer(id, 0, 8, &["next"])), 8, "seed {seed}");
+        assert_ne!(client.producer_id(), id, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_raised_start_outlives_a_power_cut() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    client.create("t", &[DURABLE]);
+    for _ in 0..3 {
+        client.append("t", batch(&["a"]));
+    }
+    assert_eq!(client.delete_records("t", 2).low_watermark, 2);
+    cut_power(&mut node, &disk, PowerCut::Strict);
+    assert_eq!(node.client().offset("t", EARLIEST).offset, 2);
+}
+
+#[test]
+fn a_retry_is_acknowledged_only_once_it_is_durable() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    client.create("t", &[DURABLE]);
+    let id = client.producer_id();
+    disk.set_completions(Completions::Queued);
+    drop(client.send(PRODUCE, &produce_request("t", -1, from_producer(id, 0, 0, &["a"]))));
+    // Its answer would come first: the batch is in the log, and not synced.
+    while disk.pending_completions() == 0 {
+        node.client().offset("t", LATEST);
+    }
+    node.kill();
+    disk.crash_process();
+    disk.set_completions(Completions::Immediate);
+    node.restart();
+    assert_eq!(node.client().append("t", from_producer(id, 0, 0, &["a"])), 0);
+    cut_power(&mut node, &disk, PowerCut::Strict);
+    assert_eq!(node.client().all("t"), ["a"]);
+}
+
+#[test]
+fn what_is_not_durable_yet_is_neither_acknowledged_nor_seen() {
+    let disk = SimDisk::new(1);
+    let node = TestNode::start_on(&disk);
+    let (mut client, mut other) = (node.client(), node.client());
+    client.create("t", &[DURABLE]);
+    disk.set_completions(Completions::Queued);
+    let polled = other.send(FETCH, &poll("t"));
+    let produced: Vec<_> =
+        (0..3).map(|_| client.send(PRODUCE, &produce_request("t", -1, batch(&["a"])))).collect();
+    while disk.pending_completions() == 0 {
+        node.client().offset("t", LATEST);
+    }
+    assert_eq!(node.client().offset("t", LATEST).offset, 0);
+    assert!(values(&node.client().fetch("t", 0)).is_empty());
+    disk.set_completions(Completions::Immediate);
+    disk.run_completions();
+    for sent in produced {
+        assert_eq!(client.receive(sent).responses[0].partition_responses[0].error_code, 0);
+    }
+    assert!(!values(&only(other.receive(polled))).is_empty());
+    assert_eq!(node.client().offset("t", LATEST).offset, 3);
+}
+
+#[test]
+fn one_sync_covers_all_partitions_of_a_request_though_its_client_hangs_up() {
+    let disk = SimDisk::new(1);
+    let node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    for topic in ["t", "u", "v"] {
+        client.create(topic, &[DURABLE]);
+    }
+    disk.set_completions(Completions::Queued);
+    let mut request = produce_request("t", -1, batch(&["a"]));
+    for topic in ["u", "v"] {
+        request.topic_data.extend(produce_request(topic, -1, batch(&["a"])).topic_data);
+    }
+    drop(client.send(PRODUCE, &request));
+    while disk.pending_completions() < 3 {
+        node.client().offset("t", LATEST);
+    }
+    drop(client);
+    disk.set_completions(Completions::Immediate);
+    disk.run_completions();
+    for topic in ["t", "u", "v"] {
+        assert_eq!(values(&only(node.client().call(FETCH, &poll(topic)))), ["a"]);
+    }
+}
+
+#[test]
+fn a_failed_sync_takes_its_partition_offline_and_wakes_who_waits_for_it() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let (mut client, mut other) = (node.client(), node.client());
+    client.create("t", &[DURABLE]);
+    client.create("u", &[DURABLE]);
+    client.append("t", batch(&["a"]));
+    let request = FetchRequest { max_wait_ms: LONG, ..fetch_request("t", 1) };
+    let polled = other.send(FETCH, &request);
+    disk.fail(Fault::new(Op::Sync, When::Every(1)).on("t-0"));
+    let storage = ErrorCode::KafkaStorageError;
+    assert_eq!(code(client.produce("t", batch(&["b"])).error_code), storage);
+    assert_eq!(code(only(other.receive(polled)).error_code), storage);
+    disk.clear_faults();
+    assert_eq!(code(client.produce("t", batch(&["b"])).error_code), storage, "until it is opened again");
+    client.append("u", batch(&["a"]));
+    // What was acknowledged is still there after a restart.
+    cut_power(&mut node, &disk, PowerCut::Strict);
+    let mut client = node.client();
+    assert_eq!(client.all("t"), ["a"]);
+    assert_eq!(client.append("t", batch(&["b"])), 1);
+}
+
+#[test]
+fn a_full_disk_refuses_records_until_there_is_room() {
+    let disk = SimDisk::new(1);
+    let node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    client.create("t", &[]);
+    client.append("t", batch(&["a"]));
+    disk.set_capacity(Some(0));
+    let wide = "x".repeat(100_000);
+    assert_eq!(code(client.produce("t", batch(&[&wide])).error_code), ErrorCode::KafkaStorageError);
+    assert_eq!(values(&client.fetch("t", 0)), ["a"], "what is there can be read");
+    disk.set_capacity(None);
+    assert_eq!(client.append("t", batch(&[&wide])), 1);
+}
+
+#[test]
+fn a_node_that_crashes_at_any_change_of_its_disk_starts_again() {
+    let mut at = 0;
+    loop {
+        let disk = SimDisk::new(at);
+        let mut node = TestNode::start_on(&disk);
+        let mut client = node.client();
+        client.create("t", &[DURABLE]);
+        client.append("t", batch(&["a"]));
+        disk.halt_after(at);
+        let answer = client.produce("t", batch(&["b"]));
+        client.delete_records("t", 1);
+        let halted = disk.is_halted();
+        cut_power(&mut node, &disk, PowerCut::Chance(at));
+        let mut client = node.client();
+        let all = client.all("t");
+        if answer.error_code == 0 {
+            assert_eq!(all.last().map(String::as_str), Some("b"), "halted at {at}");
+        }
+        assert!(
+            all.ends_with(&["b".to_owned()]) || all == ["a"] || all.is_empty(),
+            "halted at {at}: {all:?}"
+        );
+        client.append("t", batch(&["c"]));
+        if !halted {
+            return;
+        }
+        at += 1;
+        assert!(at < 100, "it always halts");
+    }
+}
