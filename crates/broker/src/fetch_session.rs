@@ -58,6 +58,9 @@ pub struct Wanted {
     pub last_fetched_epoch: i32,
 }
 
+/// What is to be read, in order.
+pub type Asked = Arc<[(FetchKey, Wanted)]>;
+
 /// What an answer says of a partition, as far as a session must know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct News {
@@ -104,6 +107,8 @@ struct Session {
     partitions: BTreeMap<u64, Cached>,
     places: HashMap<FetchKey, u64>,
     next_place: u64,
+    /// What is to be read, as long as nothing of it changes.
+    listed: Option<Asked>,
     created: Instant,
     last_used: Instant,
 }
@@ -111,13 +116,17 @@ struct Session {
 impl Session {
     fn put(&mut self, key: FetchKey, wanted: Wanted) {
         if let Some(cached) = self.places.get(&key).and_then(|place| self.partitions.get_mut(place)) {
-            cached.wanted = wanted;
+            if cached.wanted != wanted {
+                cached.wanted = wanted;
+                self.listed = None;
+            }
             return;
         }
         self.append(Cached::new(key, wanted));
     }
 
     fn append(&mut self, cached: Cached) {
+        self.listed = None;
         self.places.insert(cached.key.clone(), self.next_place);
         self.partitions.insert(self.next_place, cached);
         self.next_place += 1;
@@ -126,7 +135,14 @@ impl Session {
     fn forget(&mut self, key: &FetchKey) {
         if let Some(place) = self.places.remove(key) {
             self.partitions.remove(&place);
+            self.listed = None;
         }
+    }
+
+    fn list(&mut self) -> Asked {
+        let partitions = &self.partitions;
+        let list = || partitions.values().map(|cached| (cached.key.clone(), cached.wanted)).collect();
+        Arc::clone(self.listed.get_or_insert_with(list))
     }
 
     /// Takes note of an answer for a partition; whether it must be part of the reply.
@@ -155,7 +171,7 @@ pub enum FetchContext {
         session_id: i32,
         /// The epoch that the session has as long as no other request uses it.
         epoch: i32,
-        partitions: Vec<(FetchKey, Wanted)>,
+        partitions: Asked,
     },
 }
 
@@ -163,9 +179,8 @@ impl FetchContext {
     /// What is to be read, in order.
     pub fn partitions(&self) -> &[(FetchKey, Wanted)] {
         match self {
-            Self::Sessionless(partitions) | Self::Full(partitions) | Self::Incremental { partitions, .. } => {
-                partitions
-            }
+            Self::Sessionless(partitions) | Self::Full(partitions) => partitions,
+            Self::Incremental { partitions, .. } => partitions,
         }
     }
 }
@@ -237,8 +252,7 @@ impl FetchSessions {
         }
         session.epoch = next_epoch(session.epoch);
         session.last_used = now;
-        let partitions =
-            session.partitions.values().map(|cached| (cached.key.clone(), cached.wanted)).collect();
+        let partitions = session.list();
         Ok(FetchContext::Incremental { session_id: request.session_id, epoch: session.epoch, partitions })
     }
 
@@ -297,6 +311,7 @@ impl FetchSessions {
             partitions: BTreeMap::new(),
             places: HashMap::new(),
             next_place: 0,
+            listed: None,
             created: now,
             last_used: now,
         };

@@ -18,6 +18,14 @@ pub enum Outcome {
     Close(String),
 }
 
+impl Outcome {
+    /// The bytes of memory that it holds, without what lies in files.
+    fn len(&self) -> usize {
+        let Self::Reply(parts) = self else { return 0 };
+        parts.iter().map(|part| if let Part::Bytes(bytes) = part { bytes.len() } else { 0 }).sum()
+    }
+}
+
 /// A request under way.
 pub type Pending = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
@@ -30,22 +38,28 @@ enum Slot {
     Done(Outcome),
 }
 
+/// How many bytes of replies may wait to be sent before no further request begins: a client that asks and does not
+/// read must not fill the memory.
+const REPLIES_MAX: usize = 4 << 20;
+
 /// The requests under way of one connection.
 pub struct Pipeline {
     slots: VecDeque<Slot>,
     max: usize,
+    /// Bytes of the replies that are done.
+    replies: usize,
     /// The last request under way must be done before another begins.
     held: bool,
 }
 
 impl Pipeline {
     pub fn new(max: usize) -> Self {
-        Self { slots: VecDeque::new(), max, held: false }
+        Self { slots: VecDeque::new(), max, replies: 0, held: false }
     }
 
     /// Whether another request may begin.
     pub fn has_room(&self) -> bool {
-        !self.held && self.slots.len() < self.max
+        !self.held && self.slots.len() < self.max && self.replies < REPLIES_MAX
     }
 
     pub fn is_empty(&self) -> bool {
@@ -56,7 +70,10 @@ impl Pipeline {
     /// until it is done. Returns whether it is known to be the last one.
     pub fn start(&mut self, mut request: Pending, holds: bool, context: &mut Context<'_>) -> bool {
         let slot = match request.as_mut().poll(context) {
-            Poll::Ready(outcome) => Slot::Done(outcome),
+            Poll::Ready(outcome) => {
+                self.replies += outcome.len();
+                Slot::Done(outcome)
+            }
             Poll::Pending => {
                 self.held = holds;
                 Slot::Waiting { request, holds }
@@ -73,7 +90,10 @@ impl Pipeline {
             return None;
         }
         match self.slots.pop_front() {
-            Some(Slot::Done(outcome)) => Some(outcome),
+            Some(Slot::Done(outcome)) => {
+                self.replies = self.replies.saturating_sub(outcome.len());
+                Some(outcome)
+            }
             _ => None,
         }
     }
@@ -86,6 +106,7 @@ impl Pipeline {
                 && let Poll::Ready(outcome) = request.as_mut().poll(context)
             {
                 let_go |= *holds;
+                self.replies += outcome.len();
                 *slot = Slot::Done(outcome);
             }
         }
@@ -144,6 +165,17 @@ mod tests {
         assert_eq!(number(pipeline.next_done()), Some(1));
         assert_eq!(number(pipeline.next_done()), Some(2));
         assert!(pipeline.is_empty());
+    }
+
+    #[test]
+    fn nothing_begins_while_many_bytes_wait_to_be_sent() {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut pipeline = Pipeline::new(10);
+        let (_poll, request) = waiting(1);
+        pipeline.start(request, false, &mut context);
+        let large = Part::Bytes(Bytes::from(vec![0; REPLIES_MAX]));
+        pipeline.start(Box::pin(async { Outcome::Reply(vec![large]) }), false, &mut context);
+        assert!(!pipeline.has_room());
     }
 
     #[test]
