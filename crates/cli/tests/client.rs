@@ -194,6 +194,34 @@ async fn a_consumer_goes_where_it_is_sent() {
     assert_eq!(consumer.high_watermark(&partition), Some(Offset(10)));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consumers_go_on_when_the_broker_comes_back() {
+    let mut broker = Broker::start("back");
+    let client = connect(&broker).await;
+    topic(&client, "t", 2, &[]).await;
+    let producer = producer(&client);
+    let mut alone = reader(&client, "t", 2);
+    let mut members = vec![member(&client, None)];
+    settle(&mut members, 2).await;
+    for round in 0..2 {
+        for n in 0..10 {
+            producer
+                .send(ProducerRecord::new("t").partition(n % 2).value(n.to_string()))
+                .await
+                .expect("there is room");
+        }
+        producer.flush().await;
+        assert_eq!(read(&mut alone, 10).await.values().map(Vec::len).sum::<usize>(), 10, "round {round}");
+        let values = timeout(DEADLINE, read(&mut members[0], 10)).await.expect("it ends in time");
+        assert_eq!(values.values().map(Vec::len).sum::<usize>(), 10, "round {round}");
+        members[0].commit().await.expect("it is a member");
+        broker.kill();
+        broker.restart();
+    }
+    let committed = Admin::new(&client).committed_offsets("g", None).await.expect("it has some");
+    assert_eq!(committed.values().map(|committed| committed.offset.0).sum::<i64>(), 20);
+}
+
 /// A member with a short session, so that its death is soon noticed.
 fn member(client: &Client, instance: Option<&str>) -> Consumer {
     let config = ConsumerConfig {
@@ -278,6 +306,27 @@ async fn a_static_member_comes_back_to_what_it_had() {
     members.insert(0, member(&client, Some("a")));
     settle(&mut members, 2).await;
     assert_eq!(members[0].assignment().cloned().collect::<Vec<_>>(), had);
+}
+
+#[tokio::test]
+async fn a_static_member_whose_name_is_taken_ends_with_an_error() {
+    let broker = Broker::start("fenced");
+    let client = connect(&broker).await;
+    topic(&client, "t", 1, &[]).await;
+    let mut members = vec![member(&client, Some("a"))];
+    settle(&mut members, 1).await;
+    let mut successor = vec![member(&client, Some("a"))];
+    settle(&mut successor, 1).await;
+    let fenced = async {
+        loop {
+            if let Err(error) = members[0].poll(POLL).await {
+                break error;
+            }
+        }
+    };
+    let error = timeout(DEADLINE, fenced).await.expect("it ends in time");
+    assert_eq!(error.code(), Some(ErrorCode::FencedInstanceId));
+    settle(&mut successor, 1).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `riverrun consume`: prints records.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -119,6 +119,9 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
         true => Some(ends(&consume, &partitions, session).await.map_err(failed)?),
         false => None,
     };
+    if consume.from == From::End && !consume.until_end && io::stderr().is_terminal() {
+        print::note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
+    }
     let mut left = consume.number.unwrap_or(usize::MAX);
     let read = loop {
         if left == 0 || end.as_ref().is_some_and(|end| is_at_end(&consumer, end)) {

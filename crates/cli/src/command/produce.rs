@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{Failure, Format, Session};
-use crate::print;
+use crate::print::{self, Progress};
 
 /// Write records, one for each line of standard input.
 #[derive(Debug, Args)]
@@ -68,6 +68,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     }
     let mut lines = read_lines();
     let mut written = Written::default();
+    let mut progress = Progress::new();
     let sent = loop {
         let line = tokio::select! {
             line = lines.recv() => line,
@@ -80,10 +81,12 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
                 if let Err(failure) = written.send(&producer, &produce, line).await {
                     break Err(failure);
                 }
+                progress.show(written.lines);
             }
         }
     };
     producer.flush().await;
+    drop(progress);
     let settled = written.settle_all().await;
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
     written.report(&produce.topic, session.format)?;

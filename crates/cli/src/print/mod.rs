@@ -1,7 +1,10 @@
 //! How results are printed. Commands say what; here it is decided how.
 
 pub mod json;
+mod progress;
 pub mod table;
+
+pub use progress::Progress;
 
 use std::io::{self, IsTerminal};
 

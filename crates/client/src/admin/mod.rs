@@ -16,7 +16,21 @@ pub use groups::{GroupDescription, GroupListing, GroupMember};
 pub use offsets::{CommittedOffset, ListedOffset, OffsetSpec};
 pub use topics::NewTopic;
 
-/// Asks and changes a cluster. Every call tries again what may be, for `default.api.timeout.ms`.
+/// Asks and changes a cluster. Questions are asked again where that may help, for `default.api.timeout.ms`;
+/// changes are not, as one that succeeded unseen would fail the second time.
+///
+/// ```no_run
+/// # async fn example(client: client::Client) -> Result<(), client::Error> {
+/// use client::{Admin, admin::NewTopic};
+///
+/// let admin = Admin::new(&client);
+/// admin.create_topic(&NewTopic { partitions: Some(3), ..NewTopic::new("orders") }, false).await?;
+/// for topic in admin.list_topics().await? {
+///     println!("{} has {} partitions", topic.name, topic.partitions.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// All calls fail with [`crate::Error::Broker`] where a broker refuses, with [`crate::Error::Unreachable`] where none

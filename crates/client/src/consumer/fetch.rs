@@ -355,6 +355,51 @@ mod tests {
     }
 
     #[test]
+    fn no_answer_makes_it_panic() {
+        use wire::Writer;
+        use wire::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+
+        let config = ConsumerConfig { check_crcs: false, ..Default::default() };
+        let want = Want {
+            name: TopicPartition::new("t", 0),
+            topic_id: Uuid::ZERO,
+            offset: Offset(5),
+            leader_epoch: LeaderEpoch::NONE,
+            token: 0,
+        };
+        let records = batch(5, &["a", "b"], Codec::None).build().expect("it is small");
+        let partition = PartitionData { records: records.into(), ..Default::default() };
+        let topic = FetchableTopicResponse {
+            topic: "t".to_owned(),
+            partitions: vec![partition],
+            ..Default::default()
+        };
+        let response = FetchResponse { responses: vec![topic], ..Default::default() };
+        let mut out = Writer::new();
+        out.raw(&[0; 5]);
+        response.encode(&mut out, 12).expect("it is an answer");
+        let good = out.into_bytes().expect("nothing lies in a file");
+        let mut whole = 0;
+        for place in 0..good.len() {
+            for byte in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut bytes = good.to_vec();
+                bytes[place] = byte;
+                let answer =
+                    Answer::new(bytes.into(), 1, 12, "a").and_then(|a| read(&a, &config, vec![want.clone()]));
+                for got in answer.into_iter().flatten().filter_map(|got| got.result.ok()) {
+                    let (mut got, mut out) = (got, Vec::new());
+                    whole += usize::from(got.take(10, &mut out).is_ok() && out.len() == 2);
+                    assert!(
+                        out.iter().all(|record| record.offset >= Offset(5)),
+                        "a server sends nobody back"
+                    );
+                }
+            }
+        }
+        assert!(whole > 0, "what is not damaged is read");
+    }
+
+    #[test]
     fn aborted_transactions_are_left_out_for_who_reads_committed() {
         let transaction = |base, values: &[&str], id| {
             batch(base, values, Codec::None).producer(ProducerId(id), ProducerEpoch(0), 0).transactional()

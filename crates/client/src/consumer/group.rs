@@ -65,6 +65,7 @@ struct State {
     generation: i32,
     standing: Standing,
     polled_at: Instant,
+    failure: Option<Error>,
 }
 
 /// Where the consumer stands with its group.
@@ -94,6 +95,7 @@ impl Group {
             generation: NO_GENERATION,
             standing: Standing::Out,
             polled_at: Instant::now(),
+            failure: None,
         };
         Group { client, config, consumer, id, state: Mutex::new(state), changed: Notify::new() }
     }
@@ -266,12 +268,13 @@ impl Group {
         Ok((assign(*assignor.ok_or_else(unknown)?, &wishes, &counts), counts))
     }
 
-    /// Tells the group that the member is there, until it is not a member any more.
+    /// Tells the group that the member is there, until it joins again or is not a member any more. A rebalance does not
+    /// end it: whoever is still busy with records must not be taken for dead.
     pub async fn beat(self: Arc<Self>) {
         let mut connection = None;
         loop {
             tokio::time::sleep(self.config.heartbeat_interval).await;
-            if self.standing() != Standing::In {
+            if self.standing() == Standing::Joining || self.member().0.is_empty() {
                 return;
             }
             if self.state.lock().polled_at.elapsed() > self.config.max_poll_interval {
@@ -282,24 +285,31 @@ impl Group {
                 let _ = self.leave().await;
                 return self.expelled();
             }
-            match self.beat_once(&mut connection).await.map_err(|error| (error.code(), error)) {
-                Ok(()) => {}
-                Err((Some(ErrorCode::RebalanceInProgress), _)) => return self.rejoin(),
-                Err((
-                    Some(
-                        ErrorCode::UnknownMemberId
-                        | ErrorCode::IllegalGeneration
-                        | ErrorCode::FencedInstanceId,
-                    ),
-                    _,
-                )) => return self.expelled(),
+            let Err(error) = self.beat_once(&mut connection).await else {
+                continue;
+            };
+            match error.code() {
+                Some(ErrorCode::RebalanceInProgress) => self.rejoin(),
+                Some(ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration) => return self.expelled(),
+                Some(ErrorCode::FencedInstanceId) => return self.fenced(error),
                 // Found again with the next beat.
-                Err((_, error)) => {
+                _ => {
                     tracing::debug!(%error, group = self.id, "a heartbeat failed");
                     connection = None;
                 }
             }
         }
+    }
+
+    /// Somebody else has taken this member's static name: going on would only take it back.
+    fn fenced(&self, error: Error) {
+        self.state.lock().failure = Some(error);
+        self.changed.notify_one();
+    }
+
+    /// What ended the membership for good.
+    pub fn failure(&self) -> Option<Error> {
+        self.state.lock().failure.clone()
     }
 
     async fn beat_once(&self, known: &mut Option<Arc<Connection>>) -> Result<(), Error> {
@@ -318,9 +328,9 @@ impl Group {
         // A session must not be lost because one answer is awaited for longer than it lasts.
         let time = connection.request_timeout().min(self.config.session_timeout);
         let answer = connection.ask_in(&request, version, time).await?;
-        BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id))?;
+        // Whatever the answer says, the connection is good.
         *known = Some(connection);
-        Ok(())
+        BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id).into())
     }
 
     /// Commits positions, as the member that this is; as nobody in particular if it is none.

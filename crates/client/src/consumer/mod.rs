@@ -26,7 +26,23 @@ use group::{Group, Positions, Standing};
 use position::{At, Position};
 use work::Done;
 
-/// Reads records. What it does in the background is joined to [`Consumer::poll`]: a consumer that is not polled fetches
+/// Reads records.
+///
+/// ```no_run
+/// # async fn example(client: client::Client) -> Result<(), client::Error> {
+/// use client::{Consumer, ConsumerConfig};
+/// use std::time::Duration;
+///
+/// let mut consumer = Consumer::new(&client, ConsumerConfig::group("kitchen"))?;
+/// consumer.subscribe(["orders"])?;
+/// for record in consumer.poll(Duration::from_secs(1)).await? {
+///     println!("{}: {:?}", record.offset, record.value);
+/// }
+/// consumer.close().await
+/// # }
+/// ```
+///
+/// What it does in the background is joined to [`Consumer::poll`]: a consumer that is not polled fetches
 /// no more than it has asked for, and leaves its group after `max.poll.interval.ms`.
 #[derive(Debug)]
 pub struct Consumer {
@@ -160,6 +176,9 @@ impl Consumer {
     pub async fn poll_up_to(&mut self, max: usize, time: Duration) -> Result<Vec<ConsumerRecord>, Error> {
         let deadline = Instant::now() + time;
         loop {
+            if let Some(failure) = self.group.as_ref().and_then(|group| group.failure()) {
+                return Err(failure);
+            }
             self.tend_group();
             self.commit_in_background();
             let records = self.take(max)?;
