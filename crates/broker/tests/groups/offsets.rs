@@ -1,6 +1,8 @@
 //! Committed offsets.
 
 use kernel::{ErrorCode, Uuid};
+use wire::messages::delete_topics_request::DeleteTopicsRequest;
+use wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -210,4 +212,45 @@ fn offsets_are_deleted_one_by_one() {
         let answer = client.call(0, &request);
         assert_eq!((answer.error_code, answer.topics.len()), (code.code(), 0));
     }
+}
+
+#[test]
+fn offsets_of_a_deleted_topic_are_forgotten_for_good() {
+    let mut node = TestNode::start("offsets-topic-deleted");
+    let mut client = node.client();
+    client.topics(&["__consumer_offsets", "t", "stays"]);
+    commit(&mut client, "g", "t", &[(0, 1)]);
+    commit(&mut client, "g", "stays", &[(0, 2)]);
+    let delete = DeleteTopicsRequest {
+        topic_names: vec!["t".into()],
+        timeout_ms: 10_000,
+        ..DeleteTopicsRequest::default()
+    };
+    assert_eq!(client.call(5, &delete).responses[0].error_code, 0);
+    assert_eq!(committed(&mut client, "g"), ["stays-0@2 at 2"]);
+    // A new topic of the same name begins without offsets, in the memory and in the log.
+    client.topics(&["t"]);
+    assert_eq!(committed(&mut client, "g"), ["stays-0@2 at 2"]);
+    node.kill();
+    node.restart();
+    assert_eq!(committed(&mut node.client(), "g"), ["stays-0@2 at 2"]);
+}
+
+#[test]
+fn without_the_offsets_topic_groups_begin_anew() {
+    let node = TestNode::start("offsets-topic-itself-deleted");
+    let mut client = node.client();
+    client.topics(&["__consumer_offsets", "t"]);
+    commit(&mut client, "g", "t", &[(0, 1)]);
+    let delete = DeleteTopicsRequest {
+        topic_names: vec!["__consumer_offsets".into()],
+        timeout_ms: 10_000,
+        ..DeleteTopicsRequest::default()
+    };
+    assert_eq!(client.call(5, &delete).responses[0].error_code, 0);
+    assert_eq!(commit(&mut client, "g", "t", &[(0, 1)]), [(0, ErrorCode::NotCoordinator.code())]);
+    let found = client.call(3, &FindCoordinatorRequest { key: "g".into(), ..Default::default() });
+    assert_eq!(found.error_code, 0);
+    assert_eq!(committed(&mut client, "g"), [] as [&str; 0]);
+    assert_eq!(commit(&mut client, "g", "t", &[(0, 7)]), [(0, 0)]);
 }
