@@ -29,6 +29,7 @@ use crate::print;
 With a group, --from counts only where the group has committed nothing yet. Fields that are printed before the value are
 separated by tabs.")]
 pub struct Consume {
+    /// The topic to read.
     topic: String,
     /// Where to begin: start, end, an offset, or @TIME (milliseconds since 1970, 2026-01-31T12:30:00Z, or -15m).
     #[arg(long, value_name = "WHERE", default_value = "end")]
@@ -55,14 +56,19 @@ pub struct Consume {
 /// What is printed before the value.
 #[derive(Debug, Args)]
 struct Fields {
+    /// Print each record's time (UTC).
     #[arg(long)]
     print_timestamp: bool,
+    /// Print its partition.
     #[arg(long)]
     print_partition: bool,
+    /// Print its offset.
     #[arg(long)]
     print_offset: bool,
+    /// Print its headers, as name=value separated by commas.
     #[arg(long)]
     print_headers: bool,
+    /// Print its key.
     #[arg(long)]
     print_key: bool,
 }

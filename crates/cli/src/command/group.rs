@@ -30,6 +30,7 @@ pub struct List {}
   riverrun group describe kitchen
   riverrun group describe kitchen --format json | jq .lag")]
 pub struct Describe {
+    /// The group.
     group: String,
 }
 

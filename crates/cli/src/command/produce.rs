@@ -23,6 +23,7 @@ use crate::print::{self, Progress};
 Records with one key go to one partition. A line without the separator is an error, as a record that lost its key would
 go elsewhere.")]
 pub struct Produce {
+    /// The topic to write to.
     topic: String,
     /// What is before this in a line is the key, and what is after it the value.
     #[arg(long, value_name = "SEPARATOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]

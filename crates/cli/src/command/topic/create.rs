@@ -14,6 +14,7 @@ use crate::print;
   riverrun topic create orders --partitions 3
   riverrun topic create clicks --partitions 6 --config retention.ms=86400000 --config compression.type=zstd")]
 pub struct Create {
+    /// What the topic is to be called.
     name: String,
     /// How many partitions it has; the broker's num.partitions if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]

@@ -14,6 +14,7 @@ use crate::print;
 
 It asks before it deletes. Without a terminal to ask on, it needs --yes.")]
 pub struct Delete {
+    /// The topic.
     name: String,
     /// Do not ask.
     #[arg(long)]

@@ -18,6 +18,7 @@ use crate::print::{self, table::Table};
   riverrun topic describe orders
   riverrun topic describe orders --format json")]
 pub struct Describe {
+    /// The topic.
     name: String,
 }
 
