@@ -12,7 +12,7 @@ use kernel::port::{Clock, Disk, Submission};
 use kernel::{ErrorCode, LeaderEpoch, Now, Offset, TopicPartition, Uuid};
 use metadata::controller::Decision;
 use metadata::log::{SnapshotId, decode_batch, encode_batch, encode_snapshot};
-use metadata::{Delta, Image};
+use metadata::{Delta, Image, MetadataRecord};
 use parking_lot::RwLock;
 use storage::{CleanupPolicy, Log, LogConfig, OpenParams, Origin};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
@@ -72,7 +72,7 @@ pub struct Deciding {
 pub struct Change {
     writer: OwnedMutexGuard<Writer>,
     base: Arc<Image>,
-    records: Vec<metadata::MetadataRecord>,
+    records: Vec<MetadataRecord>,
     now: Now,
 }
 
@@ -176,7 +176,7 @@ impl Controller {
         &self,
         writer: &mut Writer,
         base: &Image,
-        records: &[metadata::MetadataRecord],
+        records: &[MetadataRecord],
     ) -> Result<(), String> {
         let now = self.clock.now().wall;
         // The level that the records themselves may set decides how they are written.
@@ -240,20 +240,37 @@ fn latest_snapshot(disk: &dyn Disk, folder: &Path) -> Result<Option<SnapshotId>,
     Ok(entries.iter().filter_map(|entry| SnapshotId::from_file_name(&entry.name)).max())
 }
 
-fn load_snapshot(disk: &dyn Disk, folder: &Path, id: SnapshotId) -> Result<Image, MetadataError> {
-    let path = folder.join(id.file_name());
-    let failed = |error| damaged(&path, error);
-    let file = disk.open(&path, OpenMode::Read).map_err(failed)?;
+/// What the format step of Kafka's tools left for the first start, if it was taken: how the cluster is to begin.
+pub fn formatted(disk: &dyn Disk, dir: &Path) -> Result<Option<Vec<MetadataRecord>>, MetadataError> {
+    let path = dir.join("bootstrap.checkpoint");
+    if !disk.exists(&path) {
+        return Ok(None);
+    }
+    let bytes = read_whole(disk, &path)?;
+    let mut records = Vec::new();
+    for batch in BatchView::iter(&bytes) {
+        let batch = batch.map_err(|error| damaged(&path, error))?;
+        records.extend(decode_batch(&batch)?.records);
+    }
+    Ok(Some(records))
+}
+
+fn read_whole(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, MetadataError> {
+    let failed = |error| damaged(path, error);
+    let file = disk.open(path, OpenMode::Read).map_err(failed)?;
     let len = file.len().map_err(failed)?;
     if len > SNAPSHOT_BYTES_MAX {
-        return Err(MetadataError::Damaged {
-            path,
-            problem: format!("it has {len} bytes, which is too much"),
-        });
+        return Err(damaged(path, format!("it has {len} bytes, which is too much")));
     }
     let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
     let read = file.read_at(0, &mut bytes).map_err(failed)?;
     bytes.truncate(read);
+    Ok(bytes)
+}
+
+fn load_snapshot(disk: &dyn Disk, folder: &Path, id: SnapshotId) -> Result<Image, MetadataError> {
+    let path = folder.join(id.file_name());
+    let bytes = read_whole(disk, &path)?;
     let mut delta = Delta::from_snapshot(&Arc::new(Image::default()));
     let mut timestamp = kernel::Timestamp::NONE;
     for batch in BatchView::iter(&bytes) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kernel::Uuid;
 use metadata::Image;
 use metadata::controller::{Decision, cordon_directories};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::node::Node;
 
@@ -41,6 +41,9 @@ impl Node {
             Err(code) => Err(code),
         };
         match told {
+            Ok(()) if self.config().cordoned_log_dirs.is_empty() => {
+                debug!("every log directory takes new replicas");
+            }
             Ok(()) => {
                 info!(directories = ?self.config().cordoned_log_dirs, "log directories closed to new replicas")
             }

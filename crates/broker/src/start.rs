@@ -10,10 +10,10 @@ use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
 use kernel::{ErrorCode, NodeId, Offset, TopicPartition, Uuid};
 use metadata::controller::{
-    BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, features, register_broker,
+    BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, bootstrap_formatted, features, register_broker,
 };
 use metadata::image::{Endpoint, Image};
-use metadata::{LocalReplica, MetadataVersion};
+use metadata::{Delta, LocalReplica, MetadataVersion};
 use parking_lot::RwLock;
 use storage::OpenParams;
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use crate::background;
 use crate::conn::{Acceptor, Connections};
-use crate::controller::{Controller, METADATA_TOPIC, MetadataError};
+use crate::controller::{Controller, METADATA_TOPIC, MetadataError, formatted};
 use crate::dirs::{DirError, Dirs};
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
@@ -203,19 +203,26 @@ async fn bootstrap_if_new(node: &Arc<Node>) -> Result<(), StartError> {
     if let Some(level) = node.image().features.unknown_version() {
         return Err(StartError::Newer(level, MetadataVersion::LATEST));
     }
-    let min_in_sync = i32::try_from(node.options().effective().number("min.insync.replicas")).unwrap_or(1);
-    let begun = node
-        .change(|image, _| {
-            if image.features.metadata_version().is_some() {
-                return Decision::reply(false);
-            }
-            Decision::atomic(bootstrap(BOOTSTRAP_FEATURES, min_in_sync), true)
-        })
-        .await
-        .map_err(|code| StartError::Register(code.to_string()))?;
-    if begun {
-        info!(cluster = %node.cluster_id, "a new cluster begins");
+    if node.image().features.metadata_version().is_some() {
+        return Ok(());
     }
+    let min_in_sync = i32::try_from(node.options().effective().number("min.insync.replicas")).unwrap_or(1);
+    let first = match formatted(&*node.disk, Path::new(&node.config().metadata_log_dir))? {
+        Some(records) => bootstrap_formatted(records, features::SERVED),
+        None => bootstrap(BOOTSTRAP_FEATURES, min_in_sync),
+    };
+    let mut begun = Delta::new(&node.image());
+    first.iter().for_each(|record| begun.replay(record));
+    if let Some(level) = begun.apply().features.unknown_version() {
+        return Err(StartError::Newer(level, MetadataVersion::LATEST));
+    }
+    node.change(|image, _| match image.features.metadata_version() {
+        Some(_) => Decision::reply(()),
+        None => Decision::atomic(first, ()),
+    })
+    .await
+    .map_err(|code| StartError::Register(code.to_string()))?;
+    info!(cluster = %node.cluster_id, "a new cluster begins");
     Ok(())
 }
 

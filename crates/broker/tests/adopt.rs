@@ -32,11 +32,15 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the directory of a test")]
 fn adopted(name: &str, change: impl FnOnce(&Path)) -> TestNode {
+    adopted_from("kafka-4.4", name, change)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the directory of a test")]
+fn adopted_from(fixture: &str, name: &str, change: impl FnOnce(&Path)) -> TestNode {
     let dir = TestNode::dir_of(name);
     let _ = std::fs::remove_dir_all(&dir);
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/kafka-4.4"), &dir);
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(fixture), &dir);
     change(&dir);
     TestNode::start_in(name, &[])
 }
@@ -154,4 +158,20 @@ fn a_directory_that_kafka_was_killed_over_is_recovered() {
         }
     });
     expect_kafkas_data(&node);
+}
+
+/// `testdata/kafka-formatted` is what Kafka's format step leaves for node 1 with `--release-version 3.9-IV0` and
+/// `--feature group.version=1`.
+#[test]
+fn a_directory_that_kafka_formatted_begins_with_the_cluster_and_the_release_that_were_chosen() {
+    let mut node = adopted_from("kafka-formatted", "kafka-formatted", |_| {});
+    assert_eq!(&*node.node().cluster_id, "P5l3TKHXRaGHCb9YWnKPGw");
+    let levels = |node: &TestNode| -> Vec<(String, i16)> {
+        node.node().image().features.iter().map(|(name, level)| (name.to_owned(), level)).collect()
+    };
+    assert_eq!(levels(&node), [("metadata.version".to_owned(), 21)]);
+    assert_eq!(node.client().topics(&["t"]).topics[0].error_code, 0);
+    node.stop();
+    node.restart();
+    assert_eq!(levels(&node), [("metadata.version".to_owned(), 21)]);
 }

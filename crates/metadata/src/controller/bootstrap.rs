@@ -1,7 +1,7 @@
 //! The first records of a cluster.
 
 use super::configs::{MIN_IN_SYNC_REPLICAS, config_record};
-use super::features::level_record;
+use super::features::{SupportedFeature, level_record};
 use crate::image::{ConfigResource, ELR_FEATURE};
 use crate::record::MetadataRecord;
 use crate::version::MetadataVersion;
@@ -23,4 +23,43 @@ pub fn bootstrap(features: &[(&str, i16)], min_in_sync_replicas: i32) -> Vec<Met
         records.push(config_record(&cluster, MIN_IN_SYNC_REPLICAS, Some(&min_in_sync_replicas.to_string())));
     }
     records
+}
+
+/// The records of a fresh cluster whose directory was formatted before: what the operator chose, but for features that are
+/// not served.
+pub fn bootstrap_formatted(
+    formatted: Vec<MetadataRecord>,
+    served: &[SupportedFeature],
+) -> Vec<MetadataRecord> {
+    let feature = |record: &MetadataRecord| match record {
+        MetadataRecord::FeatureLevel(record) => Some(record.name.clone()),
+        _ => None,
+    };
+    let (version, rest): (Vec<_>, Vec<_>) = formatted
+        .into_iter()
+        .filter(|record| feature(record).is_none_or(|name| served.iter().any(|one| one.name == name)))
+        .partition(|record| feature(record).is_some_and(|name| name == MetadataVersion::FEATURE));
+    let mut records = match version.is_empty() {
+        true => bootstrap(BOOTSTRAP_FEATURES, 1),
+        false => version,
+    };
+    records.extend(rest);
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_formatted_cluster_begins_as_formatted_but_for_features_that_are_not_served() {
+        let served = [SupportedFeature { name: MetadataVersion::FEATURE, min: 7, max: 33 }];
+        let other = config_record(&ConfigResource::all_brokers(), "min.insync.replicas", Some("1"));
+        let formatted =
+            vec![other.clone(), level_record("group.version", 1), level_record(MetadataVersion::FEATURE, 21)];
+        let expected = [level_record(MetadataVersion::FEATURE, 21), other.clone()];
+        assert_eq!(bootstrap_formatted(formatted, &served), expected);
+        let latest = level_record(MetadataVersion::FEATURE, MetadataVersion::LATEST.0);
+        assert_eq!(bootstrap_formatted(vec![other.clone()], &served), [latest, other]);
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) mod testing;
 mod tests;
 mod topic_name;
 
-pub use bootstrap::{BOOTSTRAP_FEATURES, bootstrap};
+pub use bootstrap::{BOOTSTRAP_FEATURES, bootstrap, bootstrap_formatted};
 pub use brokers::{
     BrokerChange, Registration, change_broker, cordon_directories, register_broker, unregister_broker,
 };
