@@ -141,7 +141,9 @@ impl Report {
                 println!("\n{title}:");
             }
             for row in rows {
-                println!("  {}, {}: {}", row.client, row.check, row.message);
+                // The rest was printed when it happened.
+                let message = row.message.lines().next().unwrap_or_default();
+                println!("  {}, {}: {message}", row.client, row.check);
             }
         }
         println!(
