@@ -156,6 +156,14 @@ fn values_are_set_deleted_appended_and_subtracted() {
     assert_eq!(change(DELETE, None), ("delete".into(), 5));
 }
 
+/// The error, and each resource of these types that has configs, by type and name.
+fn list(client: &mut Client, version: i16, types: &[i8]) -> (i16, Vec<(i8, String)>) {
+    let request = ListConfigResourcesRequest { resource_types: types.to_vec() };
+    let listed = client.call(version, &request);
+    let named = listed.config_resources.into_iter().map(|one| (one.resource_type, one.resource_name));
+    (listed.error_code, named.collect())
+}
+
 #[test]
 fn each_resource_of_a_request_is_judged_by_itself() {
     let node = TestNode::start("alter-each");
@@ -207,12 +215,6 @@ fn each_resource_of_a_request_is_judged_by_itself() {
     };
     assert_eq!(client.call(0, &dry).responses[0].error_code, 0);
     assert_eq!(value(&mut client, TOPIC, "t", "retention.ms"), ("1000".into(), 1));
-    let list = |client: &mut Client, version, types: &[i8]| {
-        let request = ListConfigResourcesRequest { resource_types: types.to_vec() };
-        let listed = client.call(version, &request);
-        let named = listed.config_resources.into_iter().map(|one| (one.resource_type, one.resource_name));
-        (listed.error_code, named.collect::<Vec<_>>())
-    };
     let named = |kind, name: &str| (kind, name.to_owned());
     assert_eq!(list(&mut client, 0, &[]), (0, vec![named(METRICS, "m")]));
     assert_eq!(
