@@ -1,5 +1,7 @@
 //! The log directories of this node.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,11 +41,20 @@ pub struct Dirs {
     writing: Mutex<Checkpoints>,
 }
 
-/// What the checkpoints said of partitions whose logs could not be opened. It is written on as it was.
+/// What is written beside the state of the open logs.
 #[derive(Default)]
 struct Checkpoints {
+    /// What the checkpoints said of partitions whose logs could not be opened. It is written on as it was.
     recovery: Vec<(TopicPartition, Offset)>,
     starts: Vec<(TopicPartition, Offset)>,
+    /// A digest of what was written last, by directory: an idle node leaves its disk alone.
+    written: HashMap<Uuid, u64>,
+}
+
+fn digest(content: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Checkpoints {
@@ -149,7 +160,7 @@ impl Dirs {
 
     /// Writes the checkpoints of every directory.
     pub fn write_checkpoints(&self, partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
-        let kept = self.writing.lock();
+        let mut kept = self.writing.lock();
         for dir in &self.dirs {
             let disk = &**dir.dir.disk();
             let mut recovery: Vec<_> = Checkpoints::of(disk, dir, &kept.recovery).collect();
@@ -168,9 +179,14 @@ impl Dirs {
                 }
                 watermarks.push((name, high_watermark));
             }
+            let digest = digest(&(&recovery, &starts, &watermarks));
+            if kept.written.get(&dir.id) == Some(&digest) {
+                continue;
+            }
             dir.dir.write_recovery_points(&recovery)?;
             dir.dir.write_log_starts(&starts)?;
             dir.dir.write_high_watermarks(&watermarks)?;
+            kept.written.insert(dir.id, digest);
         }
         Ok(())
     }

@@ -95,7 +95,7 @@ pub(crate) async fn serve<S: Stream>(stream: S, node: Arc<Node>, peer: Arc<Peer>
 
 impl<S: Stream> Connection<S> {
     async fn run(&mut self) -> Result<End, End> {
-        let timer = sleep_until(Instant::now() + QUIET);
+        let timer = sleep_until(Instant::now() + self.node.limits().idle_max.min(QUIET));
         tokio::pin!(timer);
         let mut stopping = self.node.stopping();
         loop {

@@ -213,3 +213,14 @@ fn what_was_sent_before_a_client_hung_up_is_done() {
     let mut client = node.client();
     assert_eq!(values(&only(client.call(FETCH, &poll))), ["a", "a"]);
 }
+
+#[test]
+fn an_idle_connection_ends_and_one_that_waits_for_an_answer_does_not() {
+    let node = TestNode::start_with("idle", &["connections.max.idle.ms=200"]);
+    node.client().create("t", &[]);
+    let idle = node.client();
+    let mut poll = fetch_request("t", 0);
+    poll.max_wait_ms = 600;
+    assert!(values(&only(node.client().call(FETCH, &poll))).is_empty());
+    assert_ends(&node, idle, "nothing came for 200 ms");
+}
