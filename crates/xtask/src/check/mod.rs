@@ -47,25 +47,19 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Reads every text file that git tracks or would track.
+    /// Reads every text file that git tracks or would track; without git, every one outside of what builds leave.
     fn read() -> Result<Self, String> {
         let root = root()?;
-        let listing = Command::new("git")
-            .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
-            .current_dir(&root)
-            .output()
-            .map_err(|error| format!("cannot run git to list the tree: {error}"))?;
-        if !listing.status.success() {
-            return Err("git ls-files failed; the checks need a git work tree".to_owned());
-        }
-        let names = String::from_utf8_lossy(&listing.stdout).into_owned();
+        let names = match listed_by_git(&root) {
+            Some(names) => names,
+            None => walk(&root).map_err(|error| format!("cannot read the tree: {error}"))?,
+        };
         let files = names
-            .split('\0')
-            .filter(|name| !name.is_empty())
-            .filter_map(|name| {
+            .into_iter()
+            .filter_map(|path| {
                 // A file that is tracked but deleted, or is not text, is nothing to check.
-                let text = fs::read_to_string(root.join(name)).ok()?;
-                Some(SourceFile { path: name.to_owned(), text })
+                let text = fs::read_to_string(root.join(&path)).ok()?;
+                Some(SourceFile { path, text })
             })
             .collect();
         Ok(Self { root, files })
@@ -98,6 +92,42 @@ impl SourceFile {
     pub fn crate_name(&self) -> Option<&str> {
         crate_of(&self.path)
     }
+}
+
+fn listed_by_git(root: &Path) -> Option<Vec<String>> {
+    let listing = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
+        .current_dir(root)
+        .output()
+        .ok()
+        .filter(|listing| listing.status.success())?;
+    let names = String::from_utf8(listing.stdout).ok()?;
+    Some(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// What builds, brokers and clients leave in a tree; the same as in `.gitignore`.
+const LEFT_BEHIND: &[&str] = &[".git", "target", "riverrun-data", ".cache", "__pycache__", "node_modules"];
+
+fn walk(root: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root.join(&folder))? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if LEFT_BEHIND.contains(&name.as_str()) || name.ends_with(".log") {
+                continue;
+            }
+            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else {
+                names.push(path);
+            }
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn crate_of(path: &str) -> Option<&str> {
