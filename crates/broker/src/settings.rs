@@ -71,6 +71,7 @@ pub fn group_config(broker: &BrokerConfig) -> GroupConfig {
         session_timeout_max: broker.groups.max_session_timeout,
         initial_rebalance_delay: broker.groups.initial_rebalance_delay,
         group_size_max: broker.groups.max_size,
+        foreign_session_timeout: broker.groups.consumer.session_timeout,
         offset_metadata_max: broker.offsets.max_metadata_bytes,
         offsets_retention: broker.offsets.retention,
         offsets_retention_check_interval: broker.offsets.retention_check_interval,

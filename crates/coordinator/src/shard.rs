@@ -63,8 +63,9 @@ impl GroupShard {
         let Parts { groups, mut turn, .. } = self.parts(now);
         turn.schedule(Timer::ExpireOffsets, turn.config.offsets_retention_check_interval);
         for group in groups.values_mut() {
-            if let Group::Classic(group) = group {
-                group.loaded(&mut turn);
+            match group {
+                Group::Classic(group) => group.loaded(&mut turn),
+                Group::Foreign(group) => group.loaded(&mut turn),
             }
         }
         turn.out
@@ -166,9 +167,10 @@ impl GroupShard {
                 break;
             };
             let group = match &timer {
-                Timer::Session { group, .. } | Timer::Join { group } | Timer::Sync { group } => {
-                    groups.get_mut(group)
-                }
+                Timer::Session { group, .. }
+                | Timer::Join { group }
+                | Timer::Sync { group }
+                | Timer::ForeignSessions { group } => groups.get_mut(group),
                 Timer::ExpireOffsets => None,
             };
             match (timer, group) {
@@ -177,6 +179,9 @@ impl GroupShard {
                 }
                 (Timer::Join { .. }, Some(Group::Classic(group))) => group.join_timer_fired(&mut turn),
                 (Timer::Sync { .. }, Some(Group::Classic(group))) => group.sync_timer_fired(&mut turn),
+                (Timer::ForeignSessions { .. }, Some(Group::Foreign(group))) => {
+                    group.sessions_are_over(&mut turn);
+                }
                 (Timer::ExpireOffsets, _) => {
                     turn.schedule(Timer::ExpireOffsets, turn.config.offsets_retention_check_interval);
                     effects.extend(self.expire_offsets(now));

@@ -14,6 +14,8 @@ pub(crate) enum Timer {
     Join { group: Arc<str> },
     /// The time to ask for the assignment is up.
     Sync { group: Arc<str> },
+    /// The members that the log knows of a group of a type that is not served here have been silent for too long.
+    ForeignSessions { group: Arc<str> },
     /// Look for offsets that nobody needs any more.
     ExpireOffsets,
 }

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kernel::ErrorCode;
 
+use crate::effects::Event;
 use crate::limits;
 use crate::record::{Change, ForeignKind};
+use crate::timers::Timer;
+use crate::turn::Turn;
 
 /// A group that is known by its records only.
 #[derive(Debug, Clone)]
@@ -51,6 +54,29 @@ impl ForeignGroup {
     /// Whether a classic member may take over the group, which a share group never allows.
     pub fn can_become_classic(&self) -> bool {
         self.members.is_empty() && self.kind != ForeignKind::Share
+    }
+
+    /// Starts the clock of the members that the log knows, as for those of a classic group. Nobody can be heard of here.
+    pub fn loaded(&self, turn: &mut Turn<'_>) {
+        if !self.members.is_empty() {
+            let timer = Timer::ForeignSessions { group: Arc::clone(&self.id) };
+            turn.schedule(timer, turn.config.foreign_session_timeout);
+        }
+    }
+
+    /// All members have been silent for too long: they are removed as the broker that served them would have done it.
+    pub fn sessions_are_over(&self, turn: &mut Turn<'_>) {
+        // Should it not be stored, it is tried again; after that there is nothing to do.
+        self.loaded(turn);
+        for member in &self.members {
+            turn.event(Event::MemberExpired { group: Arc::clone(&self.id), member: Arc::clone(member) });
+        }
+        if !self.members.is_empty() {
+            let removed = self.tombstones().filter(Change::is_of_member).collect::<Vec<_>>();
+            for chunk in removed.chunks(limits::CLEANUP_APPEND_RECORDS_MAX) {
+                turn.append_and_apply(chunk.to_vec());
+            }
+        }
     }
 
     /// Tombstones for everything that keeps the group. The type of the record leads its key, and Kafka wants what a group is

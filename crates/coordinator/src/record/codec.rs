@@ -36,6 +36,16 @@ const KEY_VERSION: i16 = 0;
 const UNKNOWN: i64 = -1;
 
 impl Change {
+    /// Whether a record of a type that is not served here is about one member.
+    pub(crate) fn is_of_member(&self) -> bool {
+        match self {
+            Change::ForeignStored { key, .. } | Change::ForeignRemoved { key, .. } => {
+                records::split_prefix(key).is_ok_and(|(record_type, _)| is_about_member(record_type))
+            }
+            _ => false,
+        }
+    }
+
     /// The change in its form on disk.
     pub fn encode(&self) -> Result<Record, EncodeError> {
         match self {
@@ -214,6 +224,11 @@ fn foreign_kind(record_type: i16) -> Option<ForeignKind> {
 /// The records that make a member known: of all three types they have the same key.
 fn is_member_record(record_type: i16) -> bool {
     matches!(record_type, 5 | 10 | 19)
+}
+
+/// Those records and a member's target and current assignment.
+fn is_about_member(record_type: i16) -> bool {
+    is_member_record(record_type) || matches!(record_type, 7 | 8 | 13 | 14 | 21 | 22)
 }
 
 fn known_time(millis: i64) -> Option<Timestamp> {

@@ -116,3 +116,44 @@ fn a_group_whose_records_are_all_removed_is_gone_and_its_offsets_stay() {
     assert_eq!(listed(&world), ["classic  Empty"]);
     assert_eq!(fetched(&world, "t", 0), "7");
 }
+
+#[test]
+fn members_of_other_types_that_stay_silent_are_removed_and_make_room() {
+    let mut world = World::new();
+    for record_type in [5, 7, 8] {
+        replay(&mut world, &key(record_type, "g", Some("a")), Some(b"\0\0"));
+    }
+    for record_type in [3, 6] {
+        replay(&mut world, &key(record_type, "g", None), Some(b"\0\0"));
+    }
+    world.replay(&offset_stored("t", 0, 7, START_MS));
+    let mut world = world.loaded();
+    assert_eq!(world.pass(44), [] as [&str; 0]);
+    assert_eq!(
+        world.pass(1),
+        [
+            "log: g record of type 8 removed",
+            "log: g record of type 7 removed",
+            "log: g record of type 5 removed",
+        ]
+    );
+    assert_eq!(listed(&world), ["consumer consumer Empty"]);
+    assert_eq!(fetched(&world, "t", 0), "7");
+    assert_eq!(world.pass(100), [] as [&str; 0]);
+    assert_eq!(
+        world.join(joining("")).first().map(String::as_str),
+        Some(&*format!("#1 join MEMBER_ID_REQUIRED {}", id(1)))
+    );
+}
+
+#[test]
+fn silent_members_whose_removal_cannot_be_stored_are_removed_later() {
+    let mut world = consumer_group(&["a"]);
+    world.pass(44);
+    let now = Now { mono: world.now().mono + Duration::from_secs(1), ..world.now() };
+    let effects = world.shard.on_timer(now);
+    world.fail(&effects.appends[0], ErrorCode::RequestTimedOut);
+    assert_eq!(listed(&world), ["consumer consumer Stable"]);
+    world.pass(50);
+    assert_eq!(listed(&world), ["consumer consumer Empty"]);
+}
