@@ -92,7 +92,7 @@ pub fn create_topics(
     command: &CreateTopics,
 ) -> Decision<Vec<TopicReply>> {
     if partitions_asked_for(command) > MAX_PARTITIONS_PER_REQUEST {
-        let message = format!("More than {MAX_PARTITIONS_PER_REQUEST} partitions in one request.");
+        let message = "Excessively large number of partitions per request.";
         return refuse_all(command, &Refusal::new(ErrorCode::PolicyViolation, message));
     }
     let mut creation = Creation { image, rules, ids, defaults: command.defaults, taken: BTreeMap::new() };

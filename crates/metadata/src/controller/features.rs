@@ -81,7 +81,11 @@ pub fn update_features(image: &Image, command: &UpdateFeatures<'_>) -> Decision<
     match changed_levels(image, command) {
         Err(refusal) => Decision::reply(Err(Refusal::new(
             refusal.code,
-            format!("No feature was updated, because one of them cannot be: {}", refusal.message),
+            // Tools show this sentence, and scripts know it.
+            format!(
+                "The update failed for all features since the following feature had an error: {}",
+                refusal.message
+            ),
         ))),
         Ok(_) if command.validate_only => Decision::reply(Ok(())),
         Ok(records) => Decision::atomic(records, Ok(())),
@@ -129,10 +133,14 @@ fn check(
     }
     let current = image.features.level(name);
     if *level < current && *upgrade_type == UpgradeType::Upgrade {
-        return Err("A lower level needs an upgrade type of safe or unsafe downgrade.".to_owned());
+        return Err(
+            "Can't downgrade the version of this feature without setting the upgrade type to either safe or \
+                    unsafe downgrade."
+                .to_owned(),
+        );
     }
     if *level > current && *upgrade_type != UpgradeType::Upgrade {
-        return Err("A downgrade cannot lead to a higher level.".to_owned());
+        return Err("Can't downgrade to a newer version.".to_owned());
     }
     if name == MetadataVersion::FEATURE {
         return check_metadata_version(image, *level);

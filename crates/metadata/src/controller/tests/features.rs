@@ -128,3 +128,15 @@ fn a_cluster_begins_with_its_metadata_version() {
     let levels: Vec<(&str, i16)> = image.features.iter().collect();
     assert_eq!(levels, [("metadata.version", 30), (ELR_FEATURE, 1), ("group.version", 1)]);
 }
+
+#[test]
+fn a_refused_downgrade_is_told_in_the_words_that_tools_show() {
+    let image = apply(&image(), &[level("new", 1)]);
+    let refusal = update(&image, &[("new", 0, UpgradeType::Upgrade)]).reply.expect_err("it is no downgrade");
+    assert_eq!(
+        refusal.message,
+        "The update failed for all features since the following feature had an error: Invalid update version 0 for \
+         feature new. Can't downgrade the version of this feature without setting the upgrade type to either safe or \
+         unsafe downgrade."
+    );
+}
