@@ -2,6 +2,7 @@
 //!
 //! Each command is a module with `run(args)`; this file only knows their names.
 
+mod bench;
 mod check;
 mod docs;
 mod r#gen;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 pub type Outcome = Result<(), String>;
 
 const COMMANDS: &str = "commands:
+  bench   the broker beside Apache Kafka: throughput per CPU second, start, idle memory
   check   the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
   docs    docs/config.md from the options in kernel; --check only compares
   gen     the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let command = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
     let outcome = match command.as_str() {
+        "bench" => bench::run(&rest),
         "check" => check::run(&rest),
         "docs" => docs::run(&rest),
         "gen" => r#gen::run(&rest),

@@ -1,24 +1,32 @@
 //! A load of requests that were encoded beforehand, so that what is measured is the broker and not its client.
+//!
+//! One thread serves all connections: it takes what has arrived on one, answers each reply with the next request, and
+//! sends those in one go. It is the same for every broker.
 
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::Arc;
-use std::thread;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// A load: every connection keeps `in_flight` requests under way, going round its frames.
-#[derive(Clone)]
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, LocalSet};
+
+/// A load: every connection keeps `in_flight` requests under way, going round the frames.
+#[derive(Debug, Clone)]
 pub struct Load {
-    pub address: SocketAddr,
     pub connections: usize,
     pub in_flight: usize,
     /// Whole frames, length prefix included; connection `n` begins at frame `n`.
-    pub frames: Arc<Vec<Vec<u8>>>,
+    pub frames: Vec<Bytes>,
     pub warm_up: Duration,
-    pub duration: Duration,
-    /// Says whether a reply (without its length prefix) means success.
+    /// The measured part ends with whichever comes first.
+    pub seconds: Duration,
+    pub bytes_max: u64,
+    /// Says whether a reply, without its length prefix, means success.
     pub accepted: fn(&[u8]) -> Result<(), String>,
 }
 
@@ -29,7 +37,7 @@ pub struct Measured {
     pub bytes: u64,
     pub elapsed: Duration,
     /// Sorted, in microseconds.
-    pub latencies_us: Vec<u32>,
+    latencies_us: Vec<u32>,
 }
 
 impl Measured {
@@ -40,102 +48,140 @@ impl Measured {
     }
 }
 
-/// Latencies kept per connection: enough for percentiles, bounded in memory.
-const LATENCIES_MAX: usize = 1 << 20;
+/// How long nothing may happen before the load is given up.
+const STALL_MAX: Duration = Duration::from_secs(30);
 
-/// How long a reply may take before the load is given up.
-const REPLY_MAX: Duration = Duration::from_secs(30);
+/// How often it is looked whether the measured part is over.
+const GLANCE: Duration = Duration::from_millis(5);
 
-struct Phase {
-    measuring: AtomicBool,
-    stop: AtomicBool,
-    requests: AtomicU64,
-    bytes: AtomicU64,
+/// Frames up to this size are sent together.
+const COALESCE_MAX: usize = 4 << 10;
+
+/// A reply may have so many bytes.
+const REPLY_MAX: usize = 1 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    WarmUp,
+    Measured,
+    Over,
 }
 
-/// Runs a load. `measure` is called around the measured part: at its begin and at its end.
-pub fn run(load: &Load, mut mark: impl FnMut()) -> Result<Measured, String> {
-    let phase = Arc::new(Phase {
-        measuring: AtomicBool::new(false),
-        stop: AtomicBool::new(false),
-        requests: AtomicU64::new(0),
-        bytes: AtomicU64::new(0),
+struct Shared {
+    load: Load,
+    address: SocketAddr,
+    phase: Cell<Phase>,
+    requests: Cell<u64>,
+    bytes: Cell<u64>,
+    latencies_us: RefCell<Vec<u32>>,
+}
+
+/// Runs a load. `mark` is called at the beginning and at the end of the measured part.
+pub fn run(load: &Load, address: SocketAddr, mark: impl FnMut()) -> Result<Measured, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the load cannot begin: {error}"))?;
+    let shared = Rc::new(Shared {
+        load: load.clone(),
+        address,
+        phase: Cell::new(Phase::WarmUp),
+        requests: Cell::new(0),
+        bytes: Cell::new(0),
+        latencies_us: RefCell::new(Vec::with_capacity(1 << 20)),
     });
-    let threads: Vec<_> = (0..load.connections)
-        .map(|number| {
-            let (load, phase) = (load.clone(), Arc::clone(&phase));
-            thread::spawn(move || {
-                let result = connection(&load, number, &phase);
-                if result.is_err() {
-                    phase.stop.store(true, Ordering::Relaxed);
-                }
-                result
-            })
-        })
-        .collect();
-    wait(&phase, load.warm_up);
+    LocalSet::new().block_on(&runtime, drive(&shared, mark))
+}
+
+async fn drive(shared: &Rc<Shared>, mut mark: impl FnMut()) -> Result<Measured, String> {
+    let mut connections = JoinSet::new();
+    for number in 0..shared.load.connections {
+        connections.spawn_local(connection(Rc::clone(shared), number));
+    }
+    pass(&mut connections, shared.load.warm_up, || false).await?;
     mark();
     let begin = Instant::now();
-    phase.measuring.store(true, Ordering::Relaxed);
-    wait(&phase, load.duration);
-    phase.measuring.store(false, Ordering::Relaxed);
+    shared.phase.set(Phase::Measured);
+    pass(&mut connections, shared.load.seconds, || shared.bytes.get() >= shared.load.bytes_max).await?;
+    shared.phase.set(Phase::Over);
     let elapsed = begin.elapsed();
     mark();
-    phase.stop.store(true, Ordering::Relaxed);
-    let mut latencies_us = Vec::new();
-    for thread in threads {
-        let latencies = thread.join().map_err(|_| "a load thread panicked".to_owned())??;
-        latencies_us.extend(latencies);
+    while let Some(ended) = connections.join_next().await {
+        ended.map_err(|error| format!("a connection of the load: {error}"))??;
     }
+    let mut latencies_us = shared.latencies_us.take();
     latencies_us.sort_unstable();
-    let (requests, bytes) = (phase.requests.load(Ordering::Relaxed), phase.bytes.load(Ordering::Relaxed));
-    Ok(Measured { requests, bytes, elapsed, latencies_us })
+    Ok(Measured { requests: shared.requests.get(), bytes: shared.bytes.get(), elapsed, latencies_us })
 }
 
-fn wait(phase: &Phase, duration: Duration) {
+/// Lets time go by. No connection may end meanwhile.
+async fn pass(
+    connections: &mut JoinSet<Result<(), String>>,
+    duration: Duration,
+    over: impl Fn() -> bool,
+) -> Result<(), String> {
     let end = Instant::now() + duration;
-    while Instant::now() < end && !phase.stop.load(Ordering::Relaxed) {
-        thread::sleep(Duration::from_millis(10).min(end.saturating_duration_since(Instant::now())));
+    while Instant::now() < end && !over() {
+        tokio::time::sleep(GLANCE).await;
+        if let Some(ended) = connections.try_join_next() {
+            ended.map_err(|error| format!("a connection of the load: {error}"))??;
+            return Err("a connection of the load ended early".to_owned());
+        }
     }
+    Ok(())
 }
 
-fn connection(load: &Load, number: usize, phase: &Phase) -> Result<Vec<u32>, String> {
-    let failed = |error: io::Error| format!("connection {number} to {}: {error}", load.address);
-    let mut stream = TcpStream::connect(load.address).map_err(failed)?;
+async fn connection(shared: Rc<Shared>, number: usize) -> Result<(), String> {
+    let failed = |error: io::Error| format!("connection {number} to {}: {error}", shared.address);
+    let mut stream = TcpStream::connect(shared.address).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
-    stream.set_read_timeout(Some(REPLY_MAX)).map_err(failed)?;
-    stream.set_write_timeout(Some(REPLY_MAX)).map_err(failed)?;
-    let mut frames = load.frames.iter().cycle().skip(number % load.frames.len().max(1));
-    let mut under_way = VecDeque::new();
-    let mut latencies = Vec::new();
-    let mut reply = Vec::new();
+    let frames_count = shared.load.frames.len().max(1);
+    let mut frames = shared.load.frames.iter().cycle().skip(number % frames_count);
+    let mut under_way = VecDeque::with_capacity(shared.load.in_flight);
+    let mut small = BytesMut::new();
+    let mut received = BytesMut::with_capacity(16 << 10);
     loop {
-        let stopping = phase.stop.load(Ordering::Relaxed);
-        while !stopping && under_way.len() < load.in_flight {
+        while shared.phase.get() != Phase::Over && under_way.len() < shared.load.in_flight {
             let frame = frames.next().ok_or("a load needs frames")?;
             under_way.push_back((Instant::now(), frame.len()));
-            stream.write_all(frame).map_err(failed)?;
-        }
-        let Some((sent, len)) = under_way.pop_front() else { return Ok(latencies) };
-        receive(&mut stream, &mut reply).map_err(failed)?;
-        (load.accepted)(&reply)?;
-        if phase.measuring.load(Ordering::Relaxed) {
-            phase.requests.fetch_add(1, Ordering::Relaxed);
-            phase.bytes.fetch_add(len as u64, Ordering::Relaxed);
-            if latencies.len() < LATENCIES_MAX {
-                latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+            if frame.len() <= COALESCE_MAX {
+                small.extend_from_slice(frame);
+            } else {
+                stream.write_all(frame).await.map_err(failed)?;
             }
+        }
+        if !small.is_empty() {
+            stream.write_all(&small).await.map_err(failed)?;
+            small.clear();
+        }
+        if under_way.is_empty() {
+            return Ok(());
+        }
+        received.reserve(4 << 10);
+        let read = tokio::time::timeout(STALL_MAX, stream.read_buf(&mut received)).await;
+        match read.map_err(|_| format!("connection {number}: no reply for {STALL_MAX:?}"))? {
+            Ok(0) => return Err(format!("connection {number}: the broker closed it")),
+            Ok(_) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        while let Some(reply) =
+            wire::frame::split(&mut received, REPLY_MAX).map_err(|error| error.to_string())?
+        {
+            (shared.load.accepted)(&reply)?;
+            let (sent, len): (Instant, usize) = under_way.pop_front().ok_or("a reply to no request")?;
+            shared.note(sent, len);
         }
     }
 }
 
-fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>) -> io::Result<()> {
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix)?;
-    let len = u32::from_be_bytes(prefix) as usize;
-    if len > 64 << 20 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a reply announces more than 64 MiB"));
+impl Shared {
+    fn note(&self, sent: Instant, len: usize) {
+        if self.phase.get() != Phase::Measured {
+            return;
+        }
+        self.requests.set(self.requests.get() + 1);
+        self.bytes.set(self.bytes.get() + len as u64);
+        let micros = u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX);
+        self.latencies_us.borrow_mut().push(micros);
     }
-    reply.resize(len, 0);
-    stream.read_exact(reply)
 }

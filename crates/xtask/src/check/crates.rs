@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["kernel", "wire", "host", "broker", "client"]),
     ("sim", &["kernel", "wire", "storage", "metadata", "coordinator", "host", "broker", "client"]),
     ("foreign", &["wire"]),
-    ("xtask", &["kernel"]),
+    ("xtask", &["kernel", "wire"]),
 ];
 
 /// Crates that decide and never wait.

@@ -11,7 +11,7 @@ mod fetch;
 mod hostile;
 mod matrix;
 mod options;
-mod process;
+pub(crate) mod process;
 mod raw;
 mod report;
 mod suite;
