@@ -25,11 +25,15 @@ impl Log {
         let config = &self.config;
         let Some(active) = self.segments.last_mut() else { return Ok(false) };
         let full = active.size + upcoming.bytes > u64::from(config.segment_bytes) && active.size > 0;
-        let due = full || !active.takes_offset(upcoming.last_offset) || active.indexes_full(config) || {
-            let name = self.at.dir.to_string_lossy();
-            let limit = config.max_segment_ms().saturating_sub(config.jitter_ms(&name, active.base));
-            active.size > 0 && active.age_ms(&self.at, now_ms, upcoming.max_timestamp)? > limit
-        };
+        let mut due = full || !active.takes_offset(upcoming.last_offset) || active.indexes_full(config);
+        if !due && active.size > 0 {
+            let age_ms = active.age_ms(&self.at, now_ms, upcoming.max_timestamp)?;
+            let limit_ms = config.max_segment_ms();
+            // Jitter only shortens the limit; most appends are far from it and need not work it out.
+            due = age_ms > limit_ms.saturating_sub(config.segment_jitter_ms)
+                && age_ms
+                    > limit_ms.saturating_sub(config.jitter_ms(&self.at.dir.to_string_lossy(), active.base));
+        }
         if due {
             self.roll_at(upcoming.first_offset, now_ms)?;
         }

@@ -73,11 +73,19 @@ struct Shared {
     phase: Cell<Phase>,
     requests: Cell<u64>,
     bytes: Cell<u64>,
+    /// Those before the measured part as well.
+    bytes_in_all: Cell<u64>,
     latencies_us: RefCell<Vec<u32>>,
 }
 
-/// Runs a load. `mark` is called at the beginning and at the end of the measured part.
-pub fn run(load: &Load, address: SocketAddr, mark: impl FnMut()) -> Result<Measured, String> {
+/// Runs a load. `mark` is called at the beginning and at the end of the measured part, `glance` every few milliseconds
+/// with the bytes that were accepted so far.
+pub fn run(
+    load: &Load,
+    address: SocketAddr,
+    mark: impl FnMut(),
+    glance: impl FnMut(u64),
+) -> Result<Measured, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -88,21 +96,30 @@ pub fn run(load: &Load, address: SocketAddr, mark: impl FnMut()) -> Result<Measu
         phase: Cell::new(Phase::WarmUp),
         requests: Cell::new(0),
         bytes: Cell::new(0),
+        bytes_in_all: Cell::new(0),
         latencies_us: RefCell::new(Vec::with_capacity(1 << 20)),
     });
-    LocalSet::new().block_on(&runtime, drive(&shared, mark))
+    LocalSet::new().block_on(&runtime, drive(&shared, mark, glance))
 }
 
-async fn drive(shared: &Rc<Shared>, mut mark: impl FnMut()) -> Result<Measured, String> {
+async fn drive(
+    shared: &Rc<Shared>,
+    mut mark: impl FnMut(),
+    mut glance: impl FnMut(u64),
+) -> Result<Measured, String> {
+    let mut over = || {
+        glance(shared.bytes_in_all.get());
+        shared.bytes.get() >= shared.load.bytes_max
+    };
     let mut connections = JoinSet::new();
     for number in 0..shared.load.connections {
         connections.spawn_local(connection(Rc::clone(shared), number));
     }
-    pass(&mut connections, shared.load.warm_up, || false).await?;
+    pass(&mut connections, shared.load.warm_up, &mut over).await?;
     mark();
     let begin = Instant::now();
     shared.phase.set(Phase::Measured);
-    pass(&mut connections, shared.load.seconds, || shared.bytes.get() >= shared.load.bytes_max).await?;
+    pass(&mut connections, shared.load.seconds, &mut over).await?;
     shared.phase.set(Phase::Over);
     let elapsed = begin.elapsed();
     mark();
@@ -118,7 +135,7 @@ async fn drive(shared: &Rc<Shared>, mut mark: impl FnMut()) -> Result<Measured, 
 async fn pass(
     connections: &mut JoinSet<Result<(), String>>,
     duration: Duration,
-    over: impl Fn() -> bool,
+    over: &mut impl FnMut() -> bool,
 ) -> Result<(), String> {
     let end = Instant::now() + duration;
     while Instant::now() < end && !over() {
@@ -176,6 +193,7 @@ async fn connection(shared: Rc<Shared>, number: usize) -> Result<(), String> {
 
 impl Shared {
     fn note(&self, sent: Instant, len: usize) {
+        self.bytes_in_all.set(self.bytes_in_all.get() + len as u64);
         if self.phase.get() != Phase::Measured {
             return;
         }

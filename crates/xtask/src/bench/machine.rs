@@ -1,7 +1,8 @@
 //! What the operating system says of processes and of itself.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
@@ -35,19 +36,56 @@ fn kib(text: &str, row: &str) -> Option<f64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Touches memory and frees it, so that the machine has it at hand for what comes next. Memory that a virtual machine
-/// had given back to its host costs several times as much to touch, whoever does it.
-pub fn touch(gib: u64) {
-    const PAGE: usize = 4096;
-    const STEP: usize = 64 << 20;
-    let mut held = Vec::new();
-    for _ in 0..gib * ((1 << 30) / STEP as u64) {
-        let mut piece: Vec<u8> = Vec::with_capacity(STEP);
-        piece.resize(STEP, 0);
-        for page in piece.iter_mut().step_by(PAGE) {
-            *page = 1;
+/// Memory that was just in use, freed as fast as a broker needs memory for what it appends.
+///
+/// Memory that a virtual machine has freed goes back to its host after a moment, and costs several times as much to
+/// touch after that, whoever does it. So that both sides find warm memory all the time, files fill the page cache before
+/// a run and are removed bit by bit during it. Files, because the kernel gives what other memory leaves behind to
+/// programs first and to the page cache last.
+#[derive(Debug)]
+pub struct Warm {
+    files: Vec<PathBuf>,
+    freed: u64,
+}
+
+impl Warm {
+    const PIECE_BYTES: u64 = 64 << 20;
+    /// How far freeing is ahead of what is appended.
+    const AHEAD_BYTES: u64 = 256 << 20;
+
+    /// Fills so much of the page cache with files in `dir`.
+    pub fn fill(dir: &Path, gib: u64) -> Result<Self, String> {
+        let dir = dir.join("warm");
+        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+        fs::create_dir_all(&dir).map_err(failed)?;
+        let block = vec![1_u8; 1 << 20];
+        let mut warm = Self { files: Vec::new(), freed: 0 };
+        for number in 0..(gib << 30) / Self::PIECE_BYTES {
+            let path = dir.join(number.to_string());
+            let mut file = File::create(&path).map_err(failed)?;
+            warm.files.push(path);
+            for _ in 0..Self::PIECE_BYTES / block.len() as u64 {
+                file.write_all(&block).map_err(failed)?;
+            }
         }
-        held.push(std::hint::black_box(piece));
+        Ok(warm)
+    }
+
+    /// Frees memory for what is to be appended next, after `appended` bytes.
+    pub fn keep_ahead_of(&mut self, appended: u64) {
+        while self.freed < appended + Self::AHEAD_BYTES
+            && let Some(path) = self.files.pop()
+        {
+            // The whole folder goes in the end.
+            let _ = fs::remove_file(path);
+            self.freed += Self::PIECE_BYTES;
+        }
+    }
+}
+
+impl Drop for Warm {
+    fn drop(&mut self) {
+        self.keep_ahead_of(u64::MAX - Self::AHEAD_BYTES);
     }
 }
 

@@ -8,10 +8,10 @@ const USAGE: &str =
   w2                one record of 100 bytes a request, 64 connections with 1 and with 5 in flight
   start             from exec to the first acknowledged record, on an empty directory
   idle              resident memory five seconds after that, and the size of the binary
-  --pairs N         runs of each side in each workload, interleaved (2)
+  --pairs N         runs of each side in each workload, interleaved (3)
   --seconds S       how long one run is measured at most (10)
-  --gib N           how much one run of w1 appends at most (3)
-  --warm S          how long Kafka is loaded before its first run of each workload (20)
+  --gib N           how much one run appends at most (2)
+  --warm S          how long Kafka is loaded before its first run of each workload (30)
   --ours-only       leave Apache Kafka out
   --port P          first of the loopback ports to use (21300)";
 
@@ -32,10 +32,10 @@ impl Options {
     pub fn parse(args: &[String]) -> Result<Self, String> {
         let mut options = Self {
             parts: Vec::new(),
-            pairs: 2,
+            pairs: 3,
             seconds: Duration::from_secs(10),
-            gib: 3,
-            warm: Duration::from_secs(20),
+            gib: 2,
+            warm: Duration::from_secs(30),
             kafka: true,
             port: 21_300,
         };

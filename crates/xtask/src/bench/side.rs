@@ -108,6 +108,11 @@ impl Side {
         self.process.0.id()
     }
 
+    /// A folder of its own, which goes with it.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub fn data(&self) -> PathBuf {
         self.dir.join("data")
     }

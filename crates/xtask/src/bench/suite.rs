@@ -11,7 +11,7 @@ use super::figures::{Figures, Series};
 use super::footprint::{self, Footprint};
 use super::frames;
 use super::load::{self, Load};
-use super::machine::{self, Machine};
+use super::machine::{self, Machine, Warm};
 use super::options::Options;
 use super::side::{Places, Side, Who};
 use crate::Outcome;
@@ -39,8 +39,8 @@ const PARTITIONS: usize = 64;
 /// Every run is loaded so long before it is measured.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// How long the files of a deleted topic may take to go.
-const CLEAR_DEADLINE: Duration = Duration::from_secs(20);
+/// How long the files of a deleted topic may take to go. Kafka removes none in its first half minute.
+const CLEAR_DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Serialize)]
 struct Results {
@@ -164,10 +164,16 @@ fn one(
         accepted: frames::accepted,
     };
     // The warm-up appends as well.
-    machine::touch(options.gib + 1);
+    let mut memory = Warm::fill(side.dir(), options.gib + 1)?;
     let pid = side.pid();
     let mut cpu = Vec::new();
-    let measured = load::run(&load, side.address, || cpu.push(machine::cpu_seconds(pid)))?;
+    let measured = load::run(
+        &load,
+        side.address,
+        || cpu.push(machine::cpu_seconds(pid)),
+        |appended| memory.keep_ahead_of(appended),
+    )?;
+    drop(memory);
     let cpu: Vec<f64> = cpu.into_iter().collect::<Result<_, _>>()?;
     let cpu_seconds = match cpu[..] {
         [begin, end] => end - begin,
