@@ -6,9 +6,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use kernel::{ErrorCode, Offset};
+use bytes::Bytes;
+use kernel::{ErrorCode, Offset, Timestamp};
 use storage::{AppendError, Origin, StorageError};
-use wire::batch::validate::{ProduceReject, ProduceRules, validate_produce};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use wire::batch::BatchView;
+use wire::batch::validate::{ProduceReject, ProduceRules, Validated, validate_produce};
 use wire::messages::produce_request::{ProduceRequestView, TopicProduceDataView};
 use wire::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
@@ -24,6 +27,9 @@ use crate::request::{Handled, Refusal, Reply, Request};
 const ZSTD_FROM: i16 = 7;
 const LEADER_HINTS_FROM: i16 = 10;
 const TOPIC_IDS_FROM: i16 = 13;
+
+/// A compressed batch of this size is worth the change of a thread.
+const LARGE: usize = 128 << 10;
 
 /// An acknowledgement that has to wait.
 struct Unsettled {
@@ -133,12 +139,24 @@ fn append(
     let rules = ProduceRules { zstd_allowed: request.version >= ZSTD_FROM, ..*rules };
     let records = request.bytes_of(records.unwrap_or_default());
     let failed = |failure: Failure| failure.with_log_start(partition);
-    let batch = validate_produce(&records, &rules, now.wall).map_err(|reject| failed(reject.into()))?;
+    let batch = judge(&records, &rules, now.wall).map_err(|reject| failed(reject.into()))?;
     if batch.header().is_transactional() {
         // No transaction can be open: InitProducerId refuses transactional ids.
         return Err(failed(ErrorCode::InvalidTxnState.into()));
     }
     partition.append(now, batch, Origin::Client).map_err(|error| failed(Failure::of_append(error, partition)))
+}
+
+/// Judges what was sent. A large compressed batch can become a thousand times as large, and others must not wait for that:
+/// they go on in another thread meanwhile.
+fn judge(records: &Bytes, rules: &ProduceRules, now: Timestamp) -> Result<Validated, ProduceReject> {
+    let compressed = || BatchView::parse(records).is_ok_and(|(batch, _)| batch.is_compressed());
+    let threads = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+    if records.len() >= LARGE && compressed() && threads() {
+        tokio::task::block_in_place(|| validate_produce(records, rules, now))
+    } else {
+        validate_produce(records, rules, now)
+    }
 }
 
 /// Says who leads, to a client that was wrong about it.
