@@ -106,13 +106,7 @@ impl Node {
 
     /// A random identifier that is none of the reserved ones.
     pub fn random_uuid(&self) -> Uuid {
-        loop {
-            let mut bytes = [0; 16];
-            self.entropy.fill(&mut bytes);
-            if let Some(id) = Uuid::from_random(bytes) {
-                return id;
-            }
-        }
+        self.entropy.uuid()
     }
 
     /// A random number above zero.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kernel::option::endpoint::SecurityProtocol;
 use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
-use kernel::{ErrorCode, NodeId, Offset, TopicPartition, Uuid};
+use kernel::{ErrorCode, NodeId, Offset, TopicPartition};
 use metadata::controller::{
     BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, bootstrap_formatted, features, register_broker,
 };
@@ -80,7 +80,7 @@ pub async fn start(options: NodeOptions, world: World) -> Result<Running, StartE
     let config = options.broker_config()?;
     check_served(&config)?;
     let (listeners, listening) = bind(&config).await?;
-    let mut new_id = || new_uuid(&*world.entropy);
+    let mut new_id = || world.entropy.uuid();
     let cluster = options.fixed().text("cluster.id");
     let (dirs, cluster_id) =
         Dirs::open(&world.disk, &config.log_dirs, config.node_id.0, cluster, &mut new_id)?;
@@ -123,9 +123,9 @@ fn check_served(config: &BrokerConfig) -> Result<(), StartError> {
         config.listeners.broker.iter().find(|listener| listener.protocol != SecurityProtocol::Plaintext);
     match secured {
         Some(listener) => Err(StartError::NotServed(format!(
-            "the listener {listener} asks for {:?}, which is not served yet: use PLAINTEXT in listeners and \
+            "the listener {listener} asks for {}, which is not served yet: use PLAINTEXT in listeners and \
              listener.security.protocol.map, on loopback or a trusted network",
-            listener.protocol
+            listener.protocol.name()
         ))),
         None => Ok(()),
     }
@@ -142,16 +142,6 @@ async fn bind(config: &BrokerConfig) -> Result<Bound, StartError> {
         listeners.push((listener, Arc::from(wanted.name.as_str())));
     }
     Ok((listeners, listening))
-}
-
-fn new_uuid(entropy: &dyn Entropy) -> Uuid {
-    loop {
-        let mut bytes = [0; 16];
-        entropy.fill(&mut bytes);
-        if let Some(id) = Uuid::from_random(bytes) {
-            return id;
-        }
-    }
 }
 
 fn assemble(
