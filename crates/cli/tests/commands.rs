@@ -66,6 +66,19 @@ fn wrong_use_ends_with_2() {
 }
 
 #[test]
+fn settings_that_cannot_be_end_a_start_as_wrong_use() {
+    for setting in ["nonsense", "num.partitions=many"] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_riverrun"))
+            .args(["start", "--set", setting])
+            .output()
+            .expect("the binary is there");
+        assert_eq!(ended.status.code(), Some(2));
+        let words = String::from_utf8_lossy(&ended.stderr);
+        assert!(words.contains(setting), "{words}");
+    }
+}
+
+#[test]
 fn a_broker_that_is_not_there_is_said_with_the_next_step() {
     let ended = Command::new(env!("CARGO_BIN_EXE_riverrun"))
         .args(["topic", "list", "--bootstrap", "127.0.0.1:1"])

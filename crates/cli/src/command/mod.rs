@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-pub use failure::{FAILED, Failure};
+pub use failure::{FAILED, Failure, WRONG_USE};
 use session::Session;
 
 #[derive(Debug, Subcommand)]

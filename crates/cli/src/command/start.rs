@@ -12,7 +12,7 @@ use host::{RealClock, RealDisk, RealEntropy};
 use kernel::option::{NodeOptions, Sources, properties, resolve};
 use tracing::{error, info, warn};
 
-use super::FAILED;
+use super::{FAILED, WRONG_USE};
 use crate::logging::{self, LogFormat};
 
 /// Stack of a worker. Requests are handled without recursion.
@@ -45,7 +45,7 @@ pub fn run(start: &Start) -> ExitCode {
         Ok(options) => options,
         Err(problem) => {
             eprintln!("riverrun: {problem}");
-            return ExitCode::from(FAILED);
+            return ExitCode::from(WRONG_USE);
         }
     };
     for warning in options.fixed().warnings() {
