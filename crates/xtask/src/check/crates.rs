@@ -14,7 +14,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("broker", &["kernel", "wire", "storage", "metadata", "coordinator", "host"]),
     ("client", &["kernel", "wire", "host"]),
     ("cli", &["kernel", "wire", "host", "broker", "client"]),
-    ("sim", &["kernel", "wire", "storage", "metadata", "coordinator", "host", "broker", "client"]),
+    ("sim", &["kernel"]),
+    (
+        "simulation",
+        &["kernel", "wire", "storage", "metadata", "coordinator", "host", "broker", "client", "sim"],
+    ),
     ("foreign", &["wire"]),
     ("xtask", &["kernel", "wire"]),
 ];

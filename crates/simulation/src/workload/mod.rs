@@ -1,0 +1,1 @@
+//! What clients do: produce, read, commit, make and delete topics. Each call and its outcome goes into the history.
