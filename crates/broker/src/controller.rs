@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kernel::planted::{self, Bug};
 use kernel::port::disk::OpenMode;
 use kernel::port::{Clock, Disk, Submission};
 use kernel::{ErrorCode, LeaderEpoch, Now, Offset, TopicPartition, Uuid};
@@ -191,6 +192,9 @@ impl Controller {
             .log
             .append(now, &[batch], writer.epoch, Origin::Replication)
             .map_err(|error| error.to_string())?;
+        if planted::on(Bug::MetadataBeforeSync) {
+            return Ok(());
+        }
         let Some(work) = writer.log.begin_flush().map_err(|error| error.to_string())? else { return Ok(()) };
         for file in work.files {
             let (tell, told) = oneshot::channel();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use kernel::planted::{self, Bug};
 use kernel::port::{Clock, Disk, Submission};
 use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Timestamp, Uuid};
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -178,8 +179,9 @@ impl Partition {
         let wait_for = if info.duplicate {
             // The records may have arrived a moment ago, or before a crash, and not be durable yet.
             let end = info.last_offset + 1;
-            (info.flush_due || self.high_watermark() < end).then_some(end)
-        } else if info.flush_due {
+            let durable = !info.flush_due && self.high_watermark() >= end;
+            (!durable && !planted::on(Bug::AckDuplicateBeforeSync)).then_some(end)
+        } else if info.flush_due && !planted::on(Bug::AckBeforeSync) {
             Some(end)
         } else if self.high_watermark() < info.base_offset {
             // Others before it wait for a sync; what comes later may not be seen earlier.
@@ -246,7 +248,9 @@ impl Partition {
         for file in work.files {
             let (partition, left, failed) = (Arc::clone(self), Arc::clone(&left), Arc::clone(&failed));
             let done = move |result: std::io::Result<()>| {
-                if let Err(problem) = result {
+                if let Err(problem) = result
+                    && !planted::on(Bug::SwallowFailedSync)
+                {
                     error!(partition = %partition.name(), %problem, "a sync failed; the partition goes offline");
                     partition.log.lock().flush_failed(problem);
                     failed.store(true, Ordering::SeqCst);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kernel::Instant;
+use kernel::planted::{self, Bug};
 
 /// What happens when a deadline passes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +32,9 @@ impl Timers {
     pub fn schedule(&mut self, timer: Timer, at: Instant) {
         if let Some(earlier) = self.by_name.insert(timer.clone(), at) {
             self.by_time.remove(&(earlier, timer.clone()));
+            if planted::on(Bug::DropMovedTimer) {
+                return;
+            }
         }
         self.by_time.insert((at, timer));
     }

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod limits;
 pub mod offset;
 pub mod option;
+pub mod planted;
 pub mod port;
 pub mod time;
 

@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
 use kernel::TopicPartition;
+use kernel::planted::{self, Bug};
 use kernel::port::Disk;
 use kernel::port::disk::OpenMode;
 
@@ -22,7 +23,9 @@ pub(crate) fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()
         let file = disk.open(&temporary, OpenMode::Create)?;
         file.set_len(0)?;
         file.write_at(0, &[IoSlice::new(content)])?;
-        file.sync_data()?;
+        if !planted::on(Bug::RenameBeforeSync) {
+            file.sync_data()?;
+        }
         drop(file);
         disk.rename(&temporary, path)
     };

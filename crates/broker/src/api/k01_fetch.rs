@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::planted::{self, Bug};
 use kernel::{ErrorCode, Offset};
 use storage::ReadError;
 use tokio::time::{Instant, timeout_at};
@@ -251,7 +252,11 @@ fn read_partition(
         data.diverging_epoch = diverging;
         return Ok((None, 0));
     }
-    let upper = if fetch.read_committed { stable } else { high_watermark };
+    let upper = match fetch.read_committed {
+        true => stable,
+        false if planted::on(Bug::ServePastHighWatermark) => log.end_offset(),
+        false => high_watermark,
+    };
     let most = usize::try_from(wanted.max_bytes).unwrap_or(0);
     let max_bytes = u32::try_from(bounds.left.min(most)).unwrap_or(u32::MAX);
     let from = Offset(wanted.fetch_offset);

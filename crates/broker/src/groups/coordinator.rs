@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::coordinator::{Append, AppendId, Effects, Event, GroupShard, Reply, Token};
+use kernel::planted::{self, Bug};
 use kernel::port::Clock;
 use kernel::{ErrorCode, Instant, Now, Offset};
 use parking_lot::Mutex;
@@ -116,6 +117,7 @@ impl Coordinator {
     fn tell_timers(&self, before: Option<Instant>, shard: &GroupShard) {
         if let Some(deadline) = shard.next_deadline()
             && before.is_none_or(|before| deadline < before)
+            && !planted::on(Bug::MissTimerWake)
         {
             self.timers.notify_one();
         }
@@ -150,11 +152,11 @@ impl Coordinator {
             for append in effects.appends {
                 let id = append.id;
                 let outcome = match self.write(&append, now) {
-                    Ok(Appended { info, wait_for: Some(end) }) => {
+                    Ok(Appended { info, wait_for: Some(end) }) if !planted::on(Bug::AckCommitBeforeSync) => {
                         unsynced.push(Unsynced { id, base: info.base_offset, end });
                         None
                     }
-                    Ok(Appended { info, wait_for: None }) => Some(Ok(info.base_offset)),
+                    Ok(Appended { info, .. }) => Some(Ok(info.base_offset)),
                     Err(code) => Some(Err(code)),
                 };
                 state.unsettled.push_back(Unsettled { id, outcome });

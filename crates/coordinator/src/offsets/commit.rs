@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use kernel::planted::{self, Bug};
 use kernel::{ErrorCode, Now, ProducerEpoch, ProducerId, Timestamp};
 
 use super::OffsetStore;
@@ -49,7 +50,7 @@ impl GroupShard {
         let commit =
             Commit { group_id: request.group_id, now: now.wall, expire_timestamp, config: turn.config };
         let (reply, changes) = commit.decide(offsets, &request.topics);
-        if !changes.is_empty() {
+        if !changes.is_empty() && !planted::on(Bug::LoseCommit) {
             turn.append_and_apply(changes);
         }
         turn.reply_when_stored(token, Reply::OffsetCommit(reply));

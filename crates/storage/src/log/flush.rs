@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kernel::planted::{self, Bug};
 use kernel::port::DiskFile;
 use kernel::{Offset, Timestamp};
 
@@ -33,8 +34,11 @@ impl Log {
         }
         self.sync_names()?;
         self.cut_since_flush = None;
-        let first = self.segment_of(self.recovery_point);
         let active = self.segments.len().saturating_sub(1);
+        let first = match planted::on(Bug::SyncOnlyActiveSegment) {
+            true => active,
+            false => self.segment_of(self.recovery_point),
+        };
         let mut files = Vec::new();
         for (index, segment) in self.segments.iter_mut().enumerate().skip(first) {
             files.extend(segment.files_to_sync(&self.at, index == active)?);
@@ -43,7 +47,7 @@ impl Log {
     }
 
     fn sync_names(&mut self) -> Result<()> {
-        if !self.names_dirty {
+        if !self.names_dirty || planted::on(Bug::ForgetDirectorySync) {
             return Ok(());
         }
         let synced = self.at.sync_dir().and_then(|()| match self.at.dir.parent() {
@@ -59,7 +63,8 @@ impl Log {
 
     /// A sync begun by [`Self::begin_flush`] is done.
     pub fn flushed_to(&mut self, upto: Offset, now: Timestamp) {
-        let upto = upto.0.min(self.end).min(self.cut_since_flush.unwrap_or(i64::MAX));
+        let upto = if planted::on(Bug::RecoveryPointTooFar) { self.end } else { upto.0 };
+        let upto = upto.min(self.end).min(self.cut_since_flush.unwrap_or(i64::MAX));
         self.recovery_point = self.recovery_point.max(upto);
         self.last_flush_ms = millis(now);
     }

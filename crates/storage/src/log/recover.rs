@@ -1,10 +1,12 @@
 //! After an unclean stop: verifying all that may not be durable, and cutting off what is not whole.
 
 use kernel::Timestamp;
+use kernel::planted::{self, Bug};
 
 use super::{Log, RecoveryReport, producers};
 use crate::error::{Result, StorageError};
 use crate::index::txn::AbortedTxn;
+use crate::producer::ProducerState;
 use crate::segment::{Found, Scan, Segment};
 
 impl Log {
@@ -28,6 +30,9 @@ impl Log {
             }
         }
         let end = self.producers.end();
+        if planted::on(Bug::ForgetProducers) {
+            self.producers = ProducerState::starting_at(end);
+        }
         self.remove_snapshots(|offset| offset > end)?;
         self.take_snapshot()?;
         Ok(Some(from))
@@ -53,7 +58,9 @@ impl Log {
             let aborted = state.replay(&producers::incoming(segment, at, found)?);
             push_all(segment, at, &aborted)
         })?;
-        segment.cut_to(at, rebuilt.valid)?;
+        if !planted::on(Bug::SkipTornTail) {
+            segment.cut_to(at, rebuilt.valid)?;
+        }
         report.segments_verified += 1;
         report.batches_verified += rebuilt.batches;
         report.bytes_truncated += before.saturating_sub(rebuilt.valid);

@@ -1,5 +1,6 @@
 //! What a partition remembers of one producer: its epoch, its last five batches and its open transaction.
 
+use kernel::planted::{self, Bug};
 use kernel::{Offset, ProducerEpoch, ProducerId};
 use wire::batch::increment_sequence;
 
@@ -72,7 +73,8 @@ impl ProducerEntry {
     /// The batch in the window that has exactly these sequence numbers.
     pub fn find_duplicate(&self, epoch: i16, first: i32, last: i32) -> Option<AppendedBatch> {
         let same = |batch: &&AppendedBatch| batch.first_sequence() == first && batch.last_sequence == last;
-        if epoch == self.epoch { self.batches().iter().find(same).copied() } else { None }
+        let forgotten = usize::from(planted::on(Bug::ForgetOldestBatch) && self.batches().len() == WINDOW);
+        if epoch == self.epoch { self.batches().iter().skip(forgotten).find(same).copied() } else { None }
     }
 
     /// Takes over a newer epoch: batches of the older one can no longer come again.
