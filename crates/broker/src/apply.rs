@@ -33,7 +33,7 @@ impl Node {
         let (change, reply) = self.controller.decide(decide).await?;
         if let Some(change) = change {
             let node = Arc::clone(self);
-            let made = tokio::spawn(async move {
+            let made = host::task::spawn(async move {
                 // A topic may have thousands of partitions to open.
                 let apply = |delta: &Delta, image: &Arc<Image>| host::task::long(|| node.apply(delta, image));
                 node.controller.finish(change, apply).await?;
@@ -168,7 +168,7 @@ impl Node {
     fn remove_later(&self, path: PathBuf, delay: Duration) {
         let disk = Arc::clone(&self.disk);
         let mut stopping = self.stopping();
-        tokio::spawn(async move {
+        host::task::spawn(async move {
             tokio::select! {
                 biased;
                 // Recovery removes it at the next start.

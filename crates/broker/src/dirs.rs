@@ -1,6 +1,6 @@
 //! The log directories of this node.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ struct Checkpoints {
     recovery: Vec<(TopicPartition, Offset)>,
     starts: Vec<(TopicPartition, Offset)>,
     /// A digest of what was written last, by directory: an idle node leaves its disk alone.
-    written: HashMap<Uuid, u64>,
+    written: BTreeMap<Uuid, u64>,
 }
 
 fn digest(content: &impl Hash) -> u64 {

@@ -3,7 +3,7 @@
 //!
 //! *Invariant:* no clock and no log here. What was read comes in as values; what to answer goes out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use kernel::{ErrorCode, Instant, Uuid};
 use parking_lot::Mutex;
 
 use crate::hosted::Named;
+use crate::lookup::Lookup;
 
 /// A session that was not used for this long may have to make room for a new one.
 const EVICTABLE_AFTER: Duration = Duration::from_secs(120);
@@ -105,7 +106,7 @@ struct Session {
     by_id: bool,
     /// In the order in which they are read; who got records goes to the end, so that nobody starves.
     partitions: BTreeMap<u64, Cached>,
-    places: HashMap<FetchKey, u64>,
+    places: Lookup<FetchKey, u64>,
     next_place: u64,
     /// What is to be read, as long as nothing of it changes.
     listed: Option<Asked>,
@@ -199,7 +200,7 @@ pub struct SessionRequest {
 /// All sessions of a node.
 #[derive(Debug)]
 pub struct FetchSessions {
-    sessions: Mutex<HashMap<i32, Session>>,
+    sessions: Mutex<BTreeMap<i32, Session>>,
     slots: usize,
 }
 
@@ -309,7 +310,7 @@ impl FetchSessions {
             epoch: next_epoch(EPOCH_NEW),
             by_id: matches!(partitions.first(), Some((FetchKey { topic: TopicKey::Id(_), .. }, _))),
             partitions: BTreeMap::new(),
-            places: HashMap::new(),
+            places: Lookup::default(),
             next_place: 0,
             listed: None,
             created: now,
@@ -327,8 +328,8 @@ impl FetchSessions {
 }
 
 /// Removes a session that is stale, or else an older and smaller one than the session that wants its place.
-fn evict(sessions: &mut HashMap<i32, Session>, now: Instant, size: usize) -> bool {
-    // The id breaks ties, so that the choice does not depend on the order of a hash map.
+fn evict(sessions: &mut BTreeMap<i32, Session>, now: Instant, size: usize) -> bool {
+    // The id breaks ties.
     let oldest = sessions.iter().map(|(id, session)| (session.last_used, *id)).min();
     if let Some((last_used, id)) = oldest
         && now.since(last_used) > EVICTABLE_AFTER

@@ -1,11 +1,12 @@
 //! The partitions that this node holds, by topic name and by topic id.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kernel::{ErrorCode, Uuid};
 use parking_lot::RwLock;
 
+use crate::lookup::Lookup;
 use crate::node::Node;
 use crate::partition::Partition;
 
@@ -36,9 +37,9 @@ pub struct Hosted {
 #[derive(Default)]
 struct Topics {
     /// Partitions whose log could not be opened.
-    offline: HashSet<(Uuid, i32)>,
-    by_name: HashMap<Arc<str>, Arc<HostedTopic>>,
-    by_id: HashMap<Uuid, Arc<HostedTopic>>,
+    offline: BTreeSet<(Uuid, i32)>,
+    by_name: BTreeMap<Arc<str>, Arc<HostedTopic>>,
+    by_id: Lookup<Uuid, Arc<HostedTopic>>,
 }
 
 impl Hosted {
@@ -56,8 +57,7 @@ impl Hosted {
 
     /// Every partition, ordered by topic and index.
     pub fn partitions(&self) -> Vec<Arc<Partition>> {
-        let mut topics: Vec<_> = self.topics.read().by_name.values().cloned().collect();
-        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        let topics: Vec<_> = self.topics.read().by_name.values().cloned().collect();
         topics.iter().flat_map(|topic| topic.partitions()).collect()
     }
 

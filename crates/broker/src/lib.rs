@@ -21,6 +21,7 @@ pub mod groups;
 pub mod hosted;
 mod leader_hint;
 pub mod log_levels;
+mod lookup;
 pub mod memory;
 pub mod node;
 mod parked;

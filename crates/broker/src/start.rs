@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use host::net::{Listener, Net, RealNet};
 use kernel::option::endpoint::SecurityProtocol;
 use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
@@ -16,7 +17,6 @@ use metadata::image::{Endpoint, Image};
 use metadata::{Delta, LocalReplica, MetadataVersion};
 use parking_lot::RwLock;
 use storage::OpenParams;
-use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::background;
@@ -35,10 +35,11 @@ use crate::stop::Stop;
 
 /// The world that a node lives in.
 #[derive(Clone)]
-pub struct World {
+pub struct World<N = RealNet> {
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    pub net: N,
 }
 
 /// Why a node cannot start.
@@ -76,10 +77,10 @@ pub struct Running {
 }
 
 /// Opens everything that a node has and begins to serve.
-pub async fn start(options: NodeOptions, world: World) -> Result<Running, StartError> {
+pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Running, StartError> {
     let config = options.broker_config()?;
     check_served(&config)?;
-    let (listeners, listening) = bind(&config).await?;
+    let (listeners, listening) = bind(&config, &world.net).await?;
     let mut new_id = || world.entropy.uuid();
     let cluster = options.fixed().text("cluster.id");
     let (dirs, cluster_id) =
@@ -103,10 +104,10 @@ pub async fn start(options: NodeOptions, world: World) -> Result<Running, StartE
     register(&node).await?;
     for (listener, name) in listeners {
         let acceptor = Acceptor { listener, name };
-        tokio::spawn(acceptor.run(Arc::clone(&node)));
+        host::task::spawn(acceptor.run(Arc::clone(&node)));
     }
-    tokio::spawn(Arc::clone(&node.groups).run_timers(node.stopping()));
-    tokio::spawn(background::run(Arc::clone(&node)));
+    host::task::spawn(Arc::clone(&node.groups).run_timers(node.stopping()));
+    host::task::spawn(background::run(Arc::clone(&node)));
     Ok(Running { node, listening, clean })
 }
 
@@ -131,23 +132,23 @@ fn check_served(config: &BrokerConfig) -> Result<(), StartError> {
     }
 }
 
-type Bound = (Vec<(TcpListener, Arc<str>)>, Vec<(String, SocketAddr)>);
+type Bound<L> = (Vec<(L, Arc<str>)>, Vec<(String, SocketAddr)>);
 
-async fn bind(config: &BrokerConfig) -> Result<Bound, StartError> {
+async fn bind<N: Net>(config: &BrokerConfig, net: &N) -> Result<Bound<N::Listener>, StartError> {
     let (mut listeners, mut listening) = (Vec::new(), Vec::new());
     for wanted in &config.listeners.broker {
         let failed = |error| StartError::Listen { listener: wanted.to_string(), error };
-        let listener = host::net::listen(&wanted.host, wanted.port).await.map_err(failed)?;
+        let listener = net.listen(&wanted.host, wanted.port).await.map_err(failed)?;
         listening.push((wanted.name.clone(), listener.local_addr().map_err(failed)?));
         listeners.push((listener, Arc::from(wanted.name.as_str())));
     }
     Ok((listeners, listening))
 }
 
-fn assemble(
+fn assemble<N>(
     options: NodeOptions,
     config: &BrokerConfig,
-    world: World,
+    world: World<N>,
     dirs: Dirs,
     cluster_id: String,
     controller: Controller,

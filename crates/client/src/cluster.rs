@@ -1,6 +1,6 @@
 //! The cluster as a client sees it: connections by broker, and metadata that follows leaders.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use wire::messages::metadata_response::MetadataResponseView;
 use crate::conn::Connection;
 use crate::metadata::{Metadata, Topic};
 use crate::retry::Retry;
-use crate::{BrokerError, ClientConfig, Error};
+use crate::{BrokerError, ClientConfig, Error, World};
 
 /// What all producers, consumers and admins of one program can share: connections and metadata.
 ///
@@ -28,6 +28,7 @@ pub struct Client(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: ClientConfig,
+    world: World,
     servers: Vec<(String, u16)>,
     metadata: Mutex<Known>,
     /// One slot per broker and purpose; its lock is held while a connection is made, so that there is only one.
@@ -41,20 +42,20 @@ struct Known {
     at: Option<Instant>,
 }
 
-type Slots = HashMap<(Peer, Lane), Arc<AsyncMutex<Slot>>>;
+type Slots = BTreeMap<(Peer, Lane), Arc<AsyncMutex<Slot>>>;
 
 #[derive(Debug, Default)]
 struct Slot(Option<Arc<Connection>>);
 
 /// Whom a connection leads to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Peer {
     Broker(NodeId),
     Bootstrap(usize),
 }
 
 /// What a connection is for. A server answers in order, so what may wait long has a connection of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lane {
     General,
     Produce,
@@ -65,7 +66,7 @@ pub(crate) enum Lane {
 }
 
 /// Tells the consumers of one client apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConsumerId(u64);
 
 /// How a coordinator is asked for, by `key_type` of FindCoordinator.
@@ -76,9 +77,15 @@ impl Client {
     ///
     /// Fails with [`Error::Unreachable`] if no server answers; that is not tried again.
     pub async fn connect(config: ClientConfig) -> Result<Client, Error> {
+        Self::connect_in(World::real(), config).await
+    }
+
+    /// As [`Client::connect`], by another network or with another clock than the machine's.
+    pub async fn connect_in(world: World, config: ClientConfig) -> Result<Client, Error> {
         let servers = config.servers()?;
         let client = Client(Arc::new(Inner {
             config,
+            world,
             servers,
             metadata: Mutex::default(),
             slots: Mutex::default(),
@@ -92,6 +99,15 @@ impl Client {
         &self.0.config
     }
 
+    pub(crate) fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// The wait before something is tried again.
+    pub(crate) fn backoff(&self) -> Duration {
+        self.world().jittered(self.config().retry_backoff)
+    }
+
     /// What is known now, without asking.
     pub fn metadata(&self) -> Arc<Metadata> {
         Arc::clone(&self.0.metadata.lock().metadata)
@@ -99,7 +115,7 @@ impl Client {
 
     /// Describes topics as they are now; those that are not there are missing, and [`Metadata::error`] says why.
     pub async fn fetch_metadata(&self, topics: Option<&[String]>) -> Result<Arc<Metadata>, Error> {
-        let mut retry = Retry::within(self.config(), self.config().default_api_timeout);
+        let mut retry = Retry::within(self, self.config().default_api_timeout);
         loop {
             let wanted = topics.map_or(Wanted::All, |names| Wanted::Topics { names, create: false });
             match self.refresh(wanted).await {
@@ -113,7 +129,7 @@ impl Client {
     ///
     /// With `create`, a cluster that makes topics for whoever asks makes this one.
     pub(crate) async fn topic(&self, name: &str, create: bool, time: Duration) -> Result<Topic, Error> {
-        let mut retry = Retry::within(self.config(), time);
+        let mut retry = Retry::within(self, time);
         if let Some(topic) = self.recent().and_then(|metadata| metadata.topic(name).cloned()) {
             return Ok(topic);
         }
@@ -176,7 +192,7 @@ impl Client {
 
     /// Sends a request to any broker that can be reached, and tries again what may be.
     pub(crate) async fn ask_any<R: Request>(&self, request: &R) -> Result<R::Response, Error> {
-        let mut retry = Retry::within(self.config(), self.config().default_api_timeout);
+        let mut retry = Retry::within(self, self.config().default_api_timeout);
         loop {
             let asked = match self.any().await {
                 Ok(connection) => connection.ask(request).await,
@@ -231,7 +247,7 @@ impl Client {
             return Ok(Arc::clone(connection));
         }
         slot.0 = None;
-        let connection = Arc::new(Connection::open(&host, port, self.config()).await?);
+        let connection = Arc::new(Connection::open(self.world(), &host, port, self.config()).await?);
         slot.0 = Some(Arc::clone(&connection));
         Ok(connection)
     }
@@ -281,7 +297,7 @@ impl Client {
         max_version: i16,
         check: impl Fn(R::Response) -> Result<T, BrokerError>,
     ) -> Result<T, Error> {
-        let mut retry = Retry::within(self.config(), time);
+        let mut retry = Retry::within(self, time);
         loop {
             let asked = async {
                 let connection = self.coordinator(group, Lane::General).await?;

@@ -31,6 +31,7 @@ mod error;
 pub mod metadata;
 pub mod producer;
 mod retry;
+mod world;
 
 pub use admin::Admin;
 pub use cluster::Client;
@@ -40,3 +41,4 @@ pub use error::{BrokerError, Error};
 pub use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
 pub use producer::{Delivery, Producer, ProducerRecord, RecordMetadata};
 pub use wire::compress::Codec;
+pub use world::World;

@@ -1,6 +1,6 @@
 //! What is known of the cluster: brokers, topics, and who leads which partition.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use kernel::{ErrorCode, LeaderEpoch, NodeId, Uuid};
 use wire::messages::metadata_response::{
@@ -47,9 +47,9 @@ pub struct Metadata {
     pub cluster_id: Option<String>,
     pub controller: Option<NodeId>,
     pub brokers: BTreeMap<NodeId, Broker>,
-    topics: HashMap<String, Topic>,
+    topics: BTreeMap<String, Topic>,
     /// Topics that the server said something is wrong with.
-    errors: HashMap<String, ErrorCode>,
+    errors: BTreeMap<String, ErrorCode>,
 }
 
 impl Metadata {
@@ -86,8 +86,8 @@ impl Metadata {
                     Some((id, Broker { id, host: broker.host.to_owned(), port, rack }))
                 })
                 .collect(),
-            topics: if all_topics { HashMap::new() } else { self.topics.clone() },
-            errors: if all_topics { HashMap::new() } else { self.errors.clone() },
+            topics: if all_topics { BTreeMap::new() } else { self.topics.clone() },
+            errors: if all_topics { BTreeMap::new() } else { self.errors.clone() },
         };
         for topic in answer.topics {
             next.put(&topic);

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use host::RealEntropy;
-use kernel::port::Entropy;
 use tokio::time::Instant;
 
-use crate::{ClientConfig, Error};
+use crate::{Client, Error, World};
 
 /// A deadline, and waits that double up to a bound, each a little off so that clients do not come in step.
 #[derive(Debug)]
@@ -14,14 +12,17 @@ pub(crate) struct Retry {
     deadline: Instant,
     wait: Duration,
     wait_max: Duration,
+    world: World,
 }
 
 impl Retry {
-    pub fn within(config: &ClientConfig, time: Duration) -> Self {
+    pub fn within(client: &Client, time: Duration) -> Self {
+        let config = client.config();
         Self {
             deadline: Instant::now() + time,
             wait: config.retry_backoff,
             wait_max: config.retry_backoff_max,
+            world: client.world().clone(),
         }
     }
 
@@ -31,20 +32,8 @@ impl Retry {
             return Err(error);
         }
         tracing::debug!(%error, "trying again");
-        tokio::time::sleep(jittered(self.wait)).await;
+        tokio::time::sleep(self.world.jittered(self.wait)).await;
         self.wait = (self.wait * 2).min(self.wait_max);
         Ok(())
     }
-}
-
-/// The wait, up to a fifth shorter or longer.
-pub(crate) fn jittered(wait: Duration) -> Duration {
-    let fifth = f64::from(random_u32()) / f64::from(u32::MAX) * 0.4 - 0.2;
-    wait.mul_f64(1.0 + fifth)
-}
-
-pub(crate) fn random_u32() -> u32 {
-    let mut bytes = [0; 4];
-    RealEntropy.fill(&mut bytes);
-    u32::from_le_bytes(bytes)
 }

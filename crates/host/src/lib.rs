@@ -17,3 +17,4 @@ pub mod task;
 pub use clock::RealClock;
 pub use disk::RealDisk;
 pub use entropy::RealEntropy;
+pub use net::RealNet;

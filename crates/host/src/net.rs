@@ -1,8 +1,14 @@
-//! Sockets.
+//! The network of a node, as ports with the machine's sockets behind them. Only through these are sockets opened, so that
+//! a simulation can stand in for all of them.
+//!
+//! What serves is generic over its [`Net`], and so costs nothing between a handler and the socket; what asks gets boxed
+//! halves from a [`Connect`].
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 
 use kernel::port::DiskFile;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest};
@@ -14,10 +20,50 @@ const SEND_FILE_TURN_BYTES: usize = 1 << 20;
 /// How many bytes the copying path holds at a time.
 const COPY_BYTES: usize = 64 << 10;
 
+/// Where a node listens.
+pub trait Net: Send + Sync {
+    type Listener: Listener;
+
+    /// Binds a listening socket. A host that is empty or `0.0.0.0` means every interface.
+    fn listen(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+}
+
+/// A socket that listens.
+pub trait Listener: Send + Sync + 'static {
+    type Stream: Stream;
+
+    /// The next connection, set up for small replies, and who made it.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+/// How others are reached.
+pub trait Connect: Send + Sync + Debug {
+    /// Connects to the first address of a host that answers, set up for small requests.
+    fn connect<'a>(&'a self, host: &'a str, port: u16) -> Connecting<'a>;
+}
+
+/// A connection that is being made.
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<(ReadHalf, WriteHalf)>> + Send + 'a>>;
+
+/// What comes in on a connection.
+pub type ReadHalf = Box<dyn AsyncRead + Unpin + Send>;
+
+/// What goes out on it; dropping it ends the stream.
+pub type WriteHalf = Box<dyn AsyncWrite + Unpin + Send>;
+
+/// The machine's network.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealNet;
+
 /// A byte stream to a client. Plaintext sockets move file spans in the kernel; others copy them.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Resolves when there is something to read, so that an idle connection needs no buffer.
     fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// This side's address.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
 
     /// Sends `len` bytes of `file` from `position`.
     fn send_file(
@@ -31,6 +77,10 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 impl Stream for TcpStream {
     fn readable(&self) -> impl Future<Output = io::Result<()>> + Send {
         TcpStream::readable(self)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        TcpStream::local_addr(self)
     }
 
     async fn send_file(&mut self, file: &dyn DiskFile, position: u64, len: usize) -> io::Result<()> {
@@ -82,17 +132,20 @@ fn ended_early() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the file ended before the span that was promised")
 }
 
-/// Binds a listening socket. A host that is empty or `0.0.0.0` means every interface.
-pub async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
-    let host = if host.is_empty() { "0.0.0.0" } else { host };
-    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host name has no address");
-    for address in tokio::net::lookup_host((host, port)).await? {
-        match bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
+impl Net for RealNet {
+    type Listener = TcpListener;
+
+    async fn listen(&self, host: &str, port: u16) -> io::Result<TcpListener> {
+        let host = if host.is_empty() { "0.0.0.0" } else { host };
+        let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host name has no address");
+        for address in tokio::net::lookup_host((host, port)).await? {
+            match bind(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
         }
+        Err(last)
     }
-    Err(last)
 }
 
 /// How many connections may wait to be accepted.
@@ -105,12 +158,19 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts one connection and sets it up for small replies.
-pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let (stream, peer) = listener.accept().await?;
-    // Fails only if the peer is gone already, which the first read tells as well.
-    let _ = stream.set_nodelay(true);
-    Ok((stream, canonical(peer)))
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = TcpListener::accept(self).await?;
+        // Fails only if the peer is gone already, which the first read tells as well.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, canonical(peer)))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        TcpListener::local_addr(self)
+    }
 }
 
 fn canonical(peer: SocketAddr) -> SocketAddr {
@@ -130,9 +190,13 @@ pub fn local_name() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name.into_owned() }
 }
 
-/// Connects to the first address of a host that answers, and sets the connection up for small requests.
-pub async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+impl Connect for RealNet {
+    fn connect<'a>(&'a self, host: &'a str, port: u16) -> Connecting<'a> {
+        Box::pin(async move {
+            let stream = TcpStream::connect((host, port)).await?;
+            stream.set_nodelay(true)?;
+            let (read, write) = stream.into_split();
+            Ok((Box::new(read) as ReadHalf, Box::new(write) as WriteHalf))
+        })
+    }
 }

@@ -1,7 +1,55 @@
-//! Work that holds a worker for long.
+//! Tasks: those that end together, and work that holds a worker for long.
 
+use std::future::Future;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::block_in_place;
+use tokio::task::{AbortHandle, JoinHandle, block_in_place};
+
+tokio::task_local! {
+    static SCOPE: Scope;
+}
+
+/// Begins a task. It belongs to the scope of the task that begins it, if that has one.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    match SCOPE.try_with(Scope::clone) {
+        Ok(scope) => scope.spawn(future),
+        Err(_) => tokio::spawn(future),
+    }
+}
+
+/// Tasks that can be ended all at once, as the end of a process would: where several nodes share a process, each has one.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    tasks: Arc<Mutex<Vec<AbortHandle>>>,
+}
+
+impl Scope {
+    /// Begins a task of this scope. What it begins with [`spawn`] belongs to it as well.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let task = tokio::spawn(SCOPE.scope(self.clone(), future));
+        let mut tasks = self.tasks.lock();
+        if tasks.len() == tasks.capacity() {
+            tasks.retain(|task| !task.is_finished());
+        }
+        tasks.push(task.abort_handle());
+        task
+    }
+
+    /// Ends all tasks: none of them gets another turn.
+    pub fn abort(&self) {
+        for task in std::mem::take(&mut *self.tasks.lock()) {
+            task.abort();
+        }
+    }
+}
 
 /// Does something that takes long without a wait in between, such as opening the logs of many partitions, while other
 /// tasks go on. A runtime of one thread has nobody who could take them over.
@@ -14,7 +62,28 @@ pub fn long<R>(work: impl FnOnce() -> R) -> R {
 
 #[cfg(test)]
 mod tests {
-    use super::long;
+    use super::{Scope, long, spawn};
+
+    #[tokio::test]
+    async fn a_scope_ends_what_its_tasks_have_begun_and_nothing_else() {
+        let (told, mut tell) = tokio::sync::mpsc::unbounded_channel();
+        let scope = Scope::default();
+        let (inside, outside) = (told.clone(), told);
+        let task = scope.spawn(async move {
+            let inner = async move {
+                std::future::pending::<()>().await;
+                drop(inside);
+            };
+            spawn(inner).abort_handle()
+        });
+        let inner = task.await.expect("it ends");
+        let other = spawn(async move { outside.send(()) });
+        scope.abort();
+        assert!(other.await.expect("it goes on").is_ok());
+        assert_eq!(tell.recv().await, Some(()));
+        assert_eq!(tell.recv().await, None, "what the ended task held is gone");
+        assert!(inner.is_finished());
+    }
 
     #[test]
     fn it_works_in_any_runtime_and_in_none() {

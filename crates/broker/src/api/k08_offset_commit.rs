@@ -3,7 +3,7 @@
 //! 3 throttle time · 5 no retention of the client's own · 6 leader epochs (KIP-320) · 7 static members (KIP-345) ·
 //! 8 flexible · 9 the consumer protocol (KIP-848) · 10 topics by id
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::Reply;
@@ -99,7 +99,7 @@ fn merge(
     mut topics: Vec<OffsetCommitResponseTopic>,
     answered: Vec<OffsetCommitResponseTopic>,
 ) -> Vec<OffsetCommitResponseTopic> {
-    let places: HashMap<Uuid, usize> =
+    let places: BTreeMap<Uuid, usize> =
         topics.iter().enumerate().map(|(place, topic)| (topic.topic_id, place)).collect();
     for answer in answered {
         match places.get(&answer.topic_id).and_then(|place| topics.get_mut(*place)) {

@@ -1,6 +1,6 @@
 //! OffsetDelete (key 47), version 0 (KIP-496).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::Reply;
@@ -63,7 +63,7 @@ fn merge(
     mut topics: Vec<OffsetDeleteResponseTopic>,
     answered: Vec<OffsetDeleteResponseTopic>,
 ) -> Vec<OffsetDeleteResponseTopic> {
-    let places: HashMap<String, usize> =
+    let places: BTreeMap<String, usize> =
         topics.iter().enumerate().map(|(place, topic)| (topic.name.clone(), place)).collect();
     for answer in answered {
         match places.get(&answer.name).and_then(|place| topics.get_mut(*place)) {

@@ -1,14 +1,14 @@
 //! Listening sockets: who may connect, and how many.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use host::net::{Listener, Stream};
 use kernel::option::broker_config::Network;
 use parking_lot::Mutex;
-use tokio::net::TcpListener;
 use tracing::{debug, warn};
 
 use super::{End, serve};
@@ -19,13 +19,13 @@ use crate::request::Peer;
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts the connections of one listener.
-pub struct Acceptor {
-    pub listener: TcpListener,
+pub struct Acceptor<L> {
+    pub listener: L,
     /// The listener's name, for example `PLAINTEXT`.
     pub name: Arc<str>,
 }
 
-impl Acceptor {
+impl<L: Listener> Acceptor<L> {
     /// Runs until the node stops.
     pub async fn run(self, node: Arc<Node>) {
         let mut stopping = node.stopping();
@@ -33,7 +33,7 @@ impl Acceptor {
             let accepted = tokio::select! {
                 biased;
                 () = stopping.wait() => return,
-                accepted = host::net::accept(&self.listener) => accepted,
+                accepted = self.listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, address)) => {
@@ -43,7 +43,7 @@ impl Acceptor {
                     };
                     let local = stream.local_addr().ok();
                     let peer = Arc::new(Peer::new(address, local, Arc::clone(&self.name)));
-                    tokio::spawn(one(stream, Arc::clone(&node), peer, place));
+                    host::task::spawn(one(stream, Arc::clone(&node), peer, place));
                 }
                 Err(error) => self.accept_failed(&error).await,
             }
@@ -63,7 +63,7 @@ impl Acceptor {
     }
 }
 
-async fn one(stream: tokio::net::TcpStream, node: Arc<Node>, peer: Arc<Peer>, place: Place) {
+async fn one(stream: impl Stream, node: Arc<Node>, peer: Arc<Peer>, place: Place) {
     let end = serve(stream, node, Arc::clone(&peer)).await;
     drop(place);
     match end {
@@ -83,7 +83,7 @@ pub struct Connections {
 #[derive(Debug)]
 struct Counts {
     total: usize,
-    per_ip: HashMap<IpAddr, usize>,
+    per_ip: BTreeMap<IpAddr, usize>,
     limits: Limits,
 }
 
@@ -92,7 +92,7 @@ struct Limits {
     max: usize,
     per_ip: usize,
     /// `max.connections.per.ip.overrides`, by address.
-    overrides: HashMap<IpAddr, usize>,
+    overrides: BTreeMap<IpAddr, usize>,
 }
 
 impl Limits {
@@ -108,7 +108,7 @@ impl Limits {
 
 impl Connections {
     pub fn new(network: &Network) -> Arc<Self> {
-        let counts = Counts { total: 0, per_ip: HashMap::new(), limits: Limits::new(network) };
+        let counts = Counts { total: 0, per_ip: BTreeMap::new(), limits: Limits::new(network) };
         Arc::new(Self { counts: Mutex::new(counts) })
     }
 
@@ -157,8 +157,8 @@ mod tests {
     use std::net::Ipv4Addr;
 
     fn connections(max: usize, per_ip: usize) -> Arc<Connections> {
-        let limits = Limits { max, per_ip, overrides: HashMap::new() };
-        Arc::new(Connections { counts: Mutex::new(Counts { total: 0, per_ip: HashMap::new(), limits }) })
+        let limits = Limits { max, per_ip, overrides: BTreeMap::new() };
+        Arc::new(Connections { counts: Mutex::new(Counts { total: 0, per_ip: BTreeMap::new(), limits }) })
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{Node, Running, World};
-use host::{RealClock, RealDisk, RealEntropy};
+use host::{RealClock, RealDisk, RealEntropy, RealNet};
 use kernel::option::{NodeOptions, Sources, resolve};
 use sim::SimDisk;
 use tokio::runtime::Runtime;
@@ -91,6 +91,7 @@ impl TestNode {
             },
             clock: Arc::new(RealClock::new()),
             entropy: Arc::new(RealEntropy),
+            net: RealNet,
         };
         let running = runtime.block_on(broker::start(options, world)).expect("the node starts");
         self.alive = Some((runtime, running));

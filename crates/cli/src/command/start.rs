@@ -8,7 +8,7 @@ use broker::log_levels::LogControl;
 use broker::{Running, World};
 use clap::Args;
 use host::signal::StopSignals;
-use host::{RealClock, RealDisk, RealEntropy};
+use host::{RealClock, RealDisk, RealEntropy, RealNet};
 use kernel::option::{NodeOptions, Sources, properties, resolve};
 use tracing::{error, info, warn};
 
@@ -106,6 +106,7 @@ async fn serve(options: NodeOptions, log_control: Arc<dyn LogControl>) -> Result
         ),
         clock: Arc::new(RealClock::new()),
         entropy: Arc::new(RealEntropy),
+        net: RealNet,
     };
     let running = broker::start(options, world).await.map_err(|error| error.to_string())?;
     running.node.log_levels().offer(log_control);

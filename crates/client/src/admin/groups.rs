@@ -67,7 +67,7 @@ impl Admin {
     }
 
     async fn list_groups_of(&self, broker: NodeId) -> Result<Vec<GroupListing>, Error> {
-        let mut retry = Retry::within(self.client.config(), self.client.config().default_api_timeout);
+        let mut retry = Retry::within(&self.client, self.client.config().default_api_timeout);
         loop {
             let asked = async {
                 let connection = self.client.broker(broker, Lane::General).await?;

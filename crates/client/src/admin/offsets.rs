@@ -1,6 +1,6 @@
 //! Offsets: where partitions begin and end, and what groups have committed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use kernel::{ErrorCode, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
@@ -84,7 +84,7 @@ pub(crate) async fn list_offsets(
     wanted: &[(TopicPartition, OffsetSpec)],
     isolation: IsolationLevel,
 ) -> Result<BTreeMap<TopicPartition, ListedOffset>, Error> {
-    let mut retry = Retry::within(client.config(), client.config().default_api_timeout);
+    let mut retry = Retry::within(client, client.config().default_api_timeout);
     let mut listed = BTreeMap::new();
     loop {
         let open: Vec<_> = wanted.iter().filter(|(name, _)| !listed.contains_key(name)).cloned().collect();
@@ -107,7 +107,7 @@ async fn ask_leaders(
     isolation: IsolationLevel,
     listed: &mut BTreeMap<TopicPartition, ListedOffset>,
 ) -> Result<(), Error> {
-    let mut by_leader: HashMap<NodeId, Vec<(TopicPartition, i64)>> = HashMap::new();
+    let mut by_leader: BTreeMap<NodeId, Vec<(TopicPartition, i64)>> = BTreeMap::new();
     for (name, spec) in open {
         client.topic(&name.topic, false, client.config().default_api_timeout).await?;
         let metadata = client.metadata();

@@ -14,7 +14,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use host::net;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -26,7 +25,7 @@ use wire::{Request, frame};
 pub(crate) use answer::Answer;
 use versions::Versions;
 
-use crate::{ClientConfig, Error};
+use crate::{ClientConfig, Error, World};
 
 /// How many requests of one connection may wait for their answers. Far more than any caller here lets wait.
 const WAITING_MAX: usize = 1024;
@@ -70,13 +69,19 @@ struct Waiting {
 
 impl Connection {
     /// Connects, and learns what the server serves.
-    pub async fn open(host: &str, port: u16, config: &ClientConfig) -> Result<Connection, Error> {
+    pub async fn open(
+        world: &World,
+        host: &str,
+        port: u16,
+        config: &ClientConfig,
+    ) -> Result<Connection, Error> {
         let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let failed = |reason: String| Error::Connection { address: address.clone(), reason };
-        let stream = match timeout(config.connection_setup_timeout, net::connect(host, port)).await {
-            Ok(connected) => connected.map_err(|error| failed(error.to_string()))?,
-            Err(_) => return Err(failed("it could not be made in time".to_owned())),
-        };
+        let (read, write) =
+            match timeout(config.connection_setup_timeout, world.net.connect(host, port)).await {
+                Ok(connected) => connected.map_err(|error| failed(error.to_string()))?,
+                Err(_) => return Err(failed("it could not be made in time".to_owned())),
+            };
         let shared = Arc::new(Shared {
             address: address.clone(),
             queue: Mutex::default(),
@@ -84,9 +89,8 @@ impl Connection {
             tasks: OnceLock::new(),
         });
         let (outgoing, frames) = mpsc::unbounded_channel();
-        let (read, write) = stream.into_split();
-        let reader = tokio::spawn(task::read(Arc::clone(&shared), read)).abort_handle();
-        let writer = tokio::spawn(task::write(Arc::clone(&shared), write, frames)).abort_handle();
+        let reader = host::task::spawn(task::read(Arc::clone(&shared), read)).abort_handle();
+        let writer = host::task::spawn(task::write(Arc::clone(&shared), write, frames)).abort_handle();
         // Nobody else sets it.
         let _ = shared.tasks.set([reader, writer]);
         let mut connection = Connection {

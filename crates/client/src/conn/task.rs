@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use host::net::{ReadHalf, WriteHalf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use wire::frame;
 
@@ -20,7 +20,7 @@ const JOINED_BYTES_MAX: usize = 64 << 10;
 /// Writes requests in their order.
 pub(super) async fn write(
     shared: Arc<Shared>,
-    mut socket: OwnedWriteHalf,
+    mut socket: WriteHalf,
     mut frames: mpsc::UnboundedReceiver<Bytes>,
 ) {
     while let Some(frame) = frames.recv().await {
@@ -43,7 +43,7 @@ pub(super) async fn write(
 }
 
 /// Reads answers and gives each to who waits for it.
-pub(super) async fn read(shared: Arc<Shared>, mut socket: OwnedReadHalf) {
+pub(super) async fn read(shared: Arc<Shared>, mut socket: ReadHalf) {
     let mut received = BytesMut::new();
     loop {
         // Memory follows the bytes that are there, never the length that was announced.

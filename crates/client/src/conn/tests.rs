@@ -1,4 +1,5 @@
 //! A connection against servers that do not behave.
+#![expect(clippy::disallowed_types, reason = "such a server is made of bare sockets")]
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use wire::messages::heartbeat_response::HeartbeatResponse;
 use wire::{Message, Segment};
 
 use super::Connection;
-use crate::{ClientConfig, Error};
+use crate::{ClientConfig, Error, World};
 
 const HEARTBEAT: i16 = 12;
 
@@ -23,7 +24,7 @@ where
     S: FnOnce(TcpStream) -> F + Send + 'static,
     F: Future<Output = ()> + Send,
 {
-    let serving = tokio::spawn(async move {
+    let serving = host::task::spawn(async move {
         let (stream, _) = listener.accept().await.expect("the client connects");
         server(stream).await;
     });
@@ -84,7 +85,7 @@ async fn greet(stream: &mut TcpStream) {
 }
 
 async fn beat(port: u16, config: &ClientConfig) -> Result<HeartbeatResponse, Error> {
-    let connection = Connection::open("127.0.0.1", port, config).await?;
+    let connection = Connection::open(&World::real(), "127.0.0.1", port, config).await?;
     connection.ask(&HeartbeatRequest { group_id: "g".to_owned(), ..Default::default() }).await
 }
 
@@ -116,7 +117,8 @@ async fn pipelined_requests_are_answered_each() {
         stream.read_u8().await.expect_err("the client closes");
     };
     let client = async {
-        let connection = Connection::open("127.0.0.1", port, &config).await.expect("it connects");
+        let connection =
+            Connection::open(&World::real(), "127.0.0.1", port, &config).await.expect("it connects");
         let request = HeartbeatRequest { group_id: "g".to_owned(), ..Default::default() };
         let forgotten = connection.start(&request, 4).expect("it is sent");
         let second = connection.start(&request, 4).expect("it is sent");

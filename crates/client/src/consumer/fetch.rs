@@ -1,6 +1,6 @@
 //! Fetching: what is asked of a leader, and records out of what it answers.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -102,7 +102,7 @@ fn read(answer: &Answer, config: &ConsumerConfig, wants: Vec<Want>) -> Result<Ve
         let topic = if by_id { String::new() } else { want.name.topic.to_string() };
         (topic, if by_id { want.topic_id } else { Uuid::ZERO }, want.name.partition)
     };
-    let mut wants: HashMap<_, Want> = wants.into_iter().map(|want| (key(&want), want)).collect();
+    let mut wants: BTreeMap<_, Want> = wants.into_iter().map(|want| (key(&want), want)).collect();
     let mut gots = Vec::new();
     for topic in view.responses {
         for partition in topic.partitions {
@@ -237,7 +237,7 @@ impl Fetched {
 struct Aborted {
     /// Those that begin later than what was read, the next one last.
     to_come: Vec<(Offset, ProducerId)>,
-    open: HashSet<ProducerId>,
+    open: BTreeSet<ProducerId>,
 }
 
 impl Aborted {
@@ -246,7 +246,7 @@ impl Aborted {
         let mut to_come: Vec<_> =
             aborted.map(|aborted| (Offset(aborted.first_offset), ProducerId(aborted.producer_id))).collect();
         to_come.sort_by_key(|(first, _)| std::cmp::Reverse(*first));
-        Aborted { to_come, open: HashSet::new() }
+        Aborted { to_come, open: BTreeSet::new() }
     }
 
     /// Whether the batch belongs to an aborted transaction.
@@ -410,7 +410,7 @@ mod tests {
             transaction(2, &["marker"], 1).control(),
             transaction(3, &["later"], 1),
         ];
-        let aborted = Aborted { to_come: vec![(Offset(0), ProducerId(1))], open: HashSet::new() };
+        let aborted = Aborted { to_come: vec![(Offset(0), ProducerId(1))], open: BTreeSet::new() };
         check(&mut fetched(0, batches, Some(aborted)), 10, &["committed", "later"], 4);
     }
 }

@@ -168,7 +168,7 @@ impl Group {
     }
 
     fn retry(&self) -> Retry {
-        Retry::within(self.client.config(), self.client.config().default_api_timeout)
+        Retry::within(&self.client, self.client.config().default_api_timeout)
     }
 
     async fn connection(&self) -> Result<Arc<Connection>, Error> {

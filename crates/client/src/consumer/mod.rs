@@ -8,7 +8,7 @@ pub(crate) mod protocol;
 mod record;
 mod work;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ pub struct Consumer {
     buffered: VecDeque<Fetched>,
     running: JoinSet<Done>,
     /// Leaders that owe an answer.
-    busy: HashSet<NodeId>,
+    busy: BTreeSet<NodeId>,
     refreshing: bool,
     refreshed_at: Instant,
     group: Option<Arc<Group>>,
@@ -85,7 +85,7 @@ impl Consumer {
             next_token: 0,
             buffered: VecDeque::new(),
             running: JoinSet::new(),
-            busy: HashSet::new(),
+            busy: BTreeSet::new(),
             refreshing: false,
             refreshed_at: Instant::now(),
             group,
@@ -195,6 +195,8 @@ impl Consumer {
                 }
             };
             tokio::select! {
+                // What has arrived goes before the deadline.
+                biased;
                 Some(done) = self.running.join_next() => {
                     if let Ok(done) = done {
                         self.finish(done)?;

@@ -1,6 +1,6 @@
 //! What a consumer does while it is polled: asks for what it lacks, and deals with what arrives.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
@@ -13,7 +13,6 @@ use super::{Consumer, ConsumerRecord};
 use crate::Error;
 use crate::admin::OffsetSpec;
 use crate::cluster::Wanted;
-use crate::retry::jittered;
 
 /// Something that was waited for.
 #[derive(Debug)]
@@ -101,10 +100,10 @@ impl Consumer {
     pub(super) fn ask(&mut self) {
         let now = Instant::now();
         let mut lost = Vec::new();
-        let mut wants: HashMap<NodeId, Vec<Want>> = HashMap::new();
+        let mut wants: BTreeMap<NodeId, Vec<Want>> = BTreeMap::new();
         let mut leaderless = false;
         let metadata = self.client.metadata();
-        let buffered: HashSet<&TopicPartition> = self.buffered.iter().map(|fetched| &fetched.name).collect();
+        let buffered: BTreeSet<&TopicPartition> = self.buffered.iter().map(|fetched| &fetched.name).collect();
         for (name, position) in &mut self.positions {
             if position.asked || position.not_before.is_some_and(|at| at > now) {
                 continue;
@@ -174,7 +173,7 @@ impl Consumer {
         names.extend(self.subscription.iter().cloned());
         names.sort();
         names.dedup();
-        let wait = jittered(client.config().retry_backoff);
+        let wait = client.backoff();
         self.running.spawn(async move {
             tokio::time::sleep(wait).await;
             if let Err(error) = client.refresh(Wanted::Topics { names: &names, create: false }).await {
@@ -245,7 +244,7 @@ impl Consumer {
     }
 
     fn back_off(&mut self, asked: &[(TopicPartition, u64)]) {
-        let not_before = Instant::now() + jittered(self.client.config().retry_backoff);
+        let not_before = Instant::now() + self.client.backoff();
         for (name, token) in asked {
             if let Some(position) = self.positions.get_mut(name).filter(|position| position.token == *token) {
                 position.not_before = Some(not_before);
@@ -303,7 +302,7 @@ impl Consumer {
         self.set_positions(joined.partitions.into_iter().map(|name| (name, Start::Committed)));
         self.committed_at = Instant::now();
         if let Some(group) = self.group.clone() {
-            let beating = tokio::spawn(group.beat()).abort_handle();
+            let beating = host::task::spawn(group.beat()).abort_handle();
             if let Some(before) = self.beating.replace(beating) {
                 before.abort();
             }

@@ -7,13 +7,11 @@ mod send;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use host::RealClock;
-use kernel::port::Clock;
 use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
@@ -24,7 +22,7 @@ pub use batch::Delivery;
 pub use partition::{murmur2, partition_of_key};
 
 use crate::metadata::{Partition, Topic};
-use crate::{BrokerError, Client, Error, ProducerConfig};
+use crate::{BrokerError, Client, Error, ProducerConfig, World};
 use batch::{Batch, ID_STEP, Outcome};
 use partition::Sticky;
 use queue::Queue;
@@ -101,7 +99,6 @@ pub struct RecordMetadata {
 pub struct Producer {
     shared: Arc<Shared>,
     sender: Mutex<Option<JoinHandle<()>>>,
-    clock: RealClock,
 }
 
 /// What the producer and its sender have in common.
@@ -118,18 +115,18 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Topics {
-    by_name: HashMap<Arc<str>, TopicQueues>,
+    by_name: BTreeMap<Arc<str>, TopicQueues>,
     next_id: u64,
     /// Batches up to this id are sent without lingering.
     flush_through: u64,
     /// All that is not settled, by id.
-    unsettled: std::collections::BTreeMap<u64, Arc<Outcome>>,
+    unsettled: BTreeMap<u64, Arc<Outcome>>,
 }
 
 #[derive(Debug, Default)]
 struct TopicQueues {
     sticky: Sticky,
-    partitions: HashMap<i32, Queue>,
+    partitions: BTreeMap<i32, Queue>,
 }
 
 impl Producer {
@@ -144,8 +141,8 @@ impl Producer {
             wake: Notify::new(),
             closing: AtomicBool::new(false),
         });
-        let sender = tokio::spawn(send::Sender::new(Arc::clone(&shared)).run());
-        Ok(Producer { shared, sender: Mutex::new(Some(sender)), clock: RealClock::new() })
+        let sender = host::task::spawn(send::Sender::new(Arc::clone(&shared)).run());
+        Ok(Producer { shared, sender: Mutex::new(Some(sender)) })
     }
 
     /// Hands a record over. Waits, up to `max.block.ms`, for metadata and for room in `buffer.memory`; the returned
@@ -229,7 +226,7 @@ impl Producer {
     }
 
     fn append(&self, record: &ProducerRecord, topic: &Topic, size: usize) -> Result<Delivery, Error> {
-        let timestamp = record.timestamp.unwrap_or_else(|| self.clock.now().wall);
+        let timestamp = record.timestamp.unwrap_or_else(|| self.shared.client.world().now());
         let batch_size = self.shared.config.batch_size;
         let mut topics = self.shared.topics.lock();
         if self.shared.closing.load(Ordering::Acquire) {
@@ -240,7 +237,8 @@ impl Producer {
             by_name.insert(Arc::clone(&record.topic), TopicQueues::default());
         }
         let queues = by_name.get_mut(&record.topic).ok_or(Error::Closed)?;
-        let partition = choose(record, topic, &mut queues.sticky, size, batch_size)?;
+        let partition =
+            choose(record, topic, &mut queues.sticky, size, batch_size, self.shared.client.world())?;
         let queue = queues.partitions.entry(partition).or_default();
         if let Some(batch) = queue.last_waiting()
             && let Some(delivery) = batch.append(record, timestamp, size, batch_size)
@@ -275,6 +273,7 @@ fn choose(
     sticky: &mut Sticky,
     size: usize,
     batch_size: usize,
+    world: &World,
 ) -> Result<i32, Error> {
     let none = |code: ErrorCode, partition| {
         let words = format!("the topic has {} partitions", topic.partitions.len());
@@ -295,6 +294,6 @@ fn choose(
     let is_available = |number: i32| topic.partitions.get(&number).is_some_and(fits);
     let available = || topic.partitions.values().filter(|p| fits(p)).map(|p| p.partition).collect();
     sticky
-        .choose(size, batch_size, is_available, available)
+        .choose(size, batch_size, is_available, available, || world.random())
         .ok_or_else(|| none(ErrorCode::LeaderNotAvailable, 0))
 }

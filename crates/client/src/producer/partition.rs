@@ -1,8 +1,6 @@
 //! Which partition a record goes to: where its key says, as every Kafka client has it; without a key, the one that is
 //! being filled.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-
 /// The hash by which keys are spread, on which all clients must agree so that a key's records stay together.
 ///
 /// It is Austin Appleby's MurmurHash2 (public domain), 32 bits, little-endian, with Kafka's seed.
@@ -48,13 +46,14 @@ impl Sticky {
         batch_size: usize,
         is_available: impl Fn(i32) -> bool,
         available: impl FnOnce() -> Vec<i32>,
+        random: impl FnOnce() -> u32,
     ) -> Option<i32> {
         let keep = self.current.filter(|current| self.bytes < batch_size && is_available(*current));
         let chosen = match keep {
             Some(current) => current,
             None => {
                 self.bytes = 0;
-                self.another(&available())?
+                self.another(&available(), random() as usize)?
             }
         };
         self.current = Some(chosen);
@@ -63,10 +62,9 @@ impl Sticky {
     }
 
     /// Any but the current one, if there is another.
-    fn another(&self, available: &[i32]) -> Option<i32> {
+    fn another(&self, available: &[i32], random: usize) -> Option<i32> {
         let others: Vec<i32> = available.iter().copied().filter(|p| Some(*p) != self.current).collect();
         let among = if others.is_empty() { available } else { &others };
-        let random = RandomState::new().build_hasher().finish() as usize;
         among.get(random.checked_rem(among.len())?).copied()
     }
 }
@@ -100,7 +98,7 @@ mod tests {
     }
 
     fn choose(sticky: &mut Sticky, size: usize, available: &[i32]) -> Option<i32> {
-        sticky.choose(size, 100, |partition| available.contains(&partition), || available.to_vec())
+        sticky.choose(size, 100, |partition| available.contains(&partition), || available.to_vec(), || 7)
     }
 
     #[test]

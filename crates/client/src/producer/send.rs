@@ -1,6 +1,6 @@
 //! The sender: one task that takes batches out of the queues, sends them to the leaders, and puts back what failed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,7 +18,6 @@ use super::{Shared, Topics};
 use crate::cluster::{Lane, Wanted};
 use crate::config::{Acks, millis};
 use crate::conn::Connection;
-use crate::retry::jittered;
 use crate::{BrokerError, Error};
 
 /// The version from which a topic goes by its id alone.
@@ -35,7 +34,7 @@ pub(super) struct Sender {
     refreshing: bool,
     refreshed_at: Instant,
     stale: bool,
-    nodes: HashMap<NodeId, Node>,
+    nodes: BTreeMap<NodeId, Node>,
     running: JoinSet<Done>,
 }
 
@@ -72,7 +71,7 @@ impl Sender {
             refreshing: false,
             refreshed_at: Instant::now(),
             stale: false,
-            nodes: HashMap::new(),
+            nodes: BTreeMap::new(),
             running: JoinSet::new(),
         }
     }
@@ -86,12 +85,14 @@ impl Sender {
             }
             let shared = Arc::clone(&self.shared);
             tokio::select! {
-                _ = shared.wake.notified() => {}
+                biased;
+                // First, as whoever writes without a rest could keep the other way busy.
                 Some(done) = self.running.join_next() => {
                     if let Ok(done) = done {
                         self.finish(done);
                     }
                 }
+                _ = shared.wake.notified() => {}
                 _ = sleep_until(rest_until) => {}
             }
         }
@@ -180,7 +181,7 @@ impl Sender {
             self.running.spawn(async move {
                 let identified = identify(&shared).await;
                 if identified.is_err() {
-                    tokio::time::sleep(jittered(shared.client.config().retry_backoff)).await;
+                    tokio::time::sleep(shared.client.backoff()).await;
                 }
                 Done::Identified(identified)
             });
@@ -197,7 +198,7 @@ impl Sender {
         let client = self.shared.client.clone();
         let names: Vec<String> =
             self.shared.topics.lock().by_name.keys().map(|name| name.as_ref().to_owned()).collect();
-        let wait = jittered(client.config().retry_backoff);
+        let wait = client.backoff();
         self.running.spawn(async move {
             // Leaders take a moment to be elected; asking faster only loads the brokers.
             tokio::time::sleep(wait).await;
@@ -305,7 +306,6 @@ impl Sender {
     }
 
     fn finish(&mut self, done: Done) {
-        let config = self.shared.client.config();
         match done {
             Done::Identified(identified) => {
                 self.identifying = false;
@@ -322,7 +322,7 @@ impl Sender {
                 }
             }
             Done::Connected(id, connected) => {
-                let backoff = jittered(config.retry_backoff);
+                let backoff = self.shared.client.backoff();
                 let node = self.nodes.entry(id).or_default();
                 node.connecting = false;
                 match connected {
@@ -372,7 +372,7 @@ impl Sender {
 
     /// Judges each batch of a request by its answer.
     fn produced(&mut self, leader: NodeId, sent: Vec<Sent>, result: Result<ProduceResponse, Error>) {
-        let retry_at = Instant::now() + jittered(self.shared.client.config().retry_backoff);
+        let retry_at = Instant::now() + self.shared.client.backoff();
         if result.is_err()
             && let Some(node) = self.nodes.get_mut(&leader)
         {
@@ -381,7 +381,7 @@ impl Sender {
         }
         let mut answers = match &result {
             Ok(response) => answers(response),
-            Err(_) => HashMap::new(),
+            Err(_) => BTreeMap::new(),
         };
         let mut topics = self.shared.topics.lock();
         for Sent { partition, topic_id, batch } in sent {
@@ -422,11 +422,11 @@ fn again_after(error: &Error) -> Error {
     }
 }
 
-type Answers = HashMap<(Uuid, String, i32), Result<Written, BrokerError>>;
+type Answers = BTreeMap<(Uuid, String, i32), Result<Written, BrokerError>>;
 
 /// What a broker said, by topic id or name, and partition.
 fn answers(response: &ProduceResponse) -> Answers {
-    let mut answers = HashMap::new();
+    let mut answers = BTreeMap::new();
     for topic in &response.responses {
         for partition in &topic.partition_responses {
             let result = match BrokerError::check(partition.error_code) {

@@ -1,4 +1,4 @@
-//! The cores do not wait, and `unsafe` lives in one crate.
+//! The cores do not wait, what is simulated leaves nothing to chance, and `unsafe` lives in one crate.
 //!
 //! The compiler's lints say most of this already (`unsafe_code`, and clippy's disallowed methods and types). What is
 //! checked here is what a lint cannot see or an `allow` could hide.
@@ -9,6 +9,9 @@ use super::{Complaint, SourceFile, Tree};
 
 /// The only crate that may use `unsafe`.
 const HOST: &str = "host";
+
+/// The crates that a simulation runs, so that equal seeds give equal runs.
+const SIMULATED: &[&str] = &["broker", "client", "simulation"];
 
 /// Words of waiting.
 const WAITING: &[&str] = &["async", "await", "tokio", "futures"];
@@ -51,7 +54,26 @@ fn check_file(file: &SourceFile) -> Vec<Complaint> {
             complaints.push(Complaint::new(place(), what));
         }
     }
+    if SIMULATED.contains(&name) {
+        complaints.extend(check_selects(file, &code));
+    }
     complaints
+}
+
+/// Without `biased;` tokio looks at the branches of a `select!` in an order that no seed decides.
+fn check_selects(file: &SourceFile, code: &str) -> Vec<Complaint> {
+    let selects = code.match_indices("select!").filter(|(at, _)| {
+        let body = code.get(*at..).and_then(|rest| rest.split_once('{')).map_or("", |(_, body)| body);
+        !body.trim_start().starts_with("biased;")
+    });
+    let complaint = |(at, _)| {
+        let line = code.get(..at).map_or(0, |before| before.matches('\n').count()) + 1;
+        Complaint::new(
+            format!("{}:{line}", file.path),
+            "begin this `select!` with `biased;`: else chance decides, and no seed repeats it",
+        )
+    };
+    selects.map(complaint).collect()
 }
 
 fn check_core_rules(tree: &Tree) -> Vec<Complaint> {
@@ -89,6 +111,15 @@ mod tests {
         assert_eq!(complaints("crates/host/src/lib.rs", "unsafe fn f() {}"), 0);
         assert_eq!(complaints("crates/broker/src/lib.rs", "unsafe fn f() {}"), 1);
         assert_eq!(complaints("crates/broker/src/lib.rs", "// unsafe\n#![forbid(unsafe_code)]"), 0);
+    }
+
+    #[test]
+    fn what_a_seed_repeats_chooses_in_order() {
+        let (chance, order) =
+            ("tokio::select! {\n  _ = a => {} }", "select! {\n // so\n biased;\n _ = a => {} }");
+        assert_eq!(complaints("crates/broker/src/lib.rs", chance), 1);
+        assert_eq!(complaints("crates/broker/src/lib.rs", order), 0);
+        assert_eq!(complaints("crates/cli/src/main.rs", chance), 0);
     }
 
     #[test]
