@@ -4,6 +4,7 @@
 //! it was done; [`Phase::Fail`], it was certainly not done; [`Phase::Info`], nobody can tell.
 
 mod judge;
+mod report;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use kernel::TopicPartition;
 
 pub use judge::{Violation, judge};
+pub use report::report;
 
 /// One client of the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,16 +69,36 @@ pub enum Op {
         from: TopicPartition,
         position: i64,
         records: Vec<Seen>,
+        /// As the answer has it, where the client shows it.
+        high_watermark: Option<i64>,
+    },
+    /// The client goes on reading elsewhere: because it wants to, or because the partition was assigned to it.
+    Seek {
+        of: TopicPartition,
+        to: i64,
+    },
+    /// After everything was healed: the records of a partition, from its start to its end, in one event or several.
+    Drain {
+        of: TopicPartition,
+        records: Vec<Seen>,
     },
     /// The end of a partition, for whoever may read everything.
     End {
         of: TopicPartition,
         offset: Option<i64>,
     },
+    /// The member has its part in a generation of the group.
+    Join {
+        group: Arc<str>,
+        generation: i32,
+    },
+    /// The generation is -1 for somebody who is no member.
     Commit {
         group: Arc<str>,
+        generation: i32,
         offsets: Offsets,
     },
+    /// What the group is told it has committed; -1 where that is nothing.
     Committed {
         group: Arc<str>,
         offsets: Offsets,
@@ -112,6 +134,11 @@ pub enum Entry {
         at: Duration,
         what: String,
     },
+    /// Something had to come after everything was healed, and did not in time.
+    Stuck {
+        at: Duration,
+        what: String,
+    },
 }
 
 /// All that happened in a run.
@@ -125,7 +152,7 @@ impl History {
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::Client(event) => Some(event),
-            Entry::World { .. } => None,
+            Entry::World { .. } | Entry::Stuck { .. } => None,
         })
     }
 
@@ -140,6 +167,7 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Entry::World { at, what } => write!(f, "{:>10.3} world {what}", at.as_secs_f64()),
+            Entry::Stuck { at, what } => write!(f, "{:>10.3} stuck {what}", at.as_secs_f64()),
             Entry::Client(event) => write!(f, "{event}"),
         }
     }
@@ -162,21 +190,36 @@ impl fmt::Display for Event {
     }
 }
 
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            Some(value) => write!(f, "{}@{}", value.id, self.offset),
+            None => write!(f, "?@{}", self.offset),
+        }
+    }
+}
+
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Op::Send { to, value, offset: None } => write!(f, "send {} to {to}", value.id),
             Op::Send { to, value, offset: Some(offset) } => write!(f, "send {} to {to} @{offset}", value.id),
-            Op::Read { from, position, records } => {
+            Op::Read { from, position, records, high_watermark } => {
                 write!(f, "read {from} from @{position}")?;
-                records.iter().try_for_each(|seen| match seen.value {
-                    Some(value) => write!(f, " {}@{}", value.id, seen.offset),
-                    None => write!(f, " ?@{}", seen.offset),
-                })
+                high_watermark.iter().try_for_each(|offset| write!(f, " below @{offset}"))?;
+                records.iter().try_for_each(|seen| write!(f, " {seen}"))
+            }
+            Op::Seek { of, to } => write!(f, "seek {of} to @{to}"),
+            Op::Drain { of, records } => {
+                write!(f, "drain {of}")?;
+                records.iter().try_for_each(|seen| write!(f, " {seen}"))
             }
             Op::End { of, offset: None } => write!(f, "end of {of}"),
             Op::End { of, offset: Some(offset) } => write!(f, "end of {of} @{offset}"),
-            Op::Commit { group, offsets } => write!(f, "commit {group}{}", Listed(offsets)),
+            Op::Join { group, generation } => write!(f, "join {group} in generation {generation}"),
+            Op::Commit { group, generation, offsets } => {
+                write!(f, "commit {group} in generation {generation}{}", Listed(offsets))
+            }
             Op::Committed { group, offsets } => write!(f, "committed {group}{}", Listed(offsets)),
             Op::CreateTopic { name, partitions } => write!(f, "create {name} with {partitions} partitions"),
             Op::DeleteTopic { name } => write!(f, "delete {name}"),
