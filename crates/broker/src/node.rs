@@ -20,6 +20,7 @@ use crate::memory::MemoryBudget;
 use crate::producer_ids::ProducerIds;
 use crate::request::Peer;
 use crate::stop::{Stop, StopSignal};
+use crate::topic_creation::InCreation;
 
 /// Bounds that every connection asks for.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +51,7 @@ pub struct Node {
     pub groups: Arc<Groups>,
     pub controller: Controller,
     pub producer_ids: ProducerIds,
+    pub in_creation: InCreation,
     pub dirs: Dirs,
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,

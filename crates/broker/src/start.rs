@@ -32,6 +32,7 @@ use crate::node::{Advertised, Node};
 use crate::producer_ids::ProducerIds;
 use crate::settings;
 use crate::stop::Stop;
+use crate::topic_creation::InCreation;
 
 /// The world that a node lives in.
 #[derive(Clone)]
@@ -167,6 +168,7 @@ fn assemble<N>(
         groups: Arc::new(Groups::new(group_config, compression, Arc::clone(&world.clock))),
         controller,
         producer_ids: ProducerIds::default(),
+        in_creation: InCreation::default(),
         dirs,
         disk: world.disk,
         clock: world.clock,

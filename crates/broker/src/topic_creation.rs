@@ -1,9 +1,12 @@
 //! Creates topics: those that a client asks for, those that it merely names, and those that the node itself needs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kernel::ErrorCode;
+use kernel::limits::MAX_TOPICS_IN_CREATION;
 use metadata::controller::{CreateTopics, NewTopic, Refusal, TopicDefaults, TopicReply, create_topics};
+use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::groups::OFFSETS_TOPIC;
@@ -50,12 +53,51 @@ fn tell(replies: &[TopicReply]) {
     }
 }
 
-/// Creates topics that a client named and that do not exist, with the defaults that they deserve.
-pub async fn auto_create(node: &Arc<Node>, names: &[String]) {
-    let topics = names.iter().map(|name| default_topic(node, name)).collect();
-    if let Err(code) = create(node, topics, false).await {
-        warn!(%code, "topics could not be created by themselves");
+/// Topics that are being created because clients named them.
+#[derive(Debug, Default)]
+pub struct InCreation {
+    names: Mutex<BTreeSet<String>>,
+}
+
+impl InCreation {
+    /// Those of the names that nobody is creating yet; from now on somebody is, until they are [`done`](Self::done).
+    fn begin<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let mut creating = self.names.lock();
+        let mut begun = Vec::new();
+        for name in names {
+            if creating.len() >= MAX_TOPICS_IN_CREATION {
+                break;
+            }
+            if creating.insert(name.to_owned()) {
+                begun.push(name.to_owned());
+            }
+        }
+        begun
     }
+
+    fn done(&self, names: &[String]) {
+        let mut creating = self.names.lock();
+        for name in names {
+            creating.remove(name);
+        }
+    }
+}
+
+/// Begins to create topics that a client named and that do not exist, with the defaults that they deserve. The client
+/// hears that they are unknown, and asks again.
+pub fn auto_create<'a>(node: &Arc<Node>, names: impl Iterator<Item = &'a str>) {
+    let begun = node.in_creation.begin(names);
+    if begun.is_empty() {
+        return;
+    }
+    let node = Arc::clone(node);
+    host::task::spawn(async move {
+        let topics = begun.iter().map(|name| default_topic(&node, name)).collect();
+        if let Err(code) = create(&node, topics, false).await {
+            warn!(%code, "topics could not be created by themselves");
+        }
+        node.in_creation.done(&begun);
+    });
 }
 
 /// Creates the topic of committed offsets unless it exists.
@@ -87,5 +129,29 @@ fn default_topic(node: &Node, name: &str) -> NewTopic {
         replication_factor: internal.replication.among(brokers),
         configs: configs.map(|(name, value)| (name, Some(value))).collect(),
         ..NewTopic::new(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_created_once_however_many_ask_for_it_meanwhile() {
+        let creating = InCreation::default();
+        assert_eq!(creating.begin(["a", "b"].into_iter()), ["a", "b"]);
+        assert_eq!(creating.begin(["b", "c"].into_iter()), ["c"]);
+        creating.done(&["b".to_owned()]);
+        assert_eq!(creating.begin(["a", "b"].into_iter()), ["b"]);
+    }
+
+    #[test]
+    fn topics_that_are_named_beyond_the_bound_are_left_for_later() {
+        let creating = InCreation::default();
+        let names: Vec<String> = (0..MAX_TOPICS_IN_CREATION + 5).map(|number| number.to_string()).collect();
+        let begun = creating.begin(names.iter().map(String::as_str));
+        assert_eq!(begun.len(), MAX_TOPICS_IN_CREATION);
+        creating.done(&begun);
+        assert_eq!(creating.begin(["late"].into_iter()), ["late"]);
     }
 }

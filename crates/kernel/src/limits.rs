@@ -29,6 +29,10 @@ pub const MAX_TOPIC_NAME_BYTES: usize = 249;
 /// Partitions of one topic that a single request may create. Kafka's controller refuses more as well.
 pub const MAX_PARTITIONS_PER_REQUEST: usize = 10_000;
 
+/// Topics that are being created because a client named them. What is named beyond that stays unknown, and is asked for
+/// again. One request's worth, as the controller counts.
+pub const MAX_TOPICS_IN_CREATION: usize = MAX_PARTITIONS_PER_REQUEST;
+
 const MIB: usize = 1024 * 1024;
 
 const _: () =

@@ -61,17 +61,33 @@ fn a_topic_is_created_by_asking_for_it_only_where_client_and_node_agree() {
     let mut client = node.client();
     let asked = vec![by_name("new"), by_name("not valid")];
     let refused = (Some("not valid"), ErrorCode::InvalidTopicException, 0);
-    let without = ask(&mut client, 12, Some(asked.clone()), false);
-    assert_eq!(told(&without), [(Some("new"), ErrorCode::UnknownTopicOrPartition, 0), refused]);
-    let with = ask(&mut client, 12, Some(asked), true);
-    assert_eq!(told(&with), [(Some("new"), ErrorCode::None, 3), refused]);
+    let unknown = |name| (Some(name), ErrorCode::UnknownTopicOrPartition, 0);
+    for _ in 0..2 {
+        let without = ask(&mut client, 12, Some(asked.clone()), false);
+        assert_eq!(told(&without), [unknown("new"), refused]);
+    }
+    // It is unknown to the answer that begins its creation, and to those before its end.
+    let with = ask(&mut client, 12, Some(asked.clone()), true);
+    assert_eq!(told(&with), [unknown("new"), refused]);
+    client.topics(&["new"]);
+    assert_eq!(told(&ask(&mut client, 12, Some(asked), true)), [(Some("new"), ErrorCode::None, 3), refused]);
     // Before version 4 there was nothing to say.
     let old = ask(&mut client, 3, Some(vec![by_name("old")]), true);
-    assert_eq!(told(&old), [(Some("old"), ErrorCode::None, 3)]);
-    // A name that collides stays unknown.
-    ask(&mut client, 12, Some(vec![by_name("x.y")]), true);
-    let collides = ask(&mut client, 12, Some(vec![by_name("x_y")]), true);
-    assert_eq!(told(&collides), [(Some("x_y"), ErrorCode::UnknownTopicOrPartition, 0)]);
+    assert_eq!(told(&old), [unknown("old")]);
+    assert_eq!(client.topics(&["old"]).topics[0].partitions.len(), 3);
+}
+
+#[test]
+fn a_topic_that_cannot_be_created_by_asking_stays_unknown() {
+    let node = TestNode::start("metadata-collides");
+    let mut client = node.client();
+    client.topics(&["x.y"]);
+    for _ in 0..2 {
+        let collides = ask(&mut client, 12, Some(vec![by_name("x_y")]), true);
+        assert_eq!(told(&collides), [(Some("x_y"), ErrorCode::UnknownTopicOrPartition, 0)]);
+        // What is created later in the same order shows that the attempt is over.
+        client.topics(&["z"]);
+    }
 }
 
 #[test]
@@ -84,7 +100,9 @@ fn a_node_that_creates_nothing_by_itself_does_not() {
 #[test]
 fn the_offsets_topic_that_a_client_names_is_created_as_the_node_needs_it() {
     let node = TestNode::start("metadata-internal");
-    let response = ask(&mut node.client(), 12, Some(vec![by_name("__consumer_offsets")]), true);
+    let mut client = node.client();
+    ask(&mut client, 12, Some(vec![by_name("__consumer_offsets")]), true);
+    let response = client.topics(&["__consumer_offsets"]);
     assert_eq!(told(&response), [(Some("__consumer_offsets"), ErrorCode::None, 4)]);
     assert!(response.topics[0].is_internal);
     let image = node.node().image();

@@ -14,16 +14,21 @@ use std::time::Duration;
 
 use broker::{Node, Running, World};
 use host::{RealClock, RealDisk, RealEntropy, RealNet};
+use kernel::ErrorCode;
 use kernel::option::{NodeOptions, Sources, resolve};
 use sim::SimDisk;
 use tokio::runtime::Runtime;
 use wire::header::ResponseHeader;
+use wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
-use wire::messages::metadata_response::MetadataResponse;
+use wire::messages::metadata_response::{MetadataResponse, MetadataResponseTopic};
 use wire::{Message, Request};
 
 /// A test that waits for an answer longer than this has failed.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
+
+/// How often a test asks for what is about to be there.
+const TRIES_MAX: usize = 100_000;
 
 /// A node in this process, on a directory that is its own.
 pub struct TestNode {
@@ -220,8 +225,11 @@ impl Client {
         self.stream.write_all(bytes).expect("the node reads");
     }
 
-    /// What is known of topics. Those that do not exist are created, with the node's defaults.
+    /// What is known of topics. Those that do not exist are created, with the node's defaults, and waited for.
     pub fn topics(&mut self, names: &[&str]) -> MetadataResponse {
+        if names.contains(&"__consumer_offsets") {
+            self.coordinator();
+        }
         let topics = names.iter().map(|name| MetadataRequestTopic {
             name: Some((*name).to_owned()),
             ..MetadataRequestTopic::default()
@@ -231,6 +239,24 @@ impl Client {
             allow_auto_topic_creation: true,
             ..MetadataRequest::default()
         };
-        self.call(12, &request)
+        let unknown = ErrorCode::UnknownTopicOrPartition.code();
+        for _ in 0..TRIES_MAX {
+            let response = self.call(12, &request);
+            let led = |topic: &MetadataResponseTopic| topic.partitions.iter().all(|one| one.error_code == 0);
+            if response.topics.iter().all(|topic| topic.error_code != unknown && led(topic)) {
+                return response;
+            }
+        }
+        panic!("not created: {names:?}")
+    }
+
+    /// Waits until the node coordinates groups.
+    fn coordinator(&mut self) {
+        let request = FindCoordinatorRequest {
+            coordinator_keys: vec!["any".into()],
+            ..FindCoordinatorRequest::default()
+        };
+        let found = |client: &mut Self| client.call(4, &request).coordinators[0].error_code == 0;
+        assert!((0..TRIES_MAX).any(|_| found(self)), "no coordinator");
     }
 }
