@@ -1,6 +1,7 @@
 //! All that decides about options on one node: what it was started with, and what was set while it runs.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::{
     BrokerConfig, Dynamic, LogSettings, OptionDef, OptionError, Overrides, Resolved, Table, Value, check,
@@ -211,7 +212,20 @@ impl NodeOptions {
 
     /// Whether `new` may become a client-metrics subscription.
     pub fn check_client_metrics(&self, new: &Overrides) -> Result<(), OptionError> {
-        check_names(Table::ClientMetrics, new, "client metrics configuration")
+        check_names(Table::ClientMetrics, new, "client metrics configuration")?;
+        let interval = new.get(PUSH_INTERVAL).zip(Table::ClientMetrics.find(PUSH_INTERVAL));
+        let interval = interval.and_then(|(raw, def)| validate(def, raw).ok()?.as_i64());
+        match interval {
+            Some(interval) if !PUSH_INTERVALS.contains(&interval) => {
+                let reason = format!(
+                    "Invalid value {interval} for {PUSH_INTERVAL}, interval must be between {} and {} (1 hour)",
+                    PUSH_INTERVALS.start(),
+                    PUSH_INTERVALS.end()
+                );
+                Err(OptionError::conflict(PUSH_INTERVAL, reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Brokers bound what a group may choose, by options with `min` and `max` in their names.
@@ -254,6 +268,10 @@ impl NodeOptions {
         Ok(())
     }
 }
+
+/// How often clients may be asked to push their metrics, in milliseconds.
+const PUSH_INTERVAL: &str = "interval.ms";
+const PUSH_INTERVALS: RangeInclusive<i64> = 100..=3_600_000;
 
 const POOLS: &[&str] = &[
     "background.threads",
@@ -324,10 +342,11 @@ fn at_broker_only(name: &str) -> String {
 }
 
 /// Whether every name is one of `table` and every value fits.
+/// All names are looked at before any value is.
 fn check_names(table: Table, new: &Overrides, what: &str) -> Result<(), OptionError> {
-    for (name, raw) in new {
-        let def =
-            table.find(name).ok_or_else(|| OptionError::conflict(name, format!("Unknown {what}: {name}")))?;
+    let unknown = |name: &String| OptionError::conflict(name, format!("Unknown {what}: {name}"));
+    let defs = new.iter().map(|(name, raw)| Ok((table.find(name).ok_or_else(|| unknown(name))?, raw)));
+    for (def, raw) in defs.collect::<Result<Vec<_>, OptionError>>()? {
         validate(def, raw)?;
     }
     Ok(())

@@ -29,7 +29,8 @@ impl ConfigRules for NodeOptions {
             // Kafka answers so, and clients know it: a broker's value is an invalid request (KAFKA-13609).
             let code = match resource.kind {
                 ConfigResourceType::Broker | ConfigResourceType::BrokerLogger => ErrorCode::InvalidRequest,
-                ConfigResourceType::ClientMetrics if error.name != "match" => ErrorCode::InvalidRequest,
+                // What cannot be read is an invalid value; what can be read and is not allowed, an invalid request.
+                ConfigResourceType::ClientMetrics if error.value.is_none() => ErrorCode::InvalidRequest,
                 _ => ErrorCode::InvalidConfig,
             };
             Refusal::new(code, error.to_string())
@@ -84,6 +85,10 @@ mod tests {
         assert_eq!(code(&broker, "node.id", "7"), Some(ErrorCode::InvalidRequest));
         let metrics = ConfigResource::new(ConfigResourceType::ClientMetrics, "m");
         assert_eq!(code(&metrics, "interval.ms", "1"), Some(ErrorCode::InvalidRequest));
+        assert_eq!(code(&metrics, "interval.ms", "3600001"), Some(ErrorCode::InvalidRequest));
+        assert_eq!(code(&metrics, "interval.ms", "3600000"), None);
+        assert_eq!(code(&metrics, "interval.ms", "bbb"), Some(ErrorCode::InvalidConfig));
+        assert_eq!(code(&metrics, "no.such.option", "1"), Some(ErrorCode::InvalidRequest));
         assert_eq!(code(&metrics, "match", "no_such_label=x"), Some(ErrorCode::InvalidConfig));
         let group = ConfigResource::new(ConfigResourceType::Group, "g");
         assert_eq!(code(&group, "no.such.option", "1"), Some(ErrorCode::InvalidConfig));
