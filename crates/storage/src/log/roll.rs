@@ -1,7 +1,8 @@
 //! Beginning a new segment.
 
 use super::Log;
-use crate::error::Result;
+use crate::error::{Result, StorageError};
+use crate::index::txn;
 use crate::segment::Segment;
 
 /// What is about to be appended.
@@ -47,6 +48,7 @@ impl Log {
             return Ok(());
         }
         active.seal(&self.at)?;
+        self.keep_aborted_txns()?;
         self.producers.set_end(base);
         self.take_snapshot()?;
         let segment = Segment::create(&self.at, base, now_ms)?;
@@ -62,5 +64,16 @@ impl Log {
             self.doom(paths, now_ms);
         }
         Ok(())
+    }
+
+    /// Makes the index of aborted transactions durable before another segment follows. Where all records are durable
+    /// already, no later sync covers it, and no recovery would look at this segment again.
+    fn keep_aborted_txns(&mut self) -> Result<()> {
+        let Some(active) = self.segments.last().filter(|active| active.has_txn_index) else { return Ok(()) };
+        if let Some(file) = txn::file(&self.at, active.base)? {
+            let path = self.at.segment_path(active.base, crate::names::TXN_INDEX);
+            file.sync_data().map_err(|error| self.fail(StorageError::io("sync", &path, error)))?;
+        }
+        self.at.sync_dir().map_err(|error| self.fail(error))
     }
 }

@@ -1,3 +1,4 @@
+use kernel::port::Disk;
 use kernel::{ErrorCode, Offset, Timestamp};
 
 use crate::testing::{Bench, EPOCH, from_producer, in_txn, judged, marker, records, small_segments};
@@ -184,4 +185,21 @@ fn records_of_a_producer_in_a_transaction_are_told_apart() {
     let refused = bench.try_append(&from_producer(7, 1, 3, 1)).unwrap_err();
     assert_eq!(refused.code(), ErrorCode::InvalidTxnState);
     bench.append(&records(&[(1, "others may go on")]));
+}
+
+#[test]
+fn aborted_transactions_are_known_after_a_power_cut_that_follows_a_roll() {
+    let disk = sim::SimDisk::new(1);
+    let _dir = crate::LogDir::lock(disk.port(), std::path::Path::new("/data")).unwrap();
+    let mut bench = Bench::on(disk, LogConfig::default());
+    bench.append(&in_txn(7, 0, 0, 2));
+    end_txn(&mut bench, 7, false);
+    bench.log.flush(Timestamp(0)).unwrap();
+    bench.log.roll(Timestamp(0)).unwrap();
+    // The file system may keep names that nobody asked it to keep, and then recovery begins with the new segment.
+    bench.disk.sync_dir(bench.log.dir()).unwrap();
+    bench.disk.power_cut(sim::PowerCut::Strict);
+    bench.reopen(OpenParams { recovery_point: Offset(3), ..OpenParams::default() });
+    assert_eq!(bench.log.end_offset(), Offset(3));
+    assert_eq!(bench.log.aborted_txns(Offset(0), Offset(3)).unwrap().len(), 1);
 }
