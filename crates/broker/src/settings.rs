@@ -29,6 +29,9 @@ pub fn log_config(settings: &LogSettings, broker: &BrokerConfig) -> Arc<LogConfi
         flush_ms: settings.flush_ms,
         file_delete_delay_ms: settings.file_delete_delay_ms,
         cleanup: CleanupPolicy { delete: settings.delete, compact: settings.compact },
+        min_cleanable_ratio: settings.min_cleanable_dirty_ratio,
+        delete_retention_ms: settings.delete_retention_ms,
+        min_compaction_lag_ms: settings.min_compaction_lag_ms,
         max_compaction_lag_ms: settings.max_compaction_lag_ms,
         producer_id_expiration_ms: millis(broker.background.producer_id_expiration),
     })

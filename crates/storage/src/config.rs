@@ -10,7 +10,7 @@ pub struct CleanupPolicy {
 /// The part of a topic's configuration that its logs need, with Kafka's defaults.
 ///
 /// A limit in bytes or milliseconds that is negative means "no limit", as in Kafka.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LogConfig {
     /// `segment.bytes`
     pub segment_bytes: u32,
@@ -34,7 +34,13 @@ pub struct LogConfig {
     pub file_delete_delay_ms: i64,
     /// `cleanup.policy`
     pub cleanup: CleanupPolicy,
-    /// `max.compaction.lag.ms`: caps the time until a roll of a compacted topic.
+    /// `min.cleanable.dirty.ratio`
+    pub min_cleanable_ratio: f64,
+    /// `delete.retention.ms`
+    pub delete_retention_ms: i64,
+    /// `min.compaction.lag.ms`
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: caps the time until a roll of a compacted topic, too.
     pub max_compaction_lag_ms: i64,
     /// `producer.id.expiration.ms` (a broker config)
     pub producer_id_expiration_ms: i64,
@@ -54,6 +60,9 @@ impl Default for LogConfig {
             flush_ms: i64::MAX,
             file_delete_delay_ms: 60_000,
             cleanup: CleanupPolicy { delete: true, compact: false },
+            min_cleanable_ratio: 0.5,
+            delete_retention_ms: 24 * 3_600_000,
+            min_compaction_lag_ms: 0,
             max_compaction_lag_ms: i64::MAX,
             producer_id_expiration_ms: 24 * 3_600_000,
         }

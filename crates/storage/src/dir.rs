@@ -20,6 +20,7 @@ const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+const CLEANED_TO: &str = "cleaner-offset-checkpoint";
 
 /// The file `partition.metadata` of a partition's folder, which names the topic by id.
 pub(crate) mod partition_metadata {
@@ -203,6 +204,15 @@ impl LogDir {
 
     pub fn write_high_watermarks(&self, offsets: &Offsets) -> Result<()> {
         self.write_offsets(HIGH_WATERMARKS, offsets)
+    }
+
+    /// Up to where logs were compacted.
+    pub fn cleaned_offsets(&self) -> Result<Offsets> {
+        self.read_offsets(CLEANED_TO)
+    }
+
+    pub fn write_cleaned_offsets(&self, offsets: &Offsets) -> Result<()> {
+        self.write_offsets(CLEANED_TO, offsets)
     }
 
     /// A damaged checkpoint counts as none: recovery then verifies more, and segments know their own start.

@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 mod checkpoint;
+mod clean;
 mod config;
 mod dir;
 mod epoch_cache;
@@ -25,6 +26,7 @@ mod segment;
 #[cfg(test)]
 mod testing;
 
+pub use clean::{CleanStats, CleanStep, Cleanable, Cleaned, CleanerTools, Cleaning};
 pub use config::{CleanupPolicy, LogConfig};
 pub use dir::{DirScan, FoundPartition, LogDir, MetaProperties, Offsets};
 pub use epoch_cache::{EpochEnd, EpochStart};

@@ -15,15 +15,24 @@ use crate::names;
 pub(crate) struct Place {
     pub disk: Arc<dyn Disk>,
     pub dir: PathBuf,
+    /// What the names of segment files end with: nothing, unless they are being cleaned.
+    pub ending: &'static str,
 }
 
 impl Place {
+    /// The same folder, for segment files whose names end so.
+    pub fn ending_with(&self, ending: &'static str) -> Self {
+        Self { disk: Arc::clone(&self.disk), dir: self.dir.clone(), ending }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
     pub fn segment_path(&self, base: i64, suffix: &str) -> PathBuf {
-        self.dir.join(names::segment_file(base, suffix))
+        let mut name = names::segment_file(base, suffix);
+        name.push_str(self.ending);
+        self.dir.join(name)
     }
 
     pub fn open(&self, path: &Path, mode: OpenMode) -> Result<Arc<dyn DiskFile>> {

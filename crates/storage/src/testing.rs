@@ -11,7 +11,10 @@ use sim::SimDisk;
 use wire::batch::{BatchBuilder, BatchView, EndTxnMarker};
 use wire::compress::Limits;
 
-use crate::{AppendError, AppendInfo, Log, LogConfig, OpenParams, Origin, RecoveryReport};
+use crate::{
+    AbortedTxn, AppendError, AppendInfo, CleanStats, CleanStep, CleanerTools, Log, LogConfig, OpenParams,
+    Origin, RecoveryReport, StorageError,
+};
 
 pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(3);
 
@@ -145,6 +148,103 @@ fn filled(mut builder: BatchBuilder, records: &[(i64, &str)]) -> Bytes {
         builder.append(Timestamp(*timestamp), None, Some(value.as_bytes()));
     }
     builder.build().expect("builds")
+}
+
+/// Records with these keys, values and, counted from 0, timestamps.
+pub(crate) fn keyed(records: &[(&str, Option<&str>)]) -> Bytes {
+    keyed_in(BatchBuilder::new(), records)
+}
+
+pub(crate) fn keyed_in(mut builder: BatchBuilder, records: &[(&str, Option<&str>)]) -> Bytes {
+    for (timestamp, (key, value)) in records.iter().enumerate() {
+        builder.append(Timestamp(timestamp as i64), Some(key.as_bytes()), value.map(str::as_bytes));
+    }
+    builder.build().expect("builds")
+}
+
+pub(crate) const TOOLS: CleanerTools =
+    CleanerTools { map_bytes: 1 << 20, map_load: 0.9, io_bytes: 256, secret: [7; 16] };
+
+/// Cleans all of a log that can be cleaned now.
+pub(crate) fn clean(log: &mut Log, now: i64, tools: CleanerTools) -> Result<CleanStats, StorageError> {
+    let (now, high_watermark) = (Timestamp(now), log.end_offset());
+    let range = log.cleanable(now, high_watermark)?;
+    let mut cleaning = log.begin_cleaning(range, now, high_watermark, tools)?;
+    loop {
+        match cleaning.step()? {
+            CleanStep::Working { .. } => {}
+            CleanStep::Swap(cleaned) => {
+                assert!(log.swap_cleaned(cleaned, now)?, "nobody else changes the log")
+            }
+            CleanStep::Done => break,
+        }
+    }
+    log.note_cleaned(cleaning.end());
+    Ok(cleaning.stats())
+}
+
+/// A record as a reader sees it: offset, key, value.
+pub(crate) type Seen = (i64, String, Option<String>);
+
+/// All records from the start of the log on that somebody reads who wants only what is committed.
+pub(crate) fn committed(log: &mut Log) -> Vec<Seen> {
+    let (mut found, mut at) = (Vec::new(), log.start_offset());
+    let end = log.end_offset();
+    let upper = log.last_stable_offset(end);
+    while let Some(span) = {
+        let read = log.read(at, 700, upper, true).expect("reads");
+        read.span.map(|span| (span, log.aborted_txns(at, read.upper).expect("reads")))
+    } {
+        let (span, aborted) = span;
+        at = visible(&span.read().expect("reads the span"), at, aborted, &mut found);
+    }
+    found
+}
+
+/// What a consumer makes of batches. Returns where it reads on.
+pub(crate) fn visible(bytes: &[u8], from: Offset, aborted: Vec<AbortedTxn>, into: &mut Vec<Seen>) -> Offset {
+    let (mut waiting, mut open) = (aborted, std::collections::BTreeSet::new());
+    let mut at = from;
+    for batch in BatchView::iter(bytes) {
+        let batch = batch.expect("whole batches");
+        batch.verify_crc().expect("sound batches");
+        at = batch.next_offset();
+        let begun = |txn: &mut AbortedTxn| txn.first_offset <= batch.last_offset();
+        open.extend(waiting.extract_if(.., begun).map(|txn| txn.producer_id));
+        if batch.is_control() {
+            open.remove(&batch.producer_id());
+            continue;
+        }
+        if batch.is_transactional() && open.contains(&batch.producer_id()) {
+            continue;
+        }
+        for record in &batch.records(Limits::trusting(1 << 20)).expect("records") {
+            let record = record.expect("a record");
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            if record.offset >= from {
+                into.push((
+                    record.offset.0,
+                    record.key.map(text).unwrap_or_default(),
+                    record.value.map(text),
+                ));
+            }
+        }
+    }
+    at
+}
+
+/// The last value of each key.
+pub(crate) fn latest<'a>(
+    records: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> std::collections::BTreeMap<String, String> {
+    let mut map = std::collections::BTreeMap::new();
+    for (key, value) in records {
+        match value {
+            Some(value) => map.insert(key.to_owned(), value.to_owned()),
+            None => map.remove(key),
+        };
+    }
+    map
 }
 
 /// A batch of `count` records of an idempotent producer.

@@ -116,12 +116,14 @@ fn checkpoints_hold_an_offset_for_each_partition() {
     dir.write_recovery_points(&offsets).unwrap();
     dir.write_log_starts(&offsets).unwrap();
     dir.write_high_watermarks(&offsets).unwrap();
+    dir.write_cleaned_offsets(&offsets).unwrap();
     drop(dir);
     disk.crash_process();
     let dir = lock(&disk);
     assert_eq!(dir.recovery_points().unwrap(), offsets);
     assert_eq!(dir.log_starts().unwrap(), offsets);
     assert_eq!(dir.high_watermarks().unwrap(), offsets);
+    assert_eq!(dir.cleaned_offsets().unwrap(), offsets);
     put(&disk, "recovery-point-offset-checkpoint", "0\n1\na 3\n");
     assert_eq!(dir.recovery_points().unwrap(), [], "damage makes recovery verify everything");
 }

@@ -1,6 +1,7 @@
 //! The log of one partition. Start at [`Log`].
 
 mod append;
+mod clean;
 mod cursor;
 mod flush;
 mod offsets;
@@ -52,6 +53,10 @@ pub struct Log {
     end: i64,
     /// All before this offset is durable.
     recovery_point: i64,
+    /// All before this offset was compacted, so that none of it is superseded by anything else before it.
+    cleaned_to: i64,
+    /// How often records were taken back, so that a cleaning under way notices.
+    cuts: u64,
     last_flush_ms: i64,
     /// Where the log was cut since the sync under way began, which does not cover what was written there since.
     cut_since_flush: Option<i64>,

@@ -105,7 +105,7 @@ impl Log {
         params: OpenParams,
         now: Timestamp,
     ) -> Result<(Log, RecoveryReport)> {
-        let at = Place { disk, dir: log_dir.join(partition.to_string()) };
+        let at = Place { disk, dir: log_dir.join(partition.to_string()), ending: "" };
         let new = !at.disk.exists(&at.dir);
         if new {
             at.disk.create_dir_all(&at.dir).map_err(|error| StorageError::io("make", &at.dir, error))?;
@@ -121,6 +121,8 @@ impl Log {
             start: params.log_start.0,
             end: 0,
             recovery_point: params.recovery_point.0,
+            cleaned_to: 0,
+            cuts: 0,
             last_flush_ms: millis(now),
             cut_since_flush: None,
             // A crash may have come between the making of a file and the sync of its name.
@@ -212,17 +214,27 @@ impl Log {
             let base = names::parse_segment_file(&entry.name).map(|(base, _)| base);
             base.is_none() || base >= oldest_cleaned.or(Some(i64::MAX))
         });
-        let leftovers =
-            [ending(names::DELETED), ending(names::TEMPORARY), cleaned, invalid].into_iter().flatten();
-        for entry in leftovers {
-            self.at.remove_if_there(&self.at.path(&entry.name))?;
-            report.leftovers_removed += 1;
+        // As long as one `.cleaned` is there, no `.swap` counts; so they go first, and for good.
+        self.remove_all(&invalid, report)?;
+        if !invalid.is_empty() {
+            self.at.sync_dir()?;
+        }
+        for leftovers in [ending(names::DELETED), ending(names::TEMPORARY), cleaned] {
+            self.remove_all(&leftovers, report)?;
         }
         if !swaps.is_empty() {
             self.finish_swap(&swaps)?;
         }
         let listing = if report.leftovers_removed > 0 || !swaps.is_empty() { self.list()? } else { entries };
         self.sort_out(listing)
+    }
+
+    fn remove_all(&self, leftovers: &[DirEntry], report: &mut RecoveryReport) -> Result<()> {
+        for entry in leftovers {
+            self.at.remove_if_there(&self.at.path(&entry.name))?;
+            report.leftovers_removed += 1;
+        }
+        Ok(())
     }
 
     fn list(&self) -> Result<Vec<DirEntry>> {
@@ -242,13 +254,21 @@ impl Log {
                 high = high.max(end_of_file(&self.at, &path, base)?);
             }
         }
+        // One that is empty replaces at least the segment of its own name.
+        let high = high.max(low.saturating_add(1));
         for entry in self.list()? {
-            let Some((base, _)) = names::parse_segment_file(&entry.name) else { continue };
-            if (low..high).contains(&base) && !entry.name.ends_with(names::SWAP) {
+            let Some((base, suffix)) = names::parse_segment_file(&entry.name) else { continue };
+            let kept = suffix.ends_with(names::SWAP) || suffix == names::SNAPSHOT;
+            if (low..high).contains(&base) && !kept {
                 self.at.remove_if_there(&self.at.path(&entry.name))?;
             }
         }
-        for entry in swaps {
+        // What is replaced must be gone for good before the last mark of the swap goes.
+        self.at.sync_dir()?;
+        // The `.log` first: once it has its name, the other files are known to belong to it.
+        let (logs, others): (Vec<_>, Vec<_>) =
+            swaps.iter().partition(|entry| entry.name.trim_end_matches(names::SWAP).ends_with(".log"));
+        for entry in logs.into_iter().chain(others) {
             let from = self.at.path(&entry.name);
             let to = self.at.path(entry.name.trim_end_matches(names::SWAP));
             self.at.disk.rename(&from, &to).map_err(|error| StorageError::io("rename", &from, error))?;

@@ -148,6 +148,8 @@ impl Log {
     /// Plans the removal of files that were renamed out of use.
     pub(super) fn doom(&mut self, paths: Vec<PathBuf>, now_ms: i64) {
         let due = now_ms.saturating_add(self.config.file_delete_delay_ms);
+        // A cleaned segment that is replaced again takes the name of what it replaced.
+        self.doomed.retain(|(_, path)| !paths.contains(path));
         self.doomed.extend(paths.into_iter().map(|path| (due, path)));
     }
 

@@ -34,6 +34,7 @@ impl Log {
 
     fn cut(&mut self, to: i64, now: Timestamp) -> Result<()> {
         self.cursors.clear();
+        self.cuts += 1;
         let keep = self.segment_of(to);
         self.drop_from(keep + 1, now)?;
         let Some(active) = self.segments.last_mut() else { return Ok(()) };
@@ -42,6 +43,7 @@ impl Log {
         self.end = active.next_offset(&self.at)?.0.max(active.base);
         self.start = self.start.min(self.end);
         self.recovery_point = self.recovery_point.min(self.end);
+        self.cleaned_to = self.cleaned_to.min(self.end);
         self.cut_since_flush = Some(self.cut_since_flush.map_or(self.end, |cut| cut.min(self.end)));
         self.epochs.truncate_from_end(Offset(self.end));
         self.save_epochs()?;
@@ -68,11 +70,13 @@ impl Log {
 
     pub(super) fn begin_anew(&mut self, start: i64, now: Timestamp) -> Result<()> {
         self.cursors.clear();
+        self.cuts += 1;
         self.drop_from(0, now)?;
         self.segments.push(Segment::create(&self.at, start, millis(now))?);
         self.names_dirty = true;
         (self.start, self.end) = (start, start);
         self.recovery_point = self.recovery_point.min(start);
+        self.cleaned_to = self.cleaned_to.min(start);
         self.cut_since_flush = Some(self.cut_since_flush.map_or(start, |cut| cut.min(start)));
         self.epochs.clear();
         self.save_epochs()?;

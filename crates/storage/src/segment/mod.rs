@@ -137,15 +137,30 @@ impl Segment {
             || self.times.len() as usize >= room(TimeEntry::SIZE).saturating_sub(1).max(1)
     }
 
-    /// How long the segment has been taking records, by their timestamps where they have some.
-    pub fn age_ms(&mut self, at: &Place, now_ms: i64, message_timestamp: i64) -> Result<i64> {
+    /// The maximum timestamp of the first batch, if there is one.
+    fn first_timestamp(&mut self, at: &Place) -> Result<Option<i64>> {
         if self.first_timestamp.is_none() && self.size > 0 {
             let file = self.file(at)?;
             let path = self.path(at);
             let first = Scan::headers(file.as_ref(), &path, 0, self.size).next()?;
             self.first_timestamp = first.map(|found| found.header.max_timestamp().0);
         }
-        Ok(match self.first_timestamp {
+        Ok(self.first_timestamp)
+    }
+
+    /// The same. Leaves no file open that was not.
+    pub fn known_first_timestamp(&mut self, at: &Place) -> Result<Option<i64>> {
+        let in_use = self.has_open_files();
+        let first = self.first_timestamp(at)?;
+        if !in_use && self.has_open_files() {
+            self.release(at)?;
+        }
+        Ok(first)
+    }
+
+    /// How long the segment has been taking records, by their timestamps where they have some.
+    pub fn age_ms(&mut self, at: &Place, now_ms: i64, message_timestamp: i64) -> Result<i64> {
+        Ok(match self.first_timestamp(at)? {
             Some(first) if first >= 0 => message_timestamp.saturating_sub(first),
             _ => now_ms.saturating_sub(self.created_ms),
         })
@@ -270,7 +285,7 @@ impl Segment {
         Ok(files)
     }
 
-    fn remove_files(&mut self, at: &Place) -> Result<()> {
+    pub fn remove_files(&mut self, at: &Place) -> Result<()> {
         self.file = None;
         for suffix in [names::LOG, names::INDEX, names::TIME_INDEX, names::TXN_INDEX] {
             at.remove_if_there(&at.segment_path(self.base, suffix))?;

@@ -29,7 +29,7 @@ pub const CORES: &[&str] = &["kernel", "wire", "storage", "metadata", "coordinat
 /// What a core may use of other people: bytes, sums, codecs and error types. Nothing that waits, asks for the time or
 /// is random.
 const CORE_EXTERNAL: &[&str] =
-    &["bytes", "crc-fast", "flate2", "lz4_flex", "snap", "thiserror", "twox-hash", "zstd"];
+    &["bytes", "crc-fast", "flate2", "lz4_flex", "siphasher", "snap", "thiserror", "twox-hash", "zstd"];
 
 /// Kinds of dependency in a manifest.
 #[derive(Debug, PartialEq, Eq)]

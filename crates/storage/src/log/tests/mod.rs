@@ -1,6 +1,11 @@
 //! What a log promises, on a simulated disk.
 
 mod append;
+mod clean;
+mod clean_crash;
+mod clean_model;
+mod clean_swap;
+mod clean_txns;
 mod crash;
 mod damage;
 mod disk_format;
