@@ -9,7 +9,7 @@ use wire::api_table::ApiKey;
 use crate::api;
 use crate::conn::{Outcome, Pending};
 use crate::node::Node;
-use crate::request::{Request, name_of, outcome};
+use crate::request::{ListenerType, Request, name_of, outcome};
 
 /// A served API.
 pub struct Route {
@@ -22,6 +22,16 @@ impl Route {
     pub fn versions(&self) -> RangeInclusive<i16> {
         let api = self.key.api();
         api.min..=api.max
+    }
+
+    /// Whether a listener of this kind answers.
+    pub fn serves(&self, listener: ListenerType) -> bool {
+        let open = self.key.api().listeners;
+        match listener {
+            ListenerType::Broker => open.broker,
+            // Controllers fetch the metadata log from each other; a lone one has nobody to send it to.
+            ListenerType::Controller => open.controller && self.key != ApiKey::Fetch,
+        }
     }
 }
 
@@ -98,7 +108,7 @@ pub(crate) fn may_be_overtaken(api_key: i16) -> bool {
 /// Begins a request. What it asks for that is not served closes the connection, as a client that read ApiVersions never
 /// asks for it; ApiVersions itself is answered at any version.
 pub(crate) fn dispatch(node: &Arc<Node>, request: Request) -> Pending {
-    match route(request.api_key) {
+    match route(request.api_key).filter(|route| route.serves(request.peer.listener_type)) {
         Some(route) if route.versions().contains(&request.version) || route.key == ApiKey::ApiVersions => {
             (route.handler)(Arc::clone(node), request)
         }
@@ -121,8 +131,22 @@ mod tests {
                 Some(row.key),
                 "the rows are sorted by key"
             );
-            assert!(row.key.api().listeners.broker, "{:?} is not for clients", row.key);
+            assert!(row.serves(ListenerType::Broker), "{:?} is not for clients", row.key);
         }
         assert!(route(-1).is_none());
+    }
+
+    #[test]
+    fn a_controller_answers_what_administers_the_cluster_and_nothing_about_data() {
+        let answered: Vec<ApiKey> =
+            ROUTES.iter().filter(|row| row.serves(ListenerType::Controller)).map(|row| row.key).collect();
+        use ApiKey::{ApiVersions, CreateTopics, DescribeCluster, UpdateFeatures};
+        for key in [ApiVersions, CreateTopics, DescribeCluster, UpdateFeatures] {
+            assert!(answered.contains(&key), "{key:?}");
+        }
+        use ApiKey::{Fetch, FindCoordinator, Metadata, Produce};
+        for key in [Fetch, FindCoordinator, Metadata, Produce] {
+            assert!(!answered.contains(&key), "{key:?}");
+        }
     }
 }

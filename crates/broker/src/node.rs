@@ -31,7 +31,7 @@ pub struct ConnectionLimits {
     pub idle_max: Duration,
 }
 
-/// Where this node can be reached by clients.
+/// Where this node can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advertised {
     /// The listener's name.
@@ -57,6 +57,8 @@ pub struct Node {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub advertised: Vec<Advertised>,
+    /// Where the controller in this node is reached, if it has a listener at all.
+    pub controller_advertised: Vec<Advertised>,
     pub(crate) options: RwLock<Arc<NodeOptions>>,
     pub(crate) config: RwLock<Arc<BrokerConfig>>,
     pub(crate) log_levels: LogLevels,

@@ -15,6 +15,15 @@ use crate::memory::Charge;
 
 static NEXT_PEER: AtomicU64 = AtomicU64::new(1);
 
+/// Whom a listener is for. Each kind answers APIs of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerType {
+    /// Clients and brokers.
+    Broker,
+    /// Whoever talks to the controllers themselves (KIP-919).
+    Controller,
+}
+
 /// Who is at the other end of a connection.
 #[derive(Debug)]
 pub struct Peer {
@@ -25,6 +34,7 @@ pub struct Peer {
     pub local: Option<SocketAddr>,
     /// The listener that accepted it.
     pub listener: Arc<str>,
+    pub listener_type: ListenerType,
     /// What the client's library says it is (KIP-511).
     pub software: Mutex<Option<ClientSoftware>>,
 }
@@ -37,9 +47,14 @@ pub struct ClientSoftware {
 }
 
 impl Peer {
-    pub fn new(address: SocketAddr, local: Option<SocketAddr>, listener: Arc<str>) -> Self {
+    pub fn new(
+        address: SocketAddr,
+        local: Option<SocketAddr>,
+        listener: Arc<str>,
+        listener_type: ListenerType,
+    ) -> Self {
         let id = NEXT_PEER.fetch_add(1, Ordering::Relaxed);
-        Self { id, address, local, listener, software: Mutex::new(None) }
+        Self { id, address, local, listener, listener_type, software: Mutex::new(None) }
     }
 
     /// The address as group descriptions print it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use host::net::{Listener, Net, RealNet};
-use kernel::option::endpoint::SecurityProtocol;
+use kernel::option::endpoint::{self, SecurityProtocol};
 use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
 use kernel::{ErrorCode, NodeId, Offset, TopicPartition};
@@ -30,6 +30,7 @@ use crate::log_levels::LogLevels;
 use crate::memory::MemoryBudget;
 use crate::node::{Advertised, Node};
 use crate::producer_ids::ProducerIds;
+use crate::request::ListenerType;
 use crate::settings;
 use crate::stop::Stop;
 use crate::topic_creation::InCreation;
@@ -81,7 +82,7 @@ pub struct Running {
 pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Running, StartError> {
     let config = options.broker_config()?;
     check_served(&config)?;
-    let (listeners, listening) = bind(&config, &world.net).await?;
+    let (acceptors, listening) = bind(&config, &world.net).await?;
     let mut new_id = || world.entropy.uuid();
     let cluster = options.fixed().text("cluster.id");
     let (dirs, cluster_id) =
@@ -103,8 +104,7 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     // Before the node registers: that changes leader epochs, and a log that is opened by a change counts as sound.
     open_partitions(&node, clean)?;
     register(&node).await?;
-    for (listener, name) in listeners {
-        let acceptor = Acceptor { listener, name };
+    for acceptor in acceptors {
         host::task::spawn(acceptor.run(Arc::clone(&node)));
     }
     host::task::spawn(Arc::clone(&node.groups).run_timers(node.stopping()));
@@ -121,8 +121,8 @@ fn check_served(config: &BrokerConfig) -> Result<(), StartError> {
                 .to_owned(),
         ));
     }
-    let secured =
-        config.listeners.broker.iter().find(|listener| listener.protocol != SecurityProtocol::Plaintext);
+    let mut opened = config.listeners.broker.iter().chain(&config.listeners.controller);
+    let secured = opened.find(|listener| listener.protocol != SecurityProtocol::Plaintext);
     match secured {
         Some(listener) => Err(StartError::NotServed(format!(
             "the listener {listener} asks for {}, which is not served yet: use PLAINTEXT in listeners and \
@@ -133,17 +133,19 @@ fn check_served(config: &BrokerConfig) -> Result<(), StartError> {
     }
 }
 
-type Bound<L> = (Vec<(L, Arc<str>)>, Vec<(String, SocketAddr)>);
+type Bound<L> = (Vec<Acceptor<L>>, Vec<(String, SocketAddr)>);
 
 async fn bind<N: Net>(config: &BrokerConfig, net: &N) -> Result<Bound<N::Listener>, StartError> {
-    let (mut listeners, mut listening) = (Vec::new(), Vec::new());
-    for wanted in &config.listeners.broker {
+    let (mut acceptors, mut listening) = (Vec::new(), Vec::new());
+    let brokers = config.listeners.broker.iter().map(|wanted| (wanted, ListenerType::Broker));
+    let controllers = config.listeners.controller.iter().map(|wanted| (wanted, ListenerType::Controller));
+    for (wanted, listener_type) in brokers.chain(controllers) {
         let failed = |error| StartError::Listen { listener: wanted.to_string(), error };
         let listener = net.listen(&wanted.host, wanted.port).await.map_err(failed)?;
         listening.push((wanted.name.clone(), listener.local_addr().map_err(failed)?));
-        listeners.push((listener, Arc::from(wanted.name.as_str())));
+        acceptors.push(Acceptor { listener, name: Arc::from(wanted.name.as_str()), listener_type });
     }
-    Ok((listeners, listening))
+    Ok((acceptors, listening))
 }
 
 fn assemble<N>(
@@ -173,7 +175,8 @@ fn assemble<N>(
         disk: world.disk,
         clock: world.clock,
         entropy: world.entropy,
-        advertised: advertised(config, listening),
+        advertised: advertised(&config.listeners.advertised, listening),
+        controller_advertised: advertised(&config.listeners.controller_advertised, listening),
         options: RwLock::new(Arc::new(options)),
         config: RwLock::new(Arc::new(config.clone())),
         log_levels: LogLevels::default(),
@@ -182,8 +185,8 @@ fn assemble<N>(
 }
 
 /// Fills in what the configuration leaves to the machine: the port that was chosen, and a host to connect to.
-fn advertised(config: &BrokerConfig, listening: &[(String, SocketAddr)]) -> Vec<Advertised> {
-    let told = config.listeners.advertised.iter().map(|listener| {
+fn advertised(told: &[endpoint::Listener], listening: &[(String, SocketAddr)]) -> Vec<Advertised> {
+    let told = told.iter().map(|listener| {
         let bound = listening.iter().find(|(name, _)| *name == listener.name).map(|(_, address)| address);
         let port = if listener.port == 0 { bound.map_or(0, SocketAddr::port) } else { listener.port };
         let host = if listener.host.is_empty() { host::net::local_name() } else { listener.host.clone() };

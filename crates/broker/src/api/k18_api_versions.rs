@@ -47,7 +47,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     if request.version >= 5 && other {
         return request.reply(&failed(ErrorCode::RebootstrapRequired));
     }
-    request.reply(&describe(&node, request.version))
+    request.reply(&describe(&node, &request))
 }
 
 /// Letters, digits, dots and dashes, as KIP-511 asks.
@@ -71,10 +71,11 @@ fn version(api_key: i16, min_version: i16, max_version: i16) -> ApiVersion {
     ApiVersion { api_key, min_version, max_version }
 }
 
-fn describe(node: &Node, api_version: i16) -> ApiVersionsResponse {
-    let image = node.image();
+fn describe(node: &Node, request: &Request) -> ApiVersionsResponse {
+    let (image, api_version) = (node.image(), request.version);
     // What is advertised below what is served is there for clients that look for it and then use newer ones.
-    let api_keys = ROUTES.iter().map(|route| {
+    let open = ROUTES.iter().filter(|route| route.serves(request.peer.listener_type));
+    let api_keys = open.map(|route| {
         let versions = route.versions();
         let lowest = route.key.api().advertised_min.min(*versions.start());
         version(route.key.code(), lowest, *versions.end())

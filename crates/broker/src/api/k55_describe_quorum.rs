@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kernel::ErrorCode;
 use wire::messages::describe_quorum_request::DescribeQuorumRequestView;
 use wire::messages::describe_quorum_response::{
-    DescribeQuorumResponse, Node as QuorumNode, PartitionData, ReplicaState, TopicData,
+    DescribeQuorumResponse, Listener, Node as QuorumNode, PartitionData, ReplicaState, TopicData,
 };
 
 use crate::controller::METADATA_TOPIC;
@@ -37,8 +37,12 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         });
     }
     let partition = describe(&node, request.version).await;
-    // It has no listener for controllers: there is nobody who would connect to it.
-    let itself = QuorumNode { node_id: node.id.0, listeners: Vec::new() };
+    let listeners = node.controller_advertised.iter().map(|one| Listener {
+        name: one.listener.clone(),
+        host: one.host.clone(),
+        port: one.port,
+    });
+    let itself = QuorumNode { node_id: node.id.0, listeners: listeners.collect() };
     request.reply(&DescribeQuorumResponse {
         error_message: None,
         topics: vec![TopicData { topic_name: METADATA_TOPIC.to_owned(), partitions: vec![partition] }],

@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use super::{End, serve};
 use crate::node::Node;
-use crate::request::Peer;
+use crate::request::{ListenerType, Peer};
 
 /// How long accepting pauses when the process has no file descriptor left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -23,6 +23,7 @@ pub struct Acceptor<L> {
     pub listener: L,
     /// The listener's name, for example `PLAINTEXT`.
     pub name: Arc<str>,
+    pub listener_type: ListenerType,
 }
 
 impl<L: Listener> Acceptor<L> {
@@ -42,7 +43,8 @@ impl<L: Listener> Acceptor<L> {
                         continue;
                     };
                     let local = stream.local_addr().ok();
-                    let peer = Arc::new(Peer::new(address, local, Arc::clone(&self.name)));
+                    let peer =
+                        Arc::new(Peer::new(address, local, Arc::clone(&self.name), self.listener_type));
                     host::task::spawn(one(stream, Arc::clone(&node), peer, place));
                 }
                 Err(error) => self.accept_failed(&error).await,

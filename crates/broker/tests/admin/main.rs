@@ -6,6 +6,7 @@ mod support;
 
 mod cluster;
 mod configs;
+mod controllers;
 mod log_dirs;
 mod metadata;
 mod topics;

@@ -132,6 +132,12 @@ impl TestNode {
     pub fn client(&self) -> Client {
         Client::connect(self.address())
     }
+
+    /// Where a listener is reached.
+    pub fn address_of(&self, listener: &str) -> SocketAddr {
+        let listening = &self.alive.as_ref().expect("it is alive").1.listening;
+        listening.iter().find(|(name, _)| name == listener).expect("it listens").1
+    }
 }
 
 impl Drop for TestNode {
