@@ -24,6 +24,9 @@ use wire::batch::validate::Validated;
 /// The topic of the metadata log. It is in no image.
 pub const METADATA_TOPIC: &str = "__cluster_metadata";
 
+/// The file in which a format step leaves a cluster's first records.
+pub const BOOTSTRAP_CHECKPOINT: &str = "bootstrap.checkpoint";
+
 /// What is read of the log at a time when it is loaded.
 const LOAD_BYTES: u32 = 4 << 20;
 
@@ -246,7 +249,7 @@ fn latest_snapshot(disk: &dyn Disk, folder: &Path) -> Result<Option<SnapshotId>,
 
 /// What the format step of Kafka's tools left for the first start, if it was taken: how the cluster is to begin.
 pub fn formatted(disk: &dyn Disk, dir: &Path) -> Result<Option<Vec<MetadataRecord>>, MetadataError> {
-    let path = dir.join("bootstrap.checkpoint");
+    let path = dir.join(BOOTSTRAP_CHECKPOINT);
     if !disk.exists(&path) {
         return Ok(None);
     }

@@ -17,6 +17,7 @@ pub mod dirs;
 pub mod dispatch;
 pub mod fetch_session;
 mod flush;
+pub mod format;
 pub mod groups;
 pub mod hosted;
 mod leader_hint;

@@ -66,6 +66,37 @@ fn wrong_use_ends_with_2() {
 }
 
 #[test]
+fn a_node_is_formatted_once() {
+    let directory = std::env::temp_dir().join(format!("riverrun-cli-format-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    let format = |arguments: &[&str]| {
+        let setting = format!("log.dirs={}", directory.display());
+        let ended = Command::new(env!("CARGO_BIN_EXE_riverrun"))
+            .args(["format", "--set", &setting])
+            .args(arguments)
+            .output()
+            .expect("the binary is there");
+        let text = [ended.stdout, ended.stderr].concat();
+        (ended.status.code(), String::from_utf8(text).expect("it prints text"))
+    };
+    let (code, words) = format(&["--release-version", "2.8"]);
+    assert!(code == Some(2) && words.contains("from 3.3-IV3 to 4.4-IV2"), "{words}");
+    let (code, words) = format(&["--feature", "group.version"]);
+    assert!(code == Some(2) && words.contains("an equals sign"), "{words}");
+    let (code, words) = format(&["-t", "an id"]);
+    assert!(code == Some(2) && words.contains("cannot be the id"), "{words}");
+    let (code, words) = format(&["-t", "Abc", "--release-version", "4.1", "--standalone"]);
+    let wanted =
+        format!("Formatted metadata directory {} with metadata.version 4.1-IV1.", directory.display());
+    assert!(code == Some(0) && words.contains(&wanted) && words.contains("is Abc."), "{words}");
+    let (code, words) = format(&["-t", "Abc"]);
+    assert!(code == Some(1) && words.contains("--ignore-formatted"), "{words}");
+    let (code, words) = format(&["-t", "Abc", "-g"]);
+    assert!(code == Some(0) && words.contains("already formatted"), "{words}");
+    std::fs::remove_dir_all(&directory).expect("it was made");
+}
+
+#[test]
 fn settings_that_cannot_be_end_a_start_as_wrong_use() {
     for setting in ["nonsense", "num.partitions=many"] {
         let ended = Command::new(env!("CARGO_BIN_EXE_riverrun"))

@@ -22,6 +22,32 @@ impl MetadataVersion {
         (Self::OLDEST..=Self::LATEST).contains(&version).then_some(version)
     }
 
+    /// The level for the name of a release, as Kafka's tools take it: `4.3-IV0` is one level, and `4.3` or `4.3.1` the last
+    /// one of that release.
+    pub fn from_release(name: &str) -> Option<Self> {
+        let (release, iteration) = match name.split_once('-') {
+            Some((release, iteration)) => (release, Some(iteration)),
+            None => (name, None),
+        };
+        let release = match release.match_indices('.').nth(1) {
+            Some((end, _)) => release.get(..end)?,
+            None => release,
+        };
+        let matches = |known: &str| match (known.split_once('-'), iteration) {
+            (Some((of, known)), Some(asked)) => of == release && known == asked,
+            (Some((of, _)), None) => of == release,
+            (None, _) => false,
+        };
+        let level = RELEASES.iter().rposition(|known| matches(known))?;
+        Some(Self(Self::OLDEST.0 + i16::try_from(level).ok()?))
+    }
+
+    /// The name of the level, as Kafka's tools show it.
+    pub fn release(self) -> Option<&'static str> {
+        let level = usize::try_from(self.0.checked_sub(Self::OLDEST.0)?).ok()?;
+        RELEASES.get(level).copied()
+    }
+
     /// Whether a replica's log directory is recorded (KIP-858).
     pub fn directories(self) -> bool {
         self.0 >= 17
@@ -83,6 +109,13 @@ impl fmt::Display for MetadataVersion {
     }
 }
 
+/// The names of the levels, from the oldest on.
+const RELEASES: &[&str] = &[
+    "3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1", "3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2", "3.7-IV0",
+    "3.7-IV1", "3.7-IV2", "3.7-IV3", "3.7-IV4", "3.8-IV0", "3.9-IV0", "4.0-IV0", "4.0-IV1", "4.0-IV2",
+    "4.0-IV3", "4.1-IV0", "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0", "4.4-IV0", "4.4-IV1", "4.4-IV2",
+];
+
 /// The levels that brought a new record or field, and so cannot be left downwards without loss.
 const METADATA_CHANGED_AT: &[i16] = &[7, 8, 11, 13, 14, 15, 17, 23, 30, 32, 33];
 
@@ -97,6 +130,25 @@ mod tests {
         assert!(!MetadataVersion(29).loses_going_down_to(MetadataVersion(23)));
         assert!(MetadataVersion::LATEST.loses_going_down_to(MetadataVersion::OLDEST));
         assert!(!MetadataVersion(20).loses_going_down_to(MetadataVersion(20)));
+    }
+
+    #[test]
+    fn a_release_names_its_last_level_and_an_iteration_its_own() {
+        let level = |name| MetadataVersion::from_release(name).map(|version| version.0);
+        assert_eq!((level("3.3-IV3"), level("3.3"), level("3.7-IV0")), (Some(7), Some(7), Some(15)));
+        assert_eq!((level("3.7"), level("3.7.2"), level("4.4")), (Some(19), Some(19), Some(33)));
+        for unknown in ["3.2", "4.4-IV3", "4.4-", "-IV0", "4", "", "4.4-IV2.1"] {
+            assert_eq!(level(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn every_level_has_a_name_that_leads_back_to_it() {
+        for level in MetadataVersion::OLDEST.0..=MetadataVersion::LATEST.0 {
+            let version = MetadataVersion(level);
+            assert_eq!(version.release().and_then(MetadataVersion::from_release), Some(version));
+        }
+        assert_eq!((MetadataVersion(6).release(), MetadataVersion(34).release()), (None, None));
     }
 
     #[test]

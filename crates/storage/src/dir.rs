@@ -120,6 +120,12 @@ impl LogDir {
         self.sync()
     }
 
+    /// Puts a file of somebody else into the directory, whole or not at all.
+    pub fn write_file(&self, name: &str, content: &[u8]) -> Result<()> {
+        checkpoint::replace(self.disk.as_ref(), &self.file(name), content)?;
+        self.sync()
+    }
+
     /// Lists what the directory has.
     pub fn scan(&self) -> Result<DirScan> {
         let failed = |error| StorageError::io("list", &self.path, error);

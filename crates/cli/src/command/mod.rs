@@ -3,9 +3,11 @@
 mod ask;
 mod consume;
 mod failure;
+mod format;
 mod group;
 mod produce;
 mod session;
+mod settings;
 mod start;
 mod time;
 mod topic;
@@ -21,6 +23,8 @@ use session::Session;
 pub enum Command {
     /// Start a node: broker and controller in one process.
     Start(start::Start),
+    /// Settle a cluster's id and features before a node's first start.
+    Format(format::Format),
     /// Create, list, describe and delete topics.
     #[command(subcommand)]
     Topic(topic::Topic),
@@ -63,6 +67,7 @@ pub enum Format {
 pub fn run(command: Command, connection: &Connection) -> ExitCode {
     let outcome = match command {
         Command::Start(start) => return start::run(&start),
+        Command::Format(format) => format::run(format),
         Command::Topic(topic) => session::run(connection, async |session| topic::run(topic, session).await),
         Command::Produce(produce) => {
             session::run(connection, async |session| produce::run(produce, session).await)

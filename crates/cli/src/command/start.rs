@@ -1,6 +1,5 @@
 //! `riverrun start`: runs a node until it is told to stop.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,9 +8,10 @@ use broker::{Running, World};
 use clap::Args;
 use host::signal::StopSignals;
 use host::{RealClock, RealDisk, RealEntropy, RealNet};
-use kernel::option::{NodeOptions, Sources, properties, resolve};
+use kernel::option::NodeOptions;
 use tracing::{error, info, warn};
 
+use super::settings::Settings;
 use super::{FAILED, WRONG_USE};
 use crate::logging::{self, LogFormat};
 
@@ -28,12 +28,8 @@ Without a configuration a node listens on 127.0.0.1:9092 and keeps its data in .
 Settings have the names of Apache Kafka's broker configuration. They are read from the file, then from variables
 such as KAFKA_LOG_DIRS, then from --set; the last one counts.")]
 pub struct Start {
-    /// A file of settings, as Kafka's server.properties.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// One setting; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    settings: Vec<String>,
+    #[command(flatten)]
+    settings: Settings,
     /// The form of the log on standard error.
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -41,7 +37,7 @@ pub struct Start {
 
 pub fn run(start: &Start) -> ExitCode {
     let log_control = logging::init(start.log_format);
-    let options = match options(start) {
+    let options = match start.settings.read() {
         Ok(options) => options,
         Err(problem) => {
             eprintln!("riverrun: {problem}");
@@ -73,26 +69,6 @@ pub fn run(start: &Start) -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
-}
-
-fn options(start: &Start) -> Result<NodeOptions, String> {
-    let text = match &start.config {
-        Some(path) => {
-            let bytes =
-                std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-            Some((path.display().to_string(), properties::decode(&bytes)))
-        }
-        None => None,
-    };
-    let environment: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let sources = Sources {
-        file: text.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
-        environment: &environment,
-        command_line: &start.settings,
-    };
-    resolve(&sources).map(NodeOptions::new).map_err(|error| error.to_string())
 }
 
 async fn serve(options: NodeOptions, log_control: Arc<dyn LogControl>) -> Result<(), String> {

@@ -1,0 +1,90 @@
+//! `riverrun format`: settles a cluster's id and first features before a node's first start, as Kafka's
+//! `kafka-storage.sh format`.
+
+use std::sync::Arc;
+
+use broker::format::{Format as Wanted, FormatError, MetadataVersion, format};
+use clap::Args;
+use host::{RealClock, RealDisk, RealEntropy};
+use kernel::port::{Disk, Entropy};
+
+use super::failure::Failure;
+use super::settings::Settings;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun format --config server.properties --cluster-id Mk3OEYBSD34fcwNTJENDQA
+  riverrun format --config server.properties --release-version 4.1 --ignore-formatted
+
+Nothing has to be formatted: a node that starts on empty directories draws an id for its cluster and begins with
+everything that this release serves. Directories that Kafka's tools have formatted are taken as they are.")]
+pub struct Format {
+    #[command(flatten)]
+    settings: Settings,
+    /// The id of the cluster; without it one is drawn.
+    #[arg(long, short = 't', value_name = "ID")]
+    cluster_id: Option<String>,
+    /// The release whose metadata.version the cluster begins with, as 4.3 or 4.3-IV0; the newest without it.
+    #[arg(long, short, value_name = "RELEASE", value_parser = release)]
+    release_version: Option<MetadataVersion>,
+    /// The level of another feature; may be given several times.
+    #[arg(long, short, value_name = "NAME=LEVEL", value_parser = feature)]
+    feature: Vec<(String, i16)>,
+    /// Leave directories alone that are formatted already.
+    #[arg(long, short = 'g')]
+    ignore_formatted: bool,
+    /// Begin as the only controller. Every node of this release does, with this word or without it.
+    #[arg(long, short)]
+    standalone: bool,
+}
+
+fn release(text: &str) -> Result<MetadataVersion, String> {
+    MetadataVersion::from_release(text).ok_or_else(|| {
+        let name = |version: MetadataVersion| version.release().unwrap_or_default();
+        let (oldest, latest) = (name(MetadataVersion::OLDEST), name(MetadataVersion::LATEST));
+        format!("releases from {oldest} to {latest} are known")
+    })
+}
+
+fn feature(text: &str) -> Result<(String, i16), String> {
+    let (name, level) = text.split_once('=').ok_or("a name, an equals sign and a level are expected")?;
+    let level =
+        level.trim().parse().map_err(|_| format!("{level:?} is not a level: a number is expected"))?;
+    Ok((name.trim().to_owned(), level))
+}
+
+pub fn run(asked: Format) -> Result<(), Failure> {
+    let options = asked.settings.read().map_err(Failure::wrong_use)?;
+    let config = options.broker_config().map_err(|error| Failure::wrong_use(error.to_string()))?;
+    let disk: Arc<dyn Disk> = match RealDisk::new() {
+        Ok(disk) => Arc::new(disk),
+        Err(error) => return Err(Failure::failed(format!("the disk threads cannot be started: {error}"))),
+    };
+    let wanted = Wanted {
+        cluster_id: asked.cluster_id.unwrap_or_else(|| RealEntropy.uuid().to_string()),
+        release: asked.release_version,
+        features: asked.feature,
+        ignore_formatted: asked.ignore_formatted,
+    };
+    let (version, formatted) =
+        format(&config, &wanted, &disk, &RealClock::new(), &RealEntropy).map_err(failure)?;
+    for dir in &formatted {
+        let kind = if dir.metadata { "metadata" } else { "data" };
+        let release = version.release().unwrap_or_default();
+        println!("Formatted {kind} directory {} with metadata.version {release}.", dir.path.display());
+    }
+    match formatted.is_empty() {
+        true => println!("All of the log directories are already formatted."),
+        false => println!("The id of the cluster is {}.", wanted.cluster_id),
+    }
+    Ok(())
+}
+
+fn failure(error: FormatError) -> Failure {
+    match error {
+        FormatError::ClusterId(_) | FormatError::NotServed { .. } | FormatError::VersionTwice => {
+            Failure::wrong_use(error.to_string())
+        }
+        other => Failure::failed(other.to_string()),
+    }
+}

@@ -1,0 +1,39 @@
+//! The settings of a node, as the commands take them that start or prepare one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use kernel::option::{NodeOptions, Sources, properties, resolve};
+
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// A file of settings, as Kafka's server.properties.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the file, then variables such as KAFKA_LOG_DIRS, then what was given by itself; the last one counts.
+    pub fn read(&self) -> Result<NodeOptions, String> {
+        let text = match &self.config {
+            Some(path) => {
+                let bytes = std::fs::read(path)
+                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                Some((path.display().to_string(), properties::decode(&bytes)))
+            }
+            None => None,
+        };
+        let environment: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let sources = Sources {
+            file: text.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
+            environment: &environment,
+            command_line: &self.settings,
+        };
+        resolve(&sources).map(NodeOptions::new).map_err(|error| error.to_string())
+    }
+}
