@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod docs;
 mod r#gen;
+mod kafka_it;
 mod test;
 
 use std::process::ExitCode;
@@ -14,11 +15,12 @@ use std::process::ExitCode;
 pub type Outcome = Result<(), String>;
 
 const COMMANDS: &str = "commands:
-  bench   the broker beside Apache Kafka: throughput per CPU second, start, idle memory
-  check   the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
-  docs    docs/config.md from the options in kernel; --check only compares
-  gen     the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
-  test    every test that can run here, those with other people's clients included; names what it skipped";
+  bench     the broker beside Apache Kafka: throughput per CPU second, start, idle memory
+  check     the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
+  docs      docs/config.md from the options in kernel; --check only compares
+  gen       the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
+  kafka-it  Apache Kafka's own integration tests against our broker; --quick for some of them
+  test      every test that can run here, those with other people's clients included; names what it skipped";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         "check" => check::run(&rest),
         "docs" => docs::run(&rest),
         "gen" => r#gen::run(&rest),
+        "kafka-it" => kafka_it::run(&rest),
         "test" => test::run(&rest),
         _ => Err(format!("usage: cargo xtask COMMAND\n{COMMANDS}")),
     };

@@ -15,7 +15,11 @@ pub fn check(tree: &Tree) -> Vec<Complaint> {
     let compare = ["--check".to_owned()];
     let runs =
         [("cargo xtask gen", crate::r#gen::run(&compare)), ("cargo xtask docs", crate::docs::run(&compare))];
-    complaints
-        .extend(runs.into_iter().filter_map(|(name, outcome)| Some(Complaint::new(name, outcome.err()?))));
+    let map = ("docs/conformance.md", crate::kafka_it::check_map(&tree.root));
+    complaints.extend(
+        runs.into_iter()
+            .chain([map])
+            .filter_map(|(name, outcome)| Some(Complaint::new(name, outcome.err()?))),
+    );
     complaints
 }

@@ -31,7 +31,7 @@ impl Program {
 /// Two suites may want the same cache at the same time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn need(programs: &[&str]) -> Result<(), String> {
+pub(crate) fn need(programs: &[&str]) -> Result<(), String> {
     match programs.iter().find(|program| !exists(program)) {
         Some(missing) => Err(format!("{missing} is not installed")),
         None => Ok(()),
@@ -39,7 +39,11 @@ fn need(programs: &[&str]) -> Result<(), String> {
 }
 
 /// Runs `fill` on an empty directory unless a former run with the same `stamp` completed it.
-fn cached(dir: &Path, stamp: &str, fill: impl FnOnce(&Path) -> Result<(), String>) -> Result<(), String> {
+pub(crate) fn cached(
+    dir: &Path,
+    stamp: &str,
+    fill: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
     let _guard = ONE_AT_A_TIME.lock().map_err(|_| "another fetch failed")?;
     let mark = dir.join(".complete");
     if fs::read_to_string(&mark).is_ok_and(|old| old == stamp) {

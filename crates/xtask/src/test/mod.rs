@@ -7,13 +7,13 @@ mod adopt;
 mod bomb;
 mod broker;
 mod crash;
-mod fetch;
+pub(crate) mod fetch;
 mod hostile;
 mod matrix;
 mod options;
 pub(crate) mod process;
 mod raw;
-mod report;
+pub(crate) mod report;
 mod suite;
 mod unit;
 
@@ -41,7 +41,35 @@ const PARTS: &[&str] = &[
     "adopt",
     "crash",
     "hostile",
+    crate::kafka_it::PART,
 ];
+
+/// Where the project is, and where the tools that test it keep what they fetch and write.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// The project's root.
+    pub root: PathBuf,
+    /// `target/conformance`: caches, data directories, logs, results.
+    pub out: PathBuf,
+    /// Where what was fetched stays between runs.
+    pub cache: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn find() -> Result<Self, String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .map(Path::to_path_buf)
+            .ok_or("the xtask crate is not where it should be")?;
+        let out = root.join("target/conformance");
+        let cache = env::var_os("RIVERRUN_CACHE").map_or_else(|| out.join("cache"), PathBuf::from);
+        for dir in [&out, &cache] {
+            fs::create_dir_all(dir).map_err(|error| format!("cannot create {}: {error}", dir.display()))?;
+        }
+        Ok(Self { root, out, cache })
+    }
+}
 
 /// What every part of a run needs to know.
 #[derive(Debug)]
@@ -57,16 +85,7 @@ pub struct Context {
 
 impl Context {
     fn new(options: Options) -> Result<Self, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .nth(2)
-            .map(Path::to_path_buf)
-            .ok_or("the xtask crate is not where it should be")?;
-        let out = root.join("target/conformance");
-        let cache = env::var_os("RIVERRUN_CACHE").map_or_else(|| out.join("cache"), PathBuf::from);
-        for dir in [&out, &cache] {
-            fs::create_dir_all(dir).map_err(|error| format!("cannot create {}: {error}", dir.display()))?;
-        }
+        let Places { root, out, cache } = Places::find()?;
         Ok(Self { options, root, out, cache })
     }
 
@@ -94,15 +113,28 @@ pub fn run(args: &[String]) -> Outcome {
     if context.options.broker.is_none()
         && PARTS.iter().any(|part| *part != "unit" && context.options.wants(part))
     {
-        build(&context)?;
+        build(&context.root)?;
     }
     run_suites(&context, &report);
-    let parts: [(&str, Part); 3] = [("adopt", adopt::run), ("crash", crash::run), ("hostile", hostile::run)];
+    let parts: [(&str, Part); 4] = [
+        ("adopt", adopt::run),
+        ("crash", crash::run),
+        ("hostile", hostile::run),
+        (crate::kafka_it::PART, kafka_it),
+    ];
     for (part, run) in parts.iter().filter(|(part, _)| context.options.wants(part)) {
         record(&report, run(&context).unwrap_or_else(|error| vec![Row::fail(part, "run", error)]));
     }
     let report = report.into_inner().map_err(|_| "a part of the run panicked")?;
     finish(&context, report)
+}
+
+/// The quick ones of Kafka's own integration tests. They say nothing about another broker's command.
+fn kafka_it(context: &Context) -> Result<Vec<Row>, String> {
+    if context.options.broker.is_some() {
+        return Ok(Vec::new());
+    }
+    crate::kafka_it::quick(context.options.jobs as usize, context.options.everything_required)
 }
 
 /// Prints rows as they come and keeps them.
@@ -130,11 +162,11 @@ fn raise_file_limit(args: &[String]) -> Outcome {
     Err(format!("cannot start again with more open files: {error}"))
 }
 
-fn build(context: &Context) -> Outcome {
+pub(crate) fn build(root: &Path) -> Outcome {
     println!("building the release binary");
     let status = Command::new("cargo")
         .args(["build", "--release", "--package", "cli"])
-        .current_dir(&context.root)
+        .current_dir(root)
         .status()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err("cargo build --release failed".to_owned()) }
