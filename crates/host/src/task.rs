@@ -1,7 +1,9 @@
 //! Tasks: those that end together, and work that holds a worker for long.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -24,8 +26,14 @@ where
 
 /// Tasks that can be ended all at once, as the end of a process would: where several nodes share a process, each has one.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
-    tasks: Arc<Mutex<Vec<AbortHandle>>>,
+pub struct Scope(Arc<Mutex<Tasks>>);
+
+#[derive(Debug, Default)]
+struct Tasks {
+    handles: Vec<AbortHandle>,
+    paused: bool,
+    /// Tasks that had something to do while they were paused.
+    waiting: Vec<Waker>,
 }
 
 impl Scope {
@@ -34,20 +42,47 @@ impl Scope {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let task = tokio::spawn(SCOPE.scope(self.clone(), future));
-        let mut tasks = self.tasks.lock();
-        if tasks.len() == tasks.capacity() {
-            tasks.retain(|task| !task.is_finished());
+        let scope = self.clone();
+        let task = tokio::spawn(SCOPE.scope(self.clone(), async move {
+            let mut future = pin!(future);
+            poll_fn(|context| scope.poll(future.as_mut(), context)).await
+        }));
+        let handles = &mut self.0.lock().handles;
+        if handles.len() == handles.capacity() {
+            handles.retain(|task| !task.is_finished());
         }
-        tasks.push(task.abort_handle());
+        handles.push(task.abort_handle());
         task
+    }
+
+    fn poll<F: Future>(&self, future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let mut tasks = self.0.lock();
+        if tasks.paused {
+            tasks.waiting.push(context.waker().clone());
+            return Poll::Pending;
+        }
+        drop(tasks);
+        future.poll(context)
+    }
+
+    /// Gives no task a turn until [`Scope::resume`], as a stopped process gets none.
+    pub fn pause(&self) {
+        self.0.lock().paused = true;
+    }
+
+    pub fn resume(&self) {
+        let waiting = {
+            let mut tasks = self.0.lock();
+            tasks.paused = false;
+            std::mem::take(&mut tasks.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Ends all tasks: none of them gets another turn.
     pub fn abort(&self) {
-        for task in std::mem::take(&mut *self.tasks.lock()) {
-            task.abort();
-        }
+        let handles = std::mem::take(&mut self.0.lock().handles);
+        handles.into_iter().for_each(|task| task.abort());
     }
 }
 
@@ -83,6 +118,21 @@ mod tests {
         assert_eq!(tell.recv().await, Some(()));
         assert_eq!(tell.recv().await, None, "what the ended task held is gone");
         assert!(inner.is_finished());
+    }
+
+    #[tokio::test]
+    async fn a_paused_scope_misses_nothing() {
+        let scope = Scope::default();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let mut task = scope.spawn(async { told.await.map(|()| 1) });
+        scope.pause();
+        tell.send(()).expect("it waits");
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!task.is_finished());
+        scope.resume();
+        assert_eq!((&mut task).await.expect("it ends"), Ok(1));
     }
 
     #[test]

@@ -15,5 +15,5 @@ pub mod disk;
 pub mod entropy;
 
 pub use clock::SimClock;
-pub use disk::{Completions, Fault, Op, Operation, PowerCut, SimDisk, When};
-pub use entropy::SimEntropy;
+pub use disk::{Completions, Fault, Op, Operation, PowerCut, SimDisk, Watch, When};
+pub use entropy::{Chance, SimEntropy};

@@ -1,6 +1,6 @@
 //! Whole nodes and their clients in a simulated world: one thread, one seed, no machine.
 //!
-//! Start at [`world`]: it is made of the simulated network, disks, clocks and entropy, and nodes live in it. A
+//! Start at [`run::run`], which plays a [`scenario`]. The [`world`] is made of the simulated network, disks, clocks and entropy, and nodes live in it. A
 //! [`workload`] lets clients loose on them, [`fault`] disturbs them, and all that clients ask and hear goes into a
 //! [`history`], which is judged at the end.
 //!
@@ -13,5 +13,7 @@
 
 pub mod fault;
 pub mod history;
+pub mod run;
+pub mod scenario;
 pub mod workload;
 pub mod world;

@@ -7,6 +7,7 @@ mod check;
 mod docs;
 mod r#gen;
 mod kafka_it;
+mod sim;
 mod test;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ const COMMANDS: &str = "commands:
   docs      docs/config.md from the options in kernel; --check only compares
   gen       the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
   kafka-it  Apache Kafka's own integration tests against our broker; --quick for some of them
+  sim       whole nodes and clients in a simulated world, from a seed; judges what clients saw
   test      every test that can run here, those with other people's clients included; names what it skipped";
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "docs" => docs::run(&rest),
         "gen" => r#gen::run(&rest),
         "kafka-it" => kafka_it::run(&rest),
+        "sim" => sim::run(&rest),
         "test" => test::run(&rest),
         _ => Err(format!("usage: cargo xtask COMMAND\n{COMMANDS}")),
     };

@@ -132,6 +132,10 @@ impl Group {
         self.rejoin();
     }
 
+    pub fn generation(&self) -> Option<i32> {
+        Some(self.member().1).filter(|generation| *generation != NO_GENERATION)
+    }
+
     fn member(&self) -> (String, i32) {
         let state = self.state.lock();
         (state.member_id.clone(), state.generation)

@@ -130,6 +130,11 @@ impl Consumer {
         self.assigned
     }
 
+    /// The generation of the group that this member is in; nothing while it is in none.
+    pub fn generation(&self) -> Option<i32> {
+        self.group.as_ref()?.generation()
+    }
+
     /// The offset of the next record of a partition that `poll` will return; nothing while it is being looked up.
     pub fn position(&self, partition: &TopicPartition) -> Option<Offset> {
         match self.positions.get(partition)?.at {

@@ -1,7 +1,9 @@
 //! What a disk was asked to do wrong, and the record of what it did.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::entropy::{Generator, below, one_in};
 
@@ -40,6 +42,15 @@ pub struct Operation {
     pub position: u64,
     pub len: u64,
     pub failed: bool,
+}
+
+/// Somebody who wants to know what happens on a disk, as it happens.
+pub trait Watch: Send + Sync {
+    /// An operation was decided about. It must not touch the disk.
+    fn operation(&self, operation: &Operation);
+
+    /// Work was put into the queue of submitted work.
+    fn submitted(&self);
 }
 
 /// Which of the operations that match a [`Fault`] fail.
@@ -124,7 +135,7 @@ impl Verdict {
 }
 
 /// All orders to fail, and the record.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Faults {
     orders: Vec<Fault>,
     /// Changing operations left until the world stops in the middle of one.
@@ -133,6 +144,18 @@ pub(super) struct Faults {
     /// Changing operations so far.
     pub(super) changes: u64,
     pub(super) record: Option<Vec<Operation>>,
+    pub(super) watch: Option<Arc<dyn Watch>>,
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { orders, until_halt, halted, .. } = self;
+        f.debug_struct("Faults")
+            .field("orders", orders)
+            .field("until_halt", until_halt)
+            .field("halted", halted)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Faults {
@@ -165,9 +188,15 @@ impl Faults {
         len: u64,
     ) -> Verdict {
         let verdict = self.decide(generator, op, path, len);
-        if let Some(record) = self.record.as_mut() {
+        if self.record.is_some() || self.watch.is_some() {
             let failed = verdict.error.is_some();
-            record.push(Operation { op, path: path.to_owned(), position, len, failed });
+            let operation = Operation { op, path: path.to_owned(), position, len, failed };
+            if let Some(watch) = &self.watch {
+                watch.operation(&operation);
+            }
+            if let Some(record) = self.record.as_mut() {
+                record.push(operation);
+            }
         }
         verdict
     }

@@ -28,7 +28,7 @@ use kernel::port::disk::{Completion, DirEntry, OpenMode, Space};
 use kernel::port::{Clock, Disk, DiskFile, Submission};
 use parking_lot::Mutex;
 
-pub use self::fault::{Fault, Op, Operation, When};
+pub use self::fault::{Fault, Op, Operation, Watch, When};
 use self::node::NodeId;
 use self::world::{World, names_of};
 use crate::SimClock;
@@ -61,7 +61,7 @@ pub struct SimDisk {
 struct Shared {
     world: Mutex<World>,
     submitted: Mutex<Submitted>,
-    clock: SimClock,
+    clock: Arc<dyn Clock>,
 }
 
 struct Submitted {
@@ -104,11 +104,11 @@ impl fmt::Debug for SimDisk {
 impl SimDisk {
     /// An empty disk with a clock of its own, whose submitted work is done at once.
     pub fn new(seed: u64) -> Self {
-        Self::with_clock(seed, SimClock::new())
+        Self::with_clock(seed, Arc::new(SimClock::new()))
     }
 
     /// A disk whose files are dated by `clock`.
-    pub fn with_clock(seed: u64, clock: SimClock) -> Self {
+    pub fn with_clock(seed: u64, clock: Arc<dyn Clock>) -> Self {
         let submitted =
             Submitted { mode: Completions::Immediate, queue: VecDeque::new(), files: BTreeMap::new() };
         let world = Mutex::new(World::new(seed));
@@ -169,6 +169,17 @@ impl SimDisk {
     /// Limits the disk to so many bytes in all. A write that does not fit writes what fits and fails.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.shared.world.lock().capacity = bytes;
+    }
+
+    /// Tells `watch` of every operation from now on.
+    pub fn watch(&self, watch: Arc<dyn Watch>) {
+        self.shared.world.lock().faults.watch = Some(watch);
+    }
+
+    /// Limits the disk to what it holds now and so many bytes more.
+    pub fn fill_up_after(&self, bytes: u64) {
+        let mut world = self.shared.world.lock();
+        world.capacity = Some(world.used().saturating_add(bytes));
     }
 
     /// Begins to record operations, from none.
@@ -316,7 +327,14 @@ impl Disk for SimDisk {
         let work = self.prepare(work);
         let mut submitted = self.shared.submitted.lock();
         match submitted.mode {
-            Completions::Queued => submitted.queue.push_back(Queued { work, done }),
+            Completions::Queued => {
+                submitted.queue.push_back(Queued { work, done });
+                drop(submitted);
+                let watch = self.shared.world.lock().faults.watch.clone();
+                if let Some(watch) = watch {
+                    watch.submitted();
+                }
+            }
             Completions::Immediate => {
                 drop(submitted);
                 done(self.carry_out(&work));

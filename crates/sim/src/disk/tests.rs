@@ -72,7 +72,7 @@ fn open_modes_do_what_they_say() {
 #[test]
 fn entries_are_sorted_and_dated() {
     let clock = SimClock::new();
-    let disk = SimDisk::with_clock(1, clock.clone());
+    let disk = SimDisk::with_clock(1, Arc::new(clock.clone()));
     create(&disk, "/b");
     clock.advance(Duration::from_secs(1));
     write(&create(&disk, "/a"), 0, b"abc").unwrap();

@@ -328,7 +328,7 @@ impl World {
         verdict.result()
     }
 
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         self.nodes
             .values()
             .map(|node| match node {

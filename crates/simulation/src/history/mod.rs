@@ -4,6 +4,7 @@
 //! it was done; [`Phase::Fail`], it was certainly not done; [`Phase::Info`], nobody can tell.
 
 mod judge;
+mod recorder;
 mod report;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use kernel::TopicPartition;
 
 pub use judge::{Violation, judge};
+pub use recorder::Recorder;
 pub use report::report;
 
 /// One client of the workload.

@@ -1,0 +1,147 @@
+//! What a run is made of: nodes, what clients do with each, and for how long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::workload::program::Program;
+use crate::workload::{Topic, admin, member, producer, reader};
+use crate::world::World;
+use crate::world::node::{PORT, SimNode};
+
+/// A scenario, before a seed makes a run of it.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub name: &'static str,
+    /// How long clients work, and faults come; the healing and the last reads come on top.
+    pub time: Duration,
+    pub faults: bool,
+    nodes: Vec<(String, Vec<Role>)>,
+}
+
+/// What a client does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Producer,
+    Reader,
+    Member,
+    Admin,
+}
+
+const THREE: &[Role] = &[Role::Producer, Role::Reader, Role::Member];
+const ALL: &[Role] = &[Role::Producer, Role::Producer, Role::Reader, Role::Member, Role::Member, Role::Admin];
+
+impl Scenario {
+    pub fn new(name: &'static str) -> Self {
+        Self { name, time: Duration::from_secs(30), faults: true, nodes: Vec::new() }
+    }
+
+    /// Adds a node, and clients of it.
+    pub fn node(mut self, name: &str, clients: &[Role]) -> Self {
+        self.nodes.push((name.to_owned(), clients.to_vec()));
+        self
+    }
+
+    /// Leaves the world in peace.
+    pub fn quiet(mut self) -> Self {
+        self.faults = false;
+        self
+    }
+
+    pub fn lasting(mut self, time: Duration) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// The scenarios that there are.
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::new("one-node").node("a", ALL),
+            Self::new("three-clients").node("a", THREE).quiet(),
+            Self::new("two-nodes").node("a", ALL).node("b", THREE),
+        ]
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|scenario| scenario.name == name)
+    }
+}
+
+/// A lone node with its clients.
+pub struct Cluster {
+    pub node: SimNode,
+    pub topics: Arc<[Topic]>,
+    pub groups: Arc<[Arc<str>]>,
+    pub programs: Vec<Program>,
+    pub servers: String,
+}
+
+impl Scenario {
+    /// Puts the scenario into a world; nothing of it runs yet.
+    pub fn build(&self, world: &World) -> Vec<Cluster> {
+        self.nodes
+            .iter()
+            .enumerate()
+            .map(|(index, (name, roles))| {
+                let node = SimNode::new(world, name, &settings(name, index + 1));
+                let topic =
+                    |suffix, partitions| Topic { name: format!("{name}-{suffix}").into(), partitions };
+                let topics: Arc<[Topic]> = Arc::new([topic("orders", 3), topic("events", 1)]);
+                let groups: Arc<[Arc<str>]> = Arc::new([format!("{name}-kitchen").into()]);
+                let servers = format!("{name}:{PORT}");
+                let program = |(number, role): (usize, &Role)| {
+                    let title = format!("{name}-{role:?}-{number}").to_lowercase();
+                    program(world, &title, &servers, *role, &topics, &groups)
+                };
+                let programs = roles.iter().enumerate().map(program).collect();
+                Cluster { node, topics, groups, programs, servers }
+            })
+            .collect()
+    }
+}
+
+fn program(
+    world: &World,
+    title: &str,
+    servers: &str,
+    role: Role,
+    topics: &Arc<[Topic]>,
+    groups: &Arc<[Arc<str>]>,
+) -> Program {
+    let (topics, groups) = (Arc::clone(topics), Arc::clone(groups));
+    match role {
+        Role::Producer => {
+            Program::new(world, title, servers, move |life| producer::run(life, Arc::clone(&topics)))
+        }
+        Role::Reader => {
+            Program::new(world, title, servers, move |life| reader::run(life, Arc::clone(&topics)))
+        }
+        Role::Member => Program::new(world, title, servers, move |life| {
+            let group = groups.first().cloned().unwrap_or_default();
+            member::run(life, Arc::clone(&topics), group)
+        }),
+        Role::Admin => {
+            let prefix = title.to_owned();
+            Program::new(world, title, servers, move |life| {
+                admin::run(life, Arc::clone(&topics), Arc::clone(&groups), prefix.clone())
+            })
+        }
+    }
+}
+
+/// The settings of a node. What is acknowledged is synced, everywhere; and what happens seldom happens often.
+fn settings(name: &str, id: usize) -> Vec<String> {
+    vec![
+        format!("node.id={id}"),
+        format!("listeners=PLAINTEXT://{name}:{PORT}"),
+        format!("advertised.listeners=PLAINTEXT://{name}:{PORT}"),
+        "log.dirs=/data".to_owned(),
+        "log.flush.interval.messages=1".to_owned(),
+        "log.segment.bytes=1048576".to_owned(),
+        "log.index.interval.bytes=512".to_owned(),
+        "log.flush.offset.checkpoint.interval.ms=5000".to_owned(),
+        "offsets.topic.num.partitions=2".to_owned(),
+        "offsets.topic.segment.bytes=1048576".to_owned(),
+        "group.initial.rebalance.delay.ms=100".to_owned(),
+        "file.delete.delay.ms=2000".to_owned(),
+    ]
+}

@@ -1,0 +1,72 @@
+//! A consumer of its own: it is assigned every partition, and reads all that is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::{Consumer, ConsumerConfig, ConsumerRecord, Start};
+use kernel::{Offset, TopicPartition};
+
+use super::program::Life;
+use super::{PAUSE, Topic, payload};
+use crate::history::{Op, Seen};
+
+/// Settings of everybody who reads here.
+pub fn config(group: Option<&str>) -> ConsumerConfig {
+    ConsumerConfig {
+        group_id: group.map(str::to_owned),
+        enable_auto_commit: false,
+        auto_offset_reset: client::config::OffsetReset::Earliest,
+        session_timeout: Duration::from_secs(6),
+        heartbeat_interval: Duration::from_secs(1),
+        max_poll_interval: Duration::from_secs(20),
+        max_poll_records: 100,
+        ..ConsumerConfig::default()
+    }
+}
+
+/// Reads from the beginning until it is told to end.
+pub async fn run(life: Life, topics: Arc<[Topic]>) {
+    let client = life.connect().await;
+    let Ok(mut consumer) = Consumer::new(&client, config(None)) else { return };
+    let partitions: Vec<TopicPartition> = topics.iter().flat_map(Topic::partitions).collect();
+    consumer.assign(partitions.iter().map(|one| (one.clone(), Start::Offset(Offset::ZERO))));
+    let mut positions = BTreeMap::new();
+    while !life.is_ending() {
+        if life.chance.lock().one_in(200) {
+            seek(&life, &mut consumer, &mut positions);
+        }
+        match consumer.poll(Duration::from_millis(500)).await {
+            Ok(records) => note(&life, &mut positions, &records),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Goes back to somewhere in what was read already.
+fn seek(life: &Life, consumer: &mut Consumer, positions: &mut BTreeMap<TopicPartition, i64>) {
+    let mut chance = life.chance.lock();
+    let index = chance.below(positions.len() as u64) as usize;
+    let Some((partition, position)) = positions.iter_mut().nth(index) else { return };
+    *position = chance.below(u64::try_from(*position).unwrap_or(0) + 1) as i64;
+    consumer.seek(partition, Start::Offset(Offset(*position)));
+    let op = Op::Seek { of: partition.clone(), to: *position };
+    let call = life.world.history.invoke(life.id, op.clone());
+    life.world.history.ok(life.id, call, op);
+}
+
+/// Puts what a poll returned into the history, by partition.
+pub fn note(life: &Life, positions: &mut BTreeMap<TopicPartition, i64>, records: &[ConsumerRecord]) {
+    let mut by_partition: BTreeMap<TopicPartition, Vec<Seen>> = BTreeMap::new();
+    for record in records {
+        let partition = TopicPartition::new(Arc::clone(&record.topic), record.partition);
+        by_partition.entry(partition).or_default().push(payload::seen(record));
+    }
+    for (from, records) in by_partition {
+        let after = records.last().map_or(0, |seen| seen.offset + 1);
+        let position = positions.insert(from.clone(), after).unwrap_or(0);
+        let op = Op::Read { from, position, records, high_watermark: None };
+        let call = life.world.history.invoke(life.id, op.clone());
+        life.world.history.ok(life.id, call, op);
+    }
+}
