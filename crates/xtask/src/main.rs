@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod docs;
+mod fuzz;
 mod r#gen;
 mod kafka_it;
 mod sim;
@@ -19,6 +20,7 @@ const COMMANDS: &str = "commands:
   bench     the broker beside Apache Kafka: throughput per CPU second, start, idle memory
   check     the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
   docs      docs/config.md from the options in kernel; --check only compares
+  fuzz      every reader of foreign bytes under coverage-guided fuzzing; --replay FILE runs one input again
   gen       the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
   kafka-it  Apache Kafka's own integration tests against our broker; --quick for some of them
   sim       whole nodes and clients in a simulated world, from a seed; judges what clients saw
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(&rest),
         "check" => check::run(&rest),
         "docs" => docs::run(&rest),
+        "fuzz" => fuzz::run(&rest),
         "gen" => r#gen::run(&rest),
         "kafka-it" => kafka_it::run(&rest),
         "sim" => sim::run(&rest),

@@ -96,7 +96,7 @@ pub fn resolve(sources: &Sources<'_>) -> Result<Resolved, ResolveError> {
         }
     }
     problems.extend(resolved.check_values());
-    resolved.copy_node_id();
+    problems.extend(resolved.copy_node_id());
     resolved.warn_unknown();
     if problems.is_empty() {
         let conflicts = check::conflicts(&resolved).into_iter().chain(BrokerConfig::new(&resolved).err());
@@ -274,13 +274,19 @@ impl Resolved {
         providers.raw.split(',').any(|one| one.trim() == alias).then_some(reference)
     }
 
-    /// `broker.id` is the older name of `node.id`.
-    fn copy_node_id(&mut self) {
+    /// `broker.id` is the older name of `node.id`. It may be -1, for "not given", which the newer name may not: a problem
+    /// that the check of what was written could not see.
+    fn copy_node_id(&mut self) -> Option<String> {
+        let mut problem = None;
         for (from, to) in [("broker.id", "node.id"), ("node.id", "broker.id")] {
-            if let (Some(setting), None) = (self.settings.get(from), self.settings.get(to)) {
-                self.settings.insert(to.to_owned(), setting.clone());
+            if let (Some(setting), None) = (self.settings.get(from).cloned(), self.settings.get(to)) {
+                let judge = |name: &str| validate(find_broker(name)?, &setting.raw).err();
+                let refused = judge(to).filter(|_| judge(from).is_none());
+                self.settings.insert(to.to_owned(), setting);
+                problem = problem.or(refused.map(|error| self.explain(&error)));
             }
         }
+        problem
     }
 
     fn warn_unknown(&mut self) {

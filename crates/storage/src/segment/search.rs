@@ -153,6 +153,9 @@ impl Segment {
             batch.records(Limits::trusting(MAX_DECOMPRESSED)).map_err(|error| corrupt(error.to_string()))?;
         for record in &records {
             let record = record.map_err(|error| corrupt(error.to_string()))?;
+            if record.offset < batch.base_offset() || record.offset > batch.last_offset() {
+                return Err(corrupt(format!("a record has offset {}, outside of its batch", record.offset)));
+            }
             if wanted(record.timestamp.0, record.offset.0) {
                 let epoch = batch.partition_leader_epoch();
                 return Ok(Some(FoundRecord {

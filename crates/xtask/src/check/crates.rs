@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["kernel", "wire", "storage", "metadata", "coordinator", "host", "broker", "client", "sim"],
     ),
     ("foreign", &["wire"]),
+    ("fuzz", &["kernel", "wire", "storage", "metadata", "coordinator"]),
     ("xtask", &["kernel", "wire"]),
 ];
 

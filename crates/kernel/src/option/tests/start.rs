@@ -276,6 +276,13 @@ fn broker_id_is_another_name_of_node_id() {
 }
 
 #[test]
+fn a_broker_id_that_no_node_can_have_is_refused_and_not_taken_for_zero() {
+    let problem = refused("broker.id=-1");
+    assert!(problem.contains("line 1") && problem.contains("node.id=-1"), "{problem}");
+    assert_eq!(refused("broker.id=x").lines().count(), 1, "one mistake is told once");
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused_where_they_stand() {
     let cases = [
         ("replica.fetch.wait.max.ms=60000", "replica.fetch.wait.max.ms (60000)"),

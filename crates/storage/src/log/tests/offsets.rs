@@ -48,6 +48,20 @@ fn a_time_is_found_in_every_segment_and_behind_every_index_entry() {
 }
 
 #[test]
+fn a_record_that_claims_an_offset_outside_of_its_batch_is_damage_and_no_answer() {
+    let mut bench = Bench::new(LogConfig::default());
+    let mut batch = records(&[(10, "a"), (30, "b")]).to_vec();
+    // The header now says that the batch ends with its first record.
+    batch[23..27].copy_from_slice(&0_i32.to_be_bytes());
+    bench.append(&batch);
+    assert_eq!(bench.log.end_offset(), Offset(1));
+    assert_eq!(at(&mut bench, 5), Some((10, 0)));
+    let beyond =
+        bench.log.list_offset(OffsetQuery::At(Timestamp(20))).expect_err("offset 1 is not in the log");
+    assert!(beyond.to_string().contains("outside of its batch"), "{beyond}");
+}
+
+#[test]
 fn a_record_before_the_log_start_is_not_found() {
     let mut bench = Bench::new(LogConfig::default());
     bench.append(&records(&[(10, "a"), (20, "b"), (5, "c")]));
