@@ -17,7 +17,7 @@ use std::process::ExitCode;
 pub type Outcome = Result<(), String>;
 
 const COMMANDS: &str = "commands:
-  bench     the broker beside Apache Kafka: throughput per CPU second, start, idle memory
+  bench     the broker beside Apache Kafka and a limit program: CPU, latency, partitions, start, memory
   check     the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
   docs      docs/config.md from the options in kernel; --check only compares
   fuzz      every reader of foreign bytes under coverage-guided fuzzing; --replay FILE runs one input again

@@ -1,77 +1,57 @@
-//! What a broker costs before anybody uses it: the time until the first acknowledged record, and idle memory.
+//! W12: what a broker takes when nobody uses it, and under W1.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::figures::Spread;
-use super::frames;
+use super::admin;
 use super::machine;
+use super::metric::Metric;
 use super::options::Options;
+use super::produce;
+use super::quiet::Quiet;
+use super::report::{Run, Series};
 use super::side::{Places, Side, Who};
+use super::workloads::W1_64_KIB;
 
-/// How long after its first record a broker counts as idle.
+/// How long after it has answered a broker counts as idle.
 const REST: Duration = Duration::from_secs(5);
 
-const OURS_STARTS: usize = 10;
-const KAFKA_STARTS: usize = 3;
-
-/// The footprint of one side.
-#[derive(Debug, Clone, Serialize)]
-pub struct Footprint {
-    pub side: Who,
-    /// From exec to the first acknowledged record, each start on an empty directory.
-    pub first_ack_ms: Vec<f64>,
-    /// Resident memory some seconds after that, with one topic of one partition.
-    pub idle_mb: Vec<f64>,
-    /// The executable, where it is one file.
-    pub binary_mb: Option<f64>,
-}
-
-/// Starts a broker several times on an empty directory.
-pub fn measure(who: Who, options: &Options, places: &Places) -> Result<Footprint, String> {
-    let binary = fs::metadata(places.binary()).ok().filter(|_| who == Who::Ours);
-    let mut footprint = Footprint {
-        side: who,
-        first_ack_ms: Vec::new(),
-        idle_mb: Vec::new(),
-        binary_mb: binary.map(|file| file.len() as f64 / 1e6),
-    };
-    let records = frames::batch(1, 100)?;
-    let starts = if who == Who::Ours { OURS_STARTS } else { KAFKA_STARTS };
-    for number in 0..starts {
-        let side = Side::start(who, places, 1)?;
-        let explain = |error: String| side.explain(&error);
-        let topic = frames::ready_topic(side.address, "hello").map_err(explain)?;
-        let frame = frames::produce(topic, 0, &records)?;
-        frames::first_produce(side.address, &frame).map_err(explain)?;
-        footprint.first_ack_ms.push(side.begun.elapsed().as_secs_f64() * 1e3);
-        // Memory at rest varies little; three looks are enough.
-        if options.wants("idle") && number < 3 {
-            thread::sleep(REST);
-            footprint.idle_mb.push(machine::memory_mb(side.pid(), "VmRSS")?);
+pub fn series(options: &Options, places: &Places, quiet: &mut Quiet) -> Result<Series, String> {
+    let mut runs = Vec::new();
+    for pair in 0..options.pairs {
+        for who in options.brokers() {
+            eprintln!("  W12 {}", who.name());
+            let side = Side::start(who, places)?;
+            quiet.these_are_ours(vec![side.pid()]);
+            let figures = one(&side, options, places).map_err(|error| side.explain(&error))?;
+            side.end()?;
+            runs.push(Run { side: who, pair, figures, foreign_percent: 0.0 });
         }
-        side.end()?;
     }
-    Ok(footprint)
+    Ok(Series {
+        workload: "W12",
+        shape: "footprint".to_owned(),
+        what: format!(
+            "resident memory {REST:?} after the first answer, and at most under {} of W1 with 64 KiB batches",
+            format_args!("{:?}", options.seconds)
+        ),
+        runs,
+        notes: vec!["memory is the process's own; the page cache is not in it, on either side".to_owned()],
+    })
 }
 
-/// A table in Markdown.
-pub fn table(footprints: &[Footprint]) -> String {
-    let mut text = "start and idle\n\n| | exec to first acknowledged record, ms | idle, resident MB | binary MB |\n|---|---|---|---|\n".to_owned();
-    for one in footprints {
-        let show = |values: &[f64], digits| {
-            Spread::of(values.iter().copied()).map_or("-".to_owned(), |spread| spread.show(digits))
-        };
-        text += &format!(
-            "| {} | {} | {} | {} |\n",
-            one.side.name(),
-            show(&one.first_ack_ms, 0),
-            show(&one.idle_mb, 1),
-            one.binary_mb.map_or("-".to_owned(), |size| format!("{size:.1}")),
-        );
+fn one(side: &Side, options: &Options, places: &Places) -> Result<BTreeMap<Metric, f64>, String> {
+    let mut figures = BTreeMap::new();
+    admin::ready_topic(side.address, "hello")?;
+    thread::sleep(REST);
+    figures.insert(Metric::IdleMb, machine::memory_mb(side.pid(), "VmRSS")?);
+    produce::fill(side, &W1_64_KIB, "full", options.seconds, options.mib << 20)?;
+    figures.insert(Metric::LoadedMb, machine::memory_mb(side.pid(), "VmHWM")?);
+    if side.who == Who::Ours {
+        let binary = fs::metadata(places.binary()).map_err(|error| error.to_string())?;
+        figures.insert(Metric::BinaryMb, binary.len() as f64 / 1e6);
     }
-    text
+    Ok(figures)
 }

@@ -1,27 +1,41 @@
 //! A load of requests that were encoded beforehand, so that what is measured is the broker and not its client.
 //!
-//! One thread serves all connections: it takes what has arrived on one, answers each reply with the next request, and
-//! sends those in one go. It is the same for every broker.
+//! One thread serves all connections, and does the same for every broker. Under a closed load each reply is answered
+//! with the next request. Under an open one requests have an intended start at a fixed rate, whatever became of those
+//! before, and latency counts from there: a stall of the broker delays all that would have been sent meanwhile.
 
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
-use std::rc::Rc;
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::{JoinSet, LocalSet};
+use hdrhistogram::Histogram;
 
-/// A load: every connection keeps `in_flight` requests under way, going round the frames.
-#[derive(Debug, Clone)]
+use super::frames::Template;
+use super::poll::{Peer, Poll};
+use super::tail::Tail;
+
+/// When the next request is sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pace {
+    /// Each connection has so many under way.
+    InFlight(usize),
+    /// So many a second over all connections, evenly spaced.
+    PerSecond(u32),
+}
+
+#[derive(Debug)]
 pub struct Load {
+    pub address: SocketAddr,
     pub connections: usize,
-    pub in_flight: usize,
-    /// Whole frames, length prefix included; connection `n` begins at frame `n`.
-    pub frames: Vec<Bytes>,
+    pub pace: Pace,
+    /// Connection `n` begins at template `n`, and goes round.
+    pub templates: Vec<Template>,
+    /// The identity of each connection's producer, where they are idempotent.
+    pub producers: Vec<(i64, i16)>,
+    /// Whether the records carry their intended start, for a consumer to compare.
+    pub stamped: bool,
     pub warm_up: Duration,
     /// The measured part ends with whichever comes first.
     pub seconds: Duration,
@@ -31,34 +45,28 @@ pub struct Load {
 }
 
 /// What a load did while it was measured.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug)]
 pub struct Measured {
     pub requests: u64,
     pub bytes: u64,
     pub elapsed: Duration,
-    /// Sorted, in microseconds.
-    latencies_us: Vec<u32>,
+    /// From the intended start to the reply.
+    pub acked: Histogram<u64>,
+    /// From the intended start to the consumer.
+    pub consumed: Histogram<u64>,
 }
 
-impl Measured {
-    pub fn percentile_us(&self, percent: f64) -> u32 {
-        let last = self.latencies_us.len().saturating_sub(1);
-        let index = ((last as f64) * percent / 100.0).round() as usize;
-        self.latencies_us.get(index).copied().unwrap_or_default()
-    }
-}
-
-/// How long nothing may happen before the load is given up.
+/// How long nothing may happen before the load is given up, or its rest no longer waited for.
 const STALL_MAX: Duration = Duration::from_secs(30);
+const REST_MAX: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the measured part is over.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// Frames up to this size are sent together.
-const COALESCE_MAX: usize = 4 << 10;
+/// Timers are late by some tens of microseconds; so near to an intended start the thread no longer sleeps.
+const SPIN: Duration = Duration::from_micros(60);
 
-/// A reply may have so many bytes.
-const REPLY_MAX: usize = 1 << 20;
+const LATENCY_MAX_NS: u64 = 60_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -67,139 +75,287 @@ enum Phase {
     Over,
 }
 
-struct Shared {
-    load: Load,
-    address: SocketAddr,
-    phase: Cell<Phase>,
-    requests: Cell<u64>,
-    bytes: Cell<u64>,
-    /// Those before the measured part as well.
-    bytes_in_all: Cell<u64>,
-    latencies_us: RefCell<Vec<u32>>,
+struct Engine<'a> {
+    load: &'a Load,
+    poll: Poll,
+    lanes: Vec<Lane>,
+    tail: Option<Tail>,
+    begin: Instant,
+    phase: Phase,
+    /// Nanoseconds since `begin`, as are all times here.
+    phase_since: u64,
+    due: u64,
+    turn: usize,
+    answered_at: u64,
+    bytes_in_all: u64,
+    measured: Measured,
+}
+
+/// A connection with what it has under way: the intended start and the size of each request.
+struct Lane {
+    peer: Peer,
+    under_way: VecDeque<(u64, usize)>,
+    next: usize,
+    sequences: Vec<i32>,
 }
 
 /// Runs a load. `mark` is called at the beginning and at the end of the measured part, `glance` every few milliseconds
 /// with the bytes that were accepted so far.
 pub fn run(
     load: &Load,
-    address: SocketAddr,
-    mark: impl FnMut(),
-    glance: impl FnMut(u64),
-) -> Result<Measured, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("the load cannot begin: {error}"))?;
-    let shared = Rc::new(Shared {
-        load: load.clone(),
-        address,
-        phase: Cell::new(Phase::WarmUp),
-        requests: Cell::new(0),
-        bytes: Cell::new(0),
-        bytes_in_all: Cell::new(0),
-        latencies_us: RefCell::new(Vec::with_capacity(1 << 20)),
-    });
-    LocalSet::new().block_on(&runtime, drive(&shared, mark, glance))
-}
-
-async fn drive(
-    shared: &Rc<Shared>,
+    tail: Option<Tail>,
     mut mark: impl FnMut(),
     mut glance: impl FnMut(u64),
 ) -> Result<Measured, String> {
-    let mut over = || {
-        glance(shared.bytes_in_all.get());
-        shared.bytes.get() >= shared.load.bytes_max
-    };
-    let mut connections = JoinSet::new();
-    for number in 0..shared.load.connections {
-        connections.spawn_local(connection(Rc::clone(shared), number));
-    }
-    pass(&mut connections, shared.load.warm_up, &mut over).await?;
-    mark();
-    let begin = Instant::now();
-    shared.phase.set(Phase::Measured);
-    pass(&mut connections, shared.load.seconds, &mut over).await?;
-    shared.phase.set(Phase::Over);
-    let elapsed = begin.elapsed();
-    mark();
-    while let Some(ended) = connections.join_next().await {
-        ended.map_err(|error| format!("a connection of the load: {error}"))??;
-    }
-    let mut latencies_us = shared.latencies_us.take();
-    latencies_us.sort_unstable();
-    Ok(Measured { requests: shared.requests.get(), bytes: shared.bytes.get(), elapsed, latencies_us })
-}
-
-/// Lets time go by. No connection may end meanwhile.
-async fn pass(
-    connections: &mut JoinSet<Result<(), String>>,
-    duration: Duration,
-    over: &mut impl FnMut() -> bool,
-) -> Result<(), String> {
-    let end = Instant::now() + duration;
-    while Instant::now() < end && !over() {
-        tokio::time::sleep(GLANCE).await;
-        if let Some(ended) = connections.try_join_next() {
-            ended.map_err(|error| format!("a connection of the load: {error}"))??;
-            return Err("a connection of the load ended early".to_owned());
+    // The kernel may delay a thread's timers by 50 us to save wake-ups, unless it asks for less.
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+    let mut engine = Engine::new(load, tail)?;
+    let mut ready = Vec::new();
+    let mut glanced = Instant::now();
+    while !engine.finished() {
+        engine.change_phase(&mut mark);
+        engine.send_what_is_due()?;
+        let timeout = engine.timeout();
+        engine.poll.wait(timeout, &mut ready).map_err(|error| format!("the load cannot wait: {error}"))?;
+        for number in &ready {
+            engine.serve(*number)?;
+        }
+        if glanced.elapsed() >= GLANCE {
+            glanced = Instant::now();
+            glance(engine.bytes_in_all);
         }
     }
-    Ok(())
+    Ok(engine.into_measured())
 }
 
-async fn connection(shared: Rc<Shared>, number: usize) -> Result<(), String> {
-    let failed = |error: io::Error| format!("connection {number} to {}: {error}", shared.address);
-    let mut stream = TcpStream::connect(shared.address).await.map_err(failed)?;
-    stream.set_nodelay(true).map_err(failed)?;
-    let frames_count = shared.load.frames.len().max(1);
-    let mut frames = shared.load.frames.iter().cycle().skip(number % frames_count);
-    let mut under_way = VecDeque::with_capacity(shared.load.in_flight);
-    let mut small = BytesMut::new();
-    let mut received = BytesMut::with_capacity(16 << 10);
-    loop {
-        while shared.phase.get() != Phase::Over && under_way.len() < shared.load.in_flight {
-            let frame = frames.next().ok_or("a load needs frames")?;
-            under_way.push_back((Instant::now(), frame.len()));
-            if frame.len() <= COALESCE_MAX {
-                small.extend_from_slice(frame);
-            } else {
-                stream.write_all(frame).await.map_err(failed)?;
+impl<'a> Engine<'a> {
+    fn new(load: &'a Load, tail: Option<Tail>) -> Result<Self, String> {
+        let poll = Poll::new().map_err(|error| format!("the load cannot begin: {error}"))?;
+        let histogram =
+            || Histogram::new_with_bounds(1, LATENCY_MAX_NS, 3).map_err(|error| error.to_string());
+        let mut engine = Self {
+            load,
+            poll,
+            lanes: Vec::new(),
+            tail: None,
+            begin: Instant::now(),
+            phase: Phase::WarmUp,
+            phase_since: 0,
+            due: 0,
+            turn: 0,
+            answered_at: 0,
+            bytes_in_all: 0,
+            measured: Measured {
+                requests: 0,
+                bytes: 0,
+                elapsed: Duration::ZERO,
+                acked: histogram()?,
+                consumed: histogram()?,
+            },
+        };
+        for number in 0..load.connections {
+            let lane = Lane {
+                peer: engine.connect(number)?,
+                under_way: VecDeque::new(),
+                next: number,
+                sequences: vec![0; load.templates.len()],
+            };
+            engine.lanes.push(lane);
+        }
+        if let Some(mut tail) = tail {
+            let peer = engine.connect(load.connections)?;
+            tail.begin(peer, &engine.poll)?;
+            engine.tail = Some(tail);
+        }
+        // What it took to connect is no delay of the first request.
+        engine.begin = Instant::now();
+        Ok(engine)
+    }
+
+    fn connect(&self, number: usize) -> Result<Peer, String> {
+        let connect = || Peer::new(TcpStream::connect(self.load.address)?, number, &self.poll);
+        connect().map_err(|error| self.failed(number, &error))
+    }
+
+    fn failed(&self, number: usize, error: &io::Error) -> String {
+        format!("connection {number} to {}: {error}", self.load.address)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn change_phase(&mut self, mark: &mut impl FnMut()) {
+        let now = self.now();
+        let since = Duration::from_nanos(now - self.phase_since);
+        let next = match self.phase {
+            Phase::WarmUp if since >= self.load.warm_up => Phase::Measured,
+            Phase::Measured if since >= self.load.seconds || self.measured.bytes >= self.load.bytes_max => {
+                self.measured.elapsed = since;
+                Phase::Over
             }
-        }
-        if !small.is_empty() {
-            stream.write_all(&small).await.map_err(failed)?;
-            small.clear();
-        }
-        if under_way.is_empty() {
+            _ => return,
+        };
+        mark();
+        self.phase = next;
+        self.phase_since = self.now();
+    }
+
+    /// Over, and everything answered or no longer waited for.
+    fn finished(&self) -> bool {
+        self.phase == Phase::Over
+            && (self.lanes.iter().all(|lane| lane.under_way.is_empty())
+                || self.now() - self.phase_since > REST_MAX.as_nanos() as u64)
+    }
+
+    fn send_what_is_due(&mut self) -> Result<(), String> {
+        if self.phase == Phase::Over {
             return Ok(());
         }
-        received.reserve(4 << 10);
-        let read = tokio::time::timeout(STALL_MAX, stream.read_buf(&mut received)).await;
-        match read.map_err(|_| format!("connection {number}: no reply for {STALL_MAX:?}"))? {
-            Ok(0) => return Err(format!("connection {number}: the broker closed it")),
-            Ok(_) => {}
-            Err(error) => return Err(failed(error)),
+        let now = self.now();
+        match self.load.pace {
+            Pace::InFlight(count) => {
+                // Only at first: from then on each reply is answered by the connection itself.
+                if self.turn == 0 {
+                    self.turn = 1;
+                    for number in 0..self.lanes.len() {
+                        self.send(number, count, now)?;
+                    }
+                }
+            }
+            Pace::PerSecond(rate) => {
+                while self.due <= now {
+                    self.send(self.turn % self.lanes.len().max(1), 1, self.due)?;
+                    self.turn += 1;
+                    self.due += 1_000_000_000 / u64::from(rate.max(1));
+                }
+            }
         }
-        while let Some(reply) =
-            wire::frame::split(&mut received, REPLY_MAX).map_err(|error| error.to_string())?
-        {
-            (shared.load.accepted)(&reply)?;
-            let (sent, len): (Instant, usize) = under_way.pop_front().ok_or("a reply to no request")?;
-            shared.note(sent, len);
+        Ok(())
+    }
+
+    fn send(&mut self, number: usize, count: usize, intended: u64) -> Result<(), String> {
+        let Some(lane) = self.lanes.get_mut(number) else { return Ok(()) };
+        for _ in 0..count {
+            lane.queue(self.load, number, intended);
+        }
+        let flushed = lane.peer.flush(&self.poll);
+        flushed.map_err(|error| self.failed(number, &error))
+    }
+
+    fn timeout(&self) -> Duration {
+        match self.load.pace {
+            Pace::PerSecond(_) if self.phase != Phase::Over => {
+                let left = Duration::from_nanos(self.due.saturating_sub(self.now()));
+                left.saturating_sub(SPIN).min(GLANCE)
+            }
+            _ => GLANCE,
+        }
+    }
+
+    /// A connection has something for us, or room for more.
+    fn serve(&mut self, number: usize) -> Result<(), String> {
+        if number == self.lanes.len() {
+            return self.consume();
+        }
+        let Some(lane) = self.lanes.get_mut(number) else { return Ok(()) };
+        let open = match lane.peer.receive() {
+            Ok(open) => open,
+            Err(error) => return Err(self.failed(number, &error)),
+        };
+        if !open {
+            return Err(format!("connection {number}: the broker closed it"));
+        }
+        let now = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let mut answered = 0;
+        while let Some(reply) = lane.peer.frame()? {
+            (self.load.accepted)(reply)?;
+            let (intended, len) = lane.under_way.pop_front().ok_or("a reply to no request")?;
+            answered += 1;
+            self.answered_at = now;
+            self.bytes_in_all += len as u64;
+            let counts = match self.load.pace {
+                Pace::InFlight(_) => self.phase == Phase::Measured,
+                Pace::PerSecond(_) => {
+                    is_measured(self.phase, self.phase_since, self.measured.elapsed, intended)
+                }
+            };
+            if counts {
+                self.measured.requests += 1;
+                self.measured.bytes += len as u64;
+                self.measured.acked.saturating_record(now.saturating_sub(intended));
+            }
+        }
+        let more = if self.phase == Phase::Over || !matches!(self.load.pace, Pace::InFlight(_)) {
+            0
+        } else {
+            answered
+        };
+        self.send(number, more, now)?;
+        if self.now() - self.answered_at > STALL_MAX.as_nanos() as u64 {
+            return Err(format!("no reply for {STALL_MAX:?}"));
+        }
+        Ok(())
+    }
+
+    fn consume(&mut self) -> Result<(), String> {
+        let Some(tail) = self.tail.as_mut() else { return Ok(()) };
+        let (phase, since, elapsed) = (self.phase, self.phase_since, self.measured.elapsed);
+        let begin = self.begin;
+        let consumed = &mut self.measured.consumed;
+        tail.serve(&self.poll, |intended| {
+            let now = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            if is_measured(phase, since, elapsed, intended) {
+                consumed.saturating_record(now.saturating_sub(intended));
+            }
+        })
+    }
+
+    /// What an open load was not answered in the end took at least until now.
+    fn into_measured(mut self) -> Measured {
+        let now = self.now();
+        if matches!(self.load.pace, Pace::PerSecond(_)) {
+            let (since, elapsed) = (self.phase_since, self.measured.elapsed);
+            for (intended, _) in self.lanes.iter().flat_map(|lane| &lane.under_way) {
+                if is_measured(Phase::Over, since, elapsed, *intended) {
+                    self.measured.acked.saturating_record(now.saturating_sub(*intended));
+                }
+            }
+        }
+        self.measured
+    }
+}
+
+/// Whether a request was meant to start in the measured part.
+fn is_measured(phase: Phase, phase_since: u64, elapsed: Duration, intended: u64) -> bool {
+    match phase {
+        Phase::WarmUp => false,
+        Phase::Measured => intended >= phase_since,
+        Phase::Over => {
+            let begun = phase_since.saturating_sub(elapsed.as_nanos() as u64);
+            (begun..phase_since).contains(&intended)
         }
     }
 }
 
-impl Shared {
-    fn note(&self, sent: Instant, len: usize) {
-        self.bytes_in_all.set(self.bytes_in_all.get() + len as u64);
-        if self.phase.get() != Phase::Measured {
+impl Lane {
+    fn queue(&mut self, load: &Load, number: usize, intended: u64) {
+        let index = self.next % load.templates.len().max(1);
+        self.next += 1;
+        let Some(template) = load.templates.get(index) else { return };
+        self.under_way.push_back((intended, template.frame.len()));
+        let producer = load.producers.get(number);
+        if producer.is_none() && !load.stamped {
+            self.peer.queue(&template.frame);
             return;
         }
-        self.requests.set(self.requests.get() + 1);
-        self.bytes.set(self.bytes.get() + len as u64);
-        let micros = u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX);
-        self.latencies_us.borrow_mut().push(micros);
+        let copy = self.peer.queue_copy(&template.frame);
+        let stamp = load.stamped.then_some(intended);
+        let producer = producer.zip(self.sequences.get_mut(index)).map(|(&(id, epoch), sequence)| {
+            let this = *sequence;
+            *sequence = sequence.wrapping_add(1);
+            (id, epoch, this)
+        });
+        template.fill_in(copy, producer, stamp);
     }
 }

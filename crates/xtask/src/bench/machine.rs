@@ -1,11 +1,10 @@
 //! What the operating system says of processes and of itself.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The kernel counts CPU time of processes in hundredths of a second, whatever its own clock does.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -36,59 +35,6 @@ fn kib(text: &str, row: &str) -> Option<f64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Memory that was just in use, freed as fast as a broker needs memory for what it appends.
-///
-/// Memory that a virtual machine has freed goes back to its host after a moment, and costs several times as much to
-/// touch after that, whoever does it. So that both sides find warm memory all the time, files fill the page cache before
-/// a run and are removed bit by bit during it. Files, because the kernel gives what other memory leaves behind to
-/// programs first and to the page cache last.
-#[derive(Debug)]
-pub struct Warm {
-    files: Vec<PathBuf>,
-    freed: u64,
-}
-
-impl Warm {
-    const PIECE_BYTES: u64 = 64 << 20;
-    /// How far freeing is ahead of what is appended.
-    const AHEAD_BYTES: u64 = 256 << 20;
-
-    /// Fills so much of the page cache with files in `dir`.
-    pub fn fill(dir: &Path, gib: u64) -> Result<Self, String> {
-        let dir = dir.join("warm");
-        let failed = |error: io::Error| format!("{}: {error}", dir.display());
-        fs::create_dir_all(&dir).map_err(failed)?;
-        let block = vec![1_u8; 1 << 20];
-        let mut warm = Self { files: Vec::new(), freed: 0 };
-        for number in 0..(gib << 30) / Self::PIECE_BYTES {
-            let path = dir.join(number.to_string());
-            let mut file = File::create(&path).map_err(failed)?;
-            warm.files.push(path);
-            for _ in 0..Self::PIECE_BYTES / block.len() as u64 {
-                file.write_all(&block).map_err(failed)?;
-            }
-        }
-        Ok(warm)
-    }
-
-    /// Frees memory for what is to be appended next, after `appended` bytes.
-    pub fn keep_ahead_of(&mut self, appended: u64) {
-        while self.freed < appended + Self::AHEAD_BYTES
-            && let Some(path) = self.files.pop()
-        {
-            // The whole folder goes in the end.
-            let _ = fs::remove_file(path);
-            self.freed += Self::PIECE_BYTES;
-        }
-    }
-}
-
-impl Drop for Warm {
-    fn drop(&mut self) {
-        self.keep_ahead_of(u64::MAX - Self::AHEAD_BYTES);
-    }
-}
-
 /// Bytes in the files of a folder.
 pub fn dir_bytes(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else { return 0 };
@@ -100,14 +46,13 @@ pub fn dir_bytes(dir: &Path) -> u64 {
     sizes.sum()
 }
 
-/// Where figures were measured.
-#[derive(Debug, Clone, Serialize)]
+/// Where figures were measured, and with what.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
     pub cpu: String,
     pub cores: usize,
     pub memory_gib: u64,
     pub kernel: String,
-    pub revision: String,
     pub rustc: String,
     pub java: String,
 }
@@ -117,16 +62,27 @@ impl Machine {
         let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
             cpu: model.map_or("unknown", |(_, name)| name).trim().to_owned(),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_gib: (kib(&memory, "MemTotal").unwrap_or(0.0) / f64::from(1 << 20)).round() as u64,
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
-            revision: first_line("git", &["describe", "--always", "--dirty"]),
+            // The version alone: what follows names somebody's build.
+            kernel: kernel.trim().split('-').next().unwrap_or_default().to_owned(),
             rustc: first_line("rustc", &["--version"]),
             java: first_line("java", &["-version"]),
         }
     }
+}
+
+/// Which source the figures are of.
+pub fn revision() -> String {
+    first_line("git", &["describe", "--always", "--dirty"])
+}
+
+/// Today, as in 2026-11-21.
+pub fn date() -> String {
+    first_line("date", &["-u", "+%Y-%m-%d"])
 }
 
 fn first_line(program: &str, args: &[&str]) -> String {

@@ -4,21 +4,49 @@
 //! that others use as well. How to read and repeat the figures is in `docs/benchmarks.md`.
 
 #[cfg(feature = "bench")]
-mod figures;
+mod admin;
+#[cfg(feature = "bench")]
+mod flame;
 #[cfg(feature = "bench")]
 mod footprint;
 #[cfg(feature = "bench")]
 mod frames;
 #[cfg(feature = "bench")]
+mod limit;
+#[cfg(feature = "bench")]
 mod load;
 #[cfg(feature = "bench")]
 mod machine;
 #[cfg(feature = "bench")]
+mod metric;
+#[cfg(feature = "bench")]
 mod options;
+#[cfg(feature = "bench")]
+mod partitions;
+#[cfg(feature = "bench")]
+mod poll;
+#[cfg(feature = "bench")]
+mod produce;
+#[cfg(feature = "bench")]
+mod profile;
+#[cfg(feature = "bench")]
+mod quiet;
+#[cfg(feature = "bench")]
+mod recorded;
+#[cfg(feature = "bench")]
+mod report;
 #[cfg(feature = "bench")]
 mod side;
 #[cfg(feature = "bench")]
+mod start;
+#[cfg(feature = "bench")]
 mod suite;
+#[cfg(feature = "bench")]
+mod tail;
+#[cfg(feature = "bench")]
+mod warm;
+#[cfg(feature = "bench")]
+mod workloads;
 
 use crate::Outcome;
 

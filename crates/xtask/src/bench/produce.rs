@@ -1,0 +1,302 @@
+//! Runs of the workloads that produce: all sides by turns, each on a topic of its own that goes afterwards.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kernel::Uuid;
+
+use super::admin;
+use super::frames::{self, Payload, Template};
+use super::limit::Task;
+use super::load::{self, Load, Measured, Pace};
+use super::machine;
+use super::metric::Metric;
+use super::options::Options;
+use super::profile::Profile;
+use super::quiet::Quiet;
+use super::report::{Run, Series};
+use super::side::{Places, Side, Who};
+use super::tail::Tail;
+use super::warm::Warm;
+use super::workloads::Workload;
+use crate::Outcome;
+
+/// Every run is loaded so long before it is measured. Large batches fill the disk quickly, and settle as quickly.
+const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP_LARGE: Duration = Duration::from_millis(500);
+
+/// How long the files of a deleted topic may take to go. Kafka removes none in its first half minute.
+const CLEAR_DEADLINE: Duration = Duration::from_secs(90);
+
+const TOPIC: &str = "bench";
+
+/// Both brokers, running, and what runs on them need.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    options: &'a Options,
+    places: &'a Places,
+    /// Ours first.
+    brokers: Vec<Side>,
+    quiet: &'a mut Quiet,
+    warm: Warm,
+    /// The workload that Kafka was last warmed for.
+    warmed: &'static str,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(options: &'a Options, places: &'a Places, quiet: &'a mut Quiet) -> Result<Self, String> {
+        let brokers: Vec<Side> =
+            options.brokers().into_iter().map(|who| Side::start(who, places)).collect::<Result<_, _>>()?;
+        let warm = Warm::new(&places.scratch)?;
+        quiet.these_are_ours(brokers.iter().map(Side::pid).collect());
+        Ok(Self { options, places, brokers, quiet, warm, warmed: "" })
+    }
+
+    pub fn end(self) -> Outcome {
+        self.brokers.into_iter().try_for_each(Side::end)
+    }
+
+    /// One workload on all sides by turns: ours, Kafka, Kafka, ours, and so on, and the limit program before each pair.
+    pub fn series(&mut self, workload: &Workload) -> Result<Series, String> {
+        self.warm_kafka(workload)?;
+        let mut runs = Vec::new();
+        for pair in 0..self.options.pairs {
+            let mut turn: Vec<Option<usize>> = (0..self.brokers.len()).map(Some).collect();
+            if pair % 2 == 1 {
+                turn.reverse();
+            }
+            // Kafka first would find what the limit program left, so that goes before both.
+            for broker in std::iter::once(None).chain(turn) {
+                if broker.is_none() && !self.options.limit {
+                    continue;
+                }
+                let run = self.one(workload, broker, pair, self.options.seconds, None)?;
+                eprintln!("  {} {}: {}", workload.id, run.side.name(), brief(&run));
+                runs.push(run);
+            }
+        }
+        if self.options.profile {
+            let mut profile = Profile::new(&self.places.root, &format!("{} {}", workload.id, workload.shape));
+            self.one(workload, Some(0), self.options.pairs, self.options.seconds, Some(&mut profile))?;
+            println!("{}", profile.finish());
+        }
+        Ok(Series {
+            workload: workload.id,
+            shape: workload.shape.to_owned(),
+            what: workload.what(),
+            runs,
+            notes: Vec::new(),
+        })
+    }
+
+    /// A virtual machine that compiles what runs often gets the time for it before it is measured.
+    fn warm_kafka(&mut self, workload: &Workload) -> Outcome {
+        let Some(kafka) = self.brokers.iter().position(|side| side.who == Who::Kafka) else { return Ok(()) };
+        // The shapes of one workload run through the same code.
+        let seconds = if self.warmed == workload.id { self.options.warm / 4 } else { self.options.warm };
+        self.warmed = workload.id;
+        let end = Instant::now() + seconds;
+        while Instant::now() < end {
+            let left = end.saturating_duration_since(Instant::now());
+            self.one(workload, Some(kafka), 0, left, None)?;
+        }
+        Ok(())
+    }
+
+    /// One run on a broker, or on the limit program.
+    fn one(
+        &mut self,
+        workload: &Workload,
+        broker: Option<usize>,
+        pair: usize,
+        seconds: Duration,
+        profile: Option<&mut Profile>,
+    ) -> Result<Run, String> {
+        self.quiet.begin();
+        let bytes_max = self.options.mib << 20;
+        // What the warm-up appends comes out of the same store.
+        self.warm.fill(if workload.is_open() { 64 << 20 } else { bytes_max + bytes_max / 2 })?;
+        let limit = if broker.is_none() { Some(Side::limit(self.places, workload.limit())?) } else { None };
+        let side = match (&limit, broker.and_then(|index| self.brokers.get(index))) {
+            (Some(limit), _) => limit,
+            (None, Some(broker)) => broker,
+            (None, None) => return Err("no such broker".to_owned()),
+        };
+        let explain = |error: String| side.explain(&error);
+        let (load, tail) = prepare(workload, side, seconds, bytes_max).map_err(explain)?;
+        self.quiet.wait();
+        self.quiet.begin();
+        let figures = measure(&load, tail, workload, side, &mut self.warm, profile).map_err(explain)?;
+        let foreign_percent = self.quiet.foreign_percent();
+        if side.who != Who::Limit {
+            admin::delete_topic(side.address, TOPIC)?;
+            cleared(&side.data())?;
+        }
+        let run = Run { side: side.who, pair, figures, foreign_percent };
+        limit.map_or(Ok(()), Side::end)?;
+        Ok(run)
+    }
+}
+
+impl Workload {
+    fn limit(&self) -> Task {
+        let files = usize::try_from(self.partitions).unwrap_or(1);
+        Task { port: 0, files, appends: if self.every_partition { files } else { 1 }, durable: self.flushed }
+    }
+
+    fn templates(&self, topic: Uuid) -> Result<Vec<Template>, String> {
+        let payload = Payload::new(self.records, self.value_bytes, self.idempotent)?;
+        if self.every_partition {
+            return Ok(vec![payload.produce(topic, 0..self.partitions)?]);
+        }
+        (0..self.partitions).map(|partition| payload.produce(topic, std::iter::once(partition))).collect()
+    }
+}
+
+/// Makes the topic and the load for it.
+fn prepare(
+    workload: &Workload,
+    side: &Side,
+    seconds: Duration,
+    bytes_max: u64,
+) -> Result<(Load, Option<Tail>), String> {
+    let broker = side.who != Who::Limit;
+    let topic = match broker {
+        true => ready_topic(TOPIC, workload, side)?,
+        false => Uuid::from_bytes([1; 16]),
+    };
+    let producer = |number| if broker { admin::producer(side.address) } else { Ok((number as i64, 0)) };
+    let producers = if workload.idempotent { workload.connections } else { 0 };
+    let load = Load {
+        address: side.address,
+        connections: workload.connections,
+        pace: workload.pace,
+        templates: workload.templates(topic)?,
+        producers: (0..producers).map(producer).collect::<Result<_, _>>()?,
+        stamped: workload.consumed,
+        warm_up: if workload.records > 8 { WARM_UP_LARGE } else { WARM_UP },
+        seconds,
+        bytes_max,
+        accepted: if broker { frames::accepted } else { |_| Ok(()) },
+    };
+    let tail = (workload.consumed && broker).then(|| Tail::new(topic, workload.partitions));
+    Ok((load, tail))
+}
+
+/// Makes the topic, and has each of its partitions accept a record: a leader may be named before it leads. The record is
+/// too short for a stamp, so that a consumer takes no notice of it.
+fn ready_topic(name: &str, workload: &Workload, side: &Side) -> Result<Uuid, String> {
+    let topic = admin::create_topic(side.address, name, workload.partitions, workload.flushed)?;
+    let records = Payload::new(1, 4, false)?.produce(topic, 0..workload.partitions)?;
+    admin::first_produce(side.address, &records.frame)?;
+    Ok(topic)
+}
+
+fn measure(
+    load: &Load,
+    tail: Option<Tail>,
+    workload: &Workload,
+    side: &Side,
+    warm: &mut Warm,
+    mut profile: Option<&mut Profile>,
+) -> Result<BTreeMap<Metric, f64>, String> {
+    let pid = side.pid();
+    let mut cpu = Vec::new();
+    let mark = || {
+        if let Some(profile) = &mut profile {
+            profile.mark(pid);
+        }
+        cpu.push(machine::cpu_seconds(pid));
+    };
+    let measured = load::run(load, tail, mark, |appended| warm.keep_ahead_of(appended))?;
+    let cpu: Vec<f64> = cpu.into_iter().collect::<Result<_, _>>()?;
+    let [begin, end] = cpu[..] else { return Err("the measured part has a beginning and an end".to_owned()) };
+    let resident_mb = if side.who == Who::Limit { None } else { Some(machine::memory_mb(pid, "VmRSS")?) };
+    Ok(figures(workload, &measured, end - begin, resident_mb))
+}
+
+fn figures(
+    workload: &Workload,
+    measured: &Measured,
+    cpu_seconds: f64,
+    resident_mb: Option<f64>,
+) -> BTreeMap<Metric, f64> {
+    let seconds = measured.elapsed.as_secs_f64();
+    let (requests, megabytes) = (measured.requests as f64, measured.bytes as f64 / 1e6);
+    let mut figures = BTreeMap::from([
+        (Metric::CpuUsPerRequest, cpu_seconds * 1e6 / requests),
+        (Metric::RequestsPerSecond, requests / seconds),
+    ]);
+    if !workload.is_open() {
+        figures.insert(Metric::MbPerSecond, megabytes / seconds);
+        figures.insert(Metric::MbPerCpuSecond, megabytes / cpu_seconds);
+    }
+    figures.extend(resident_mb.map(|megabytes| (Metric::ResidentMb, megabytes)));
+    // Of a closed load only where there is no other: it sends less while the broker is slow.
+    if workload.is_open() || workload.flushed {
+        let acked = [Metric::P50Us, Metric::P99Us, Metric::P999Us];
+        let consumed = [Metric::ConsumedP50Us, Metric::ConsumedP99Us, Metric::ConsumedP999Us];
+        for (histogram, metrics) in [(&measured.acked, acked), (&measured.consumed, consumed)] {
+            for (metric, quantile) in metrics.into_iter().zip([0.5, 0.99, 0.999]) {
+                // A quantile of fewer samples than it leaves out is only the largest of them.
+                if histogram.len() as f64 * (1.0 - quantile) >= 1.0 {
+                    figures.insert(metric, histogram.value_at_quantile(quantile) as f64 / 1e3);
+                }
+            }
+        }
+    }
+    figures
+}
+
+fn brief(run: &Run) -> String {
+    let shown =
+        run.figures.iter().map(|(metric, value)| format!("{value:.*} {}", metric.digits(), metric.title()));
+    format!("{}; others {:.0} %", shown.collect::<Vec<_>>().join(", "), run.foreign_percent)
+}
+
+/// Waits until the files of deleted topics are gone, so that their removal is not part of another run.
+fn cleared(data: &Path) -> Outcome {
+    /// What metadata and checkpoints may take.
+    const REST_BYTES: u64 = 64 << 20;
+    let end = Instant::now() + CLEAR_DEADLINE;
+    let gone = || {
+        let names = fs::read_dir(data).into_iter().flatten().flatten();
+        let topic = |name: &str| name.starts_with(&format!("{TOPIC}-")) || name.ends_with("-delete");
+        !names.into_iter().any(|entry| entry.file_name().to_str().is_some_and(topic))
+    };
+    while !gone() && machine::dir_bytes(data) > REST_BYTES {
+        if Instant::now() > end {
+            return Err(format!("files of a deleted topic are still there after {CLEAR_DEADLINE:?}"));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Puts W1 on a broker for some seconds and leaves the topic where it is.
+pub fn fill(
+    side: &Side,
+    workload: &Workload,
+    topic: &str,
+    seconds: Duration,
+    bytes: u64,
+) -> Result<Uuid, String> {
+    let id = ready_topic(topic, workload, side)?;
+    let load = Load {
+        address: side.address,
+        connections: workload.connections,
+        pace: Pace::InFlight(4),
+        templates: workload.templates(id)?,
+        producers: Vec::new(),
+        stamped: false,
+        warm_up: Duration::ZERO,
+        seconds,
+        bytes_max: bytes,
+        accepted: frames::accepted,
+    };
+    load::run(&load, None, || {}, |_| {})?;
+    Ok(id)
+}

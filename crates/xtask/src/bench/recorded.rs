@@ -1,0 +1,183 @@
+//! The figures that the repository keeps: `docs/benchmarks.json`, what a new run is compared with, and what
+//! `docs/benchmarks.md` shows.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::machine::Machine;
+use super::metric::Metric;
+use super::report::Summary;
+use crate::Outcome;
+
+const FILE: &str = "docs/benchmarks.json";
+const PAGE: &str = "docs/benchmarks.md";
+
+/// The page's generated part lies between these.
+const BEGIN: &str = "<!-- figures: written by `cargo xtask bench --update-docs` -->";
+const END: &str = "<!-- end of the figures -->";
+
+/// More CPU for the same work than so much is a regression.
+const GROWTH_MAX: f64 = 1.15;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Recorded {
+    machine: Machine,
+    series: Vec<Summary>,
+}
+
+impl Recorded {
+    pub fn new(machine: Machine) -> Self {
+        Self { machine, series: Vec::new() }
+    }
+
+    pub fn read(root: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(root.join(FILE)).map_err(|error| format!("{FILE}: {error}"))?;
+        serde_json::from_str(&text).map_err(|error| format!("{FILE}: {error}"))
+    }
+
+    /// Takes over newer figures; those of workloads that did not run stay.
+    pub fn replace(&mut self, machine: Machine, newer: Vec<Summary>) {
+        self.machine = machine;
+        for new in newer {
+            match self.series.iter_mut().find(|old| same(old, &new)) {
+                Some(old) => *old = new,
+                None => self.series.push(new),
+            }
+        }
+        let order = |id: &str| super::options::IDS.iter().position(|one| *one == id);
+        self.series.sort_by_key(|series| order(&series.workload));
+    }
+
+    /// One series a line, so that a difference shows what changed.
+    pub fn write(&self, root: &Path) -> Outcome {
+        let line = |value: serde_json::Result<String>| value.map_err(|error| error.to_string());
+        let series: Vec<String> =
+            self.series.iter().map(|series| line(serde_json::to_string(series))).collect::<Result<_, _>>()?;
+        let text = format!(
+            "{{\n\"machine\": {},\n\"series\": [\n{}\n]\n}}\n",
+            line(serde_json::to_string(&self.machine))?,
+            series.join(",\n")
+        );
+        fs::write(root.join(FILE), text).map_err(|error| format!("{FILE}: {error}"))
+    }
+
+    /// Fails where ours costs much more CPU for a megabyte or a request than it did.
+    pub fn check(&self, newer: &[Summary]) -> Outcome {
+        let mut worse = Vec::new();
+        for new in newer {
+            let Some(old) = self.series.iter().find(|old| same(old, new)) else { continue };
+            let Some((against, growth)) = growth(old, new) else { continue };
+            let line = format!(
+                "{} {}: CPU for the same work {:+.0} % since {}, against {against}",
+                new.workload,
+                new.shape,
+                (growth - 1.0) * 100.0,
+                old.revision
+            );
+            println!("{line}");
+            if growth > GROWTH_MAX {
+                worse.push(line);
+            }
+        }
+        if worse.is_empty() { Ok(()) } else { Err(format!("slower than recorded:\n{}", worse.join("\n"))) }
+    }
+}
+
+fn same(one: &Summary, other: &Summary) -> bool {
+    (&one.workload, &one.shape) == (&other.workload, &other.shape)
+}
+
+/// How our CPU per unit of work has grown against something that ran beside it both times, so that another machine, or
+/// a bad day of this one, is no regression. Only closed loads: under an open one a broker mostly waits.
+fn growth(old: &Summary, new: &Summary) -> Option<(&'static str, f64)> {
+    let metric = &Metric::MbPerCpuSecond;
+    let against = |name, pick: fn(&Summary) -> &std::collections::BTreeMap<Metric, super::report::Spread>| {
+        Some((name, pick(old).get(metric)?.median() / pick(new).get(metric)?.median()))
+    };
+    against("the limit program", |summary| &summary.of_limit)
+        .or_else(|| against("Apache Kafka", |summary| &summary.times_kafka))
+}
+
+/// Writes the recorded figures into the page.
+pub fn publish(root: &Path) -> Outcome {
+    let recorded = Recorded::read(root)?;
+    let page = fs::read_to_string(root.join(PAGE)).map_err(|error| format!("{PAGE}: {error}"))?;
+    let page = with_figures(&page, &recorded)?;
+    fs::write(root.join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))
+}
+
+fn with_figures(page: &str, recorded: &Recorded) -> Result<String, String> {
+    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = parts.ok_or_else(|| format!("{PAGE} has no place for figures: {BEGIN} … {END}"))?;
+    let Machine { cpu, cores, memory_gib, kernel, rustc, java } = &recorded.machine;
+    let mut text =
+        format!("{cores} cores of {cpu}, {memory_gib} GiB, Linux {kernel}, ext4; {rustc}; {java}.\n");
+    for series in &recorded.series {
+        text += &format!("\n{}", series.table());
+        let pairs = if series.pairs == 1 { "one pair".to_owned() } else { format!("{} pairs", series.pairs) };
+        text += &format!("\n{} at {}, {pairs}.\n", series.date, series.revision);
+    }
+    Ok(format!("{before}{BEGIN}\n\n{text}\n{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::Spread;
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn summary(of_limit: f64) -> Summary {
+        let share = Spread::of([of_limit]).unwrap();
+        Summary {
+            workload: "W1".to_owned(),
+            shape: "shape".to_owned(),
+            what: "what".to_owned(),
+            date: "2026-01-02".to_owned(),
+            revision: "abc".to_owned(),
+            pairs: 1,
+            sides: BTreeMap::new(),
+            times_kafka: BTreeMap::new(),
+            of_limit: BTreeMap::from([(Metric::MbPerCpuSecond, share)]),
+            notes: Vec::new(),
+        }
+    }
+
+    fn recorded(of_limit: f64) -> Recorded {
+        let machine = Machine {
+            cpu: "a CPU".to_owned(),
+            cores: 2,
+            memory_gib: 24,
+            kernel: "6".to_owned(),
+            rustc: "rustc".to_owned(),
+            java: "java".to_owned(),
+        };
+        Recorded { machine, series: vec![summary(of_limit)] }
+    }
+
+    #[test]
+    fn a_sixth_more_cpu_is_a_regression_and_a_tenth_is_not() {
+        assert!(recorded(0.5).check(&[summary(0.5 / 1.1)]).is_ok());
+        assert!(recorded(0.5).check(&[summary(0.5 / 1.17)]).unwrap_err().contains("W1 shape"));
+        assert!(recorded(0.5).check(&[Summary { shape: "new".to_owned(), ..summary(0.1) }]).is_ok());
+    }
+
+    #[test]
+    fn newer_figures_take_the_place_of_older_ones_of_the_same_workload() {
+        let mut kept = recorded(0.5);
+        let machine = kept.machine.clone();
+        let w2 = Summary { workload: "W2".to_owned(), ..summary(0.2) };
+        kept.replace(machine, vec![w2.clone(), summary(0.6)]);
+        assert_eq!(kept.series, [summary(0.6), w2]);
+    }
+
+    #[test]
+    fn figures_are_written_between_their_marks_and_nothing_else_changes() {
+        let page = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
+        let page = with_figures(&page, &recorded(0.5)).unwrap();
+        assert!(page.starts_with("before\n") && page.ends_with("\nafter\n") && !page.contains("old"));
+        assert!(page.contains("**W1 shape**") && page.contains("2026-01-02 at abc"));
+        assert!(with_figures("no marks", &recorded(0.5)).is_err());
+    }
+}
