@@ -23,6 +23,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let command = UpdateFeatures {
         updates: asked.feature_updates.iter().map(|update| feature_update(update, version)).collect(),
         validate_only: version >= 1 && asked.validate_only,
+        controller: node.id,
         supported: features::SERVED,
         min_in_sync_replicas: i32::try_from(min_in_sync).unwrap_or(1),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel::ErrorCode;
+use kernel::{ErrorCode, NodeId};
 
 use super::configs::{MIN_IN_SYNC_REPLICAS, config_record};
 use super::{Decision, Refusal};
@@ -37,6 +37,8 @@ pub struct UpdateFeatures<'a> {
     pub updates: Vec<FeatureUpdate>,
     /// Say what would happen, and do nothing.
     pub validate_only: bool,
+    /// The controller that decides.
+    pub controller: NodeId,
     /// What this node serves: [`SERVED`].
     pub supported: &'a [SupportedFeature],
     /// The `min.insync.replicas` of this node's configuration, which becomes the cluster's when eligible leader
@@ -99,7 +101,7 @@ fn changed_levels(image: &Image, command: &UpdateFeatures<'_>) -> Result<Vec<Met
     }
     let mut records = Vec::new();
     for update in &command.updates {
-        check(image, command.supported, update, &proposed)
+        check(image, command, update, &proposed)
             .map_err(|reason| invalid_version(&update.name, update.level, &reason))?;
         if update.name == ELR_FEATURE && update.level > 0 {
             records.append(&mut elr_records(image, command.min_in_sync_replicas));
@@ -111,7 +113,7 @@ fn changed_levels(image: &Image, command: &UpdateFeatures<'_>) -> Result<Vec<Met
 
 fn check(
     image: &Image,
-    supported: &[SupportedFeature],
+    command: &UpdateFeatures<'_>,
     update: &FeatureUpdate,
     proposed: &BTreeMap<&str, i16>,
 ) -> Result<(), String> {
@@ -122,8 +124,9 @@ fn check(
     if *level < 0 {
         return Err("A feature level cannot be less than 0.".to_owned());
     }
-    let own = supported.iter().find(|feature| feature.name == name);
-    check_range("This controller", *level, own.map(|feature| (feature.min, feature.max)))?;
+    let own = command.supported.iter().find(|feature| feature.name == name);
+    let local = format!("Local controller {}", command.controller.0);
+    check_range(&local, *level, own.map(|feature| (feature.min, feature.max)))?;
     for broker in image.brokers.iter() {
         check_range(&format!("Broker {}", broker.id.0), *level, broker.features.get(name).copied())?;
     }

@@ -1,6 +1,6 @@
 //! Changing features, and the first records of a cluster.
 
-use kernel::ErrorCode;
+use kernel::{ErrorCode, NodeId};
 
 use super::code;
 use crate::MetadataRecord;
@@ -24,6 +24,7 @@ fn update(image: &Image, updates: &[(&str, i16, UpgradeType)]) -> Decision<Resul
     let command = UpdateFeatures {
         updates: updates.collect(),
         validate_only: false,
+        controller: NodeId(7),
         supported: SUPPORTED,
         min_in_sync_replicas: 2,
     };
@@ -84,7 +85,8 @@ fn one_refused_update_refuses_all() {
     let decision = update(&image(), &updates);
     assert_eq!(decision.records, []);
     let message = decision.reply.unwrap_err().message;
-    assert!(message.contains("feature never") && message.contains("does not support"), "{message}");
+    let wanted = "for feature never. Local controller 7 does not support this feature.";
+    assert!(message.ends_with(wanted), "{message}");
 }
 
 #[test]
