@@ -126,6 +126,7 @@ public final class Main implements TestExecutionListener {
         Current.begin(className, "");
         Current.end();
         Current.failed = false;
+        Wanted.waitedInVain(false);
         long t0 = System.nanoTime();
         LauncherFactory.create().execute(request, this);
         System.out.printf(Locale.ROOT, "%s: %d passed, %d failed, %d na (%.0f s)%n", className, passed, failed, na, (System.nanoTime() - t0) / 1e9);
@@ -169,6 +170,8 @@ public final class Main implements TestExecutionListener {
         }
         Current.end();
         if (result.getStatus() == TestExecutionResult.Status.FAILED) Current.failed = true;
+        if (result.getStatus() != TestExecutionResult.Status.ABORTED)
+            Wanted.waitedInVain(result.getStatus() == TestExecutionResult.Status.FAILED && seconds >= Long.getLong("kafkait.timeout"));
         String needsJvm = NeedsBrokerJvm.takeReason();
         switch (result.getStatus()) {
             case SUCCESSFUL -> {

@@ -12,6 +12,9 @@ import java.util.Set;
 public final class Wanted {
     private static final Set<String> TESTS = new HashSet<>();
     private static final Set<String> METHODS = new HashSet<>();
+    /** After how many tests of a class in a row that waited in vain the others are not tried; 0 is never. */
+    private static final int VAIN_MAX = Integer.getInteger("kafkait.vain.max");
+    private static int vain;
 
     private Wanted() { }
 
@@ -33,8 +36,17 @@ public final class Wanted {
         return TESTS.isEmpty() || TESTS.contains(cls + "\t" + name);
     }
 
+    /** A class begins, or a test of it ended: whether it failed only after it had waited as long as it may. */
+    static void waitedInVain(boolean yes) {
+        vain = yes ? vain + 1 : 0;
+    }
+
     /** An invocation of a method that others of its invocations brought along ends before it has a cluster. */
     public static void skipOthers() {
         if (!test(Current.className, Current.test)) throw new TestAbortedException("not wanted in this run");
+        if (VAIN_MAX > 0 && vain >= VAIN_MAX) {
+            vain++;
+            throw new TestAbortedException("not tried: the tests before it waited in vain");
+        }
     }
 }

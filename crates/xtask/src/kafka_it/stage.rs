@@ -27,6 +27,8 @@ pub struct Stage<'a> {
     pub timeout: Duration,
     pub jobs: usize,
     pub ports: (u16, u16),
+    /// After how many tests of a class in a row that waited in vain the others are not tried; 0 is never.
+    pub vain_max: usize,
     /// Controllers run inside the first brokers, whatever a test asks for.
     pub combined: bool,
 }
@@ -122,6 +124,7 @@ impl Stage<'_> {
             ("kafkait.out", dir.display().to_string()),
             ("kafkait.backend", harness.backend.clone()),
             ("kafkait.timeout", self.timeout.as_secs().to_string()),
+            ("kafkait.vain.max", self.vain_max.to_string()),
             ("kafkait.wanted", dir.join("wanted").display().to_string()),
             ("kafkait.combined", self.combined.to_string()),
             ("kafkait.ports.from", from.to_string()),
