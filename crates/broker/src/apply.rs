@@ -2,7 +2,7 @@
 //! count.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use kernel::{ErrorCode, TopicPartition};
 use metadata::controller::Decision;
 use metadata::image::{ConfigResource, ConfigResourceType};
 use metadata::{Delta, Image, LocalReplica};
-use storage::{Log, OpenParams};
+use storage::{Log, OpenParams, StorageError};
 use tracing::{error, info, warn};
 
 use crate::controller::Deciding;
 use crate::groups::OFFSETS_TOPIC;
+use crate::journal::Journal;
 use crate::node::Node;
 use crate::partition::Partition;
 use crate::settings;
@@ -74,25 +75,43 @@ impl Node {
 
     /// Leads a partition from now on, opening its log if it is not open.
     pub(crate) fn lead(&self, replica: &LocalReplica, image: &Image, params: OpenParams) {
+        if let Some(partition) = self.open(replica, image, params) {
+            self.coordinate(&partition);
+        }
+    }
+
+    /// Coordinates the groups of a partition of the offsets topic.
+    pub(crate) fn coordinate(&self, partition: &Arc<Partition>) {
+        if *partition.topic == *OFFSETS_TOPIC {
+            self.groups.lead(partition);
+        }
+    }
+
+    /// Opens the log of a partition that this node leads. Returns the partition if it was not open.
+    pub(crate) fn open(
+        &self,
+        replica: &LocalReplica,
+        image: &Image,
+        params: OpenParams,
+    ) -> Option<Arc<Partition>> {
         let epoch = replica.partition.leader_epoch;
         let known = self.hosted.by_id(replica.topic_id).and_then(|topic| topic.partition(replica.index));
         if let Some(partition) = known {
             partition.set_leader_epoch(epoch);
-            return;
+            return None;
         }
         match self.open_log(replica, image, params) {
-            Ok(log) => {
+            Ok((log, journal)) => {
                 let rules = settings::produce_rules(&self.log_settings(image, &replica.topic));
-                let (disk, clock) = (Arc::clone(&self.disk), Arc::clone(&self.clock));
-                let partition = Partition::new(log, replica.topic_id, epoch, rules, disk, clock);
+                let world = (Arc::clone(&self.disk), Arc::clone(&self.clock), journal);
+                let partition = Partition::new(log, replica.topic_id, epoch, rules, world);
                 self.hosted.add(Arc::clone(&partition));
-                if *replica.topic == *OFFSETS_TOPIC {
-                    self.groups.lead(&partition);
-                }
+                Some(partition)
             }
             Err(problem) => {
                 self.hosted.add_offline(replica.topic_id, replica.index);
                 error!(topic = %replica.topic, partition = replica.index, %problem, "the partition is offline");
+                None
             }
         }
     }
@@ -102,7 +121,7 @@ impl Node {
         replica: &LocalReplica,
         image: &Image,
         params: OpenParams,
-    ) -> Result<Log, storage::StorageError> {
+    ) -> Result<(Log, Arc<Journal>), StorageError> {
         let config = settings::log_config(&self.log_settings(image, &replica.topic), &self.config());
         let partition = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
         let folder = partition.to_string();
@@ -110,24 +129,22 @@ impl Node {
         let holding = self.dirs.iter().find(|dir| self.disk.exists(&dir.dir.path().join(&folder)));
         let wanted = replica.partition.directory(self.id);
         let dir = holding.or_else(|| self.dirs.place(wanted, &self.cordoned_directories(image)));
-        let path: PathBuf = dir.map(|dir| dir.dir.path().to_owned()).unwrap_or_default();
+        let dir = dir.ok_or_else(|| StorageError::offline(Path::new(&folder), "no log directory is left"))?;
         let now = self.now().wall;
         let disk = Arc::clone(&self.disk);
-        let flush_messages = config.flush_messages;
+        let (relaxed, flush_messages) = (config.write_caching, config.flush_messages);
         let (mut log, report) =
-            Log::open(disk, &path, partition, Some(replica.topic_id), config, params, now)?;
+            Log::open(disk, dir.dir.path(), partition, Some(replica.topic_id), config, params, now)?;
         if report.is_notable() {
             info!(partition = %folder, ?report, "log recovered");
         }
         let unsynced = log.end_offset().get().saturating_sub(log.recovery_point().get());
-        if unsynced >= flush_messages.max(1) {
+        if unsynced >= if relaxed { flush_messages.max(1) } else { 1 } {
             // All that is there is given to readers, and then it must stay.
             log.flush(now)?;
         }
-        if let Some(dir) = dir {
-            dir.opened();
-        }
-        Ok(log)
+        dir.opened();
+        Ok((log, Arc::clone(&dir.journal)))
     }
 
     fn remove(&self, replica: &LocalReplica) {

@@ -89,14 +89,13 @@ fn retain(node: &Node, partition: &Partition) {
 fn chores(node: &Arc<Node>, partition: &Arc<Partition>) {
     let chores = partition.log().background(node.now().wall);
     if chores.flush {
-        let end = partition.log().end_offset();
         let name = partition.name();
         let done = move |result: Result<(), kernel::ErrorCode>| {
             if let Err(code) = result {
                 warn!(partition = %name, %code, "a sync by time failed");
             }
         };
-        partition.when_durable(end, Box::new(done));
+        partition.sync_segments(Box::new(done));
     }
     for path in chores.remove {
         let shown = path.display().to_string();

@@ -11,12 +11,15 @@ use kernel::{Offset, TopicPartition, Uuid};
 use parking_lot::Mutex;
 use storage::{LogDir, MetaProperties, StorageError};
 
+use crate::journal::Journal;
 use crate::partition::Partition;
 
 /// One log directory in use.
 pub struct Dir {
     pub id: Uuid,
     pub dir: LogDir,
+    /// Makes what arrives here durable.
+    pub journal: Arc<Journal>,
     /// How many logs are open here.
     logs: AtomicUsize,
 }
@@ -126,7 +129,8 @@ impl Dirs {
                     directory_id
                 }
             };
-            dirs.push(Dir { id, dir, logs: AtomicUsize::new(0) });
+            let journal = Journal::new(dir.path());
+            dirs.push(Dir { id, dir, journal, logs: AtomicUsize::new(0) });
         }
         if dirs.is_empty() {
             return Err(DirError::None);

@@ -1,4 +1,4 @@
-//! Group commit for one partition: one sync covers every record that arrived while the last one ran.
+//! Who waits for one partition's records to be durable. One sync covers every record that arrived while the last one ran.
 
 use std::collections::VecDeque;
 
@@ -12,13 +12,19 @@ pub type Told = (OnDurable, Result<(), ErrorCode>);
 
 /// Who waits for a partition's records to become durable.
 ///
+/// Two ways lead there: the journal of the log directory, which tells [`Flush::durable`], and a sync of the segments, which
+/// [`Flush::begin`] asks for where the journal does not have the records.
+///
 /// *Invariant:* at most one sync runs at a time.
 #[derive(Default)]
 pub struct Flush {
     /// Up to where the sync that runs makes records durable.
     running: Option<Offset>,
+    /// By whichever way.
     waiting: VecDeque<(Offset, OnDurable)>,
-    /// A sync failed. What is durable is unknown from then on, so nothing is acknowledged any more.
+    /// For the segments themselves.
+    syncing: VecDeque<(Offset, OnDurable)>,
+    /// A write failed. What is durable is unknown from then on, so nothing is acknowledged any more.
     failed: bool,
 }
 
@@ -28,9 +34,16 @@ impl Flush {
         self.waiting.push_back((end, done));
     }
 
-    /// Whether a sync should begin now; it then covers everything before `end`, the log's end of this moment.
-    pub fn begin(&mut self, end: Offset) -> bool {
-        if self.running.is_some() || self.waiting.is_empty() {
+    /// Calls `done` once everything before `end` is durable in its segment.
+    pub fn wait_for_segments(&mut self, end: Offset, done: OnDurable) {
+        self.syncing.push_back((end, done));
+    }
+
+    /// Whether a sync should begin now; it then covers everything before `end`, the log's end of this moment. The journal
+    /// has everything before `journaled`.
+    pub fn begin(&mut self, end: Offset, journaled: Offset) -> bool {
+        let needed = !self.syncing.is_empty() || self.waiting.iter().any(|(wanted, _)| *wanted > journaled);
+        if self.running.is_some() || !needed {
             return false;
         }
         self.running = Some(end);
@@ -40,19 +53,39 @@ impl Flush {
     /// The sync ended. Returns up to where records are durable now, and whom to tell what.
     pub fn ended(&mut self, synced: bool) -> (Option<Offset>, Vec<Told>) {
         let end = self.running.take();
-        if !synced {
-            self.failed = true;
-        }
-        if self.failed {
-            let told = self.waiting.drain(..).map(|(_, done)| (done, Err(ErrorCode::KafkaStorageError)));
-            return (None, told.collect());
+        if !synced || self.failed {
+            return (None, self.fail());
         }
         let Some(end) = end else { return (None, Vec::new()) };
-        let (due, later): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|(wanted, _)| *wanted <= end);
-        self.waiting = later;
-        (Some(end), due.into_iter().map(|(_, done)| (done, Ok(()))).collect())
+        let mut told = due(&mut self.syncing, end);
+        told.extend(self.durable(end));
+        (Some(end), told)
     }
+
+    /// Everything before `end` is durable. Returns whom to tell.
+    pub fn durable(&mut self, end: Offset) -> Vec<Told> {
+        if self.failed { self.fail() } else { due(&mut self.waiting, end) }
+    }
+
+    /// What is durable is unknown from now on. Returns whom to tell.
+    pub fn fail(&mut self) -> Vec<Told> {
+        self.failed = true;
+        let all = self.waiting.drain(..).chain(self.syncing.drain(..));
+        all.map(|(_, done)| (done, Err(ErrorCode::KafkaStorageError))).collect()
+    }
+}
+
+/// Takes out those who wait for no more than `end`.
+fn due(waiting: &mut VecDeque<(Offset, OnDurable)>, end: Offset) -> Vec<Told> {
+    let mut told = Vec::with_capacity(waiting.len());
+    for _ in 0..waiting.len() {
+        match waiting.pop_front() {
+            Some((wanted, done)) if wanted <= end => told.push((done, Ok(()))),
+            Some(later) => waiting.push_back(later),
+            None => {}
+        }
+    }
+    told
 }
 
 #[cfg(test)]
@@ -84,18 +117,35 @@ mod tests {
         let (count, done) = counter();
         let mut flush = Flush::default();
         flush.wait(Offset(1), done());
-        assert!(flush.begin(Offset(1)));
+        assert!(flush.begin(Offset(1), Offset(0)));
         flush.wait(Offset(2), done());
         flush.wait(Offset(3), done());
-        assert!(!flush.begin(Offset(3)), "one sync at a time");
+        assert!(!flush.begin(Offset(3), Offset(0)), "one sync at a time");
         let (durable, told) = flush.ended(true);
         tell(told);
         assert_eq!((durable, count.load(Ordering::SeqCst)), (Some(Offset(1)), 1));
-        assert!(flush.begin(Offset(3)));
+        assert!(flush.begin(Offset(3), Offset(0)));
         let (durable, told) = flush.ended(true);
         tell(told);
         assert_eq!((durable, count.load(Ordering::SeqCst)), (Some(Offset(3)), 3));
-        assert!(!flush.begin(Offset(3)), "nobody waits");
+        assert!(!flush.begin(Offset(3), Offset(0)), "nobody waits");
+    }
+
+    #[test]
+    fn what_the_journal_has_needs_no_sync_unless_somebody_wants_the_segments() {
+        let (count, done) = counter();
+        let mut flush = Flush::default();
+        flush.wait(Offset(5), done());
+        flush.wait(Offset(3), done());
+        assert!(!flush.begin(Offset(5), Offset(5)));
+        tell(flush.durable(Offset(4)));
+        assert_eq!(count.load(Ordering::SeqCst), 1, "each waits for its own end");
+        flush.wait_for_segments(Offset(5), done());
+        tell(flush.durable(Offset(5)));
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+        assert!(flush.begin(Offset(6), Offset(6)));
+        tell(flush.ended(true).1);
+        assert_eq!(count.load(Ordering::SeqCst), 3);
     }
 
     #[test]
@@ -103,12 +153,12 @@ mod tests {
         let (count, done) = counter();
         let mut flush = Flush::default();
         flush.wait(Offset(1), done());
-        assert!(flush.begin(Offset(1)));
+        assert!(flush.begin(Offset(1), Offset(0)));
         let (durable, told) = flush.ended(false);
         tell(told);
         assert_eq!(durable, None);
         flush.wait(Offset(2), done());
-        assert!(flush.begin(Offset(2)));
+        assert!(flush.begin(Offset(2), Offset(0)));
         let (durable, told) = flush.ended(true);
         tell(told);
         assert_eq!((durable, count.load(Ordering::SeqCst)), (None, 0));

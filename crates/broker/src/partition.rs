@@ -1,7 +1,7 @@
 //! One partition that this node leads: its log, what of it may be read, and who waits for it.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use kernel::planted::{self, Bug};
@@ -14,12 +14,13 @@ use tracing::error;
 use wire::batch::validate::{ProduceRules, Validated};
 
 use crate::flush::{Flush, OnDurable};
+use crate::journal::Journal;
 use crate::parked::Waiters;
 
 /// A partition led by this node.
 ///
-/// *Invariant:* `high_watermark` never passes what is durable where the topic asks for a sync before the acknowledgement,
-/// and never goes back except when the log is truncated.
+/// *Invariant:* `high_watermark` never passes what is durable, unless the topic allows that (`write.caching`); it never goes
+/// back except when the log is truncated.
 /// *Invariant:* nothing is appended once `ended` is set, which happens under the lock of the log.
 pub struct Partition {
     pub topic: Arc<str>,
@@ -30,6 +31,14 @@ pub struct Partition {
     /// What clients are told since the partition is not served here any more.
     ended: OnceLock<ErrorCode>,
     high_watermark: AtomicI64,
+    /// All before this offset is durable, in its segment or in the journal.
+    durable: AtomicI64,
+    /// All before this offset is durable or handed to the journal. Changed under the lock of the log.
+    journaled: AtomicI64,
+    /// Makes small appends durable.
+    journal: Arc<Journal>,
+    /// The last zone of the journal that has records of this partition, so that it is noted there once.
+    journal_zone: AtomicU64,
     rules: RwLock<Arc<ProduceRules>>,
     flush: Mutex<Flush>,
     waiters: Waiters,
@@ -51,9 +60,9 @@ impl Partition {
         topic_id: Uuid,
         leader_epoch: LeaderEpoch,
         rules: Arc<ProduceRules>,
-        disk: Arc<dyn Disk>,
-        clock: Arc<dyn Clock>,
+        world: (Arc<dyn Disk>, Arc<dyn Clock>, Arc<Journal>),
     ) -> Arc<Self> {
+        let (disk, clock, journal) = world;
         let name = log.partition().clone();
         Arc::new(Self {
             topic: name.topic,
@@ -61,6 +70,10 @@ impl Partition {
             index: name.partition,
             leader_epoch: AtomicI32::new(leader_epoch.0),
             high_watermark: AtomicI64::new(log.end_offset().get()),
+            durable: AtomicI64::new(log.recovery_point().get()),
+            journaled: AtomicI64::new(log.recovery_point().get()),
+            journal,
+            journal_zone: AtomicU64::new(u64::MAX),
             log: Mutex::new(log),
             ended: OnceLock::new(),
             rules: RwLock::new(rules),
@@ -105,6 +118,11 @@ impl Partition {
         drop(log);
         self.waiters.wake();
         closed
+    }
+
+    /// Whether its topic was deleted.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.ended.get() == Some(&ErrorCode::UnknownTopicOrPartition)
     }
 
     pub fn leader_epoch(&self) -> LeaderEpoch {
@@ -159,13 +177,22 @@ impl Partition {
 
     /// Appends one batch. Whoever is told to wait must call [`Partition::when_durable`] before it waits for anything,
     /// or the batch stays unseen.
-    pub fn append(&self, now: Now, batch: Validated, origin: Origin) -> Result<Appended, AppendError> {
+    pub fn append(
+        self: &Arc<Self>,
+        now: Now,
+        batch: Validated,
+        origin: Origin,
+    ) -> Result<Appended, AppendError> {
         let mut log = self.log.lock();
         if let Some(code) = self.ended.get() {
             let message = format!("{} is not served any more", self.name());
             return Err(AppendError::Rejected { code: *code, message });
         }
-        let info = match log.append(now.wall, &[batch], self.leader_epoch(), origin) {
+        self.journal.check()?;
+        let relaxed = log.config().write_caching;
+        let epoch = self.leader_epoch();
+        let batches = [batch];
+        let info = match log.append(now.wall, &batches, epoch, origin) {
             Ok(info) => info,
             Err(error) => {
                 if log.offline().is_some() {
@@ -176,19 +203,17 @@ impl Partition {
             }
         };
         let end = log.end_offset();
-        let wait_for = if info.duplicate {
-            // The records may have arrived a moment ago, or before a crash, and not be durable yet.
+        let wait_for = if relaxed {
+            self.appended_relaxed(&info, end)
+        } else if info.duplicate {
+            // The records may have arrived a moment ago and not be durable yet.
             let end = info.last_offset + 1;
-            let durable = !info.flush_due && self.high_watermark() >= end;
+            let durable = self.durable_to() >= end;
             (!durable && !planted::on(Bug::AckDuplicateBeforeSync)).then_some(end)
-        } else if info.flush_due && !planted::on(Bug::AckBeforeSync) {
-            Some(end)
-        } else if self.high_watermark() < info.base_offset {
-            // Others before it wait for a sync; what comes later may not be seen earlier.
-            Some(end)
         } else {
-            self.high_watermark.store(end.get(), Ordering::Release);
-            None
+            let [batch] = &batches;
+            self.hand_to_journal(&info, epoch, batch, end);
+            (!planted::on(Bug::AckBeforeSync)).then_some(end)
         };
         drop(log);
         if wait_for.is_none() {
@@ -197,10 +222,99 @@ impl Partition {
         Ok(Appended { info, wait_for })
     }
 
-    /// Calls `done` once everything before `end` is durable; begins a sync if none runs.
+    /// What a topic with `write.caching` waits for: a sync, where `flush.messages` asks for one.
+    fn appended_relaxed(&self, info: &AppendInfo, end: Offset) -> Option<Offset> {
+        if info.duplicate {
+            let end = info.last_offset + 1;
+            (info.flush_due || self.high_watermark() < end).then_some(end)
+        } else if info.flush_due || self.high_watermark() < info.base_offset {
+            // Others before it wait for a sync; what comes later may not be seen earlier.
+            Some(end)
+        } else {
+            self.high_watermark.store(end.get(), Ordering::Release);
+            None
+        }
+    }
+
+    /// Gives a small batch to the journal. A large one is cheaper to make durable by a sync of its segment, and so is what
+    /// comes after it until that is done. Called under the lock of the log, so that the journal has offsets in order.
+    fn hand_to_journal(
+        self: &Arc<Self>,
+        info: &AppendInfo,
+        epoch: LeaderEpoch,
+        batch: &Validated,
+        end: Offset,
+    ) {
+        let journaled = self.journaled.load(Ordering::Relaxed);
+        if journaled < info.base_offset.get() || !self.journal.takes(batch.batch_len()) {
+            return;
+        }
+        let mut header = *batch.header();
+        header.assign(info.base_offset, epoch);
+        self.journal.add(self, (info.base_offset, end), &[&header.encode(), batch.payload()]);
+        self.journaled.store(end.get(), Ordering::Release);
+    }
+
+    /// Notes that records of this partition are in a zone of the journal; false if that was known.
+    pub(crate) fn enters_zone(&self, zone: u64) -> bool {
+        self.journal_zone.swap(zone, Ordering::Relaxed) != zone
+    }
+
+    /// All before this offset survives a power cut.
+    fn durable_to(&self) -> Offset {
+        Offset(self.durable.load(Ordering::Acquire))
+    }
+
+    /// The journal has everything before `end`.
+    pub(crate) fn is_durable(&self, end: Offset) {
+        self.raise(end);
+        let told = self.flush.lock().durable(end);
+        self.waiters.wake();
+        told.into_iter().for_each(|(done, outcome)| done(outcome));
+    }
+
+    /// The journal failed: nothing is acknowledged any more.
+    pub(crate) fn cannot_be_durable(&self) {
+        let told = self.flush.lock().fail();
+        self.waiters.wake();
+        told.into_iter().for_each(|(done, outcome)| done(outcome));
+    }
+
+    fn raise(&self, durable: Offset) {
+        self.durable.fetch_max(durable.get(), Ordering::AcqRel);
+        self.high_watermark.fetch_max(durable.get(), Ordering::AcqRel);
+    }
+
+    /// Calls `done` once everything before `end` is durable, and sees to it that it will be.
     pub fn when_durable(self: &Arc<Self>, end: Offset, done: OnDurable) {
-        self.flush.lock().wait(end, done);
+        let mut flush = self.flush.lock();
+        // Looked at under the lock, as whoever raises it takes the lock afterwards.
+        if self.durable_to() >= end {
+            drop(flush);
+            return done(Ok(()));
+        }
+        flush.wait(end, done);
+        drop(flush);
+        if end.get() <= self.journaled.load(Ordering::Acquire) {
+            self.journal.kick();
+        } else {
+            self.begin_sync();
+        }
+    }
+
+    /// Calls `done` once everything up to now is durable in its segments.
+    pub fn sync_segments(self: &Arc<Self>, done: OnDurable) {
+        let end = self.log.lock().end_offset();
+        self.flush.lock().wait_for_segments(end, done);
         self.begin_sync();
+    }
+
+    /// A replay of the journal may have added records. What the log has now can be read.
+    pub(crate) fn recovered(&self) {
+        let log = self.log.lock();
+        self.journaled.store(log.recovery_point().get(), Ordering::Release);
+        self.raise(log.recovery_point());
+        self.high_watermark.fetch_max(log.end_offset().get(), Ordering::AcqRel);
     }
 
     /// Begins to make everything before `end` durable; the result is when it is.
@@ -222,7 +336,7 @@ impl Partition {
     fn begin_sync(self: &Arc<Self>) {
         let mut log = self.log.lock();
         let end = log.end_offset();
-        if !self.flush.lock().begin(end) {
+        if !self.flush.lock().begin(end, Offset(self.journaled.load(Ordering::Acquire))) {
             return;
         }
         let work = log.begin_flush();
@@ -252,7 +366,9 @@ impl Partition {
                     && !planted::on(Bug::SwallowFailedSync)
                 {
                     error!(partition = %partition.name(), %problem, "a sync failed; the partition goes offline");
-                    partition.log.lock().flush_failed(problem);
+                    let why = partition.log.lock().flush_failed(problem);
+                    // What else is on this disk cannot be relied on either.
+                    partition.journal.fail(&why.to_string());
                     failed.store(true, Ordering::SeqCst);
                 }
                 if left.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -268,14 +384,17 @@ impl Partition {
     }
 
     fn sync_done(self: &Arc<Self>, upto: Offset) {
-        self.log.lock().flushed_to(upto, self.clock.now().wall);
+        let mut log = self.log.lock();
+        log.flushed_to(upto, self.clock.now().wall);
+        self.journaled.fetch_max(log.recovery_point().get(), Ordering::AcqRel);
+        drop(log);
         self.sync_ended(Ok(upto));
     }
 
     fn sync_ended(self: &Arc<Self>, result: Result<Offset, ()>) {
         let (durable, told) = self.flush.lock().ended(result.is_ok());
         if let Some(durable) = durable {
-            self.high_watermark.fetch_max(durable.get(), Ordering::AcqRel);
+            self.raise(durable);
         }
         // Also if it failed: whoever waits for more learns that nothing will come.
         self.waiters.wake();

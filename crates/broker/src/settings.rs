@@ -27,6 +27,7 @@ pub fn log_config(settings: &LogSettings, broker: &BrokerConfig) -> Arc<LogConfi
         retention_bytes: settings.retention_bytes,
         flush_messages: settings.flush_messages,
         flush_ms: settings.flush_ms,
+        write_caching: settings.write_caching,
         file_delete_delay_ms: settings.file_delete_delay_ms,
         cleanup: CleanupPolicy { delete: settings.delete, compact: settings.compact },
         min_cleanable_ratio: settings.min_cleanable_dirty_ratio,

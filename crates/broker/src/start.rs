@@ -29,7 +29,9 @@ use crate::hosted::Hosted;
 use crate::log_levels::LogLevels;
 use crate::memory::MemoryBudget;
 use crate::node::{Advertised, Node};
+use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
+use crate::replay;
 use crate::request::ListenerType;
 use crate::settings;
 use crate::stop::Stop;
@@ -102,7 +104,10 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     bootstrap_if_new(&node).await?;
     node.reread_options(&node.image());
     // Before the node registers: that changes leader epochs, and a log that is opened by a change counts as sound.
-    open_partitions(&node, clean)?;
+    let opened = open_partitions(&node, clean)?;
+    replay::begin_journals(&node, clean).await?;
+    // Groups are what their partitions remember, with what came out of the journal.
+    opened.iter().for_each(|partition| node.coordinate(partition));
     register(&node).await?;
     for acceptor in acceptors {
         host::task::spawn(acceptor.run(Arc::clone(&node)));
@@ -276,7 +281,8 @@ fn endpoints(node: &Node, config: &BrokerConfig) -> Vec<Endpoint> {
 }
 
 /// Opens the logs of every partition that the metadata gives to this node.
-fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<(), StartError> {
+fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<Vec<Arc<Partition>>, StartError> {
+    let mut opened = Vec::new();
     let image = node.image();
     let mut known: BTreeMap<TopicPartition, (Option<Offset>, Option<Offset>)> = BTreeMap::new();
     for dir in node.dirs.iter() {
@@ -298,12 +304,12 @@ fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<(), StartError> {
             recovery_point: recovery_point.unwrap_or(Offset::ZERO),
             log_start: log_start.unwrap_or(Offset::ZERO),
         };
-        node.lead(&replica, &image, params);
+        opened.extend(node.open(&replica, &image, params));
         if node.hosted.is_offline(replica.topic_id, replica.index) {
             node.dirs.keep(&name, recovery_point, log_start);
         }
     }
-    Ok(())
+    Ok(opened)
 }
 
 fn local_replicas(image: &Image, node: NodeId) -> Vec<LocalReplica> {
@@ -366,6 +372,7 @@ impl Running {
         let epoch = node.image().broker(node.id).map_or(-1, |broker| broker.epoch);
         metadata?;
         if whole {
+            replay::void_journals(&node)?;
             for dir in node.dirs.iter() {
                 dir.dir.write_clean_shutdown(epoch)?;
             }

@@ -30,6 +30,8 @@ pub struct LogConfig {
     pub flush_messages: i64,
     /// `flush.ms`
     pub flush_ms: i64,
+    /// `write.caching`: acknowledged once written, durable later.
+    pub write_caching: bool,
     /// `file.delete.delay.ms`
     pub file_delete_delay_ms: i64,
     /// `cleanup.policy`
@@ -58,6 +60,7 @@ impl Default for LogConfig {
             retention_bytes: -1,
             flush_messages: i64::MAX,
             flush_ms: i64::MAX,
+            write_caching: false,
             file_delete_delay_ms: 60_000,
             cleanup: CleanupPolicy { delete: true, compact: false },
             min_cleanable_ratio: 0.5,

@@ -37,6 +37,11 @@ impl StorageError {
         Self::Corrupt { path: path.to_owned(), position, what: what.into() }
     }
 
+    /// A log directory can take no more records.
+    pub fn offline(dir: &Path, why: &str) -> Self {
+        Self::Offline { dir: dir.to_owned(), why: Arc::from(why) }
+    }
+
     pub(crate) fn refused(path: &Path, what: impl Into<String>) -> Self {
         Self::Refused { path: path.to_owned(), what: what.into() }
     }

@@ -18,6 +18,7 @@ mod dir;
 mod epoch_cache;
 mod error;
 mod index;
+pub mod journal;
 mod log;
 mod names;
 mod place;

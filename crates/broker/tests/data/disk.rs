@@ -10,7 +10,8 @@ use crate::client::{
 };
 use crate::support::TestNode;
 
-const DURABLE: (&str, &str) = ("flush.messages", "1");
+/// Kafka's way to have a record durable before it is acknowledged: a sync of its segment.
+const SYNCED: [(&str, &str); 2] = [("write.caching", "true"), ("flush.messages", "1")];
 
 /// Longer than any test takes.
 const LONG: i32 = 60_000;
@@ -31,7 +32,7 @@ fn a_power_cut_takes_nothing_that_was_acknowledged_as_durable() {
         let disk = SimDisk::new(seed);
         let mut node = TestNode::start_on(&disk);
         let mut client = node.client();
-        client.create("t", &[DURABLE, ("segment.bytes", "1048576")]);
+        client.create("t", &[("segment.bytes", "1048576")]);
         let id = client.producer_id();
         let wide = "x".repeat(400_000);
         for sequence in 0..8 {
@@ -53,7 +54,7 @@ fn a_raised_start_outlives_a_power_cut() {
     let disk = SimDisk::new(1);
     let mut node = TestNode::start_on(&disk);
     let mut client = node.client();
-    client.create("t", &[DURABLE]);
+    client.create("t", &[]);
     for _ in 0..3 {
         client.append("t", batch(&["a"]));
     }
@@ -67,7 +68,7 @@ fn a_retry_is_acknowledged_only_once_it_is_durable() {
     let disk = SimDisk::new(1);
     let mut node = TestNode::start_on(&disk);
     let mut client = node.client();
-    client.create("t", &[DURABLE]);
+    client.create("t", &[]);
     let id = client.producer_id();
     disk.set_completions(Completions::Queued);
     drop(client.send(PRODUCE, &produce_request("t", -1, from_producer(id, 0, 0, &["a"]))));
@@ -89,7 +90,7 @@ fn what_is_not_durable_yet_is_neither_acknowledged_nor_seen() {
     let disk = SimDisk::new(1);
     let node = TestNode::start_on(&disk);
     let (mut client, mut other) = (node.client(), node.client());
-    client.create("t", &[DURABLE]);
+    client.create("t", &[]);
     disk.set_completions(Completions::Queued);
     let polled = other.send(FETCH, &poll("t"));
     let produced: Vec<_> =
@@ -109,12 +110,64 @@ fn what_is_not_durable_yet_is_neither_acknowledged_nor_seen() {
 }
 
 #[test]
+fn one_write_of_the_journal_covers_all_that_arrived_meanwhile() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    for topic in ["t", "u", "v"] {
+        client.create(topic, &[]);
+    }
+    disk.set_completions(Completions::Queued);
+    let sent: Vec<_> = ["t", "t", "u", "u", "v"]
+        .map(|topic| client.send(PRODUCE, &produce_request(topic, -1, batch(&["a"]))))
+        .into();
+    // The first is on its way, and the last is in the log.
+    let arrived =
+        || node.node().hosted.partition("v", 0).is_some_and(|last| last.log().end_offset().get() > 0);
+    while !arrived() {
+        node.client().offset("v", LATEST);
+    }
+    assert_eq!(disk.pending_completions(), 1);
+    disk.complete_next();
+    assert_eq!(disk.pending_completions(), 1, "the other four are one write");
+    disk.complete_next();
+    for one in sent {
+        assert_eq!(client.receive(one).responses[0].partition_responses[0].error_code, 0);
+    }
+    disk.set_completions(Completions::Immediate);
+    cut_power(&mut node, &disk, PowerCut::Strict);
+    assert_eq!((node.client().all("t").len(), node.client().all("u").len()), (2, 2));
+}
+
+#[test]
+fn a_failed_write_of_the_journal_is_never_taken_for_a_success() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let (mut client, mut other) = (node.client(), node.client());
+    client.create("t", &[]);
+    client.append("t", batch(&["a"]));
+    let request = FetchRequest { max_wait_ms: 500, ..fetch_request("t", 1) };
+    let polled = other.send(FETCH, &request);
+    disk.fail(Fault::new(Op::Write, When::Every(1)).on("riverrun.journal"));
+    let storage = ErrorCode::KafkaStorageError;
+    assert_eq!(code(client.produce("t", batch(&["b"])).error_code), storage);
+    assert!(values(&only(other.receive(polled))).is_empty(), "what is not durable is not seen");
+    disk.clear_faults();
+    assert_eq!(code(client.produce("t", batch(&["b"])).error_code), storage, "until it is opened again");
+    assert_eq!(values(&client.fetch("t", 0)), ["a"], "what was acknowledged can be read");
+    cut_power(&mut node, &disk, PowerCut::Strict);
+    let mut client = node.client();
+    assert_eq!(client.all("t"), ["a"]);
+    assert_eq!(client.append("t", batch(&["b"])), 1);
+}
+
+#[test]
 fn one_sync_covers_all_partitions_of_a_request_though_its_client_hangs_up() {
     let disk = SimDisk::new(1);
     let node = TestNode::start_on(&disk);
     let mut client = node.client();
     for topic in ["t", "u", "v"] {
-        client.create(topic, &[DURABLE]);
+        client.create(topic, &SYNCED);
     }
     disk.set_completions(Completions::Queued);
     let mut request = produce_request("t", -1, batch(&["a"]));
@@ -134,13 +187,14 @@ fn one_sync_covers_all_partitions_of_a_request_though_its_client_hangs_up() {
 }
 
 #[test]
-fn a_failed_sync_takes_its_partition_offline_and_wakes_who_waits_for_it() {
+fn a_failed_sync_takes_its_log_directory_offline_and_wakes_who_waits_for_it() {
     let disk = SimDisk::new(1);
     let mut node = TestNode::start_on(&disk);
     let (mut client, mut other) = (node.client(), node.client());
-    client.create("t", &[DURABLE]);
-    client.create("u", &[DURABLE]);
+    client.create("t", &SYNCED);
+    client.create("u", &[]);
     client.append("t", batch(&["a"]));
+    client.append("u", batch(&["a"]));
     let request = FetchRequest { max_wait_ms: LONG, ..fetch_request("t", 1) };
     let polled = other.send(FETCH, &request);
     disk.fail(Fault::new(Op::Sync, When::Every(1)).on("t-0"));
@@ -149,7 +203,8 @@ fn a_failed_sync_takes_its_partition_offline_and_wakes_who_waits_for_it() {
     assert_eq!(code(only(other.receive(polled)).error_code), storage);
     disk.clear_faults();
     assert_eq!(code(client.produce("t", batch(&["b"])).error_code), storage, "until it is opened again");
-    client.append("u", batch(&["a"]));
+    assert_eq!(code(client.produce("u", batch(&["b"])).error_code), storage, "it is on the same disk");
+    assert_eq!(values(&client.fetch("u", 0)), ["a"], "what was acknowledged can be read");
     // What was acknowledged is still there after a restart.
     cut_power(&mut node, &disk, PowerCut::Strict);
     let mut client = node.client();
@@ -179,7 +234,7 @@ fn a_node_that_crashes_at_any_change_of_its_disk_starts_again() {
         let disk = SimDisk::new(at);
         let mut node = TestNode::start_on(&disk);
         let mut client = node.client();
-        client.create("t", &[DURABLE]);
+        client.create("t", &[]);
         client.append("t", batch(&["a"]));
         disk.halt_after(at);
         let answer = client.produce("t", batch(&["b"]));

@@ -36,8 +36,8 @@ fn check_all(client: &mut Client, topic: &str, count: usize) {
 fn a_killed_node_keeps_every_acknowledged_record() {
     let mut node = TestNode::start("kill");
     let mut client = node.client();
-    client.create("durable", &[SEGMENT, ("flush.messages", "1")]);
-    client.create("buffered", &[SEGMENT]);
+    client.create("durable", &[SEGMENT]);
+    client.create("buffered", &[SEGMENT, ("write.caching", "true")]);
     let count = fill(&mut client, "durable");
     fill(&mut client, "buffered");
     for _ in 0..2 {

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
-use kernel::port::DiskFile;
+use kernel::port::disk::Completion;
+use kernel::port::{Block, DiskFile};
+use rustix::fs::FallocateFlags;
 
 /// How many parts one system call takes; the kernel's own bound is 1,024.
 const PARTS_MAX: usize = 64;
@@ -49,12 +52,31 @@ impl DiskFile for RealFile {
         Ok(done)
     }
 
+    fn submit_write(&self, position: u64, block: Arc<Block>, done: Completion) {
+        // A file of another mode has no thread of its own; the caller waits.
+        let written = self.write_at(position, &[IoSlice::new(block.bytes())]);
+        drop(block);
+        done(written.and_then(|()| self.sync_data()));
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        if len > self.len()? {
+            match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
+                Ok(()) => return Ok(()),
+                // The file system cannot reserve; the length is all it can have.
+                Err(rustix::io::Errno::OPNOTSUPP) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {

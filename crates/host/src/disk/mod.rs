@@ -1,5 +1,6 @@
 //! Files of this machine.
 
+mod direct;
 mod file;
 mod worker;
 
@@ -30,12 +31,15 @@ impl RealDisk {
 
 impl Disk for RealDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        if mode == OpenMode::Direct {
+            return Ok(Arc::new(direct::open(path)?));
+        }
         let mut options = OpenOptions::new();
         options.read(true);
         match mode {
             OpenMode::Read => &mut options,
             OpenMode::Write => options.write(true),
-            OpenMode::Create => options.write(true).create(true),
+            OpenMode::Create | OpenMode::Direct => options.write(true).create(true),
             OpenMode::CreateNew => options.write(true).create_new(true),
         };
         Ok(Arc::new(RealFile::new(options.open(path)?)))

@@ -40,6 +40,8 @@ pub struct LogSettings {
     /// `i64::MAX` never flushes for this reason, like `flush_ms`.
     pub flush_messages: i64,
     pub flush_ms: i64,
+    /// Acknowledges what is written and not yet durable.
+    pub write_caching: bool,
     pub max_message_bytes: usize,
     pub max_decompressed_bytes: usize,
     pub compression: Compression,
@@ -98,6 +100,7 @@ impl LogSettings {
             file_delete_delay_ms: number("file.delete.delay.ms"),
             flush_messages: number("flush.messages"),
             flush_ms: number("flush.ms"),
+            write_caching: flag("write.caching"),
             max_message_bytes: memory("max.message.bytes"),
             max_decompressed_bytes: memory("max.decompressed.message.bytes"),
             compression: compression(&value("compression.type")),

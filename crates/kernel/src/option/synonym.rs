@@ -65,6 +65,7 @@ pub static TOPIC_TWINS: &[Twin] = twins! {
     "segment.jitter.ms" <- "log.roll.jitter.ms" Same, "log.roll.jitter.hours" Hours;
     "segment.ms" <- "log.roll.ms" Same, "log.roll.hours" Hours;
     "unclean.leader.election.enable" <- "unclean.leader.election.enable" Same;
+    "write.caching" <- "log.write.caching" Same;
 };
 
 /// The broker's say in `topic_option`, if it has one.

@@ -50,6 +50,8 @@ options! {
         "Records after which the log is forced to the disk.";
     "flush.ms": Long = "9223372036854775807", AtLeast(0), Medium ClusterWide,
         "Milliseconds after which the log is forced to the disk.";
+    "write.caching": Boolean = "false", Anything, Medium ClusterWide,
+        "Whether a record is acknowledged once it is written, as Kafka does, and not only when it would survive a power cut. `flush.messages` and `flush.ms` then say when it is made durable.";
     "preallocate": Boolean = "false", Anything, Medium ClusterWide,
         "Whether a new segment takes its full size on the disk at once.";
     "file.delete.delay.ms": Long = "60000", AtLeast(0), Medium ClusterWide,

@@ -13,6 +13,8 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Block;
+
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
@@ -24,6 +26,9 @@ pub enum OpenMode {
     Create,
     /// A new file; one of that name must not exist.
     CreateNew,
+    /// A file whose writes are durable once they are done, made if it is missing. Positions and lengths of its writes are
+    /// multiples of [`Block::ALIGN`](super::Block::ALIGN), and so are the addresses of what is written.
+    Direct,
 }
 
 /// An entry of a folder.
@@ -98,6 +103,10 @@ pub trait DiskFile: Send + Sync {
     /// Reads up to the length of `into`; less only at the end of the file.
     fn read_at(&self, position: u64, into: &mut [u8]) -> io::Result<usize>;
 
+    /// Begins to write a block to a file that was opened with [`OpenMode::Direct`]. When `done` is told of success, the
+    /// block is durable. Writes of one file are done in the order they were given, and wait for no other work.
+    fn submit_write(&self, position: u64, block: Arc<Block>, done: Completion);
+
     fn len(&self) -> io::Result<u64>;
 
     fn is_empty(&self) -> io::Result<bool> {
@@ -106,6 +115,9 @@ pub trait DiskFile: Send + Sync {
 
     /// Sets the length; a longer one reads as zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Sets the length and takes the room for all of it, so that no later write finds the disk full.
+    fn allocate(&self, len: u64) -> io::Result<()>;
 
     /// Makes all that was written durable, and waits for it. For recovery, rolls and checkpoints; a request uses
     /// [`Disk::submit`].

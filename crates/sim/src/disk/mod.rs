@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kernel::port::disk::{Completion, DirEntry, OpenMode, Space};
-use kernel::port::{Clock, Disk, DiskFile, Submission};
+use kernel::port::{Block, Clock, Disk, DiskFile, Submission};
 use parking_lot::Mutex;
 
 pub use self::fault::{Fault, Op, Operation, Watch, When};
@@ -93,6 +93,12 @@ enum Work {
     /// A sync of a file that is not of this disk, but wraps one.
     SyncOther(Arc<dyn DiskFile>),
     Remove(PathBuf),
+    /// A block that is durable once it is written.
+    Write {
+        file: OpenFile,
+        position: u64,
+        block: Arc<Block>,
+    },
 }
 
 impl fmt::Debug for SimDisk {
@@ -230,8 +236,10 @@ impl SimDisk {
         let Some(queued) = self.shared.submitted.lock().queue.remove(index) else {
             return false;
         };
-        let result = self.carry_out(&queued.work);
-        (queued.done)(result);
+        let Queued { work, done } = queued;
+        let result = self.carry_out(&work);
+        drop(work);
+        done(result);
         true
     }
 
@@ -240,6 +248,12 @@ impl SimDisk {
         match work {
             Work::Sync { file, .. } if file.life != world.life => Err(of_an_earlier_life()),
             Work::Sync { file, changes, .. } => world.sync_file(file.node, &file.path, *changes),
+            Work::Write { file, .. } if file.life != world.life => Err(of_an_earlier_life()),
+            Work::Write { file, position, block } => {
+                let now_ms = self.now_ms();
+                world.write(file.node, &file.path, *position, block.bytes(), now_ms)?;
+                world.sync_file(file.node, &file.path, u64::MAX)
+            }
             Work::Remove(path) => world.perform(Op::Remove, path, |world| world.remove(path)),
             Work::SyncOther(file) => {
                 drop(world);
@@ -324,7 +338,12 @@ impl Disk for SimDisk {
     }
 
     fn submit(&self, work: Submission, done: Completion) {
-        let work = self.prepare(work);
+        self.enqueue(self.prepare(work), done);
+    }
+}
+
+impl SimDisk {
+    fn enqueue(&self, work: Work, done: Completion) {
         let mut submitted = self.shared.submitted.lock();
         match submitted.mode {
             Completions::Queued => {
@@ -337,7 +356,9 @@ impl Disk for SimDisk {
             }
             Completions::Immediate => {
                 drop(submitted);
-                done(self.carry_out(&work));
+                let result = self.carry_out(&work);
+                drop(work);
+                done(result);
             }
         }
     }
@@ -387,6 +408,10 @@ impl DiskFile for SimFile {
         })
     }
 
+    fn submit_write(&self, position: u64, block: Arc<Block>, done: Completion) {
+        self.disk.enqueue(Work::Write { file: self.open.clone(), position, block }, done);
+    }
+
     fn len(&self) -> io::Result<u64> {
         self.with(|world| Ok(world.file(self.open.node)?.content().len()))
     }
@@ -402,6 +427,10 @@ impl DiskFile for SimFile {
                 Ok(())
             })
         })
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Every option of a broker and a controller, by area.
 
 mod cleaner;
+mod durability;
 mod group_consumer;
 mod group_coordinator;
 mod group_share;
@@ -26,6 +27,7 @@ pub static AREAS: &[(&str, &[OptionDef])] = &[
     ("Node", node::NODE),
     ("Network", network::NETWORK),
     ("Log", log::LOG),
+    ("Durability", durability::DURABILITY),
     ("Compaction", cleaner::CLEANER),
     ("Replication", replication::REPLICATION),
     ("Groups", group_coordinator::GROUP_COORDINATOR),

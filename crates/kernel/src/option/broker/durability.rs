@@ -1,0 +1,14 @@
+//! Durability: when a record counts as acknowledged. Options that Kafka does not have.
+
+use crate::option::declare::options;
+use crate::option::valid::Valid::{Anything, AtLeast};
+
+options! {
+    /// Durability: when a record counts as acknowledged. Options that Kafka does not have.
+    pub DURABILITY;
+
+    "log.write.caching": Boolean = "false", Anything, High ClusterWide,
+        "Whether records are acknowledged once they are written, as Kafka does, and not only when they would survive a power cut. Topics have their own say with `write.caching`.";
+    "log.journal.bytes": Long = "134217728", AtLeast(4_194_304), Medium ReadOnly,
+        "Bytes that the journal takes in each log directory. A larger one lets segments be synced less often, and is read after a crash.";
+}

@@ -1,0 +1,69 @@
+//! The journal of a log directory: one file that makes what arrives for many partitions durable with one write.
+//!
+//! Records are in the page cache of their segments already when they come here; the journal is read only after a crash.
+//!
+//! - [`Sealed`] and [`Blocks`]: what lies in the file. Entries are gathered in blocks, and a block is written at once.
+//! - [`Ring`]: where the next block goes, and what may be overwritten.
+//! - [`Journal::open`]: makes the file ready for writing. [`Found`]: what an earlier life of the node left in it.
+//!
+//! *Invariant:* an entry stays in the file until the records it has are durable in their segment.
+
+mod block;
+mod replay;
+mod ring;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kernel::port::disk::OpenMode;
+use kernel::port::{Block, Disk, DiskFile};
+
+pub use block::{Blocks, Entry, Sealed};
+pub use replay::{Found, Replayed};
+pub use ring::{Place, Ring};
+
+use crate::error::{Result, StorageError};
+
+/// The file's name in its log directory. Folders are partitions there, so that Kafka's tools pass over a file.
+const FILE: &str = "riverrun.journal";
+
+/// The largest block; larger ones gain nothing, and their entries would wait for each other.
+pub const BLOCK_MAX: usize = 1 << 20;
+
+/// The smallest journal: each of its zones must hold the largest block.
+pub const BYTES_MIN: u64 = ring::ZONES * BLOCK_MAX as u64;
+
+const PAGE: u64 = Block::ALIGN as u64;
+
+/// A journal that is ready for writing.
+pub struct Journal {
+    pub file: Arc<dyn DiskFile>,
+    pub path: PathBuf,
+    pub ring: Ring,
+}
+
+impl Journal {
+    /// Makes the file ready and takes the room for it. What it had is void from then on, so that comes after a replay whose
+    /// records are durable. `life` must be new and hard to guess: it tells blocks from what earlier lives left. Syncs.
+    pub fn open(disk: &dyn Disk, dir: &Path, bytes: u64, life: u64) -> Result<Self> {
+        let path = dir.join(FILE);
+        let failed = |error| StorageError::io("write", &path, error);
+        let file =
+            disk.open(&path, OpenMode::Direct).map_err(|error| StorageError::io("open", &path, error))?;
+        let ring = Ring::new(bytes, life);
+        let whole = PAGE + ring.capacity();
+        if file.len().map_err(failed)? != whole {
+            file.allocate(whole).map_err(failed)?;
+        }
+        let mut header = Block::with_capacity(Block::ALIGN);
+        header.extend(&block::FileHeader { life, capacity: ring.capacity() }.encode());
+        header.pad();
+        file.write_at(0, &[std::io::IoSlice::new(header.bytes())]).map_err(failed)?;
+        file.sync_data().map_err(failed)?;
+        disk.sync_dir(dir).map_err(|error| StorageError::io("sync", dir, error))?;
+        Ok(Self { file, path, ring })
+    }
+}
+
+#[cfg(test)]
+mod tests;
