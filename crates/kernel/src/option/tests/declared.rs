@@ -63,7 +63,7 @@ fn bounds_as_kafka_prints_them(valid: &Valid) -> String {
 }
 
 /// What only we have.
-const OWN: [(&str, &str); 3] =
+pub const OWN: [(&str, &str); 3] =
     [("broker", "log.journal.bytes"), ("broker", "log.write.caching"), ("topic", "write.caching")];
 
 #[test]

@@ -25,7 +25,7 @@ fn running(text: &str, cluster: &[(&str, &str)], node: &[(&str, &str)]) -> NodeO
 #[test]
 fn a_topic_is_described_with_every_public_option() {
     let all = options("").describe_topic(&Overrides::new());
-    assert_eq!(all.len(), 37);
+    assert_eq!(all.len(), 38);
     assert!(all.iter().all(|one| !one.is_read_only && one.doc.is_some() && one.kind_code != 0));
     assert!(all.iter().all(Described::is_default));
     assert!(!all.iter().any(|one| one.name == "internal.segment.bytes"));
