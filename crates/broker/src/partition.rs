@@ -362,9 +362,7 @@ impl Partition {
         for file in work.files {
             let (partition, left, failed) = (Arc::clone(self), Arc::clone(&left), Arc::clone(&failed));
             let done = move |result: std::io::Result<()>| {
-                if let Err(problem) = result
-                    && !planted::on(Bug::SwallowFailedSync)
-                {
+                if let Err(problem) = result {
                     error!(partition = %partition.name(), %problem, "a sync failed; the partition goes offline");
                     let why = partition.log.lock().flush_failed(problem);
                     // What else is on this disk cannot be relied on either.
