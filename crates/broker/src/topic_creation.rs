@@ -86,18 +86,28 @@ impl InCreation {
 /// Begins to create topics that a client named and that do not exist, with the defaults that they deserve. The client
 /// hears that they are unknown, and asks again.
 pub fn auto_create<'a>(node: &Arc<Node>, names: impl Iterator<Item = &'a str>) {
-    let begun = node.in_creation.begin(names);
-    if begun.is_empty() {
+    let begun = Begun { names: node.in_creation.begin(names), node: Arc::clone(node) };
+    if begun.names.is_empty() {
         return;
     }
-    let node = Arc::clone(node);
     host::task::spawn(async move {
-        let topics = begun.iter().map(|name| default_topic(&node, name)).collect();
-        if let Err(code) = create(&node, topics, false).await {
+        let topics = begun.names.iter().map(|name| default_topic(&begun.node, name)).collect();
+        if let Err(code) = create(&begun.node, topics, false).await {
             warn!(%code, "topics could not be created by themselves");
         }
-        node.in_creation.done(&begun);
     });
+}
+
+/// Creations that end with this value, however they end: nobody could ask for the topics again otherwise.
+struct Begun {
+    names: Vec<String>,
+    node: Arc<Node>,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.node.in_creation.done(&self.names);
+    }
 }
 
 /// Creates the topic of committed offsets unless it exists.
