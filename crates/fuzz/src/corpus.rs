@@ -57,10 +57,21 @@ pub fn lay_out(target: &Target, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the files in `dir` the kept corpus of a target. Returns how many there are, and their bytes.
+/// What a pack may have, so that all of them stay below a megabyte.
+const PACK_BYTES_MAX: usize = 96 * 1024;
+
+/// Makes the files in `dir` the kept corpus of a target, the shortest first, as many as a pack takes. Returns how many
+/// there are, and their bytes.
 pub fn keep(target: &Target, dir: &Path) -> io::Result<(usize, usize)> {
     let mut inputs: Vec<_> = inputs_in(dir)?.into_iter().map(|(_, input)| input).collect();
     inputs.sort_by_key(|input| (input.len(), input.clone()));
+    let mut bytes = 0;
+    let fits = inputs.iter().take_while(|input| {
+        bytes += 4 + input.len();
+        bytes <= PACK_BYTES_MAX
+    });
+    let count = fits.count();
+    inputs.truncate(count);
     let path = pack_path(target);
     fs::create_dir_all(path.parent().unwrap_or(root()))?;
     let pack = pack(&inputs);

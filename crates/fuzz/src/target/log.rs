@@ -228,6 +228,8 @@ fn ask(log: &mut Log, verified: bool) {
         [OffsetQuery::Latest, OffsetQuery::Earliest, OffsetQuery::MaxTimestamp, OffsetQuery::EarliestLocal];
     for query in times.into_iter().chain(ends) {
         if let Ok(Some(found)) = log.list_offset(query) {
+            // Where segments were put in each other's place, one may hold offsets that belong behind it.
+            let verified = verified && log.segment_count() == 1;
             assert!(
                 !verified || found.offset <= log.end_offset(),
                 "{query:?} is answered from within the log"
