@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use allocation_counter::opt_out;
 use kernel::port::disk::{Completion, DirEntry, OpenMode, Space, Submission};
-use kernel::port::{Disk, DiskFile};
+use kernel::port::{Block, Disk, DiskFile};
 use parking_lot::Mutex;
 
 /// No file of a test is larger; a write beyond it would be a mistake of its own.
@@ -165,6 +165,10 @@ impl DiskFile for MemoryFile {
         Ok(count)
     }
 
+    fn submit_write(&self, position: u64, block: Arc<Block>, done: Completion) {
+        done(self.write_at(position, &[IoSlice::new(block.bytes())]));
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.lock().len() as u64)
     }
@@ -176,6 +180,10 @@ impl DiskFile for MemoryFile {
         let mut content = self.0.lock();
         opt_out(|| content.resize(len as usize, 0));
         Ok(())
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
