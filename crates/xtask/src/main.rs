@@ -23,7 +23,7 @@ const COMMANDS: &str = "commands:
   fuzz      every reader of foreign bytes under coverage-guided fuzzing; --replay FILE runs one input again
   gen       the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
   kafka-it  Apache Kafka's own integration tests against our broker; --quick for some of them
-  sim       whole nodes and clients in a simulated world, from a seed; judges what clients saw
+  sim       whole brokers in a simulated world: one seed, many seeds, or planted bugs that must be found
   test      every test that can run here, those with other people's clients included; names what it skipped";
 
 fn main() -> ExitCode {
