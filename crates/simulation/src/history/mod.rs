@@ -66,7 +66,8 @@ pub enum Op {
         value: Value,
         offset: Option<i64>,
     },
-    /// A read from `position` on; the position of the next read follows the last record.
+    /// A read from `position` on; the position of the next read follows the last record. It fails if a broker says that
+    /// there is no such position.
     Read {
         from: TopicPartition,
         position: i64,

@@ -31,6 +31,16 @@ impl Promise for Positions {
             (Op::Seek { of, to }, Phase::Invoke | Phase::Ok) => {
                 self.stand(event.client, of, *to, number);
             }
+            (Op::Read { from, position, .. }, Phase::Fail) => {
+                let why = event.reason.as_deref().unwrap_or("no reason is given");
+                let what = format!("a read of {from} from @{position} is refused: {why}");
+                let since = self.positions.get(&(event.client, from.clone())).map(|before| before.since);
+                self.violations.push(Violation::new(
+                    "position gone",
+                    what,
+                    since.into_iter().chain([number]),
+                ));
+            }
             (Op::Read { from, position, records, .. }, Phase::Ok) => {
                 if !self.members.contains(&event.client) {
                     self.compare(number, event.client, from, *position);
