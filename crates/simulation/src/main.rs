@@ -1,12 +1,17 @@
 //! Runs seeds: `simulation --seed S [--scenario NAME] [--seconds N] [--quiet] [--trace FILE] [--log FILTER]`, or
-//! `--seeds N [--from S]` for many, one after the other.
+//! `--seeds N [--from S]` for many, one after the other. `--json` is for programs: one line a seed, with what came of it.
 //!
 //! The last line of each run is `seed S trace HASH acked N faults N violations N`; what is wrong comes before it.
+//!
+//! With the feature `planted`, `--bug NAME` plants a bug, and `--bugs` lists them.
+
+mod summary;
 
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use kernel::planted::Bug;
 use simulation::run::{Outcome, run};
 use simulation::scenario::Scenario;
 
@@ -16,11 +21,14 @@ struct Wanted {
     count: u64,
     scenario: Scenario,
     trace: Option<String>,
+    bug: Option<Bug>,
+    json: bool,
     log: bool,
+    list_bugs: bool,
 }
 
 const USAGE: &str = "simulation (--seed S | --seeds N [--from S]) [--scenario NAME] [--seconds N] [--quiet] \
-                     [--trace FILE] [--log]";
+                     [--trace FILE] [--log] [--json] [--bug NAME], or --bugs";
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)).and_then(|wanted| run_all(&wanted)) {
@@ -35,7 +43,16 @@ fn main() -> ExitCode {
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
     let scenario = Scenario::all().into_iter().next().ok_or("there is no scenario")?;
-    let mut wanted = Wanted { first: 1, count: 1, scenario, trace: None, log: false };
+    let mut wanted = Wanted {
+        first: 1,
+        count: 1,
+        scenario,
+        trace: None,
+        bug: None,
+        json: false,
+        log: false,
+        list_bugs: false,
+    };
     let mut quiet = false;
     let mut seconds = None;
     while let Some(flag) = args.next() {
@@ -49,6 +66,9 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
             "--seconds" => seconds = Some(number(value()?)?),
             "--quiet" => quiet = true,
             "--log" => wanted.log = true,
+            "--json" => wanted.json = true,
+            "--bug" => wanted.bug = Some(named(&value()?)?),
+            "--bugs" => (wanted.count, wanted.list_bugs) = (0, true),
             "--trace" => wanted.trace = Some(value()?),
             "--scenario" => {
                 let name = value()?;
@@ -68,17 +88,41 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
     Ok(wanted)
 }
 
+/// A bug that is in this program.
+fn named(name: &str) -> Result<Bug, String> {
+    if !cfg!(feature = "planted") {
+        return Err("this program has no planted bugs: build it with the feature `planted`".to_owned());
+    }
+    Bug::named(name).ok_or_else(|| format!("{name:?} is no planted bug; --bugs lists them"))
+}
+
+#[cfg(feature = "planted")]
+fn plant(bug: Option<Bug>) {
+    kernel::planted::plant(bug);
+}
+
+#[cfg(not(feature = "planted"))]
+fn plant(_: Option<Bug>) {}
+
 /// Runs the seeds; returns whether all were without violations.
 fn run_all(wanted: &Wanted) -> Result<bool, String> {
+    if wanted.list_bugs {
+        Bug::ALL.iter().for_each(|bug| println!("{bug:?}\t{}", bug.describe()));
+    }
     if wanted.log {
         tracing_subscriber::fmt().with_writer(io::stderr).without_time().init();
     }
     let mut clean = true;
     for seed in wanted.first..wanted.first.saturating_add(wanted.count) {
         let sink = wanted.trace.as_deref().map(trace_file).transpose()?;
+        plant(wanted.bug);
         let outcome = run(seed, &wanted.scenario, sink).map_err(|error| error.to_string())?;
+        clean &= outcome.violations.is_empty();
+        if wanted.json {
+            println!("{}", summary::json(&outcome));
+            continue;
+        }
         if !outcome.violations.is_empty() {
-            clean = false;
             explain(&outcome, wanted);
         }
         println!("{outcome}");
@@ -88,8 +132,9 @@ fn run_all(wanted: &Wanted) -> Result<bool, String> {
 
 fn explain(outcome: &Outcome, wanted: &Wanted) {
     print!("{}", outcome.report());
+    let bug = wanted.bug.map_or_else(String::new, |bug| format!(" --bug {bug:?}"));
     println!(
-        "again: cargo xtask sim --seed {} --scenario {} --seconds {}",
+        "again: cargo xtask sim --seed {} --scenario {} --seconds {}{bug}",
         outcome.seed,
         outcome.scenario,
         wanted.scenario.time.as_secs()

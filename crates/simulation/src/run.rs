@@ -1,6 +1,7 @@
 //! A run: one seed, one scenario, from the first start of its nodes to the judgement.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Once};
@@ -12,7 +13,7 @@ use crate::fault;
 use crate::history::{History, Violation, judge, report};
 use crate::scenario::{Cluster, Scenario};
 use crate::workload::program::Program;
-use crate::workload::{admin, drain};
+use crate::workload::{admin, audit, drain};
 use crate::world::World;
 use crate::world::trace::Trace;
 
@@ -32,7 +33,7 @@ pub struct Outcome {
     /// Of all that happened.
     pub hash: u64,
     pub acknowledged: usize,
-    pub faults: usize,
+    pub faults: BTreeMap<fault::Kind, u64>,
     pub violations: Vec<Violation>,
     pub history: History,
     /// Simulated time.
@@ -42,7 +43,7 @@ pub struct Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, hash, acknowledged, faults, violations, .. } = self;
-        let violations = violations.len();
+        let (faults, violations) = (faults.values().sum::<u64>(), violations.len());
         write!(
             f,
             "seed {seed} trace {hash:016x} acked {acknowledged} faults {faults} violations {violations}"
@@ -81,7 +82,7 @@ async fn live(
     let world = World::new(seed, Trace::new(sink));
     let clusters = scenario.build(&world);
     clusters.iter().for_each(|cluster| cluster.node.start());
-    let mut faults = 0;
+    let mut faults = BTreeMap::new();
     if ready(&world, &clusters).await && prepare(&world, &clusters).await {
         world.history.note(format_args!("clients begin"));
         clusters.iter().flat_map(|cluster| &cluster.programs).for_each(Program::start);
@@ -131,25 +132,44 @@ async fn prepare(world: &World, clusters: &[Cluster]) -> bool {
     ended(world, &programs, START_MAX).await
 }
 
-/// Lets faults come, if the scenario has them, and heals everything. Returns how many there were.
-async fn disturb(world: &World, scenario: &Scenario, clusters: &[Cluster]) -> usize {
+/// Lets faults come, if the scenario has them, and heals everything. Returns how many there were of each kind.
+async fn disturb(world: &World, scenario: &Scenario, clusters: &[Cluster]) -> BTreeMap<fault::Kind, u64> {
     let until = Instant::now() + scenario.time;
     if scenario.faults {
         let mut faults = fault::Faults::new(world, clusters);
         faults.run(until).await;
         faults.heal().await;
-        faults.count()
+        faults.counts()
     } else {
         tokio::time::sleep_until(until).await;
-        0
+        BTreeMap::new()
     }
 }
 
+/// Those who write end first, so that the others can come to the end of what there is.
 async fn end(world: &World, clusters: &[Cluster]) {
+    let producers: Vec<Program> = clusters.iter().flat_map(|cluster| cluster.producers.clone()).collect();
+    producers.iter().for_each(Program::end);
+    ended(world, &producers, END_MAX).await;
+    audit(world, clusters).await;
     let programs: Vec<Program> = clusters.iter().flat_map(|cluster| cluster.programs.clone()).collect();
     programs.iter().for_each(Program::end);
     ended(world, &programs, END_MAX).await;
     programs.iter().for_each(Program::crash);
+}
+
+async fn audit(world: &World, clusters: &[Cluster]) {
+    let programs = clusters.iter().filter(|cluster| cluster.has_members).map(|cluster| {
+        let (topics, progress) = (Arc::clone(&cluster.topics), Arc::clone(&cluster.progress));
+        let group = cluster.groups.first().cloned().unwrap_or_default();
+        let name = format!("{}-audit", cluster.node.name());
+        Program::new(world, &name, &cluster.servers, move |life| {
+            audit::run(life, Arc::clone(&topics), Arc::clone(&group), Arc::clone(&progress))
+        })
+    });
+    let programs: Vec<Program> = programs.collect();
+    programs.iter().for_each(Program::start);
+    ended(world, &programs, DRAIN_MAX).await;
 }
 
 async fn finish(world: &World, clusters: &[Cluster]) {

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sim::Chance;
+
+use crate::workload::audit::Progress;
 use crate::workload::program::Program;
 use crate::workload::{Topic, admin, member, producer, reader};
 use crate::world::World;
@@ -72,6 +75,11 @@ pub struct Cluster {
     pub topics: Arc<[Topic]>,
     pub groups: Arc<[Arc<str>]>,
     pub programs: Vec<Program>,
+    /// Those of the programs that write.
+    pub producers: Vec<Program>,
+    pub has_members: bool,
+    /// Of the group's members.
+    pub progress: Arc<Progress>,
     pub servers: String,
 }
 
@@ -82,18 +90,26 @@ impl Scenario {
             .iter()
             .enumerate()
             .map(|(index, (name, roles))| {
-                let node = SimNode::new(world, name, &settings(name, index + 1));
-                let topic =
-                    |suffix, partitions| Topic { name: format!("{name}-{suffix}").into(), partitions };
+                let mut chance = world.chance();
+                let node = SimNode::new(world, name, &settings(name, index + 1, &mut chance));
+                let mut topic = |suffix, partitions| Topic {
+                    name: format!("{name}-{suffix}").into(),
+                    partitions,
+                    configs: configs(&mut chance),
+                };
                 let topics: Arc<[Topic]> = Arc::new([topic("orders", 3), topic("events", 1)]);
                 let groups: Arc<[Arc<str>]> = Arc::new([format!("{name}-kitchen").into()]);
                 let servers = format!("{name}:{PORT}");
+                let progress = Arc::<Progress>::default();
                 let program = |(number, role): (usize, &Role)| {
                     let title = format!("{name}-{role:?}-{number}").to_lowercase();
-                    program(world, &title, &servers, *role, &topics, &groups)
+                    program(world, &title, &servers, *role, &topics, &groups, &progress)
                 };
-                let programs = roles.iter().enumerate().map(program).collect();
-                Cluster { node, topics, groups, programs, servers }
+                let programs: Vec<Program> = roles.iter().enumerate().map(program).collect();
+                let producers = programs.iter().zip(roles).filter(|(_, role)| **role == Role::Producer);
+                let producers = producers.map(|(program, _)| program.clone()).collect();
+                let has_members = roles.contains(&Role::Member);
+                Cluster { node, topics, groups, programs, producers, has_members, progress, servers }
             })
             .collect()
     }
@@ -106,8 +122,9 @@ fn program(
     role: Role,
     topics: &Arc<[Topic]>,
     groups: &Arc<[Arc<str>]>,
+    progress: &Arc<Progress>,
 ) -> Program {
-    let (topics, groups) = (Arc::clone(topics), Arc::clone(groups));
+    let (topics, groups, progress) = (Arc::clone(topics), Arc::clone(groups), Arc::clone(progress));
     match role {
         Role::Producer => {
             Program::new(world, title, servers, move |life| producer::run(life, Arc::clone(&topics)))
@@ -117,7 +134,7 @@ fn program(
         }
         Role::Member => Program::new(world, title, servers, move |life| {
             let group = groups.first().cloned().unwrap_or_default();
-            member::run(life, Arc::clone(&topics), group)
+            member::run(life, Arc::clone(&topics), group, Arc::clone(&progress))
         }),
         Role::Admin => {
             let prefix = title.to_owned();
@@ -129,7 +146,7 @@ fn program(
 }
 
 /// The settings of a node. What is acknowledged is synced, everywhere; and what happens seldom happens often.
-fn settings(name: &str, id: usize) -> Vec<String> {
+fn settings(name: &str, id: usize, chance: &mut Chance) -> Vec<String> {
     vec![
         format!("node.id={id}"),
         format!("listeners=PLAINTEXT://{name}:{PORT}"),
@@ -138,10 +155,19 @@ fn settings(name: &str, id: usize) -> Vec<String> {
         "log.flush.interval.messages=1".to_owned(),
         "log.segment.bytes=1048576".to_owned(),
         "log.index.interval.bytes=512".to_owned(),
-        "log.flush.offset.checkpoint.interval.ms=5000".to_owned(),
+        format!("log.flush.offset.checkpoint.interval.ms={}", chance.within(500..=5_000)),
         "offsets.topic.num.partitions=2".to_owned(),
         "offsets.topic.segment.bytes=1048576".to_owned(),
-        "group.initial.rebalance.delay.ms=100".to_owned(),
+        format!("group.initial.rebalance.delay.ms={}", chance.within(0..=500)),
         "file.delete.delay.ms=2000".to_owned(),
     ]
+}
+
+/// The settings of a topic: a run is short, and what happens at the borders of segments and between the entries of indexes
+/// should happen in it.
+fn configs(chance: &mut Chance) -> Vec<(String, String)> {
+    let segment = 1_u64 << chance.within(15..=20);
+    let interval = chance.pick(&[0_u64, 1, 256, 4_096]).copied().unwrap_or(4_096);
+    let configs = [("internal.segment.bytes", segment), ("index.interval.bytes", interval)];
+    configs.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect()
 }

@@ -31,6 +31,8 @@ pub enum Kind {
     ClockJump,
     /// A client ends without a word.
     ClientCrash,
+    /// A client stands still, perhaps for longer than its session lasts.
+    ClientPause,
 }
 
 impl Kind {
@@ -51,5 +53,6 @@ impl Kind {
         Self::OneWay,
         Self::ClockJump,
         Self::ClientCrash,
+        Self::ClientPause,
     ];
 }

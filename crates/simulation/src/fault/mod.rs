@@ -2,6 +2,7 @@
 
 mod kind;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sim::{Chance, Fault as DiskFault, Op, PowerCut, When};
@@ -26,6 +27,9 @@ const KINDS_MAX: u64 = 3;
 /// How long a host is down.
 const DOWN: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3);
 
+/// How long a client stands still; the sessions of members last for six seconds.
+const STILL: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(15);
+
 /// How far a clock is set wrong: less than what anything is kept for.
 const WALL_OFF_MS: u64 = 2 * 3_600 * 1_000;
 
@@ -34,17 +38,17 @@ pub struct Faults<'a> {
     world: &'a World,
     clusters: &'a [Cluster],
     chance: Chance,
-    count: usize,
+    counts: BTreeMap<Kind, u64>,
 }
 
 impl<'a> Faults<'a> {
     pub fn new(world: &'a World, clusters: &'a [Cluster]) -> Self {
-        Self { world, clusters, chance: world.chance(), count: 0 }
+        Self { world, clusters, chance: world.chance(), counts: BTreeMap::new() }
     }
 
-    /// How many there were.
-    pub fn count(&self) -> usize {
-        self.count
+    /// How many there were of each kind.
+    pub fn counts(self) -> BTreeMap<Kind, u64> {
+        self.counts
     }
 
     /// Lets periods follow each other until then.
@@ -79,7 +83,7 @@ impl<'a> Faults<'a> {
     fn strike(&mut self, kind: Kind) {
         let index = self.chance.below(self.clusters.len() as u64) as usize;
         let Some(cluster) = self.clusters.get(index) else { return };
-        self.count += 1;
+        *self.counts.entry(kind).or_default() += 1;
         self.world.history.note(format_args!("fault: {kind:?} at {}", cluster.node.name()));
         match kind {
             Kind::Crash | Kind::PowerCut | Kind::HaltedWrite | Kind::Stop | Kind::Pause => {
@@ -94,6 +98,11 @@ impl<'a> Faults<'a> {
             Kind::ClockJump => {
                 let off = self.chance.within(0..=2 * WALL_OFF_MS) as i64 - WALL_OFF_MS as i64;
                 cluster.node.clock().set_wall_off(off);
+            }
+            Kind::ClientPause => {
+                if let Some(program) = self.chance.pick(&cluster.programs) {
+                    program.pause(self.chance.time(STILL));
+                }
             }
             Kind::ClientCrash => {
                 if let Some(program) = self.chance.pick(&cluster.programs) {

@@ -20,7 +20,7 @@ pub async fn prepare(life: Life, topics: Arc<[Topic]>) {
     let client = life.connect().await;
     let admin = Admin::new(&client);
     for topic in topics.iter() {
-        while !create(&life, &admin, &topic.name, topic.partitions).await {
+        while !create(&life, &admin, topic).await {
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -46,7 +46,7 @@ pub async fn run(life: Life, topics: Arc<[Topic]>, groups: Arc<[Arc<str>]>, pref
             }
             5..=6 => {
                 let (name, count) = (passing(), life.chance.lock().within(1..=4) as i32);
-                create(&life, &admin, &name, count).await;
+                create(&life, &admin, &Topic { name, partitions: count, configs: Vec::new() }).await;
             }
             _ => delete(&life, &admin, &passing()).await,
         }
@@ -55,11 +55,15 @@ pub async fn run(life: Life, topics: Arc<[Topic]>, groups: Arc<[Arc<str>]>, pref
 }
 
 /// Whether the topic is there, as far as anybody can tell.
-async fn create(life: &Life, admin: &Admin, name: &Arc<str>, partitions: i32) -> bool {
+async fn create(life: &Life, admin: &Admin, topic: &Topic) -> bool {
     let history = &life.world.history;
-    let op = Op::CreateTopic { name: Arc::clone(name), partitions };
+    let op = Op::CreateTopic { name: Arc::clone(&topic.name), partitions: topic.partitions };
     let call = history.invoke(life.id, op.clone());
-    let topic = NewTopic { partitions: Some(partitions), ..NewTopic::new(name.as_ref()) };
+    let topic = NewTopic {
+        partitions: Some(topic.partitions),
+        configs: topic.configs.clone(),
+        ..NewTopic::new(topic.name.as_ref())
+    };
     match admin.create_topic(&topic, false).await {
         Ok(_) => history.ok(life.id, call, op),
         Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => {

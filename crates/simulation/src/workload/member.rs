@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use client::Consumer;
 
+use super::audit::Progress;
 use super::program::Life;
 use super::{PAUSE, Topic, reader};
 use crate::history::{Offsets, Op};
 
 /// Takes part in the group until it is told to end, and then leaves it, or simply goes.
-pub async fn run(life: Life, topics: Arc<[Topic]>, group: Arc<str>) {
+pub async fn run(life: Life, topics: Arc<[Topic]>, group: Arc<str>, progress: Arc<Progress>) {
     let client = life.connect().await;
     let Ok(mut consumer) = Consumer::new(&client, reader::config(Some(&group))) else { return };
     if consumer.subscribe(topics.iter().map(|topic| topic.name.to_string())).is_err() {
@@ -34,7 +35,8 @@ pub async fn run(life: Life, topics: Arc<[Topic]>, group: Arc<str>) {
                     let name = kernel::TopicPartition::new(Arc::clone(&record.topic), record.partition);
                     positions.entry(name).or_insert(record.offset.get());
                 }
-                reader::note(&life, &mut positions, &records);
+                reader::note(&life, &consumer, &mut positions, &records);
+                progress.reach(&positions);
                 if !records.is_empty() && life.chance.lock().one_in(3) {
                     commit(&life, &mut consumer, &group).await;
                 }

@@ -1,6 +1,7 @@
 //! What clients do: produce, read, commit, make and delete topics. Each call and its outcome goes into the history.
 
 pub mod admin;
+pub mod audit;
 pub mod drain;
 pub mod member;
 pub mod payload;
@@ -19,6 +20,7 @@ use kernel::TopicPartition;
 pub struct Topic {
     pub name: Arc<str>,
     pub partitions: i32,
+    pub configs: Vec<(String, String)>,
 }
 
 impl Topic {

@@ -21,10 +21,13 @@ pub async fn run(life: Life, topics: Arc<[Topic]>) {
     let partitions: Vec<TopicPartition> = topics.iter().flat_map(Topic::partitions).collect();
     let client = life.connect().await;
     let codec = life.chance.lock().pick(CODECS).copied().unwrap_or(Codec::None);
+    // Some send every record alone: then there are many batches, of which five are on their way.
+    let alone = life.chance.lock().one_in(2);
     let config = ProducerConfig {
         delivery_timeout: DELIVERY_TIMEOUT,
         max_block: DELIVERY_TIMEOUT,
-        batch_size: 4_096,
+        batch_size: if alone { 1 } else { 4_096 },
+        linger: if alone { Duration::ZERO } else { Duration::from_millis(5) },
         ..ProducerConfig::default()
     };
     let Ok(producer) = Producer::new(&client, config.codec(codec)) else { return };

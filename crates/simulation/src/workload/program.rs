@@ -172,6 +172,21 @@ impl Program {
         }
     }
 
+    /// Lets the program stand still for a while, as `SIGSTOP` does: it does not know, and goes on as if nothing were.
+    pub fn pause(&self, time: Duration) {
+        let state = self.0.state.lock();
+        if !state.running {
+            return;
+        }
+        self.0.world.history.note(format_args!("{} stands still", self.0.name));
+        state.scope.pause();
+        let (program, scope) = (self.clone(), state.scope.clone());
+        self.0.world.timeline.after(time, move || {
+            program.0.world.history.note(format_args!("{} goes on", program.0.name));
+            scope.resume();
+        });
+    }
+
     /// Starts it again after a while, unless it has started meanwhile.
     pub fn start_after(&self, time: Duration) {
         let program = self.clone();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Consumer, ConsumerConfig, ConsumerRecord, Start};
+use client::config::OffsetReset;
+use client::{Consumer, ConsumerConfig, ConsumerRecord, Error, Start};
 use kernel::{Offset, TopicPartition};
 
 use super::program::Life;
@@ -16,7 +17,7 @@ pub fn config(group: Option<&str>) -> ConsumerConfig {
     ConsumerConfig {
         group_id: group.map(str::to_owned),
         enable_auto_commit: false,
-        auto_offset_reset: client::config::OffsetReset::Earliest,
+        auto_offset_reset: OffsetReset::Earliest,
         session_timeout: Duration::from_secs(6),
         heartbeat_interval: Duration::from_secs(1),
         max_poll_interval: Duration::from_secs(20),
@@ -28,17 +29,22 @@ pub fn config(group: Option<&str>) -> ConsumerConfig {
 /// Reads from the beginning until it is told to end.
 pub async fn run(life: Life, topics: Arc<[Topic]>) {
     let client = life.connect().await;
-    let Ok(mut consumer) = Consumer::new(&client, config(None)) else { return };
+    // It begins where something is, so there is no need for a reset: that its position is gone is for the judge.
+    let config = ConsumerConfig { auto_offset_reset: OffsetReset::None, ..config(None) };
+    let Ok(mut consumer) = Consumer::new(&client, config) else { return };
     let partitions: Vec<TopicPartition> = topics.iter().flat_map(Topic::partitions).collect();
     consumer.assign(partitions.iter().map(|one| (one.clone(), Start::Offset(Offset::ZERO))));
     let mut positions = BTreeMap::new();
     while !life.is_ending() {
-        if life.chance.lock().one_in(200) {
+        if life.chance.lock().one_in(20) {
             seek(&life, &mut consumer, &mut positions);
         }
         match consumer.poll(Duration::from_millis(500)).await {
-            Ok(records) => note(&life, &mut positions, &records),
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Ok(records) => note(&life, &consumer, &mut positions, &records),
+            Err(error) => {
+                refused(&life, &positions, &error);
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }
@@ -55,8 +61,25 @@ fn seek(life: &Life, consumer: &mut Consumer, positions: &mut BTreeMap<TopicPart
     life.world.history.ok(life.id, call, op);
 }
 
+/// A position was refused, or what is there cannot be read. Others that fail are tried again and mean nothing.
+fn refused(life: &Life, positions: &BTreeMap<TopicPartition, i64>, error: &Error) {
+    let (Error::NoOffset { topic, partition } | Error::Records { topic, partition, .. }) = error else {
+        return;
+    };
+    let from = TopicPartition::new(topic.as_str(), *partition);
+    let position = positions.get(&from).copied().unwrap_or(0);
+    let op = Op::Read { from, position, records: Vec::new(), high_watermark: None };
+    let call = life.world.history.invoke(life.id, op.clone());
+    life.world.history.fail(life.id, call, op, error);
+}
+
 /// Puts what a poll returned into the history, by partition.
-pub fn note(life: &Life, positions: &mut BTreeMap<TopicPartition, i64>, records: &[ConsumerRecord]) {
+pub fn note(
+    life: &Life,
+    consumer: &Consumer,
+    positions: &mut BTreeMap<TopicPartition, i64>,
+    records: &[ConsumerRecord],
+) {
     let mut by_partition: BTreeMap<TopicPartition, Vec<Seen>> = BTreeMap::new();
     for record in records {
         let partition = TopicPartition::new(Arc::clone(&record.topic), record.partition);
@@ -65,7 +88,8 @@ pub fn note(life: &Life, positions: &mut BTreeMap<TopicPartition, i64>, records:
     for (from, records) in by_partition {
         let after = records.last().map_or(0, |seen| seen.offset + 1);
         let position = positions.insert(from.clone(), after).unwrap_or(0);
-        let op = Op::Read { from, position, records, high_watermark: None };
+        let high_watermark = consumer.high_watermark(&from).map(|offset| offset.get());
+        let op = Op::Read { from, position, records, high_watermark };
         let call = life.world.history.invoke(life.id, op.clone());
         life.world.history.ok(life.id, call, op);
     }

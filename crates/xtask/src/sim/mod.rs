@@ -18,7 +18,7 @@ use options::{Mode, Options};
 pub fn run(args: &[String]) -> Outcome {
     let options = Options::parse(args)?;
     let root = crate::check::root()?;
-    let simulator = Simulator::build(&root, options.needs_bugs())?;
+    let simulator = Simulator::build(&root, options.needs_bugs(), options.world.clone())?;
     match &options.mode {
         Mode::Seed { seed, bug, trace } => simulator.show(*seed, bug.as_deref(), trace.as_deref()),
         Mode::Seeds { from, count, minutes } => {
@@ -36,11 +36,13 @@ pub fn run(args: &[String]) -> Outcome {
 #[derive(Debug)]
 pub struct Simulator {
     program: PathBuf,
+    /// What every run is told about its world.
+    world: Vec<String>,
 }
 
 impl Simulator {
     /// Bugs are in the program only if they are asked for.
-    fn build(root: &Path, bugs: bool) -> Result<Self, String> {
+    fn build(root: &Path, bugs: bool, world: Vec<String>) -> Result<Self, String> {
         let features: &[&str] = if bugs { &["--features", "planted"] } else { &[] };
         let status = Command::new("cargo")
             .args(["build", "--quiet", "--profile", "sim", "--package", "simulation"])
@@ -50,7 +52,7 @@ impl Simulator {
             .map_err(|error| format!("cannot run cargo: {error}"))?;
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         match status.success() {
-            true => Ok(Self { program: target.join("sim/simulation") }),
+            true => Ok(Self { program: target.join("sim/simulation"), world }),
             false => Err("the simulator cannot be built".to_owned()),
         }
     }
@@ -58,13 +60,13 @@ impl Simulator {
     /// Runs one seed for somebody who looks on.
     fn show(&self, seed: u64, bug: Option<&str>, trace: Option<&Path>) -> Outcome {
         let mut command = Command::new(&self.program);
-        command.args(["--seed", &seed.to_string()]);
+        command.args(["--seed", &seed.to_string()]).args(&self.world);
         command.args(bug.iter().flat_map(|bug| ["--bug", bug]));
         if let Some(trace) = trace {
             command.arg("--trace").arg(trace);
         }
         let status = command.status().map_err(|error| self.cannot_start(&error))?;
-        if status.success() { Ok(()) } else { Err(replay(seed, bug)) }
+        if status.success() { Ok(()) } else { Err(String::new()) }
     }
 
     fn cannot_start(&self, error: &std::io::Error) -> String {

@@ -13,6 +13,9 @@ const USAGE: &str = "usage: cargo xtask sim --seed S [--trace FILE] [--bug NAME]
   --no-ledger   leave docs/ledger.md as it is
   --planted     plant one bug after the other, and find each within 500 seeds
   --bug NAME    plant this bug, or only this one
+  --scenario NAME
+                another one than the first; a wrong name lists them
+  --seconds N   how long clients work and faults come, in simulated time
   --jobs N      processes at a time (2)";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub enum Mode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     pub mode: Mode,
+    /// Handed on to the simulator.
+    pub world: Vec<String>,
     pub ledger: bool,
     pub jobs: usize,
 }
@@ -34,6 +39,7 @@ impl Options {
         let (mut seed, mut seeds, mut from, mut minutes) = (None, None, None, None);
         let (mut bug, mut trace) = (None, None);
         let (mut planted, mut ledger, mut jobs) = (false, true, 2);
+        let mut world = Vec::new();
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().cloned().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
@@ -43,6 +49,7 @@ impl Options {
                 "--from" => from = Some(number(arg, &value()?)?),
                 "--minutes" => minutes = Some(number(arg, &value()?)?),
                 "--jobs" => jobs = usize::try_from(number(arg, &value()?)?).unwrap_or(1).clamp(1, 64),
+                "--scenario" | "--seconds" => world.extend([arg.clone(), value()?]),
                 "--bug" => bug = Some(value()?),
                 "--trace" => trace = Some(PathBuf::from(value()?)),
                 "--planted" => planted = true,
@@ -62,7 +69,7 @@ impl Options {
             }
             _ => return Err(USAGE.to_owned()),
         };
-        Ok(Self { mode, ledger, jobs })
+        Ok(Self { mode, world, ledger, jobs })
     }
 
     /// Whether the program must have the bugs in it.
@@ -88,8 +95,9 @@ mod tests {
         let seed = Mode::Seed { seed: 7, bug: None, trace: Some("t".into()) };
         assert_eq!(parse("--seed 7 --trace t").map(|options| options.mode), Ok(seed));
         let seeds = Mode::Seeds { from: 100, count: 5, minutes: Some(8) };
-        let options = parse("--seeds 5 --from 100 --minutes 8 --no-ledger");
-        assert_eq!(options, Ok(Options { mode: seeds, ledger: false, jobs: 2 }));
+        let options = parse("--seeds 5 --from 100 --minutes 8 --no-ledger --seconds 9");
+        let world = vec!["--seconds".to_owned(), "9".to_owned()];
+        assert_eq!(options, Ok(Options { mode: seeds, world, ledger: false, jobs: 2 }));
         assert_eq!(parse("--planted").map(|options| options.mode), Ok(Mode::Planted { bug: None }));
     }
 

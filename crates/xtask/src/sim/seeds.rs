@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::worker::{Next, Outcome};
-use super::{Simulator, grouped, replay};
+use super::{Simulator, grouped};
 
 /// How many seeds a process is given at a time.
 const CHUNK: u64 = 10;
@@ -99,7 +99,6 @@ pub fn run(
     for seed in found.failing.iter().take(SHOWN) {
         // It fails again, and says why.
         let _ = simulator.show(*seed, None, None);
-        println!("{}", replay(*seed, None));
     }
     println!("{}", found.line());
     Ok(found)

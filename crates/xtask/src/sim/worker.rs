@@ -26,16 +26,18 @@ pub struct Outcome {
     /// The first of them, in a sentence.
     pub first: Option<String>,
     pub simulated_ms: u64,
-    pub wall_ms: u64,
     /// How often the planted bug was come across.
     pub hits: u64,
+    /// Its process has ended with it.
+    #[serde(skip)]
+    died: bool,
 }
 
 impl Outcome {
     /// Of a seed whose process did not live to tell.
     fn died(seed: u64, how: &str) -> Self {
         let (violations, first) = ([(how.to_owned(), 1)].into(), Some(format!("the simulator {how}")));
-        Self { seed, violations, first, ..Self::default() }
+        Self { seed, violations, first, died: true, ..Self::default() }
     }
 }
 
@@ -58,8 +60,8 @@ impl Simulator {
         let mut next = seeds.start;
         while next < seeds.end {
             let mut command = Command::new(&self.program);
-            command.args(["--from", &next.to_string(), "--seeds", &(seeds.end - next).to_string()]);
-            command.args(bug.iter().flat_map(|bug| ["--bug", bug]));
+            command.args(["--json", "--from", &next.to_string(), "--seeds", &(seeds.end - next).to_string()]);
+            command.args(&self.world).args(bug.iter().flat_map(|bug| ["--bug", bug]));
             let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
             let mut child = Reaped(child.map_err(|error| self.cannot_start(&error))?);
             let stdout = child.0.stdout.take().ok_or("the simulator has no output")?;
@@ -74,12 +76,12 @@ impl Simulator {
                         Outcome::died(next, &format!("ends early ({})", status.unwrap_or_default()))
                     }
                 };
-                let dead = outcome.acked == 0 && outcome.wall_ms == 0 && outcome.first.is_some();
+                let died = outcome.died;
                 next = outcome.seed + 1;
                 if each(outcome) == Next::Enough {
                     return Ok(());
                 }
-                if dead {
+                if died {
                     break;
                 }
             }
