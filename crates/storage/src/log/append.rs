@@ -53,7 +53,7 @@ impl Log {
             write.bytes += batch.batch_len() as u64;
             write.batches.push(incoming);
         }
-        let staged = match self.producers.check(&write.batches, origin)? {
+        let staged = match self.check_producers(&write.batches, origin)? {
             Checked::Accepted(staged) => staged,
             Checked::Duplicate(batch) => {
                 let (base_offset, last_offset) = (Offset(batch.first_offset()), Offset(batch.last_offset));
@@ -75,6 +75,18 @@ impl Log {
             write.parts.push(IoSlice::new(batch.payload()));
         }
         self.write(now, &write, Some(staged))
+    }
+
+    /// Checks the producers of batches. What seems to be out of order may be one of the last batches that came again.
+    fn check_producers(&mut self, batches: &[Incoming], origin: Origin) -> Result<Checked, AppendError> {
+        let checked = self.producers.check(batches, origin);
+        match checked {
+            Err(error) if self.short_windows && error.code() == ErrorCode::OutOfOrderSequenceNumber => {
+                self.lengthen_windows()?;
+                self.producers.check(batches, origin)
+            }
+            checked => checked,
+        }
     }
 
     /// Appends batches as they are, with the offsets and epochs that a leader gave them.

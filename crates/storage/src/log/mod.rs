@@ -64,6 +64,8 @@ pub struct Log {
     names_dirty: bool,
     epochs: EpochCache,
     producers: ProducerState,
+    /// A snapshot of producers holds the last batch of each, and not those before it that may come again as well.
+    short_windows: bool,
     /// Offsets of the producer snapshots that exist.
     snapshots: Vec<i64>,
     cursors: Cursors,

@@ -129,6 +129,7 @@ impl Log {
             names_dirty: new || !params.clean,
             epochs: EpochCache::default(),
             producers: ProducerState::default(),
+            short_windows: false,
             snapshots: Vec::new(),
             cursors: Cursors::default(),
             doomed: Vec::new(),

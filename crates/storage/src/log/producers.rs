@@ -15,6 +15,9 @@ use crate::segment::{Found, Scan, Segment};
 /// A control batch is tiny; what is larger is not one that a coordinator wrote.
 const MAX_CONTROL: usize = 64 << 10;
 
+/// How many bytes at the end of a log are looked through for batches that may come again.
+const LOOK_BACK: u64 = 4 << 20;
+
 impl Log {
     /// Writes a snapshot of the producers at the end of their state, unless there is one.
     pub(super) fn take_snapshot(&mut self) -> Result<()> {
@@ -60,6 +63,7 @@ impl Log {
             match snapshot::read(self.at.disk.as_ref(), &self.at.segment_path(offset, names::SNAPSHOT)) {
                 Ok(entries) => {
                     let expiration = self.config.producer_id_expiration_ms;
+                    self.short_windows |= !entries.is_empty();
                     state = ProducerState::from_snapshot(entries, offset, millis(now), expiration);
                     break;
                 }
@@ -104,6 +108,28 @@ impl Log {
                 report.batches_replayed += 1;
             }
         }
+        Ok(())
+    }
+
+    /// Reads the batches before the last ones of the producers again, from the end of the log. Those that were on their way
+    /// when the log was closed are there, and a producer that has missed the answers sends all of them once more.
+    pub(super) fn lengthen_windows(&mut self) -> Result<()> {
+        self.short_windows = false;
+        let mut left = LOOK_BACK;
+        let mut from = self.end;
+        for segment in self.segments.iter_mut().rev() {
+            from = match left.checked_sub(segment.size) {
+                Some(_) => segment.base,
+                None => segment.offset_near(&self.at, segment.size - left)?,
+            };
+            left = left.saturating_sub(segment.size);
+            if left == 0 {
+                break;
+            }
+        }
+        let mut state = ProducerState::starting_at(from);
+        self.replay(&mut state, from, self.end, &mut RecoveryReport::default())?;
+        self.producers.lengthen_windows(&state);
         Ok(())
     }
 

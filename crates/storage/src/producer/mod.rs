@@ -131,6 +131,15 @@ impl ProducerState {
         Ok(Checked::Accepted(staged))
     }
 
+    /// Takes the batches before the last one of each producer from a state of the same log that has seen more of them.
+    pub fn lengthen_windows(&mut self, other: &Self) {
+        for (id, entry) in &mut self.producers {
+            if let Some(longer) = other.producers.get(id) {
+                entry.lengthen_window(longer);
+            }
+        }
+    }
+
     /// Takes over what [`Self::check`] accepted, now that it is written. Returns the aborted transactions that the
     /// segment's index is to keep.
     pub fn apply(&mut self, staged: Vec<Staged>, end: i64) -> Vec<AbortedTxn> {

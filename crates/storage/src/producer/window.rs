@@ -77,6 +77,14 @@ impl ProducerEntry {
         if epoch == self.epoch { self.batches().iter().skip(forgotten).find(same).copied() } else { None }
     }
 
+    /// Takes the batches of `other`, if they end with the same one and are more.
+    pub fn lengthen_window(&mut self, other: &Self) {
+        let same = self.epoch == other.epoch && self.last_batch() == other.last_batch();
+        if same && other.count > self.count {
+            (self.batches, self.count) = (other.batches, other.count);
+        }
+    }
+
     /// Takes over a newer epoch: batches of the older one can no longer come again.
     pub fn set_epoch(&mut self, epoch: i16) {
         if self.epoch != epoch {

@@ -41,6 +41,13 @@ impl Segment {
         Ok(found.map_or(0, |(_, entry)| u64::from(entry.position)).min(self.size))
     }
 
+    /// An offset whose batch begins at `position` or before, as near as the index knows.
+    pub(crate) fn offset_near(&mut self, at: &Place, position: u64) -> Result<i64> {
+        self.ensure_indexes(at)?;
+        let found = self.offsets.last_where(at, self.base, |entry| u64::from(entry.position) <= position)?;
+        Ok(found.map_or(self.base, |(_, entry)| self.base + i64::from(entry.relative)))
+    }
+
     /// The batch that has `offset`, or else the first after it; nothing if all records are before it.
     pub(crate) fn locate(&mut self, at: &Place, offset: i64) -> Result<Option<Found>> {
         self.ensure_indexes(at)?;

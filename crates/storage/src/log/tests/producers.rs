@@ -66,6 +66,28 @@ fn after_a_crash_the_whole_window_is_known() {
 }
 
 #[test]
+fn after_a_restart_all_batches_that_may_come_again_are_known() {
+    for config in [LogConfig::default(), small_segments(2), small_segments(4)] {
+        let mut bench = Bench::new(config);
+        for sequence in 0..6 {
+            bench.append(&from_producer(7, 0, sequence, 1));
+            bench.append(&from_producer(8, 0, sequence, 1));
+        }
+        for stop in [Bench::restart, Bench::crash] {
+            stop(&mut bench);
+            let gap = bench.try_append(&from_producer(7, 0, 8, 1)).unwrap_err();
+            assert_eq!(gap.code(), ErrorCode::OutOfOrderSequenceNumber);
+            for sequence in 1..6 {
+                let again = bench.append(&from_producer(7, 0, sequence, 1));
+                assert_eq!((again.duplicate, again.base_offset.0), (true, i64::from(sequence) * 2));
+            }
+            let forgotten = bench.try_append(&from_producer(7, 0, 0, 1)).unwrap_err();
+            assert_eq!(forgotten.code(), ErrorCode::OutOfOrderSequenceNumber, "it is the sixth from the end");
+        }
+    }
+}
+
+#[test]
 fn a_missing_or_damaged_snapshot_is_made_up_for_by_the_batches() {
     let mut bench = Bench::new(small_segments(4));
     for sequence in 0..10 {
