@@ -79,5 +79,5 @@ fn clients_of_every_node_are_served_when_nothing_is_wrong() {
 fn a_world_with_faults_keeps_its_promises() {
     let outcome = run(5, &scenario("one-node"), None).expect("it runs");
     assert!(outcome.violations.is_empty(), "{}", outcome.report());
-    assert!(outcome.faults > 0, "{outcome}");
+    assert!(!outcome.faults.is_empty(), "{outcome}");
 }

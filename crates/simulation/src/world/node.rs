@@ -200,7 +200,7 @@ impl SimNode {
             Some(why) => self.0.world.history.note(format_args!("{} ends: {why}", self.0.name)),
             None => self.0.world.history.note(format_args!("{} has stopped", self.0.name)),
         }
-        self.0.disk.crash_process();
+        self.leave_disk();
         let mut state = self.0.state.lock();
         state.standing = Standing::Down;
         let failed = failure.is_some();
@@ -227,6 +227,21 @@ impl SimNode {
     /// Ends the process as `kill -9` does.
     pub fn crash(&self) {
         if self.kill("crashes") {
+            self.leave_disk();
+        }
+    }
+
+    /// What a process that ends leaves on its disk. After a sync that failed, the kernel shows what the disk does not have,
+    /// and what starts next would take it for whole: as in life, the host has to go down with its process.
+    fn leave_disk(&self) {
+        if self.take_troubled() {
+            self.0
+                .world
+                .history
+                .note(format_args!("{} goes down with its host, whose disk had failed", self.0.name));
+            let seed = self.0.chance.lock().number();
+            self.0.disk.power_cut(PowerCut::Chance(seed));
+        } else {
             self.0.disk.crash_process();
         }
     }
