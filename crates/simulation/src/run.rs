@@ -151,6 +151,12 @@ async fn end(world: &World, clusters: &[Cluster]) {
     let producers: Vec<Program> = clusters.iter().flat_map(|cluster| cluster.producers.clone()).collect();
     producers.iter().for_each(Program::end);
     ended(world, &producers, END_MAX).await;
+    for cluster in clusters {
+        // Nobody says goodbye for it, and nothing takes its place: the others have to find out by themselves.
+        if let [_, .., last] = cluster.members.as_slice() {
+            last.crash();
+        }
+    }
     audit(world, clusters).await;
     let programs: Vec<Program> = clusters.iter().flat_map(|cluster| cluster.programs.clone()).collect();
     programs.iter().for_each(Program::end);
@@ -159,7 +165,7 @@ async fn end(world: &World, clusters: &[Cluster]) {
 }
 
 async fn audit(world: &World, clusters: &[Cluster]) {
-    let programs = clusters.iter().filter(|cluster| cluster.has_members).map(|cluster| {
+    let programs = clusters.iter().filter(|cluster| !cluster.members.is_empty()).map(|cluster| {
         let (topics, progress) = (Arc::clone(&cluster.topics), Arc::clone(&cluster.progress));
         let group = cluster.groups.first().cloned().unwrap_or_default();
         let name = format!("{}-audit", cluster.node.name());

@@ -77,7 +77,8 @@ pub struct Cluster {
     pub programs: Vec<Program>,
     /// Those of the programs that write.
     pub producers: Vec<Program>,
-    pub has_members: bool,
+    /// Those of them that are in the group.
+    pub members: Vec<Program>,
     /// Of the group's members.
     pub progress: Arc<Progress>,
     pub servers: String,
@@ -106,10 +107,12 @@ impl Scenario {
                     program(world, &title, &servers, *role, &topics, &groups, &progress)
                 };
                 let programs: Vec<Program> = roles.iter().enumerate().map(program).collect();
-                let producers = programs.iter().zip(roles).filter(|(_, role)| **role == Role::Producer);
-                let producers = producers.map(|(program, _)| program.clone()).collect();
-                let has_members = roles.contains(&Role::Member);
-                Cluster { node, topics, groups, programs, producers, has_members, progress, servers }
+                let of = |role| {
+                    let of = programs.iter().zip(roles).filter(move |(_, other)| **other == role);
+                    of.map(|(program, _)| program.clone()).collect()
+                };
+                let (producers, members) = (of(Role::Producer), of(Role::Member));
+                Cluster { node, topics, groups, programs, producers, members, progress, servers }
             })
             .collect()
     }
