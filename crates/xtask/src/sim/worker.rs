@@ -30,7 +30,7 @@ pub struct Outcome {
     pub hits: u64,
     /// Its process has ended with it.
     #[serde(skip)]
-    died: bool,
+    pub died: bool,
 }
 
 impl Outcome {
