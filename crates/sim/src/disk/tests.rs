@@ -326,6 +326,24 @@ fn a_lock_is_held_until_dropped_or_crashed() {
 }
 
 #[test]
+fn a_process_that_stops_before_its_sync_leaves_the_changes_to_the_next() {
+    for seed in 0..20 {
+        let disk = SimDisk::new(seed);
+        disk.create_dir_all(Path::new("/d")).unwrap();
+        let file = create(&disk, "/d/f");
+        disk.sync_dir(Path::new("/")).unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        write(&file, 0, b"written").unwrap();
+        disk.halt_after(0);
+        assert!(file.sync_data().is_err());
+        disk.crash_process();
+        disk.open(Path::new("/d/f"), OpenMode::Write).unwrap().sync_data().unwrap();
+        disk.power_cut(PowerCut::Strict);
+        assert_eq!(content(&disk, "/d/f"), b"written", "seed {seed}");
+    }
+}
+
+#[test]
 fn a_halt_stops_in_the_middle_of_a_change() {
     let mut lengths = std::collections::BTreeSet::new();
     for seed in 0..60 {

@@ -316,13 +316,15 @@ impl World {
         if full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
-    /// Makes the first `changes` changes of a file durable, or as lost as after a failed sync.
+    /// Makes the first `changes` changes of a file durable, or as lost as after a failed sync. A process that stops before
+    /// the disk does anything leaves the changes as they were: they are the kernel's.
     pub(super) fn sync_file(&mut self, id: NodeId, path: &Path, changes: u64) -> io::Result<()> {
         let verdict = self.judge(Op::Sync, path, 0, 1);
+        let halted = self.faults.is_halted();
         let file = self.file(id)?;
         if verdict.effect > 0 {
             file.sync_through(changes);
-        } else {
+        } else if !halted {
             file.fail_sync_through(changes);
         }
         verdict.result()
