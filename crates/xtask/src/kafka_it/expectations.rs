@@ -49,12 +49,10 @@ impl Expected {
 
 const QUICK: &str = "quick";
 
-/// What a test can wait for.
+/// What a test can wait for. Where it waits for a cluster and for something else, that is named.
 pub const FEATURES: &[&str] = &[
     "several brokers",
-    "controller listener",
     "isolated controllers",
-    "metadata quorum",
     "consumer protocol (KIP-848)",
     "share groups",
     "streams groups",
@@ -63,9 +61,8 @@ pub const FEATURES: &[&str] = &[
     "SCRAM",
     "ACLs",
     "client quotas",
+    "leader election",
     "reassignment",
-    "remote log",
-    "telemetry",
     "all features of Kafka",
 ];
 
