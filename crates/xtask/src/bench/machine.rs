@@ -53,12 +53,13 @@ pub struct Machine {
     pub cores: usize,
     pub memory_gib: u64,
     pub kernel: String,
+    pub file_system: String,
     pub rustc: String,
     pub java: String,
 }
 
 impl Machine {
-    pub fn here() -> Self {
+    pub fn here(data: &Path) -> Self {
         let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -69,6 +70,7 @@ impl Machine {
             memory_gib: (kib(&memory, "MemTotal").unwrap_or(0.0) / f64::from(1 << 20)).round() as u64,
             // The version alone: what follows names somebody's build.
             kernel: kernel.trim().split('-').next().unwrap_or_default().to_owned(),
+            file_system: last_line(Command::new("df").arg("--output=fstype").arg(data)),
             rustc: first_line("rustc", &["--version"]),
             java: first_line("java", &["-version"]),
         }
@@ -83,6 +85,11 @@ pub fn revision() -> String {
 /// Today, as in 2026-11-21.
 pub fn date() -> String {
     first_line("date", &["-u", "+%Y-%m-%d"])
+}
+
+fn last_line(command: &mut Command) -> String {
+    let output = command.output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&output).lines().last().unwrap_or("unknown").to_owned()
 }
 
 fn first_line(program: &str, args: &[&str]) -> String {

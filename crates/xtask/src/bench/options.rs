@@ -15,9 +15,9 @@ pub const USAGE: &str =
   W12  resident memory at rest and under W1, size of the binary
 the order of things
   --pairs N            runs of each side in each workload, interleaved (3)
-  --seconds S          how long one run is measured at most (4)
+  --seconds S          how long one run is measured at most (3)
   --mib N              how much one run appends at most (1024)
-  --warm S             how long Kafka is loaded before its first run of each workload (16)
+  --warm S             how long Kafka is loaded before its first run of each workload (12)
   --patience S         how long quiet moments are waited for in all (60)
   --ours-only          leave Apache Kafka out
   --no-limit           leave the limit program out
@@ -62,9 +62,9 @@ impl Default for Options {
         Self {
             ids: Vec::new(),
             pairs: 3,
-            seconds: Duration::from_secs(4),
+            seconds: Duration::from_secs(3),
             mib: 1024,
-            warm: Duration::from_secs(16),
+            warm: Duration::from_secs(12),
             patience: Duration::from_secs(60),
             kafka: true,
             limit: true,

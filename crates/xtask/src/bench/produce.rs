@@ -64,13 +64,15 @@ impl<'a> Stage<'a> {
         self.warm_kafka(workload)?;
         let mut runs = Vec::new();
         for pair in 0..self.options.pairs {
+            self.quiet.wait();
             let mut turn: Vec<Option<usize>> = (0..self.brokers.len()).map(Some).collect();
             if pair % 2 == 1 {
                 turn.reverse();
             }
             // Kafka first would find what the limit program left, so that goes before both.
             for broker in std::iter::once(None).chain(turn) {
-                if broker.is_none() && !self.options.limit {
+                // It has no consumers.
+                if broker.is_none() && (!self.options.limit || workload.consumed) {
                     continue;
                 }
                 let run = self.one(workload, broker, pair, self.options.seconds, None)?;
@@ -115,7 +117,6 @@ impl<'a> Stage<'a> {
         seconds: Duration,
         profile: Option<&mut Profile>,
     ) -> Result<Run, String> {
-        self.quiet.begin();
         let bytes_max = self.options.mib << 20;
         // What the warm-up appends comes out of the same store.
         self.warm.fill(if workload.is_open() { 64 << 20 } else { bytes_max + bytes_max / 2 })?;
@@ -127,7 +128,6 @@ impl<'a> Stage<'a> {
         };
         let explain = |error: String| side.explain(&error);
         let (load, tail) = prepare(workload, side, seconds, bytes_max).map_err(explain)?;
-        self.quiet.wait();
         self.quiet.begin();
         let figures = measure(&load, tail, workload, side, &mut self.warm, profile).map_err(explain)?;
         let foreign_percent = self.quiet.foreign_percent();

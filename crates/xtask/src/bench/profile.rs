@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use super::flame;
 use crate::test::process::exists;
 
-const SAMPLES_PER_SECOND: &str = "997";
+const SAMPLES_PER_SECOND: &str = "499";
 
 /// One recording, from the first mark to the second.
 #[derive(Debug)]
@@ -37,7 +37,15 @@ impl Profile {
         match self.perf.take() {
             None => {
                 let mut perf = Command::new("perf");
-                perf.args(["record", "--quiet", "--freq", SAMPLES_PER_SECOND, "--call-graph", "fp", "--pid"]);
+                perf.args([
+                    "record",
+                    "--quiet",
+                    "--freq",
+                    SAMPLES_PER_SECOND,
+                    "--call-graph",
+                    "dwarf,8192",
+                    "--pid",
+                ]);
                 perf.arg(pid.to_string()).arg("--output").arg(self.path.with_extension("perf"));
                 match perf.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
                     Ok(child) => self.perf = Some(child),

@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// A run begins after so long with less than so much of the machine in use by others.
+/// A pair begins after so long with less than so much of the machine in use by others.
 const QUIET_FOR: Duration = Duration::from_secs(2);
 const QUIET_PERCENT: f64 = 12.0;
 
@@ -30,14 +30,13 @@ pub struct Quiet {
     /// How long may still be waited in all.
     patience: Duration,
     since: Busy,
-    since_time: Instant,
-    /// Runs that began without a quiet moment before.
+    /// Pairs that began without a quiet moment before.
     pub given_up: usize,
 }
 
 impl Quiet {
     pub fn new(patience: Duration) -> Self {
-        Self { brokers: Vec::new(), patience, since: Busy::now(&[]), since_time: Instant::now(), given_up: 0 }
+        Self { brokers: Vec::new(), patience, since: Busy::now(&[]), given_up: 0 }
     }
 
     /// From now on these processes are no others.
@@ -53,7 +52,6 @@ impl Quiet {
 
     pub fn begin(&mut self) {
         self.since = Busy::now(&self.brokers);
-        self.since_time = Instant::now();
     }
 
     /// The share of the machine, in percent, that others have used since the beginning.
@@ -61,11 +59,10 @@ impl Quiet {
         Busy::now(&self.brokers).foreign_percent(self.since)
     }
 
-    /// Waits for a quiet moment. The time since the beginning counts if it was long enough. Goes on without one when
-    /// the patience for the whole benchmark is used up.
+    /// Waits for a quiet moment; goes on without one when the patience for the whole benchmark is used up.
     pub fn wait(&mut self) {
-        let remaining = QUIET_FOR.saturating_sub(self.since_time.elapsed());
-        thread::sleep(remaining);
+        self.begin();
+        thread::sleep(QUIET_FOR);
         while self.foreign_percent() >= QUIET_PERCENT {
             if self.patience.is_zero() {
                 self.given_up += 1;

@@ -111,9 +111,10 @@ pub fn publish(root: &Path) -> Outcome {
 fn with_figures(page: &str, recorded: &Recorded) -> Result<String, String> {
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = parts.ok_or_else(|| format!("{PAGE} has no place for figures: {BEGIN} … {END}"))?;
-    let Machine { cpu, cores, memory_gib, kernel, rustc, java } = &recorded.machine;
-    let mut text =
-        format!("{cores} cores of {cpu}, {memory_gib} GiB, Linux {kernel}, ext4; {rustc}; {java}.\n");
+    let Machine { cpu, cores, memory_gib, kernel, file_system, rustc, java } = &recorded.machine;
+    let mut text = format!(
+        "{cores} cores of {cpu}, {memory_gib} GiB, Linux {kernel}, {file_system}; {rustc}; {java}.\n"
+    );
     for series in &recorded.series {
         text += &format!("\n{}", series.table());
         let pairs = if series.pairs == 1 { "one pair".to_owned() } else { format!("{} pairs", series.pairs) };
@@ -150,6 +151,7 @@ mod tests {
             cores: 2,
             memory_gib: 24,
             kernel: "6".to_owned(),
+            file_system: "ext4".to_owned(),
             rustc: "rustc".to_owned(),
             java: "java".to_owned(),
         };

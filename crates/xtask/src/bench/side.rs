@@ -176,7 +176,7 @@ impl Side {
         self.process.terminate()?;
         match self.process.wait_until(Instant::now() + STOP_DEADLINE) {
             Some(_) => Ok(()),
-            None => Err(self.explain(&format!("it still runs {STOP_DEADLINE:?} after SIGTERM"))),
+            None => Err(format!("it still runs {STOP_DEADLINE:?} after SIGTERM")),
         }
     }
 
@@ -188,11 +188,8 @@ impl Side {
 
     /// Ends the process in one way or the other and removes its data.
     pub fn end(mut self) -> Result<(), String> {
-        if self.who == Who::Limit {
-            self.kill()?
-        } else {
-            self.stop()?
-        }
+        let ended = if self.who == Who::Limit { self.kill() } else { self.stop() };
+        ended.map_err(|error| self.explain(&error))?;
         self.remove()
     }
 

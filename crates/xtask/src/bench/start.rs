@@ -25,7 +25,6 @@ pub fn series(options: &Options, places: &Places, quiet: &mut Quiet) -> Result<S
         }
         for who in turn {
             eprintln!("  W11 {}", who.name());
-            quiet.begin();
             quiet.wait();
             quiet.begin();
             let mut side = Side::start(who, places)?;

@@ -50,7 +50,8 @@ pub fn run(args: &[String]) -> Outcome {
         pin_to_first_core()?;
     }
     let mut quiet = Quiet::new(options.patience);
-    let results = Results { machine: Machine::here(), series: Vec::new(), summaries: Vec::new() };
+    let results =
+        Results { machine: Machine::here(&places.scratch), series: Vec::new(), summaries: Vec::new() };
     let mut report = Report {
         results,
         file: out.join("results.json"),
@@ -59,7 +60,7 @@ pub fn run(args: &[String]) -> Outcome {
     };
     measure(&options, &places, &mut quiet, &mut report)?;
     if quiet.given_up > 0 {
-        println!("{} runs began while others used the machine: no quiet moment came.", quiet.given_up);
+        println!("{} pairs began while others used the machine: no quiet moment came.", quiet.given_up);
     }
     println!("figures of every run: {}", report.file.display());
     conclude(root, &options, report.results)
