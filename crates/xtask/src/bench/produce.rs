@@ -40,19 +40,17 @@ pub struct Stage<'a> {
     places: &'a Places,
     /// Ours first.
     brokers: Vec<Side>,
-    quiet: &'a mut Quiet,
     warm: Warm,
     /// The workload that Kafka was last warmed for.
     warmed: &'static str,
 }
 
 impl<'a> Stage<'a> {
-    pub fn new(options: &'a Options, places: &'a Places, quiet: &'a mut Quiet) -> Result<Self, String> {
+    pub fn new(options: &'a Options, places: &'a Places) -> Result<Self, String> {
         let brokers: Vec<Side> =
             options.brokers().into_iter().map(|who| Side::start(who, places)).collect::<Result<_, _>>()?;
         let warm = Warm::new(&places.scratch)?;
-        quiet.these_are_ours(brokers.iter().map(Side::pid).collect());
-        Ok(Self { options, places, brokers, quiet, warm, warmed: "" })
+        Ok(Self { options, places, brokers, warm, warmed: "" })
     }
 
     pub fn end(self) -> Outcome {
@@ -60,11 +58,12 @@ impl<'a> Stage<'a> {
     }
 
     /// One workload on all sides by turns: ours, Kafka, Kafka, ours, and so on, and the limit program before each pair.
-    pub fn series(&mut self, workload: &Workload) -> Result<Series, String> {
-        self.warm_kafka(workload)?;
+    pub fn series(&mut self, workload: &Workload, quiet: &mut Quiet) -> Result<Series, String> {
+        quiet.these_are_ours(self.brokers.iter().map(Side::pid).collect());
+        self.warm_kafka(workload, quiet)?;
         let mut runs = Vec::new();
         for pair in 0..self.options.pairs {
-            self.quiet.wait();
+            quiet.wait();
             let mut turn: Vec<Option<usize>> = (0..self.brokers.len()).map(Some).collect();
             if pair % 2 == 1 {
                 turn.reverse();
@@ -75,14 +74,14 @@ impl<'a> Stage<'a> {
                 if broker.is_none() && (!self.options.limit || workload.consumed) {
                     continue;
                 }
-                let run = self.one(workload, broker, pair, self.options.seconds, None)?;
+                let run = self.one(workload, broker, pair, self.options.seconds, quiet, None)?;
                 eprintln!("  {} {}: {}", workload.id, run.side.name(), brief(&run));
                 runs.push(run);
             }
         }
         if self.options.profile {
             let mut profile = Profile::new(&self.places.root, &format!("{} {}", workload.id, workload.shape));
-            self.one(workload, Some(0), self.options.pairs, self.options.seconds, Some(&mut profile))?;
+            self.one(workload, Some(0), self.options.pairs, self.options.seconds, quiet, Some(&mut profile))?;
             println!("{}", profile.finish());
         }
         Ok(Series {
@@ -95,7 +94,7 @@ impl<'a> Stage<'a> {
     }
 
     /// A virtual machine that compiles what runs often gets the time for it before it is measured.
-    fn warm_kafka(&mut self, workload: &Workload) -> Outcome {
+    fn warm_kafka(&mut self, workload: &Workload, quiet: &mut Quiet) -> Outcome {
         let Some(kafka) = self.brokers.iter().position(|side| side.who == Who::Kafka) else { return Ok(()) };
         // The shapes of one workload run through the same code.
         let seconds = if self.warmed == workload.id { self.options.warm / 4 } else { self.options.warm };
@@ -103,7 +102,7 @@ impl<'a> Stage<'a> {
         let end = Instant::now() + seconds;
         while Instant::now() < end {
             let left = end.saturating_duration_since(Instant::now());
-            self.one(workload, Some(kafka), 0, left, None)?;
+            self.one(workload, Some(kafka), 0, left, quiet, None)?;
         }
         Ok(())
     }
@@ -115,6 +114,7 @@ impl<'a> Stage<'a> {
         broker: Option<usize>,
         pair: usize,
         seconds: Duration,
+        quiet: &mut Quiet,
         profile: Option<&mut Profile>,
     ) -> Result<Run, String> {
         let bytes_max = self.options.mib << 20;
@@ -128,9 +128,9 @@ impl<'a> Stage<'a> {
         };
         let explain = |error: String| side.explain(&error);
         let (load, tail) = prepare(workload, side, seconds, bytes_max).map_err(explain)?;
-        self.quiet.begin();
+        quiet.begin();
         let figures = measure(&load, tail, workload, side, &mut self.warm, profile).map_err(explain)?;
-        let foreign_percent = self.quiet.foreign_percent();
+        let foreign_percent = quiet.foreign_percent();
         if side.who != Who::Limit {
             admin::delete_topic(side.address, TOPIC)?;
             cleared(&side.data())?;

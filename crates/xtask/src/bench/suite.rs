@@ -58,34 +58,56 @@ pub fn run(args: &[String]) -> Outcome {
         date: machine::date(),
         revision: machine::revision(),
     };
-    measure(&options, &places, &mut quiet, &mut report)?;
+    let failures = measure(&options, &places, &mut quiet, &mut report);
     if quiet.given_up > 0 {
         println!("{} pairs began while others used the machine: no quiet moment came.", quiet.given_up);
     }
     println!("figures of every run: {}", report.file.display());
-    conclude(root, &options, report.results)
+    let concluded = conclude(root, &options, report.results);
+    if failures.is_empty() { concluded } else { Err(failures.join("\n")) }
 }
 
-fn measure(options: &Options, places: &Places, quiet: &mut Quiet, report: &mut Report) -> Outcome {
-    if WORKLOADS.iter().any(|workload| options.wants(workload.id)) {
-        let mut stage = Stage::new(options, places, quiet)?;
-        for workload in WORKLOADS.iter().filter(|workload| options.wants(workload.id)) {
-            report.add(stage.series(workload)?)?;
+/// Measures all that is wanted. What fails is no reason not to measure the rest; it is said at the end.
+fn measure(options: &Options, places: &Places, quiet: &mut Quiet, report: &mut Report) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut note = |what: &str, series: Result<Series, String>, report: &mut Report| {
+        let failed = series.and_then(|series| report.add(series)).err();
+        if let Some(error) = &failed {
+            eprintln!("{what}: {error}");
         }
-        stage.end()?;
+        failures.extend(
+            failed.iter().map(|error| format!("{what}: {}", error.lines().next().unwrap_or_default())),
+        );
+    };
+    let mut stage = None;
+    for workload in WORKLOADS.iter().filter(|workload| options.wants(workload.id)) {
+        // New brokers after a failure, which may have been theirs.
+        let current = match stage.take() {
+            Some(stage) => Ok(stage),
+            None => Stage::new(options, places),
+        };
+        let series = current.and_then(|mut current: Stage| {
+            let series = current.series(workload, quiet)?;
+            stage = Some(current);
+            Ok(series)
+        });
+        note(&format!("{} {}", workload.id, workload.shape), series, report);
+    }
+    if let Some(Err(error)) = stage.map(Stage::end) {
+        note("the end of the brokers", Err(error), report);
     }
     if options.wants("W9") {
         for count in &options.partitions {
-            report.add(partitions::series(*count, options, places, quiet)?)?;
+            note("W9", partitions::series(*count, options, places, quiet), report);
         }
     }
     if options.wants("W11") {
-        report.add(start::series(options, places, quiet)?)?;
+        note("W11", start::series(options, places, quiet), report);
     }
     if options.wants("W12") {
-        report.add(footprint::series(options, places, quiet)?)?;
+        note("W12", footprint::series(options, places, quiet), report);
     }
-    Ok(())
+    failures
 }
 
 /// What was asked to be done with the figures. All of it is tried before anything fails.
