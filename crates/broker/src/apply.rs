@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kernel::option::Overrides;
 use kernel::port::Submission;
-use kernel::{ErrorCode, TopicPartition};
+use kernel::{ErrorCode, Offset, TopicPartition};
 use metadata::controller::Decision;
 use metadata::image::{ConfigResource, ConfigResourceType};
 use metadata::{Delta, Image, LocalReplica};
@@ -57,9 +57,16 @@ impl Node {
             self.apply_topic_settings(image, |topic| configs.contains(&ConfigResource::topic(topic)));
         }
         let mut deleted = BTreeMap::new();
+        let mut cleaned = Vec::new();
         for replica in &changes.removed {
-            self.remove(replica);
+            cleaned.extend(self.remove(replica).filter(|gone| gone.log().cleaned_to() > Offset::ZERO));
             deleted.insert(Arc::clone(&replica.topic), replica.topic_id);
+        }
+        if !cleaned.is_empty()
+            && let Err(problem) = self.dirs.keep_cleaned(&self.hosted.partitions(), &cleaned)
+        {
+            // The next topic of that name would count as cleaned.
+            warn!(%problem, "the cleaner's checkpoint still names deleted partitions");
         }
         for replica in &changes.led {
             self.lead(replica, image, OpenParams { clean: true, ..OpenParams::default() });
@@ -147,9 +154,10 @@ impl Node {
         Ok((log, Arc::clone(&dir.journal)))
     }
 
-    fn remove(&self, replica: &LocalReplica) {
+    fn remove(&self, replica: &LocalReplica) -> Option<Arc<Partition>> {
         let Some(partition) = self.hosted.remove(replica.topic_id, replica.index) else {
-            return self.remove_unopened(replica);
+            self.remove_unopened(replica);
+            return None;
         };
         if *replica.topic == *OFFSETS_TOPIC {
             self.groups.resign(replica.index);
@@ -166,6 +174,7 @@ impl Node {
                 warn!(partition = %partition.name(), %problem, "the files of a deleted partition remain")
             }
         }
+        Some(partition)
     }
 
     /// A partition whose log could not be opened leaves its name to the next topic of that name.

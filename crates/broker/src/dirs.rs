@@ -50,6 +50,7 @@ struct Checkpoints {
     /// What the checkpoints said of partitions whose logs could not be opened. It is written on as it was.
     recovery: Vec<(TopicPartition, Offset)>,
     starts: Vec<(TopicPartition, Offset)>,
+    cleaned: Vec<(TopicPartition, Offset)>,
     /// A digest of what was written last, by directory: an idle node leaves its disk alone.
     written: BTreeMap<Uuid, u64>,
 }
@@ -70,6 +71,14 @@ impl Checkpoints {
         let here = entries.iter().filter(|(name, _)| disk.exists(&dir.dir.path().join(name.to_string())));
         here.cloned()
     }
+}
+
+/// What the checkpoints of a log directory say of one partition.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct KnownOffsets {
+    pub recovery: Option<Offset>,
+    pub start: Option<Offset>,
+    pub cleaned: Option<Offset>,
 }
 
 /// Why a log directory cannot be used.
@@ -156,10 +165,11 @@ impl Dirs {
     }
 
     /// Keeps what the checkpoints say of a partition whose log could not be opened.
-    pub fn keep(&self, partition: &TopicPartition, recovery: Option<Offset>, start: Option<Offset>) {
+    pub fn keep(&self, partition: &TopicPartition, known: KnownOffsets) {
         let mut kept = self.writing.lock();
-        kept.recovery.extend(recovery.map(|offset| (partition.clone(), offset)));
-        kept.starts.extend(start.map(|offset| (partition.clone(), offset)));
+        kept.recovery.extend(known.recovery.map(|offset| (partition.clone(), offset)));
+        kept.starts.extend(known.start.map(|offset| (partition.clone(), offset)));
+        kept.cleaned.extend(known.cleaned.map(|offset| (partition.clone(), offset)));
     }
 
     /// Writes the checkpoints of every directory.
@@ -169,6 +179,7 @@ impl Dirs {
             let disk = &**dir.dir.disk();
             let mut recovery: Vec<_> = Checkpoints::of(disk, dir, &kept.recovery).collect();
             let mut starts: Vec<_> = Checkpoints::of(disk, dir, &kept.starts).collect();
+            let mut cleaned: Vec<_> = Checkpoints::of(disk, dir, &kept.cleaned).collect();
             let mut watermarks = Vec::new();
             for partition in partitions {
                 let high_watermark = partition.high_watermark();
@@ -181,16 +192,43 @@ impl Dirs {
                 if log.start_offset() > Offset::ZERO {
                     starts.push((name.clone(), log.start_offset()));
                 }
+                if log.cleaned_to() > Offset::ZERO {
+                    cleaned.push((name.clone(), log.cleaned_to()));
+                }
                 watermarks.push((name, high_watermark));
             }
-            let digest = digest(&(&recovery, &starts, &watermarks));
+            let digest = digest(&(&recovery, &starts, &watermarks, &cleaned));
             if kept.written.get(&dir.id) == Some(&digest) {
                 continue;
             }
             dir.dir.write_recovery_points(&recovery)?;
             dir.dir.write_log_starts(&starts)?;
             dir.dir.write_high_watermarks(&watermarks)?;
+            dir.dir.write_cleaned_offsets(&cleaned)?;
             kept.written.insert(dir.id, digest);
+        }
+        Ok(())
+    }
+
+    /// Writes up to where logs were cleaned, in the directories that have one of `changed`.
+    pub fn keep_cleaned(
+        &self,
+        partitions: &[Arc<Partition>],
+        changed: &[Arc<Partition>],
+    ) -> Result<(), StorageError> {
+        let kept = self.writing.lock();
+        for dir in &self.dirs {
+            let path = Some(dir.dir.path());
+            if !changed.iter().any(|partition| partition.log().dir().parent() == path) {
+                continue;
+            }
+            let cleaned = partitions.iter().filter_map(|partition| {
+                let log = partition.log();
+                let here = log.cleaned_to() > Offset::ZERO && log.dir().parent() == path;
+                here.then(|| (log.partition().clone(), log.cleaned_to()))
+            });
+            let cleaned = cleaned.chain(Checkpoints::of(&**dir.dir.disk(), dir, &kept.cleaned));
+            dir.dir.write_cleaned_offsets(&cleaned.collect::<Vec<_>>())?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@
 pub mod api;
 mod apply;
 mod background;
+pub mod cleaner;
 pub mod conn;
 pub mod controller;
 mod cordon;

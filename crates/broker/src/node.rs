@@ -9,6 +9,7 @@ use kernel::{NodeId, Now, Uuid};
 use metadata::Image;
 use parking_lot::RwLock;
 
+use crate::cleaner::Cleaner;
 use crate::conn::Connections;
 use crate::controller::{Controller, METADATA_TOPIC};
 use crate::dirs::Dirs;
@@ -53,6 +54,7 @@ pub struct Node {
     pub producer_ids: ProducerIds,
     pub in_creation: InCreation,
     pub dirs: Dirs,
+    pub cleaner: Cleaner,
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,

@@ -99,6 +99,16 @@ impl Partition {
         }
     }
 
+    /// Whether it is not served any more.
+    pub fn is_ended(&self) -> bool {
+        self.ended.get().is_some()
+    }
+
+    /// What tells it from a partition of a topic that later gets the same name.
+    pub fn key(&self) -> (Uuid, i32) {
+        (self.topic_id, self.index)
+    }
+
     /// Ends the partition because its topic is deleted. Returns the folder to remove later.
     pub fn delete(&self, id: [u8; 16]) -> Result<PathBuf, StorageError> {
         let mut log = self.log.lock();

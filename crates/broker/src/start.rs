@@ -20,9 +20,10 @@ use storage::OpenParams;
 use tracing::{info, warn};
 
 use crate::background;
+use crate::cleaner::{self, Cleaner};
 use crate::conn::{Acceptor, Connections};
 use crate::controller::{Controller, METADATA_TOPIC, MetadataError, formatted};
-use crate::dirs::{DirError, Dirs};
+use crate::dirs::{DirError, Dirs, KnownOffsets};
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::hosted::Hosted;
@@ -114,6 +115,7 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     }
     host::task::spawn(Arc::clone(&node.groups).run_timers(node.stopping()));
     host::task::spawn(background::run(Arc::clone(&node)));
+    host::task::spawn(cleaner::run(Arc::clone(&node)));
     Ok(Running { node, listening, clean })
 }
 
@@ -177,6 +179,7 @@ fn assemble<N>(
         producer_ids: ProducerIds::default(),
         in_creation: InCreation::default(),
         dirs,
+        cleaner: Cleaner::default(),
         disk: world.disk,
         clock: world.clock,
         entropy: world.entropy,
@@ -284,13 +287,16 @@ fn endpoints(node: &Node, config: &BrokerConfig) -> Vec<Endpoint> {
 fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<Vec<Arc<Partition>>, StartError> {
     let mut opened = Vec::new();
     let image = node.image();
-    let mut known: BTreeMap<TopicPartition, (Option<Offset>, Option<Offset>)> = BTreeMap::new();
+    let mut known: BTreeMap<TopicPartition, KnownOffsets> = BTreeMap::new();
     for dir in node.dirs.iter() {
         for (partition, offset) in dir.dir.recovery_points()? {
-            known.entry(partition).or_default().0 = Some(offset);
+            known.entry(partition).or_default().recovery = Some(offset);
         }
         for (partition, offset) in dir.dir.log_starts()? {
-            known.entry(partition).or_default().1 = Some(offset);
+            known.entry(partition).or_default().start = Some(offset);
+        }
+        for (partition, offset) in dir.dir.cleaned_offsets()? {
+            known.entry(partition).or_default().cleaned = Some(offset);
         }
         tidy(node, &image, dir)?;
     }
@@ -298,15 +304,19 @@ fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<Vec<Arc<Partition>>,
     node.groups.set_partitions(i32::try_from(offsets).unwrap_or(i32::MAX));
     for replica in local_replicas(&image, node.id) {
         let name = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
-        let (recovery_point, log_start) = known.get(&name).copied().unwrap_or_default();
+        let known = known.get(&name).copied().unwrap_or_default();
         let params = OpenParams {
             clean,
-            recovery_point: recovery_point.unwrap_or(Offset::ZERO),
-            log_start: log_start.unwrap_or(Offset::ZERO),
+            recovery_point: known.recovery.unwrap_or(Offset::ZERO),
+            log_start: known.start.unwrap_or(Offset::ZERO),
         };
         opened.extend(node.open(&replica, &image, params));
         if node.hosted.is_offline(replica.topic_id, replica.index) {
-            node.dirs.keep(&name, recovery_point, log_start);
+            node.dirs.keep(&name, known);
+        } else if let Some(cleaned) = known.cleaned
+            && let Some(partition) = node.hosted.partition(&replica.topic, replica.index)
+        {
+            partition.log().note_cleaned(cleaned);
         }
     }
     Ok(opened)

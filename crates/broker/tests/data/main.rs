@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod client;
+mod compaction;
 mod connection;
 mod disk;
 mod fetch;

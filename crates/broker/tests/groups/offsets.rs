@@ -256,3 +256,64 @@ fn without_the_offsets_topic_groups_begin_anew() {
     assert_eq!(committed(&mut client, "g"), [] as [&str; 0]);
     assert_eq!(commit(&mut client, "g", "t", &[(0, 7)]), [(0, 0)]);
 }
+
+#[test]
+fn offsets_are_the_same_after_their_topic_was_compacted() {
+    // One partition, so that all groups are in a log that is rolled: its segments have a MiB at least.
+    let settings =
+        ["offsets.topic.segment.bytes=1048576", "offsets.topic.num.partitions=1", "log.cleaner.backoff.ms=5"];
+    let mut node = TestNode::start_with("offsets-compacted", &settings);
+    let mut client = node.client();
+    client.topics(&["__consumer_offsets", "t"]);
+    for group in ["a", "b", "c"] {
+        for offset in 0..20 {
+            assert_eq!(commit(&mut client, group, "t", &[(0, offset)]), [(0, 0)]);
+        }
+    }
+    // Of what this one has committed only a tombstone tells.
+    assert_eq!(commit(&mut client, "forgetful", "t", &[(0, 7)]), [(0, 0)]);
+    delete(&mut client, "forgetful", "t");
+    for offset in 0..600 {
+        let mut request = commit_of("busy", "t", Uuid::ZERO, &[(0, offset)]);
+        request.topics[0].partitions[0].committed_metadata = Some(format!("{offset} {}", "x".repeat(4000)));
+        assert_eq!(client.call(8, &request).topics[0].partitions[0].error_code, 0);
+    }
+    let groups = ["a", "b", "c", "forgetful", "busy"];
+    let expected = groups.map(|group| committed(&mut client, group));
+    assert_eq!((&*expected[0], &*expected[3]), (&["t-0@19 at 19".to_owned()][..], &[][..]));
+    assert!(expected[4][0].starts_with("t-0@599 599 x"));
+    let cleaned = |node: &TestNode| {
+        let status = node.node().cleaner.status();
+        status.cleanings > 0 && status.cleanable == 0 && status.running.is_empty()
+    };
+    assert!((0..1500).any(|_| {
+        pause();
+        cleaned(&node)
+    }));
+    assert!(
+        node.node()
+            .cleaner
+            .status()
+            .last
+            .is_some_and(|last| last.partition.starts_with("__consumer_offsets-"))
+    );
+    for _ in 0..2 {
+        node.kill();
+        node.restart();
+        let mut client = node.client();
+        client.topics(&["__consumer_offsets"]);
+        assert_eq!(groups.map(|group| committed(&mut client, group)), expected);
+    }
+}
+
+fn delete(client: &mut Client, group: &str, topic: &str) {
+    let partitions = vec![OffsetDeleteRequestPartition { partition_index: 0 }];
+    let topics = vec![OffsetDeleteRequestTopic { name: topic.to_owned(), partitions }];
+    let request = OffsetDeleteRequest { group_id: group.to_owned(), topics };
+    assert_eq!(client.call(0, &request).topics[0].partitions[0].error_code, 0);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test waits for what happens in the background")]
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(20));
+}
