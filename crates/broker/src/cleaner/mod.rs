@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use kernel::Now;
 use parking_lot::Mutex;
-use storage::{CleanStep, Cleanable, CleanerTools, Cleaning, StorageError};
+use storage::{CleanStep, Cleanable, Cleaned, CleanerTools, Cleaning, StorageError};
+use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
 
 pub use status::{CleanerStatus, Key, LastCleaning, Uncleanable};
@@ -232,8 +233,7 @@ async fn steps(
         match host::task::long(|| cleaning.step())? {
             CleanStep::Done => return Ok(true),
             CleanStep::Swap(cleaned) => {
-                // What decides about others must not be lost with the power itself. One sync serves producers, too.
-                if partition.durable(cleaned.decided_by()).await.is_err() {
+                if !settle(partition, &cleaned).await {
                     cleaned.remove();
                     return Ok(false);
                 }
@@ -260,6 +260,20 @@ async fn steps(
             }
         }
     }
+}
+
+/// Makes the records durable in their segments that decided about others; false if that cannot be. The sync is one that
+/// producers wait for, too, and not under the lock of the log.
+async fn settle(partition: &Arc<Partition>, cleaned: &Cleaned) -> bool {
+    if partition.log().recovery_point() >= cleaned.decided_by() {
+        return true;
+    }
+    let (tell, told) = oneshot::channel();
+    partition.sync_segments(Box::new(move |result| {
+        // The cleaning may have been given up meanwhile.
+        let _ = tell.send(result.is_ok());
+    }));
+    told.await.unwrap_or(false)
 }
 
 /// Lets others go on at least.
