@@ -40,7 +40,8 @@ pub fn run(args: &[String]) -> Outcome {
     let out = root.join("target/bench");
     let places = Places {
         root: root.to_path_buf(),
-        scratch: out.join("run"),
+        // Ports are not shared either, so two runs with different ones do not meet.
+        scratch: out.join(format!("run-{}", options.port)),
         port: options.port,
         heap_gib: options.heap_gib.unwrap_or(1),
         pinned: options.pinned,
