@@ -85,6 +85,15 @@ pub(super) struct Joined {
     pub counts: Option<BTreeMap<String, i32>>,
 }
 
+/// As whom positions are committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Who got the partitions from the group, and may have lost them to another member.
+    Member,
+    /// Who has chosen its partitions itself.
+    Anybody,
+}
+
 /// What is to be committed.
 pub(super) type Positions = Vec<(TopicPartition, Offset, Option<LeaderEpoch>)>;
 
@@ -337,13 +346,17 @@ impl Group {
         BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id).into())
     }
 
-    /// Commits positions, as the member that this is; as nobody in particular if it is none.
-    pub async fn commit(&self, positions: &Positions) -> Result<(), Error> {
+    /// Commits positions, as the member that this is, or, for who only keeps offsets here, as nobody in particular.
+    pub async fn commit(&self, positions: &Positions, by: By) -> Result<(), Error> {
         if positions.is_empty() {
             return Ok(());
         }
         let mut retry = self.retry();
         loop {
+            if by == By::Member && self.member().0.is_empty() {
+                // Without a member's name a group that is empty by now would take it, over what others have committed.
+                return Err(BrokerError::new(ErrorCode::UnknownMemberId.code()).group(&self.id).into());
+            }
             let error = match self.commit_once(positions).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,

@@ -22,7 +22,7 @@ pub use record::ConsumerRecord;
 use crate::cluster::ConsumerId;
 use crate::{Client, ConsumerConfig, Error};
 use fetch::Fetched;
-use group::{Group, Positions, Standing};
+use group::{By, Group, Positions, Standing};
 use position::{At, Position};
 use work::Done;
 
@@ -228,7 +228,7 @@ impl Consumer {
             return Err(Error::Config { name: "group.id", reason });
         };
         self.committed_at = Instant::now();
-        group.commit(&self.to_commit()).await
+        group.commit(&self.to_commit(), self.commits_by()).await
     }
 
     /// Commits, if `enable.auto.commit` says so, and leaves the group. At most `default.api.timeout.ms`.
@@ -239,7 +239,7 @@ impl Consumer {
         let Some(group) = self.group.clone() else {
             return Ok(());
         };
-        let positions = self.to_commit();
+        let (positions, by) = (self.to_commit(), self.commits_by());
         self.running.abort_all();
         if group.standing() == Standing::Joining {
             // The connection waits for the other members, and what is sent on it with it.
@@ -248,7 +248,7 @@ impl Consumer {
         let time = self.client.config().default_api_timeout;
         let last = async {
             let committed = match self.config.enable_auto_commit {
-                true => group.commit(&positions).await,
+                true => group.commit(&positions, by).await,
                 false => Ok(()),
             };
             let left = if self.subscription.is_empty() { Ok(()) } else { group.leave().await };
@@ -269,6 +269,10 @@ impl Consumer {
     fn token(&mut self) -> u64 {
         self.next_token += 1;
         self.next_token
+    }
+
+    fn commits_by(&self) -> By {
+        if self.subscription.is_empty() { By::Anybody } else { By::Member }
     }
 
     fn to_commit(&self) -> Positions {

@@ -7,7 +7,7 @@ use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
 use tokio::time::Instant;
 
 use super::fetch::{self, Fetched, Got, Want};
-use super::group::{Joined, Standing};
+use super::group::{By, Joined, Standing};
 use super::position::{self, At, Found, Position, Start};
 use super::{Consumer, ConsumerRecord};
 use crate::Error;
@@ -41,7 +41,7 @@ impl Consumer {
         let topics = self.subscription.clone();
         self.running.spawn(async move {
             // What was returned is dealt with: whoever gets the partitions next should not read it again.
-            if let Err(error) = group.commit(&last).await {
+            if let Err(error) = group.commit(&last, By::Member).await {
                 tracing::debug!(%error, "the commit before joining again failed");
             }
             group.joining();
@@ -56,10 +56,10 @@ impl Consumer {
         let Some(group) = self.group.clone().filter(|_| due) else {
             return;
         };
-        let positions = self.to_commit();
+        let (positions, by) = (self.to_commit(), self.commits_by());
         self.committing = true;
         self.committed_at = Instant::now();
-        self.running.spawn(async move { Done::Committed(group.commit(&positions).await) });
+        self.running.spawn(async move { Done::Committed(group.commit(&positions, by).await) });
     }
 
     /// Takes records out of what has arrived.

@@ -396,7 +396,8 @@ impl SimFile {
 impl DiskFile for SimFile {
     fn write_at(&self, position: u64, parts: &[io::IoSlice<'_>]) -> io::Result<()> {
         self.check_writable()?;
-        let bytes = parts.iter().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>();
+        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
         let now_ms = self.disk.now_ms();
         self.with(|world| world.write(self.open.node, &self.open.path, position, &bytes, now_ms))
     }
