@@ -164,7 +164,7 @@ impl Partition {
     pub fn check_epoch(&self, current: i32) -> Result<(), ErrorCode> {
         let epoch = self.leader_epoch().0;
         match current {
-            ..0 => Ok(()),
+            -1 => Ok(()),
             older if older < epoch => Err(ErrorCode::FencedLeaderEpoch),
             newer if newer > epoch => Err(ErrorCode::UnknownLeaderEpoch),
             _ => Ok(()),

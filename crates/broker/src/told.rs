@@ -5,6 +5,9 @@ use std::time::Duration;
 use kernel::ErrorCode;
 use metadata::controller::Refusal;
 
+/// The message for a partition that is not here, where an answer has room for one.
+pub(crate) const NOT_HOSTED: &str = "This server does not host this topic-partition.";
+
 /// The code and the message for a result. What was done needs no message.
 pub(crate) fn told<T>(result: &Result<T, Refusal>) -> (i16, Option<String>) {
     match result {

@@ -8,6 +8,9 @@ mod docs;
 mod fuzz;
 mod r#gen;
 mod kafka_it;
+mod oracle;
+#[cfg(not(all(feature = "bench", any(feature = "oracle", test))))]
+mod rebuilt;
 mod sim;
 mod test;
 
@@ -23,6 +26,7 @@ const COMMANDS: &str = "commands:
   fuzz      every reader of foreign bytes under coverage-guided fuzzing; --replay FILE runs one input again
   gen       the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
   kafka-it  Apache Kafka's own integration tests against our broker; --quick for some of them
+  oracle    the same requests to our broker and to Apache Kafka, their answers compared field by field
   sim       whole brokers in a simulated world: one seed, many seeds, or planted bugs that must be found
   test      every test that can run here, those with other people's clients included; names what it skipped";
 
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run(&rest),
         "gen" => r#gen::run(&rest),
         "kafka-it" => kafka_it::run(&rest),
+        "oracle" => oracle::run(&rest),
         "sim" => sim::run(&rest),
         "test" => test::run(&rest),
         _ => Err(format!("usage: cargo xtask COMMAND\n{COMMANDS}")),

@@ -139,7 +139,10 @@ fn append(
     let rules = ProduceRules { zstd_allowed: request.version >= ZSTD_FROM, ..*rules };
     let records = request.bytes_of(records.unwrap_or_default());
     let failed = |failure: Failure| failure.with_log_start(partition);
-    let batch = judge(&records, &rules, now.wall).map_err(|reject| failed(reject.into()))?;
+    let batch = judge(&records, &rules, now.wall).map_err(|reject| match reject.of_form {
+        true => reject.into(),
+        false => failed(reject.into()),
+    })?;
     if batch.header().is_transactional() {
         // No transaction can be open: InitProducerId refuses transactional ids.
         return Err(failed(ErrorCode::InvalidTxnState.into()));

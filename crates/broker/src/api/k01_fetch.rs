@@ -208,8 +208,11 @@ fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds:
         records: Records::Bytes(bytes::Bytes::new()),
         ..PartitionData::default()
     };
+    let found = node.find(key.topic.named(), key.partition);
+    // What is not here at all has an empty list of aborted transactions, as Kafka answers it.
+    let absent = found.is_err().then(Vec::new);
     let mut data = nothing();
-    let read = node.find(key.topic.named(), key.partition).and_then(|partition| {
+    let read = found.and_then(|partition| {
         if fetch.follower {
             // No other node has a replica.
             let knows_epoch = wanted.current_leader_epoch >= 0;
@@ -223,7 +226,7 @@ fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds:
         Err(code) => {
             let old = fetch.version <= NO_STORAGE_ERROR_UPTO && code == ErrorCode::KafkaStorageError;
             let code = if old { ErrorCode::NotLeaderOrFollower } else { code };
-            let data = PartitionData { error_code: code.code(), ..nothing() };
+            let data = PartitionData { error_code: code.code(), aborted_transactions: absent, ..nothing() };
             (Found { key: key.clone(), data, span: None }, 0)
         }
     }
@@ -239,7 +242,8 @@ fn read_partition(
     bounds: Bounds,
     data: &mut PartitionData,
 ) -> Result<Read, ErrorCode> {
-    partition.check_epoch(wanted.current_leader_epoch)?;
+    // Here any number below zero means that the client believes in none.
+    partition.check_epoch(wanted.current_leader_epoch.max(-1))?;
     let mut log = partition.serving()?;
     // Read under the log's lock: what is before it is in the log.
     let high_watermark = partition.high_watermark();

@@ -53,7 +53,11 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         Meant::All => image.topics.iter().map(|topic| describe(topic)).collect(),
         Meant::Names(names) => names
             .into_iter()
-            .map(|name| image.topic(name).map_or_else(|| unknown_name(&node, name), |topic| describe(topic)))
+            .map(|name| {
+                image
+                    .topic(name)
+                    .map_or_else(|| unknown_name(&node, name, &operations), |topic| describe(topic))
+            })
             .collect(),
         Meant::Ids(ids) => ids
             .into_iter()
@@ -147,7 +151,8 @@ const fn bits(operations: &[u32]) -> i32 {
     field
 }
 
-fn unknown_name(node: &Node, name: &str) -> MetadataResponseTopic {
+/// What may be done with a name is asked for apart from whether there is such a topic.
+fn unknown_name(node: &Node, name: &str, operations: &Operations) -> MetadataResponseTopic {
     let code = match check_topic_name(name) {
         Ok(()) => ErrorCode::UnknownTopicOrPartition,
         Err(refusal) => refusal.code,
@@ -156,7 +161,7 @@ fn unknown_name(node: &Node, name: &str) -> MetadataResponseTopic {
         error_code: code.code(),
         name: Some(name.to_owned()),
         is_internal: node.is_internal(name),
-        topic_authorized_operations: NOT_ASKED,
+        topic_authorized_operations: if operations.topic { ALL_TOPIC_OPERATIONS } else { NOT_ASKED },
         ..MetadataResponseTopic::default()
     }
 }

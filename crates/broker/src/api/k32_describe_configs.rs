@@ -108,8 +108,9 @@ fn result(
     include: &Include,
 ) -> DescribeConfigsResult {
     let (error_code, error_message, described) = match described {
-        Ok(described) => (ErrorCode::None, None, described),
-        Err(None) => (ErrorCode::UnknownTopicOrPartition, None, Vec::new()),
+        // An empty text, as Kafka has it: clients may expect one.
+        Ok(described) => (ErrorCode::None, Some(String::new()), described),
+        Err(None) => (ErrorCode::UnknownTopicOrPartition, Some(String::new()), Vec::new()),
         Err(Some(refusal)) => (refusal.code, Some(refusal.message), Vec::new()),
     };
     let wanted: Option<BTreeSet<&str>> =

@@ -2,6 +2,7 @@
 //!
 //! 0 preferred leaders only · 1 unclean elections, an error for the whole reply (KIP-460) · 2 flexible
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kernel::ErrorCode;
@@ -18,6 +19,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let partitions: Option<Vec<(String, Vec<i32>)>> = asked.topic_partitions.map(|topics| {
         topics.iter().map(|topic| (topic.topic.to_owned(), topic.partitions.iter().collect())).collect()
     });
+    let all = partitions.is_none();
     let election = match asked.election_type {
         0 => Ok(ElectionType::Preferred),
         1 if request.version >= 1 => Ok(ElectionType::Unclean),
@@ -35,9 +37,20 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         Ok(replies) => (ErrorCode::None, replies),
         Err(refusal) => (refusal.code, refuse_all(partitions.unwrap_or_default(), &refusal)),
     };
+    let mut results = by_topic(&replies);
+    if all && error_code == ErrorCode::None {
+        // Who asks for all topics hears of each, also where nothing had to be elected.
+        let told: BTreeSet<String> = results.iter().map(|result| result.topic.clone()).collect();
+        let image = node.image();
+        let quiet = image.topics.iter().filter(|topic| !told.contains(&*topic.name));
+        results.extend(quiet.map(|topic| ReplicaElectionResult {
+            topic: topic.name.to_string(),
+            partition_result: Vec::new(),
+        }));
+    }
     request.reply(&ElectLeadersResponse {
         error_code: error_code.code(),
-        replica_election_results: by_topic(&replies),
+        replica_election_results: results,
         ..ElectLeadersResponse::default()
     })
 }

@@ -15,6 +15,7 @@ use wire::messages::describe_quorum_response::{
 use crate::controller::METADATA_TOPIC;
 use crate::node::Node;
 use crate::request::{Handled, Request};
+use crate::told::NOT_HOSTED;
 
 /// The first version that can say which node and directory a replica is.
 const NAMES_NODES: i16 = 2;
@@ -25,13 +26,13 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         topic.partitions.iter().map(move |partition| (topic.topic_name, partition.partition_index))
     });
     let only_metadata = asked_for.next() == Some((METADATA_TOPIC, 0)) && asked_for.next().is_none();
+    let only_metadata = only_metadata && asked.topics.len() == 1;
     if !only_metadata {
         let topics = asked.topics.iter().map(|topic| TopicData {
             topic_name: topic.topic_name.to_owned(),
             partitions: topic.partitions.iter().map(|partition| unknown(partition.partition_index)).collect(),
         });
         return request.reply(&DescribeQuorumResponse {
-            error_message: None,
             topics: topics.collect(),
             ..DescribeQuorumResponse::default()
         });
@@ -44,7 +45,6 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     });
     let itself = QuorumNode { node_id: node.id.0, listeners: listeners.collect() };
     request.reply(&DescribeQuorumResponse {
-        error_message: None,
         topics: vec![TopicData { topic_name: METADATA_TOPIC.to_owned(), partitions: vec![partition] }],
         nodes: if request.version >= NAMES_NODES { vec![itself] } else { Vec::new() },
         ..DescribeQuorumResponse::default()
@@ -67,7 +67,6 @@ async fn describe(node: &Node, version: i16) -> PartitionData {
         last_caught_up_timestamp: now,
     };
     PartitionData {
-        error_message: None,
         leader_id: node.id.0,
         leader_epoch: epoch.0,
         high_watermark: end.get(),
@@ -80,7 +79,7 @@ fn unknown(partition_index: i32) -> PartitionData {
     PartitionData {
         partition_index,
         error_code: ErrorCode::UnknownTopicOrPartition.code(),
-        error_message: None,
+        error_message: Some(NOT_HOSTED.to_owned()),
         ..PartitionData::default()
     }
 }

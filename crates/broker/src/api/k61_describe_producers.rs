@@ -13,6 +13,7 @@ use crate::hosted::Named;
 use crate::node::Node;
 use crate::partition::Partition;
 use crate::request::{Handled, Request};
+use crate::told::NOT_HOSTED;
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = DescribeProducersRequestView::decode(request.body(), request.version)?;
@@ -23,7 +24,10 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
                 return failed(index, refusal.code, Some(refusal.message.clone()));
             }
             let found = node.find(Named::Name(topic.name), index);
-            found.and_then(|partition| describe(&partition)).unwrap_or_else(|code| failed(index, code, None))
+            found.and_then(|partition| describe(&partition)).unwrap_or_else(|code| {
+                let not_hosted = code == ErrorCode::UnknownTopicOrPartition;
+                failed(index, code, not_hosted.then(|| NOT_HOSTED.to_owned()))
+            })
         });
         TopicResponse { name: topic.name.to_owned(), partitions: partitions.collect() }
     });

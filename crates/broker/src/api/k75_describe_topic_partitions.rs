@@ -14,7 +14,7 @@ use wire::messages::describe_topic_partitions_response::{
     DescribeTopicPartitionsResponseTopic,
 };
 
-use super::k03_metadata::{ALL_TOPIC_OPERATIONS, View, numbers};
+use super::k03_metadata::{ALL_TOPIC_OPERATIONS, NOT_ASKED, View, numbers};
 use crate::node::Node;
 use crate::request::{Handled, Request};
 
@@ -26,7 +26,11 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let cursor_missing = !asked.topics.is_empty() && !from.is_empty() && !names.contains(from);
     let first = asked.cursor.map_or(0, |cursor| cursor.partition_index);
     if cursor_missing || first < 0 {
-        let refused = asked.topics.iter().map(|topic| failed(topic.name, ErrorCode::InvalidRequest));
+        // A request that is refused as a whole says nothing of what may be done.
+        let refused = asked.topics.iter().map(|topic| DescribeTopicPartitionsResponseTopic {
+            topic_authorized_operations: NOT_ASKED,
+            ..failed(topic.name, ErrorCode::InvalidRequest)
+        });
         return request.reply(&DescribeTopicPartitionsResponse {
             topics: refused.collect(),
             ..DescribeTopicPartitionsResponse::default()

@@ -62,8 +62,15 @@ fn a_lone_node_is_its_own_quorum() {
     }
     for (name, partition) in [("t", 0), ("__cluster_metadata", 1)] {
         let told = client.call(2, &ask(name, partition));
-        assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::UnknownTopicOrPartition.code());
+        assert_eq!(told.error_message.as_deref(), Some(""));
+        let partition = &told.topics[0].partitions[0];
+        assert_eq!(partition.error_code, ErrorCode::UnknownTopicOrPartition.code());
+        assert!(partition.error_message.as_deref().is_some_and(|text| text.contains("does not host")));
     }
+    let mut more = ask("__cluster_metadata", 0);
+    more.topics.push(TopicData { topic_name: "t".into(), partitions: Vec::new() });
+    let told = client.call(2, &more);
+    assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::UnknownTopicOrPartition.code());
 }
 
 #[test]
@@ -88,6 +95,12 @@ fn features_are_updated_all_or_none() {
         assert_eq!(unserved.error_code, ErrorCode::InvalidUpdateVersion.code());
         assert!(unserved.error_message.is_some() && unserved.results.is_empty());
     }
+    let nameless = client.call(2, &request(update("metadata.versoin", 0, 2, false), true));
+    assert_eq!(
+        nameless.error_code,
+        ErrorCode::InvalidUpdateVersion.code(),
+        "nothing is turned off by mistake"
+    );
     let level = |node: &TestNode| node.node().image().features.level("metadata.version");
     // 33 brought records that 32 does not know, so that even a downgrade that was allowed would lose something.
     let down = client.call(0, &request(update("metadata.version", 20, 1, true), false));
@@ -146,7 +159,8 @@ fn elections_are_not_needed_where_everybody_leads_what_it_should() {
     }
     let all =
         client.call(2, &ElectLeadersRequest { topic_partitions: None, ..ElectLeadersRequest::default() });
-    assert!(all.replica_election_results.is_empty() && all.error_code == 0);
+    let [quiet] = all.replica_election_results.as_slice() else { panic!("one topic: {all:?}") };
+    assert!(quiet.partition_result.is_empty() && all.error_code == 0, "it is named, and nothing was elected");
     let unknown = ElectLeadersRequest {
         election_type: 9,
         topic_partitions: Some(vec![asked]),

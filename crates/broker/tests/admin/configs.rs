@@ -129,6 +129,13 @@ fn what_cannot_be_described_is_refused_with_kafkas_codes() {
 }
 
 #[test]
+fn a_description_that_goes_well_has_an_empty_message() {
+    let node = TestNode::start("describe-well");
+    let mut client = node.client();
+    assert_eq!(describe(&mut client, BROKER, "1", None).error_message.as_deref(), Some(""));
+}
+
+#[test]
 fn passwords_are_never_told() {
     let node = TestNode::start_with("describe-password", &["ssl.key.password=hush"]);
     let mut client = node.client();

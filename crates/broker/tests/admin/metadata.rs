@@ -111,6 +111,23 @@ fn the_offsets_topic_that_a_client_names_is_created_as_the_node_needs_it() {
 }
 
 #[test]
+fn what_may_be_done_with_a_topic_is_told_also_where_there_is_none() {
+    let node = TestNode::start("metadata-rights");
+    let mut client = node.client();
+    let mut told = |include_topic_authorized_operations| {
+        let request = MetadataRequest {
+            topics: Some(vec![by_name("gone")]),
+            allow_auto_topic_creation: false,
+            include_topic_authorized_operations,
+            ..MetadataRequest::default()
+        };
+        client.call(9, &request).topics[0].topic_authorized_operations
+    };
+    assert_eq!(told(false), i32::MIN);
+    assert_eq!(told(true), 3576);
+}
+
+#[test]
 fn topics_are_found_by_id_from_version_12_on() {
     let node = TestNode::start("metadata-ids");
     let mut client = node.client();

@@ -118,6 +118,7 @@ fn unknown_topics_and_partitions_have_their_codes_by_version() {
     let data = only(client.call(18, &by_id(id, 9)));
     assert_eq!(code(data.error_code), ErrorCode::UnknownTopicOrPartition);
     assert_eq!(data.high_watermark, -1);
+    assert_eq!(data.aborted_transactions.as_deref(), Some(&[][..]), "empty, as nothing is known");
     assert_eq!(only(client.call(17, &by_id(id, 0))).error_code, 0);
 }
 
@@ -144,6 +145,11 @@ fn a_wrong_leader_epoch_is_told_in_every_version_that_has_one() {
         };
         assert_eq!(ask(0), ErrorCode::None, "version {version}");
         assert_eq!(ask(1), ErrorCode::UnknownLeaderEpoch, "version {version}");
+        assert_eq!(
+            (ask(-1), ask(-2)),
+            (ErrorCode::None, ErrorCode::None),
+            "version {version}: none is meant"
+        );
     }
 }
 

@@ -104,6 +104,7 @@ fn the_producers_of_a_partition_can_be_looked_at() {
         .collect();
     assert_eq!(seen, [(id, 0, 1)]);
     assert_eq!(code(partitions[1].error_code), ErrorCode::UnknownTopicOrPartition);
+    assert!(partitions[1].error_message.as_deref().is_some_and(|text| text.contains("does not host")));
 }
 
 #[test]

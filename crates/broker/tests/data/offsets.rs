@@ -88,6 +88,10 @@ fn wrong_questions_are_refused_one_by_one() {
     let twice = ErrorCode::InvalidRequest;
     let unknown = ErrorCode::UnknownTopicOrPartition;
     assert_eq!(codes, [ErrorCode::UnknownLeaderEpoch, unknown, twice, twice]);
+    let older = vec![ListOffsetsTopic { name: "t".to_owned(), partitions: vec![ask(0, -2)] }];
+    let asked = ListOffsetsRequest { replica_id: -1, topics: older, ..ListOffsetsRequest::default() };
+    let fenced = client.call(11, &asked).topics[0].partitions[0].error_code;
+    assert_eq!(code(fenced), ErrorCode::FencedLeaderEpoch, "an epoch below none is older than any");
     assert_eq!(code(client.offset("gone", LATEST).error_code), unknown);
 }
 

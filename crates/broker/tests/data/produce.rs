@@ -108,6 +108,20 @@ fn old_formats_and_damage_are_refused_with_kafkas_codes() {
 }
 
 #[test]
+fn the_form_of_a_batch_is_judged_before_its_log_is_looked_at() {
+    let node = TestNode::start("form-first");
+    let mut client = node.client();
+    client.create("t", &[]);
+    client.create("keyed", &[("cleanup.policy", "compact")]);
+    let twice = client.produce("t", [batch(&["a"]), batch(&["b"])].concat());
+    assert_eq!((code(twice.error_code), twice.log_start_offset), (ErrorCode::InvalidRecord, -1));
+    let mut builder = BatchBuilder::new();
+    builder.append(Timestamp(1), None, Some(b"a"));
+    let keyless = client.produce("keyed", builder.build().unwrap());
+    assert_eq!((code(keyless.error_code), keyless.log_start_offset), (ErrorCode::InvalidRecord, 0));
+}
+
+#[test]
 fn zstd_needs_version_7() {
     let node = TestNode::start("zstd");
     let mut client = node.client();

@@ -125,6 +125,10 @@ fn check(
         return Err("A feature level cannot be less than 0.".to_owned());
     }
     let own = command.supported.iter().find(|feature| feature.name == name);
+    if own.is_none() && *level == 0 {
+        // Nothing to turn off; a misspelt name must not look like success.
+        return Err(format!("There is no feature {name}."));
+    }
     let local = format!("Local controller {}", command.controller.0);
     check_range(&local, *level, own.map(|feature| (feature.min, feature.max)))?;
     for broker in image.brokers.iter() {

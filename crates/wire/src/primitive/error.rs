@@ -21,8 +21,6 @@ pub enum DecodeErrorKind {
     UnknownType,
     #[error("the input ends too early")]
     Truncated,
-    #[error("the length is negative")]
-    NegativeLength,
     #[error("a variable-length number has too many bytes")]
     VarintTooLong,
     #[error("null where a value is required")]

@@ -261,24 +261,12 @@ impl<'a> Reader<'a> {
         if self.flexible {
             return self.compact_len();
         }
-        let len = self.i32();
-        self.signed_len(len)
+        // Any length below zero is a null, as Kafka reads it.
+        usize::try_from(self.i32()).ok()
     }
 
     fn short_len(&mut self) -> Option<usize> {
-        let len = i32::from(self.i16());
-        self.signed_len(len)
-    }
-
-    fn signed_len(&mut self, len: i32) -> Option<usize> {
-        match usize::try_from(len) {
-            Ok(len) => Some(len),
-            Err(_) if len == -1 => None,
-            Err(_) => {
-                self.fail(DecodeErrorKind::NegativeLength);
-                Some(0)
-            }
-        }
+        usize::try_from(self.i16()).ok()
     }
 
     fn compact_len(&mut self) -> Option<usize> {

@@ -49,9 +49,19 @@ fn a_variable_length_number_of_more_than_32_bits_is_refused() {
 fn the_first_failure_is_told_with_its_place_and_everything_after_it_reads_as_nothing() {
     let mut reader = Reader::new(&[0, 1, 0xff, 0xfe, 9, 9, 9, 9], 0, false);
     assert_eq!(reader.i16(), 1);
-    assert_eq!(reader.nullable_string(true), Some(""));
+    assert_eq!(reader.string(), "");
     assert_eq!((reader.i64(), reader.string(), reader.array::<i32>().len()), (0, "", 0));
-    assert_eq!(wrong(reader, ()), Some((4, DecodeErrorKind::NegativeLength)));
+    assert_eq!(wrong(reader, ()), Some((4, DecodeErrorKind::UnexpectedNull)));
+}
+
+#[test]
+fn any_length_below_zero_is_a_null() {
+    let input = [0xff, 0xfa, 0x80, 0, 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xfe];
+    let mut reader = Reader::new(&input, 0, false);
+    assert_eq!((reader.nullable_string(true), reader.nullable_string(true)), (None, None));
+    assert_eq!(reader.nullable_bytes(true), None);
+    assert!(reader.nullable_array::<i32>(true).is_none());
+    assert_eq!(wrong(reader, ()), None);
 }
 
 #[test]
@@ -79,7 +89,7 @@ fn an_array_claims_no_more_than_the_input_can_hold() {
         (&[0x00, 0x0f, 0x42, 0x41], DecodeErrorKind::TooManyElements),
         (&[0x00, 0x0f, 0x42, 0x40], DecodeErrorKind::ArrayTooLong),
         (&[0x00, 0x00, 0x00, 0x01], DecodeErrorKind::ArrayTooLong),
-        (&[0xff, 0xff, 0xff, 0xfe], DecodeErrorKind::NegativeLength),
+        (&[0xff, 0xff, 0xff, 0xfe], DecodeErrorKind::UnexpectedNull),
         (&[0xff, 0xff, 0xff, 0xff], DecodeErrorKind::UnexpectedNull),
     ] {
         let mut reader = Reader::new(input, 0, false);

@@ -55,29 +55,8 @@ pub fn run(args: &[String]) -> Outcome {
     suite::run(args)
 }
 
-/// Builds the broker and this program with its load generator, both optimised, and goes on there.
+/// Builds the broker and this program with the load generator, and goes on there.
 #[cfg(not(feature = "bench"))]
 pub fn run(args: &[String]) -> Outcome {
-    use std::os::unix::process::CommandExt;
-    use std::path::Path;
-    use std::process::Command;
-
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .ok_or("the xtask crate is not where it should be")?;
-    for package in [&["--package", "cli"][..], &["--package", "xtask", "--features", "bench"]] {
-        let status = Command::new("cargo")
-            .args(["build", "--release"])
-            .args(package)
-            .current_dir(root)
-            .status()
-            .map_err(|error| format!("cannot run cargo: {error}"))?;
-        if !status.success() {
-            return Err(format!("cargo build --release {} failed", package.join(" ")));
-        }
-    }
-    let program = root.join("target/release/xtask");
-    let error = Command::new(&program).arg("bench").args(args).exec();
-    Err(format!("cannot start {}: {error}", program.display()))
+    crate::rebuilt::run("bench", args)
 }

@@ -3,9 +3,9 @@
 //! With `--check` nothing is written, and it fails if anything would have changed.
 
 mod emit;
-mod names;
-mod schema;
-mod table;
+pub(crate) mod names;
+pub(crate) mod schema;
+pub(crate) mod table;
 
 #[cfg(test)]
 mod tests;

@@ -122,7 +122,8 @@ fn api_name(request: &Message) -> &str {
     request.name.trim_end_matches("Request")
 }
 
-fn stable_max(request: &Message) -> i16 {
+/// The highest version that is served where unstable ones are not.
+pub fn stable_max(request: &Message) -> i16 {
     request.unstable.map_or(request.versions.last, |unstable| unstable - 1)
 }
 

@@ -138,21 +138,21 @@ fn recompress(
 /// Finds the one batch that a producer may send.
 fn only_batch<'r>(records: &'r [u8], rules: &ProduceRules) -> Result<BatchView<'r>, ProduceReject> {
     let Some((len, magic)) = next_batch(records)? else {
-        return Err(ProduceReject::new(ErrorCode::InvalidRecord, "there is no complete batch"));
+        return Err(ProduceReject::of_form(ErrorCode::InvalidRecord, "there is no complete batch"));
     };
     if magic != MAGIC {
         let message = format!("the batch has magic {magic}; producers may send magic 2 only");
-        return Err(ProduceReject::new(ErrorCode::InvalidRecord, message));
+        return Err(ProduceReject::of_form(ErrorCode::InvalidRecord, message));
     }
     let (batch, rest) = BatchView::parse(records).map_err(reject::from_batch)?;
     debug_assert_eq!(batch.batch_len(), len, "both look at the same field");
     if !rules.zstd_allowed && batch.codec() == Ok(Codec::Zstd) {
         let message = "this version of the request does not know zstd";
-        return Err(ProduceReject::new(ErrorCode::UnsupportedCompressionType, message));
+        return Err(ProduceReject::of_form(ErrorCode::UnsupportedCompressionType, message));
     }
     if next_batch(rest)?.is_some() {
         let message = "there is more than one batch for the partition";
-        return Err(ProduceReject::new(ErrorCode::InvalidRecord, message));
+        return Err(ProduceReject::of_form(ErrorCode::InvalidRecord, message));
     }
     Ok(batch)
 }

@@ -18,11 +18,17 @@ pub struct ProduceReject {
     /// The records at fault, where single ones are, by their place in the batch.
     pub record_errors: Vec<RecordError>,
     pub message: String,
+    /// Whether it is refused for its form, before anybody looks at the log.
+    pub of_form: bool,
 }
 
 impl ProduceReject {
     pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, record_errors: Vec::new(), message: message.into() }
+        Self { code, record_errors: Vec::new(), message: message.into(), of_form: false }
+    }
+
+    pub(super) fn of_form(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { of_form: true, ..Self::new(code, message) }
     }
 
     /// The refusal of a batch in which these records are at fault, and others if `count` is more.
@@ -34,7 +40,7 @@ impl ProduceReject {
             let separator = if place == 0 { ": " } else { "; " };
             message.push_str(&format!("{separator}record {}: {}", error.batch_index, error.problem));
         }
-        Self { code, record_errors, message }
+        Self { code, record_errors, message, of_form: false }
     }
 }
 

@@ -1,0 +1,147 @@
+//! The differences that are meant, each with its reason: `conformance/oracle/accepted.tsv`.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::Path;
+
+use super::compare::Difference;
+
+pub const FILE: &str = "conformance/oracle/accepted.tsv";
+
+#[derive(Debug)]
+pub struct Accepted {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    line: usize,
+    api: String,
+    versions: (i16, i16),
+    path: String,
+    ours: String,
+    kafka: String,
+    reason: String,
+    used: Cell<u64>,
+}
+
+impl Accepted {
+    pub fn read(root: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(root.join(FILE)).map_err(|error| format!("{FILE}: {error}"))?;
+        Self::parse(&text)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let entries: Result<_, _> = lines
+            .map(|(line, text)| entry(line, text).ok_or_else(|| {
+                format!("{FILE}:{line}: expected API, versions, path, ours, Kafka's, reason, with tabs between")
+            }))
+            .collect();
+        Ok(Self { entries: entries? })
+    }
+
+    /// Whether a difference is meant.
+    pub fn covers(&self, api: &str, version: i16, difference: &Difference) -> bool {
+        let found = self.entries.iter().find(|entry| {
+            matches(&entry.api, api)
+                && (entry.versions.0..=entry.versions.1).contains(&version)
+                && matches(&entry.path, &difference.path)
+                && matches(&entry.ours, &difference.ours)
+                && matches(&entry.kafka, &difference.kafka)
+        });
+        if let Some(entry) = found {
+            entry.used.set(entry.used.get() + 1);
+        }
+        found.is_some()
+    }
+
+    /// How many differences were meant.
+    pub fn total(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.used.get()).sum()
+    }
+
+    /// The entries that nothing needed.
+    pub fn unused(&self) -> Vec<String> {
+        let unused = self.entries.iter().filter(|entry| entry.used.get() == 0);
+        unused
+            .map(|entry| format!("{FILE}:{}: {} {} ({})", entry.line, entry.api, entry.path, entry.reason))
+            .collect()
+    }
+}
+
+fn entry(line: usize, text: &str) -> Option<Entry> {
+    let mut columns = text.split('\t').map(str::to_owned);
+    let mut next = || columns.next().filter(|column| !column.is_empty());
+    let (api, versions, path, ours, kafka, reason) = (next()?, next()?, next()?, next()?, next()?, next()?);
+    let versions = match versions.split_once('-') {
+        _ if versions == "*" => (i16::MIN, i16::MAX),
+        Some((first, last)) => (first.parse().ok()?, last.parse().ok()?),
+        None => (versions.parse().ok()?, versions.parse().ok()?),
+    };
+    columns.next().is_none().then_some(Entry {
+        line,
+        api,
+        versions,
+        path,
+        ours,
+        kafka,
+        reason,
+        used: Cell::new(0),
+    })
+}
+
+/// Whether a text is what a pattern says, where `*` stands for anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(start) else {
+        return false;
+    };
+    let mut parts = rest.split('*').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return text.ends_with(part);
+        }
+        match text.find(part) {
+            Some(at) => text = text.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn difference(path: &str, ours: &str, kafka: &str) -> Difference {
+        Difference { path: path.into(), ours: ours.into(), kafka: kafka.into() }
+    }
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        assert!(matches("*", ""));
+        assert!(matches("a*c*e", "abcde"));
+        assert!(!matches("a*c*e", "abcd"));
+        assert!(matches("Topics[].*", "Topics[].Name"));
+        assert!(!matches("Topics", "Topics[]"));
+    }
+
+    #[test]
+    fn an_entry_covers_what_it_says_and_what_nothing_needed_is_told() {
+        let accepted =
+            Accepted::parse("# head\nFetch\t4-6\tA\t0\t*\twhy\nFetch\t*\tB\t*\t*\twhy\n").expect("it is one");
+        assert!(accepted.covers("Fetch", 5, &difference("A", "0", "7")));
+        assert!(!accepted.covers("Fetch", 7, &difference("A", "0", "7")));
+        assert!(!accepted.covers("Fetch", 5, &difference("A", "1", "7")));
+        assert_eq!(accepted.unused().len(), 1);
+        assert_eq!(accepted.total(), 1);
+    }
+
+    #[test]
+    fn an_entry_needs_a_reason() {
+        assert!(Accepted::parse("Fetch\t4\tA\t0\t1\n").is_err());
+    }
+}
