@@ -46,9 +46,9 @@ async fn drain(life: &Life, consumer: &mut Consumer, of: &TopicPartition, end: i
             Ok(records) => {
                 position = records.last().map_or(position, |record| record.offset.get() + 1);
                 let records = records.iter().map(payload::seen).collect();
-                let op = Op::Drain { of: of.clone(), records };
-                let call = history.invoke(life.id, op.clone());
-                history.ok(life.id, call, op);
+                let begun = Op::Drain { of: of.clone(), records: Vec::new() };
+                let call = history.invoke(life.id, begun);
+                history.ok(life.id, call, Op::Drain { of: of.clone(), records });
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }

@@ -89,8 +89,9 @@ pub fn note(
         let after = records.last().map_or(0, |seen| seen.offset + 1);
         let position = positions.insert(from.clone(), after).unwrap_or(0);
         let high_watermark = consumer.high_watermark(&from).map(|offset| offset.get());
-        let op = Op::Read { from, position, records, high_watermark };
-        let call = life.world.history.invoke(life.id, op.clone());
-        life.world.history.ok(life.id, call, op);
+        // What is read is known only at the end of the call.
+        let begun = Op::Read { from: from.clone(), position, records: Vec::new(), high_watermark: None };
+        let call = life.world.history.invoke(life.id, begun);
+        life.world.history.ok(life.id, call, Op::Read { from, position, records, high_watermark });
     }
 }
