@@ -48,6 +48,11 @@ impl Log {
             return Ok(());
         }
         active.seal(&self.at)?;
+        if !self.config.write_caching {
+            // Before another segment can outlive a power cut that this one's end does not: a hole in the middle of a log
+            // would look like what compaction leaves. The journal bounds how much there is to sync.
+            self.flush(kernel::Timestamp(now_ms))?;
+        }
         self.keep_aborted_txns()?;
         self.producers.set_end(base);
         self.take_snapshot()?;

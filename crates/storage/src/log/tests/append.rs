@@ -112,7 +112,7 @@ fn a_sync_is_due_after_so_many_messages() {
 
 #[test]
 fn a_sync_is_due_in_the_background_after_a_roll_or_a_time() {
-    let mut bench = Bench::new(LogConfig { flush_ms: 50, ..small_segments(2) });
+    let mut bench = Bench::new(LogConfig { flush_ms: 50, write_caching: true, ..small_segments(2) });
     bench.fill(1);
     assert!(!bench.log.background(Timestamp(49)).flush);
     assert!(bench.log.background(Timestamp(50)).flush);

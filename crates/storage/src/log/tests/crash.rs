@@ -5,7 +5,7 @@ use std::path::Path;
 use kernel::{Offset, Timestamp};
 use sim::{PowerCut, SimDisk};
 
-use crate::testing::{EPOCH, from_producer, judged, records, small_segments};
+use crate::testing::{Bench, EPOCH, from_producer, judged, records, small_segments};
 use crate::{Log, LogConfig, LogDir, OpenParams, Origin};
 
 /// What somebody outside of the log knows when the end comes.
@@ -176,5 +176,23 @@ fn a_crash_in_the_middle_of_recovery_changes_nothing() {
                 break;
             }
         }
+    }
+}
+
+/// The journal brings back what is missing at the end. What is missing before the last segment it cannot tell from what
+/// compaction took.
+#[test]
+fn a_power_cut_leaves_no_hole_between_segments() {
+    for seed in 0..40 {
+        let disk = SimDisk::new(seed);
+        drop(LogDir::lock(disk.port(), Path::new("/data")).expect("is made"));
+        let mut bench = Bench::on(disk.clone(), small_segments(4));
+        bench.fill(30);
+        disk.power_cut(PowerCut::Chance(seed));
+        bench.reopen(OpenParams::default());
+        let offsets: Vec<i64> = bench.values(0).into_iter().map(|(offset, _)| offset).collect();
+        let expected: Vec<i64> = (0..bench.log.end_offset().0).collect();
+        assert_eq!(offsets, expected, "seed {seed}");
+        assert!(offsets.len() >= 24, "seed {seed}: all but the last segment is there");
     }
 }
