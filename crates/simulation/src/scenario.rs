@@ -155,7 +155,11 @@ fn settings(name: &str, id: usize, chance: &mut Chance) -> Vec<String> {
         format!("listeners=PLAINTEXT://{name}:{PORT}"),
         format!("advertised.listeners=PLAINTEXT://{name}:{PORT}"),
         "log.dirs=/data".to_owned(),
+        // Some nodes have no use for the journal: there each topic asks for a sync of its own before the acknowledgement.
+        format!("log.write.caching={}", chance.one_in(3)),
         "log.flush.interval.messages=1".to_owned(),
+        // It goes round in a run.
+        "log.journal.bytes=4194304".to_owned(),
         "log.segment.bytes=1048576".to_owned(),
         "log.index.interval.bytes=512".to_owned(),
         format!("log.flush.offset.checkpoint.interval.ms={}", chance.within(500..=5_000)),

@@ -10,7 +10,7 @@ const SHOWN_OF_A_KIND: usize = 3;
 /// How many of the last entries are shown.
 const LAST: usize = 40;
 /// An entry that is longer is cut: a read may hold thousands of records.
-const LINE_CHARS: usize = 400;
+const LINE_CHARS: usize = 180;
 
 /// Renders what is wrong in a history.
 pub fn report(history: &History, violations: &[Violation]) -> String {
