@@ -107,6 +107,10 @@ impl Node {
             partition.set_leader_epoch(epoch);
             return None;
         }
+        if self.hosted.is_offline(replica.topic_id, replica.index) {
+            // It needs the recovery of a start, and what the journal has for it.
+            return None;
+        }
         match self.open_log(replica, image, params) {
             Ok((log, journal)) => {
                 let rules = settings::produce_rules(&self.log_settings(image, &replica.topic));
@@ -139,15 +143,17 @@ impl Node {
         let dir = dir.ok_or_else(|| StorageError::offline(Path::new(&folder), "no log directory is left"))?;
         let now = self.now().wall;
         let disk = Arc::clone(&self.disk);
-        let (relaxed, flush_messages) = (config.write_caching, config.flush_messages);
+        let synced_later = !config.write_caching;
+        let flush_messages = config.flush_messages;
         let (mut log, report) =
             Log::open(disk, dir.dir.path(), partition, Some(replica.topic_id), config, params, now)?;
         if report.is_notable() {
             info!(partition = %folder, ?report, "log recovered");
         }
         let unsynced = log.end_offset().get().saturating_sub(log.recovery_point().get());
-        if unsynced >= if relaxed { flush_messages.max(1) } else { 1 } {
-            // All that is there is given to readers, and then it must stay.
+        if unsynced >= flush_messages.max(1) && !synced_later {
+            // All that is there is given to readers, and then it must stay. Elsewhere that comes with the replay of the
+            // journal.
             log.flush(now)?;
         }
         dir.opened();

@@ -1,6 +1,7 @@
 //! After a crash: brings into the logs what only the journals have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,9 +9,8 @@ use kernel::ErrorCode;
 use storage::journal::{Entry, Found, Replayed};
 use storage::{AppendError, StorageError};
 use tokio::sync::Notify;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::dirs::Dir;
 use crate::node::Node;
 use crate::partition::Partition;
 
@@ -18,10 +18,16 @@ use crate::partition::Partition;
 /// which must be open, and made durable there.
 pub(crate) async fn begin_journals(node: &Arc<Node>, clean: bool) -> Result<(), StorageError> {
     if !clean {
+        let mut replayed = Vec::new();
         for dir in node.dirs.iter() {
-            replay(node, dir)?;
+            for path in Found::files(&*node.disk, dir.dir.path())? {
+                replayed.push((replay(node, &path)?, path));
+            }
         }
         sync_all(&node.hosted.partitions()).await?;
+        for (used_up, path) in replayed {
+            settle(node, &path, used_up)?;
+        }
     }
     let bytes = node.config().background.journal_bytes;
     for dir in node.dirs.iter() {
@@ -53,32 +59,49 @@ struct Tally {
     restored: BTreeMap<String, u64>,
     /// Partitions whose entries do not continue their logs.
     torn: BTreeSet<String>,
+    /// There are entries for partitions that could not be opened.
+    unreached: bool,
 }
 
-fn replay(node: &Node, dir: &Dir) -> Result<(), StorageError> {
-    let path = dir.dir.path();
-    let Some(found) = Found::look(&*node.disk, path)? else { return Ok(()) };
+/// Keeps a journal that has records of partitions that could not be opened, and removes one that was kept and is not needed
+/// any more.
+fn settle(node: &Node, path: &Path, used_up: bool) -> Result<(), StorageError> {
+    if used_up {
+        return storage::journal::Journal::forget(&*node.disk, path);
+    }
+    let age = u64::try_from(node.now().wall.millis()).unwrap_or(0);
+    let kept = storage::journal::Journal::keep(&*node.disk, path, age)?;
+    warn!(path = %kept.display(), "a journal is kept until the partitions that are offline can be opened");
+    Ok(())
+}
+
+/// Brings what a journal has into the logs. Returns whether all of it found its place.
+fn replay(node: &Node, path: &Path) -> Result<bool, StorageError> {
+    let Some(found) = Found::look(&*node.disk, path)? else { return Ok(true) };
     let mut tally = Tally::default();
     let replayed = found.replay(|entry| restore(node, &entry, &mut tally))?;
     let Replayed { blocks, entries, damaged } = replayed;
     if damaged > 0 {
-        error!(dir = %path.display(), damaged,
+        error!(path = %path.display(), damaged,
             "the journal is damaged: records that were acknowledged shortly before the crash may be missing");
     }
     for partition in &tally.torn {
-        error!(dir = %path.display(), partition,
+        error!(path = %path.display(), partition,
             "records are missing between the log and the journal: what the journal has after them is not used");
     }
     let restored: u64 = tally.restored.values().sum();
-    info!(dir = %path.display(), blocks, entries, restored, partitions = tally.restored.len(), "journal replayed");
-    Ok(())
+    info!(path = %path.display(), blocks, entries, restored, partitions = tally.restored.len(), "journal replayed");
+    Ok(!tally.unreached)
 }
 
 /// Appends a batch of the journal to its log, if the log does not have it.
 fn restore(node: &Node, entry: &Entry<'_>, tally: &mut Tally) -> Result<(), StorageError> {
     // A topic that was deleted since has no use for it.
     let found = node.hosted.by_id(entry.topic_id).and_then(|topic| topic.partition(entry.partition));
-    let Some(partition) = found else { return Ok(()) };
+    let Some(partition) = found else {
+        tally.unreached |= node.hosted.is_offline(entry.topic_id, entry.partition);
+        return Ok(());
+    };
     let mut log = partition.log();
     if log.end_offset() > entry.base_offset {
         return Ok(());

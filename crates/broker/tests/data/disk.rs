@@ -258,3 +258,28 @@ fn a_node_that_crashes_at_any_change_of_its_disk_starts_again() {
         assert!(at < 100, "it always halts");
     }
 }
+
+#[test]
+fn the_journal_of_a_partition_that_cannot_be_opened_is_kept_until_it_can() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    client.create("t", &[]);
+    client.create("u", &[]);
+    client.append("t", batch(&["a"]));
+    client.append("u", batch(&["a"]));
+    node.kill();
+    // Only the journal has the records now.
+    disk.power_cut(PowerCut::Strict);
+    disk.fail(Fault::new(Op::Open, When::Every(1)).on("t-0/"));
+    node.restart();
+    let mut client = node.client();
+    assert_eq!(code(client.produce("t", batch(&["b"])).error_code), ErrorCode::KafkaStorageError);
+    assert_eq!(client.append("u", batch(&["b"])), 1);
+    cut_power(&mut node, &disk, PowerCut::Strict);
+    let mut client = node.client();
+    assert_eq!(client.all("t"), ["a"]);
+    assert_eq!(client.append("t", batch(&["b"])), 1);
+    cut_power(&mut node, &disk, PowerCut::Strict);
+    assert_eq!((node.client().all("t").len(), node.client().all("u").len()), (2, 2));
+}

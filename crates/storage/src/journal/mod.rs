@@ -43,6 +43,28 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// Keeps a journal under another name, for partitions that could not be opened. `age` tells it from others: the
+    /// later, the larger. Syncs.
+    pub fn keep(disk: &dyn Disk, path: &Path, age: u64) -> Result<PathBuf> {
+        let dir = path.parent().unwrap_or(path);
+        let kept = dir.join(format!("{FILE}.kept-{age:020}"));
+        let in_use = path.file_name().is_some_and(|name| name == FILE);
+        if !in_use {
+            return Ok(path.to_owned());
+        }
+        disk.rename(path, &kept).map_err(|error| StorageError::io("rename", path, error))?;
+        disk.sync_dir(dir).map_err(|error| StorageError::io("sync", dir, error))?;
+        Ok(kept)
+    }
+
+    /// Removes a journal that was kept, once its records are durable in their logs.
+    pub fn forget(disk: &dyn Disk, path: &Path) -> Result<()> {
+        match path.file_name().is_some_and(|name| name == FILE) {
+            true => Ok(()),
+            false => disk.remove_file(path).map_err(|error| StorageError::io("remove", path, error)),
+        }
+    }
+
     /// Makes the file ready and takes the room for it. What it had is void from then on, so that comes after a replay whose
     /// records are durable. `life` must be new and hard to guess: it tells blocks from what earlier lives left. Syncs.
     pub fn open(disk: &dyn Disk, dir: &Path, bytes: u64, life: u64) -> Result<Self> {

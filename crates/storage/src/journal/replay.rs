@@ -33,9 +33,20 @@ pub struct Replayed {
 }
 
 impl Found {
-    /// Looks through the journal of a log directory; nothing if there is none, or none that was ever used.
-    pub fn look(disk: &dyn Disk, dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(FILE);
+    /// The journals of a log directory, oldest first: those that were kept for partitions that could not be opened, then the
+    /// one in use.
+    pub fn files(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>> {
+        let entries = disk.list(dir).map_err(|error| StorageError::io("list", dir, error))?;
+        let names = entries.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name);
+        let mut names: Vec<String> = names.filter(|name| name.starts_with(FILE)).collect();
+        // The one in use has the shortest name.
+        names.sort_by_key(|name| (name.len() == FILE.len(), name.clone()));
+        Ok(names.into_iter().map(|name| dir.join(name)).collect())
+    }
+
+    /// Looks through a journal; nothing if there is none, or none that was ever used.
+    pub fn look(disk: &dyn Disk, path: &Path) -> Result<Option<Self>> {
+        let path = path.to_owned();
         let failed = |error| StorageError::io("read", &path, error);
         let file = match disk.open(&path, OpenMode::Read) {
             Ok(file) => file,

@@ -43,7 +43,9 @@ fn write(journal: &mut Journal, content: &Content) -> Option<Option<u64>> {
 
 fn found(disk: &SimDisk) -> (Vec<(i64, usize)>, Replayed) {
     let mut entries = Vec::new();
-    let Some(found) = Found::look(disk, dir()).unwrap() else { return (entries, Replayed::default()) };
+    let Some(found) = Found::look(disk, &dir().join(FILE)).unwrap() else {
+        return (entries, Replayed::default());
+    };
     let replayed = found.replay(|entry| {
         assert_eq!((entry.topic_id, entry.partition), (TOPIC, 3));
         assert!(entry.batch.iter().all(|byte| *byte == entry.base_offset.0 as u8));
@@ -73,7 +75,7 @@ fn a_journal_that_is_opened_anew_has_nothing() {
     drop(journal);
     Journal::open(&disk, dir(), 0, 12).unwrap();
     assert_eq!(found(&disk).0, []);
-    assert!(Found::look(&disk, Path::new("/")).unwrap().is_none(), "no journal at all");
+    assert!(Found::look(&disk, Path::new("/none")).unwrap().is_none(), "no journal at all");
 }
 
 #[test]
@@ -148,5 +150,22 @@ fn damage_in_the_middle_is_counted_and_the_rest_still_told() {
     let (entries, replayed) = found(&disk);
     assert_eq!((entries, replayed.damaged), (vec![(0, 5000), (2, 5000)], 1));
     file.write_at(8, &[std::io::IoSlice::new(b"flipped")]).unwrap();
-    assert!(Found::look(&disk, dir()).is_err(), "a header that makes no sense is said");
+    assert!(Found::look(&disk, &dir().join(FILE)).is_err(), "a header that makes no sense is said");
+}
+
+#[test]
+fn a_journal_that_is_kept_comes_before_the_one_in_use_and_goes_when_it_is_forgotten() {
+    let disk = disk();
+    let mut journal = Journal::open(&disk, dir(), 0, 11).unwrap();
+    write(&mut journal, &vec![(0, 100)]).unwrap();
+    drop(journal);
+    let kept = Journal::keep(&disk, &dir().join(FILE), 5).unwrap();
+    Journal::open(&disk, dir(), 0, 12).unwrap();
+    disk.power_cut(PowerCut::Strict);
+    assert_eq!(Found::files(&disk, dir()).unwrap(), [kept.clone(), dir().join(FILE)]);
+    assert!(Found::look(&disk, &kept).unwrap().is_some());
+    assert_eq!(Journal::keep(&disk, &kept, 6).unwrap(), kept, "it has its name already");
+    Journal::forget(&disk, &kept).unwrap();
+    Journal::forget(&disk, &dir().join(FILE)).unwrap();
+    assert_eq!(Found::files(&disk, dir()).unwrap(), [dir().join(FILE)]);
 }
