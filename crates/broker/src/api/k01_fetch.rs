@@ -251,11 +251,11 @@ fn read_partition(
     data.high_watermark = high_watermark.get();
     data.last_stable_offset = stable.get();
     data.log_start_offset = log.start_offset().get();
-    data.aborted_transactions = fetch.read_committed.then(Vec::new);
     if let Some(diverging) = divergence(partition, &log, wanted)? {
         data.diverging_epoch = diverging;
         return Ok((None, 0));
     }
+    data.aborted_transactions = fetch.read_committed.then(Vec::new);
     let upper = match fetch.read_committed {
         true => stable,
         false if planted::on(Bug::ServePastHighWatermark) => log.end_offset(),

@@ -75,8 +75,9 @@ fn configs(
     let mut configs: Vec<_> = described
         .map(|option| CreatableTopicConfigs {
             config_source: option.source.code(),
+            // What the request set is told as it was written.
+            value: created.configs.get(&option.name).cloned().or(option.value),
             name: option.name,
-            value: option.value,
             read_only: option.is_read_only,
             is_sensitive: option.is_sensitive,
         })

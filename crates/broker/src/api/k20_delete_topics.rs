@@ -29,6 +29,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
             Err(contradiction) => replies.push(contradiction),
         }
     }
+    let mut contradictions = replies.len();
     let command = DeleteTopics { topics, enabled: node.config().topics.delete_enabled };
     let change = node.change(|image, _| delete_topics(image, &command));
     match within(asked.timeout_ms, change).await {
@@ -36,9 +37,11 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         Err(code) => replies.extend(command.topics.iter().map(|topic| not_decided(topic, code))),
     }
     let mut seen = BTreeSet::new();
-    // A topic that was named twice is answered for once.
+    // A topic that was named twice is answered for once, and every contradiction by itself.
     replies.retain(|reply| {
-        seen.insert((reply.name.clone(), reply.id)) || reply.name.is_none() && reply.id.is_zero()
+        let by_itself = contradictions > 0;
+        contradictions -= usize::from(by_itself);
+        by_itself || seen.insert((reply.name.clone(), reply.id))
     });
     for reply in replies.iter().filter(|reply| reply.result.is_ok()) {
         info!(topic = reply.name.as_deref().unwrap_or_default(), id = %reply.id, "topic deleted");

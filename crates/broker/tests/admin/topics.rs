@@ -36,8 +36,9 @@ fn code(result: &CreatableTopicResult) -> ErrorCode {
 fn a_created_topic_is_told_with_every_option_and_where_it_comes_from() {
     let node = TestNode::start_with("create-echo", &["log.retention.ms=5000"]);
     let mut wanted = topic("t", 3);
+    let set = [("segment.bytes", "2000000"), ("preallocate", "TRUE")];
     wanted.configs =
-        vec![CreatableTopicConfig { name: "segment.bytes".into(), value: Some("2000000".into()) }];
+        set.map(|(name, value)| CreatableTopicConfig { name: name.into(), value: Some(value.into()) }).into();
     let created = create(&mut node.client(), vec![wanted]);
     let [created] = created.topics.as_slice() else { panic!("one topic: {created:?}") };
     assert_eq!((code(created), created.num_partitions, created.replication_factor), (ErrorCode::None, 3, 1));
@@ -50,6 +51,7 @@ fn a_created_topic_is_told_with_every_option_and_where_it_comes_from() {
         (found.value.as_deref().unwrap(), found.config_source)
     };
     assert_eq!(of("segment.bytes"), ("2000000", 1), "set on the topic");
+    assert_eq!(of("preallocate"), ("TRUE", 1), "as it was written");
     assert_eq!(of("retention.ms"), ("5000", 4), "set in the node's file");
     assert_eq!(of("cleanup.policy"), ("delete", 5), "a default");
 }
@@ -183,6 +185,20 @@ fn topics_are_deleted_by_name_and_by_id() {
     node.kill();
     node.restart();
     assert_eq!(left(&node), ["d"], "deletions survive");
+}
+
+#[test]
+fn each_contradiction_in_a_deletion_is_answered_by_itself() {
+    let node = TestNode::start("delete-contradictions");
+    let both = || DeleteTopicState {
+        name: Some("t".into()),
+        topic_id: Uuid::from_bytes([7; 16]),
+        ..Default::default()
+    };
+    let request = DeleteTopicsRequest { topics: vec![both(), both()], ..DeleteTopicsRequest::default() };
+    let answer = node.client().call(6, &request);
+    let codes: Vec<_> = answer.responses.iter().map(|one| one.error_code).collect();
+    assert_eq!(codes, [ErrorCode::InvalidRequest.code(); 2]);
 }
 
 #[test]
