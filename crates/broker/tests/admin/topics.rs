@@ -193,7 +193,6 @@ fn each_contradiction_in_a_deletion_is_answered_by_itself() {
     let both = || DeleteTopicState {
         name: Some("t".into()),
         topic_id: Uuid::from_bytes([7; 16]),
-        ..Default::default()
     };
     let request = DeleteTopicsRequest { topics: vec![both(), both()], ..DeleteTopicsRequest::default() };
     let answer = node.client().call(6, &request);
