@@ -190,10 +190,7 @@ fn topics_are_deleted_by_name_and_by_id() {
 #[test]
 fn each_contradiction_in_a_deletion_is_answered_by_itself() {
     let node = TestNode::start("delete-contradictions");
-    let both = || DeleteTopicState {
-        name: Some("t".into()),
-        topic_id: Uuid::from_bytes([7; 16]),
-    };
+    let both = || DeleteTopicState { name: Some("t".into()), topic_id: Uuid::from_bytes([7; 16]) };
     let request = DeleteTopicsRequest { topics: vec![both(), both()], ..DeleteTopicsRequest::default() };
     let answer = node.client().call(6, &request);
     let codes: Vec<_> = answer.responses.iter().map(|one| one.error_code).collect();
