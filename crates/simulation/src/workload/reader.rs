@@ -12,6 +12,9 @@ use super::program::Life;
 use super::{PAUSE, Topic, payload};
 use crate::history::{Op, Seen};
 
+/// How many polls a look back has at most.
+const DETOUR_POLLS: u64 = 6;
+
 /// Settings of everybody who reads here.
 pub fn config(group: Option<&str>) -> ConsumerConfig {
     ConsumerConfig {
@@ -35,10 +38,19 @@ pub async fn run(life: Life, topics: Arc<[Topic]>) {
     let partitions: Vec<TopicPartition> = topics.iter().flat_map(Topic::partitions).collect();
     consumer.assign(partitions.iter().map(|one| (one.clone(), Start::Offset(Offset::ZERO))));
     let mut positions = BTreeMap::new();
+    let mut detour = None;
     while !life.is_ending() {
-        if life.chance.lock().one_in(20) {
-            seek(&life, &mut consumer, &mut positions);
-        }
+        detour = match detour.take() {
+            Some(Detour { left: 0, of, end }) => {
+                if positions.get(&of).is_none_or(|position| *position < end) {
+                    seek(&life, &mut consumer, &mut positions, &of, end);
+                }
+                None
+            }
+            Some(detour) => Some(Detour { left: detour.left - 1, ..detour }),
+            None if life.chance.lock().one_in(20) => go_back(&life, &mut consumer, &mut positions),
+            None => None,
+        };
         match consumer.poll(Duration::from_millis(500)).await {
             Ok(records) => note(&life, &consumer, &mut positions, &records),
             Err(error) => {
@@ -49,14 +61,42 @@ pub async fn run(life: Life, topics: Arc<[Topic]>) {
     }
 }
 
+/// A look at what was read already. If readers read on from there, most of a run would be spent on reading again.
+struct Detour {
+    of: TopicPartition,
+    /// Where it ends: the first offset that was not read before.
+    end: i64,
+    /// How many polls it has left.
+    left: u64,
+}
+
 /// Goes back to somewhere in what was read already.
-fn seek(life: &Life, consumer: &mut Consumer, positions: &mut BTreeMap<TopicPartition, i64>) {
-    let mut chance = life.chance.lock();
-    let index = chance.below(positions.len() as u64) as usize;
-    let Some((partition, position)) = positions.iter_mut().nth(index) else { return };
-    *position = chance.below(u64::try_from(*position).unwrap_or(0) + 1) as i64;
-    consumer.seek(partition, Start::Offset(Offset(*position)));
-    let op = Op::Seek { of: partition.clone(), to: *position };
+fn go_back(
+    life: &Life,
+    consumer: &mut Consumer,
+    positions: &mut BTreeMap<TopicPartition, i64>,
+) -> Option<Detour> {
+    let (of, end, to, left) = {
+        let mut chance = life.chance.lock();
+        let index = chance.below(positions.len() as u64) as usize;
+        let (of, end) = positions.iter().nth(index)?;
+        let to = chance.below(u64::try_from(*end).unwrap_or(0) + 1) as i64;
+        (of.clone(), *end, to, chance.below(DETOUR_POLLS))
+    };
+    seek(life, consumer, positions, &of, to);
+    Some(Detour { of, end, left })
+}
+
+fn seek(
+    life: &Life,
+    consumer: &mut Consumer,
+    positions: &mut BTreeMap<TopicPartition, i64>,
+    of: &TopicPartition,
+    to: i64,
+) {
+    positions.insert(of.clone(), to);
+    consumer.seek(of, Start::Offset(Offset(to)));
+    let op = Op::Seek { of: of.clone(), to };
     let call = life.world.history.invoke(life.id, op.clone());
     life.world.history.ok(life.id, call, op);
 }
