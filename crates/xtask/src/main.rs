@@ -9,6 +9,7 @@ mod fuzz;
 mod r#gen;
 mod kafka_it;
 mod oracle;
+mod powercut;
 #[cfg(not(all(feature = "bench", any(feature = "oracle", test))))]
 mod rebuilt;
 mod sim;
@@ -27,6 +28,7 @@ const COMMANDS: &str = "commands:
   gen       the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
   kafka-it  Apache Kafka's own integration tests against our broker; --quick for some of them
   oracle    the same requests to our broker and to Apache Kafka, their answers compared field by field
+  powercut  a broker's disk loses its power under load, again and again; what was acknowledged is compared (needs root)
   sim       whole brokers in a simulated world: one seed, many seeds, or planted bugs that must be found
   test      every test that can run here, those with other people's clients included; names what it skipped";
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         "gen" => r#gen::run(&rest),
         "kafka-it" => kafka_it::run(&rest),
         "oracle" => oracle::run(&rest),
+        "powercut" => powercut::run(&rest),
         "sim" => sim::run(&rest),
         "test" => test::run(&rest),
         _ => Err(format!("usage: cargo xtask COMMAND\n{COMMANDS}")),

@@ -46,11 +46,11 @@ fn line(date: &str, commit: &str, found: &Found) -> String {
     )
 }
 
-fn today() -> Result<String, String> {
+pub(crate) fn today() -> Result<String, String> {
     said(Command::new("date").args(["-u", "+%F"]))
 }
 
-fn commit(root: &Path) -> Result<String, String> {
+pub(crate) fn commit(root: &Path) -> Result<String, String> {
     let commit = said(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(root))?;
     let changed = said(
         Command::new("git")

@@ -3,7 +3,7 @@
 //! A seed is run by the program of `crates/simulation`; here it is built, given seeds, watched, and what it found is
 //! summed up. How to read what it says is in `docs/simulation.md`.
 
-mod ledger;
+pub(crate) mod ledger;
 mod options;
 mod planted;
 mod seeds;
@@ -81,7 +81,7 @@ fn replay(seed: u64, bug: Option<&str>) -> String {
 }
 
 /// Digits in groups of three.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::new();
     for (at, digit) in digits.chars().enumerate() {

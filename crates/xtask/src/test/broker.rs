@@ -57,29 +57,40 @@ impl Broker {
 
     /// Writes the configuration and starts a node by any command; it listens when this returns.
     pub fn start_command(context: &Context, dir: &Path, command: Vec<String>) -> Result<Self, String> {
+        let mut broker = Self::configure(dir, command, "")?;
+        broker.launch(context)?;
+        Ok(broker)
+    }
+
+    /// Writes the configuration of a node, with `more` properties, and starts nothing.
+    pub fn configure(dir: &Path, command: Vec<String>, more: &str) -> Result<Self, String> {
         let (port, controller) = (free_port()?, free_port()?);
         let properties = dir.join("server.properties");
         let data = dir.join("data");
         let text = format!(
-            "{PROPERTIES}listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+            "{PROPERTIES}{more}listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
              advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
              controller.quorum.bootstrap.servers=127.0.0.1:{controller}\nlog.dirs={}\n",
             data.display()
         );
         fs::write(&properties, text)
             .map_err(|error| format!("cannot write {}: {error}", properties.display()))?;
-        let mut broker = Self {
+        Ok(Self {
             process: None,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             command,
             dir: dir.to_path_buf(),
-        };
-        broker.launch(context)?;
-        Ok(broker)
+        })
     }
 
-    /// Starts the process, the first time or again on the same port and data.
+    /// Starts the process, the first time or again on the same port and data; it listens when this returns.
     pub fn launch(&mut self, context: &Context) -> Result<(), String> {
+        self.spawn(context)?;
+        self.wait_for_port()
+    }
+
+    /// Starts the process, and waits for nothing.
+    pub fn spawn(&mut self, context: &Context) -> Result<(), String> {
         let (program, args) = self.command.split_first().ok_or("the broker's command is empty")?;
         let properties = self.dir.join("server.properties");
         let log = File::options()
@@ -99,7 +110,7 @@ impl Broker {
             .spawn()
             .map_err(|error| format!("cannot start {program}: {error}"))?;
         self.process = Some(Reaped(child));
-        self.wait_for_port()
+        Ok(())
     }
 
     fn wait_for_port(&mut self) -> Result<(), String> {

@@ -5,7 +5,7 @@
 
 mod adopt;
 mod bomb;
-mod broker;
+pub(crate) mod broker;
 mod crash;
 pub(crate) mod fetch;
 mod hostile;
@@ -25,6 +25,7 @@ use std::{env, fs, thread};
 
 use crate::Outcome;
 use options::Options;
+pub(crate) use options::Options as TestOptions;
 use report::{Report, Row};
 
 /// The parts of a run, in the order in which they run.
@@ -41,6 +42,7 @@ const PARTS: &[&str] = &[
     "adopt",
     "crash",
     "hostile",
+    crate::powercut::PART,
     crate::kafka_it::PART,
 ];
 
@@ -84,7 +86,7 @@ pub struct Context {
 }
 
 impl Context {
-    fn new(options: Options) -> Result<Self, String> {
+    pub(crate) fn new(options: Options) -> Result<Self, String> {
         let Places { root, out, cache } = Places::find()?;
         Ok(Self { options, root, out, cache })
     }
@@ -116,10 +118,11 @@ pub fn run(args: &[String]) -> Outcome {
         build(&context.root)?;
     }
     run_suites(&context, &report);
-    let parts: [(&str, Part); 4] = [
+    let parts: [(&str, Part); 5] = [
         ("adopt", adopt::run),
         ("crash", crash::run),
         ("hostile", hostile::run),
+        (crate::powercut::PART, crate::powercut::ten),
         (crate::kafka_it::PART, kafka_it),
     ];
     for (part, run) in parts.iter().filter(|(part, _)| context.options.wants(part)) {
