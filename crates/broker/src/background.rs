@@ -64,6 +64,7 @@ async fn round(node: &Arc<Node>, rounds: &mut Rounds) {
             tokio::task::yield_now().await;
         }
     }
+    node.dirs.iter().for_each(|dir| dir.journal.rest());
     if due(&mut rounds.checkpoint, background.recovery_checkpoint_interval)
         && let Err(problem) = node.dirs.write_checkpoints(&partitions)
     {

@@ -22,8 +22,12 @@ use crate::partition::Partition;
 /// segment costs less.
 const BATCH_MAX: usize = 256 << 10;
 
-/// Memory that a quiet journal keeps for the next block.
-const SPARE_MAX: usize = 256 << 10;
+/// What a new block has room for at first.
+const BLOCK_MIN: usize = 64 << 10;
+
+/// How many blocks are kept for further use while there is work: one fills, one is written, and one is full. Memory that is
+/// touched for the first time costs more than all else that is done with it.
+const SPARES_MAX: usize = 3;
 
 /// Whose records a block has, and up to where.
 type Holders = Vec<(Arc<Partition>, Offset)>;
@@ -48,7 +52,9 @@ struct State {
     /// Full blocks that wait for their turn. What they have is charged to the memory of the requests that brought it.
     full: VecDeque<(Sealed, Holders)>,
     writing: bool,
-    spare: Option<Block>,
+    spares: Vec<Block>,
+    /// A block was written since [`Journal::rest`] looked last.
+    busy: bool,
     /// Who has records in the zones that are not free.
     zones: BTreeMap<u64, Vec<Arc<Partition>>>,
 }
@@ -91,9 +97,9 @@ impl Journal {
         if state.open.as_ref().is_some_and(|open| !open.has_room(len)) {
             state.seal();
         }
-        let State { open, holders, spare, .. } = &mut *state;
+        let State { open, holders, spares, .. } = &mut *state;
         let blocks = open.get_or_insert_with(|| {
-            Blocks::begin(spare.take().unwrap_or_else(|| Block::with_capacity(SPARE_MAX / 4)))
+            Blocks::begin(spares.pop().unwrap_or_else(|| Block::with_capacity(BLOCK_MIN)))
         });
         blocks.add(partition.topic_id, partition.index, base, parts);
         match holders.last_mut() {
@@ -143,13 +149,22 @@ impl Journal {
         }
         let mut state = self.state.lock();
         state.writing = false;
+        state.busy = true;
         if let Ok(block) = Arc::try_unwrap(block)
-            && block.capacity() <= SPARE_MAX
+            && state.spares.len() < SPARES_MAX
         {
-            state.spare = Some(block);
+            state.spares.push(block);
         }
         drop(state);
         self.kick();
+    }
+
+    /// Gives the memory of a journal back that had nothing to do since the last call.
+    pub fn rest(&self) {
+        let mut state = self.state.lock();
+        if !std::mem::take(&mut state.busy) {
+            state.spares = Vec::new();
+        }
     }
 
     /// Makes what a zone has durable in its segments.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use host::net::{Listener, Net, RealNet};
 use kernel::option::endpoint::{self, SecurityProtocol};
@@ -369,15 +370,16 @@ impl Running {
         let metadata = node.controller.close().await;
         let partitions = node.hosted.partitions();
         // What could not be opened was not verified either.
-        let mut whole = !node.hosted.any_offline();
-        for partition in &partitions {
+        let whole = AtomicBool::new(!node.hosted.any_offline());
+        // Each waits for the disk several times.
+        host::task::each(&partitions, |partition| {
             if let Err(error) = partition.close(now) {
                 tracing::error!(partition = %partition.name(), %error, "the log could not be closed");
-                whole = false;
+                whole.store(false, Ordering::SeqCst);
             }
-            // Each may take a while; others have work, too.
-            tokio::task::yield_now().await;
-        }
+        })
+        .await;
+        let whole = whole.into_inner();
         node.dirs.write_checkpoints(&partitions)?;
         let epoch = node.image().broker(node.id).map_or(-1, |broker| broker.epoch);
         metadata?;

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
@@ -95,9 +96,43 @@ pub fn long<R>(work: impl FnOnce() -> R) -> R {
     }
 }
 
+/// How many threads [`each`] takes. They wait for the disk most of the time, and syncs that wait together are one.
+const THREADS: usize = 16;
+
+/// Does something with each of many items that takes long, such as closing logs, several at a time. A runtime of one thread
+/// does it in their order, with a turn for others after each.
+pub async fn each<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    if !matches!(
+        Handle::try_current().map(|runtime| runtime.runtime_flavor()),
+        Ok(RuntimeFlavor::MultiThread)
+    ) {
+        for item in items {
+            work(item);
+            tokio::task::yield_now().await;
+        }
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    let serve = || {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            work(item);
+        }
+    };
+    block_in_place(|| {
+        std::thread::scope(|scope| {
+            for _ in 1..THREADS.min(items.len()) {
+                // Without further threads this one does it all.
+                let _ = std::thread::Builder::new().name("each".to_owned()).spawn_scoped(scope, serve);
+            }
+            serve();
+        });
+    });
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Scope, long, spawn};
+    use super::{Scope, each, long, spawn};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test]
     async fn a_scope_ends_what_its_tasks_have_begun_and_nothing_else() {
@@ -149,5 +184,18 @@ mod tests {
             waits.await
         });
         assert_eq!(other.expect("it ends").expect("it was told"), 3);
+    }
+
+    #[test]
+    fn each_item_gets_its_turn_once_in_any_runtime() {
+        let items: Vec<AtomicUsize> = (0..100).map(|_| AtomicUsize::new(0)).collect();
+        let count = |item: &AtomicUsize| {
+            item.fetch_add(1, Ordering::Relaxed);
+        };
+        let single = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        single.block_on(each(&items, count));
+        let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+        multi.block_on(each(&items, count));
+        assert!(items.iter().all(|item| item.load(Ordering::Relaxed) == 2));
     }
 }

@@ -116,7 +116,8 @@ pub trait DiskFile: Send + Sync {
     /// Sets the length; a longer one reads as zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Sets the length and takes the room for all of it, so that no later write finds the disk full.
+    /// Sets the length and takes the room for all of it, so that no later write finds the disk full. What is new reads as
+    /// zeros.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
     /// Makes all that was written durable, and waits for it. For recovery, rolls and checkpoints; a request uses
