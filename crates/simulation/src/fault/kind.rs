@@ -17,6 +17,9 @@ pub enum Kind {
     FailedWrite,
     FullDisk,
     SlowDisk,
+    /// A disk gets very slow, clients lose their connections and ask again, and in the middle of it the host may go down:
+    /// what was written a moment ago is asked for before it is durable.
+    DyingDisk,
     /// Everything on the network takes long, and connections overtake each other.
     Delay,
     /// Segments are lost, and sent again.
@@ -46,6 +49,7 @@ impl Kind {
         Self::FailedWrite,
         Self::FullDisk,
         Self::SlowDisk,
+        Self::DyingDisk,
         Self::Delay,
         Self::Loss,
         Self::Reset,

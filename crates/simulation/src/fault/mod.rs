@@ -27,6 +27,12 @@ const KINDS_MAX: u64 = 3;
 /// How long a host is down.
 const DOWN: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3);
 
+/// How long a disk that dies takes for a write or sync.
+const DYING: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(2);
+
+/// What the path of a journal has, and no other.
+const JOURNAL: &str = "riverrun.journal";
+
 /// How long a client stands still; the sessions of members last for six seconds.
 const STILL: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(15);
 
@@ -92,6 +98,7 @@ impl<'a> Faults<'a> {
             Kind::FailedSync | Kind::FailedWrite | Kind::FullDisk | Kind::SlowDisk => {
                 self.trouble_disk(kind, cluster);
             }
+            Kind::DyingDisk => self.let_disk_die(cluster),
             Kind::Delay | Kind::Loss | Kind::Reset | Kind::Partition | Kind::OneWay => {
                 self.trouble_network(kind, cluster);
             }
@@ -133,8 +140,8 @@ impl<'a> Faults<'a> {
         let disk = cluster.node.disk();
         let nth = When::Nth(self.chance.within(1..=20));
         match kind {
-            Kind::FailedSync => disk.fail(DiskFault::new(Op::Sync, nth)),
-            Kind::FailedWrite => disk.fail(DiskFault::new(Op::Write, nth)),
+            Kind::FailedSync => disk.fail(self.aimed(DiskFault::new(Op::Sync, nth))),
+            Kind::FailedWrite => disk.fail(self.aimed(DiskFault::new(Op::Write, nth))),
             Kind::FullDisk => disk.fill_up_after(self.chance.below(64 << 10)),
             _ => {
                 let most = self.chance.time(Duration::from_millis(5)..=Duration::from_millis(500));
@@ -142,6 +149,30 @@ impl<'a> Faults<'a> {
             }
         }
         cluster.node.mark_troubled();
+    }
+
+    /// Half of the failures are for the journal, of which there is one file among many.
+    fn aimed(&mut self, fault: DiskFault) -> DiskFault {
+        if self.chance.one_in(2) { fault.on(JOURNAL) } else { fault }
+    }
+
+    fn let_disk_die(&mut self, cluster: &Cluster) {
+        let (node, host) = (&cluster.node, cluster.node.host());
+        let slow = self.chance.time(DYING);
+        node.set_disk_time(Some(slow / 2..=slow));
+        let timeline = &self.world.timeline;
+        for _ in 0..self.chance.within(1..=3) {
+            let network = self.world.network.clone();
+            timeline.after(self.chance.time(Duration::ZERO..=slow), move || network.reset_all_at(host));
+        }
+        if self.chance.one_in(2) {
+            let (node, how) = (node.clone(), power_cut(&mut self.chance));
+            let (after, down) = (self.chance.time(slow / 4..=2 * slow), self.chance.time(DOWN));
+            timeline.after(after, move || {
+                node.power_cut(how);
+                node.start_after(down);
+            });
+        }
     }
 
     fn trouble_network(&mut self, kind: Kind, cluster: &Cluster) {

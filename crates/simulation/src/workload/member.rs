@@ -38,14 +38,14 @@ pub async fn run(life: Life, topics: Arc<[Topic]>, group: Arc<str>, progress: Ar
                 reader::note(&life, &consumer, &mut positions, &records);
                 progress.reach(&positions);
                 if !records.is_empty() && life.chance.lock().one_in(3) {
+                    // What was read takes its time, in which the group may give the member up.
+                    if life.chance.lock().one_in(2) {
+                        life.sleep(Duration::ZERO..=Duration::from_millis(500)).await;
+                    }
                     commit(&life, &mut consumer, &group).await;
                 }
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-        // Some are slow, and a few are so slow that the group gives them up.
-        if life.chance.lock().one_in(20) {
-            life.sleep(Duration::ZERO..=Duration::from_millis(500)).await;
         }
     }
     if life.chance.lock().one_in(2) {

@@ -114,13 +114,26 @@ impl Network {
         let conns = self.conns();
         let chosen = self.0.state.lock().chance.pick(&conns).cloned();
         let Some(conn) = chosen else { return false };
+        self.cut_off(&conn);
+        true
+    }
+
+    /// Ends all connections of a host in this way.
+    pub fn reset_all_at(&self, host: HostId) {
+        for conn in self.conns() {
+            if conn.hosts.contains(&host) {
+                self.cut_off(&conn);
+            }
+        }
+    }
+
+    fn cut_off(&self, conn: &Conn) {
         self.0.trace.line(format_args!("net {} cut", conn.id));
         let mut state = conn.state.lock();
         for end in [0, 1] {
             state.outgoing(end).lose_segments();
             state.reset(end);
         }
-        true
     }
 
     /// A host loses its power: nobody hears from it, and it remembers no connection.
