@@ -265,7 +265,10 @@ fn read_partition(
     let max_bytes = u32::try_from(bounds.left.min(most)).unwrap_or(u32::MAX);
     let from = Offset(wanted.fetch_offset);
     let read = log.read(from, max_bytes, upper, bounds.first).map_err(|error| read_error(&error))?;
-    if fetch.read_committed && !read.is_empty() {
+    if read.is_empty() && read.available > 0 && max_bytes > 0 {
+        // Kafka's answer where the first batch is larger than what is left: not even an empty list.
+        data.aborted_transactions = None;
+    } else if fetch.read_committed && !read.is_empty() {
         let aborted = log.aborted_txns(from, read.upper).map_err(|error| error.code())?;
         let listed = aborted.iter().map(|txn| AbortedTransaction {
             producer_id: txn.producer_id.0,

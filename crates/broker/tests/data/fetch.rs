@@ -154,6 +154,22 @@ fn a_wrong_leader_epoch_is_told_in_every_version_that_has_one() {
 }
 
 #[test]
+fn a_batch_larger_than_what_is_left_comes_without_a_list_of_aborted_transactions() {
+    let node = TestNode::start("left-out");
+    let mut client = node.client();
+    let one = filled(&mut client, &["a", "b"]);
+    let mut second = |left: usize| {
+        let max_bytes = i32::try_from(one + left).expect("it is small");
+        let request = FetchRequest { max_bytes, isolation_level: 1, ..from_all(&["a", "b"], 10) };
+        let response: FetchResponse = client.call(FETCH, &request);
+        assert_eq!(sizes(&response), [one, 0]);
+        response.responses[1].partitions[0].aborted_transactions.clone()
+    };
+    assert_eq!(second(7), None);
+    assert_eq!(second(0), Some(Vec::new()), "where nothing is left, nothing is looked for");
+}
+
+#[test]
 fn a_node_that_does_not_belong_here_replicates_nothing() {
     let node = TestNode::start("follower");
     let mut client = node.client();

@@ -49,6 +49,9 @@ pub fn tame(api: &str, version: i16, tree: &mut Value) {
         "JoinGroup" => {
             // A member that nobody keeps alive would be removed sooner or later.
             tree.set("GroupId", text(if version == 0 { "" } else { "bad group\u{0}" }));
+            if tree.int("SessionTimeoutMs").is_some_and(|timeout| timeout > 0) {
+                tree.set("SessionTimeoutMs", int(1));
+            }
         }
         "LeaveGroup" | "SyncGroup" | "Heartbeat" | "OffsetCommit" => members(api, tree),
         "DescribeConfigs" => describe_configs(tree),
@@ -132,6 +135,10 @@ fn offset_delete(tree: &mut Value) {
 /// What the coordinator's topic holds was written by each side in its own time.
 fn fetch(tree: &mut Value) {
     at_most(tree, "MaxWaitMs", WAIT_MAX_MS);
+    // The place of a session in Kafka's cache is computed from its id, which for one below zero ends in an exception.
+    if tree.int("SessionId").is_some_and(|id| id < 0) {
+        tree.set("SessionId", int(77_777));
+    }
     // Kafka keeps a session about nothing; ours does not, and both say so.
     if tree.int("SessionEpoch") == Some(0)
         && tree.items("Topics").iter().all(|topic| topic.items("Partitions").is_empty())
