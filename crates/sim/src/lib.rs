@@ -15,5 +15,8 @@ pub mod disk;
 pub mod entropy;
 
 pub use clock::SimClock;
-pub use disk::{Completions, Fault, Op, Operation, PowerCut, SimDisk, Watch, When};
+pub use disk::{
+    Completions, Fault, Kept, Left, Moment, Op, Operation, Part, Pending, PowerCut, SimDisk, Watch, When,
+    choices,
+};
 pub use entropy::{Chance, SimEntropy};

@@ -11,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+pub mod crash;
 pub mod fault;
 pub mod history;
 pub mod run;

@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod crash_points;
 mod docs;
 mod fuzz;
 mod r#gen;
@@ -23,6 +24,8 @@ pub type Outcome = Result<(), String>;
 const COMMANDS: &str = "commands:
   bench     the broker beside Apache Kafka and a limit program: CPU, latency, partitions, start, memory
   check     the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
+  crash-points
+            every state that a crash could leave of a node's disk, started from and judged
   docs      docs/config.md from the options in kernel; --check only compares
   fuzz      every reader of foreign bytes under coverage-guided fuzzing; --replay FILE runs one input again
   gen       the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_str() {
         "bench" => bench::run(&rest),
         "check" => check::run(&rest),
+        "crash-points" => crash_points::run(&rest),
         "docs" => docs::run(&rest),
         "fuzz" => fuzz::run(&rest),
         "gen" => r#gen::run(&rest),

@@ -28,7 +28,7 @@ pub enum Op {
 
 impl Op {
     /// Whether a crash before, in or after it can leave something different.
-    fn changes_the_disk(self) -> bool {
+    pub(super) fn changes_the_disk(self) -> bool {
         !matches!(self, Op::Open | Op::Read)
     }
 }

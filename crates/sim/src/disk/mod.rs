@@ -11,6 +11,7 @@
 //! crash or cut the power, and open again.
 
 mod fault;
+mod moment;
 mod node;
 mod sparse;
 #[cfg(test)]
@@ -29,6 +30,8 @@ use kernel::port::{Block, Clock, Disk, DiskFile, Submission};
 use parking_lot::Mutex;
 
 pub use self::fault::{Fault, Op, Operation, Watch, When};
+use self::moment::Moments;
+pub use self::moment::{Kept, Left, Moment, Part, Pending, choices};
 use self::node::NodeId;
 use self::world::{World, names_of};
 use crate::SimClock;
@@ -115,10 +118,19 @@ impl SimDisk {
 
     /// A disk whose files are dated by `clock`.
     pub fn with_clock(seed: u64, clock: Arc<dyn Clock>) -> Self {
+        Self::of(World::new(seed), clock)
+    }
+
+    fn of(world: World, clock: Arc<dyn Clock>) -> Self {
         let submitted =
             Submitted { mode: Completions::Immediate, queue: VecDeque::new(), files: BTreeMap::new() };
-        let world = Mutex::new(World::new(seed));
-        Self { shared: Arc::new(Shared { world, submitted: Mutex::new(submitted), clock }) }
+        let (world, submitted) = (Mutex::new(world), Mutex::new(submitted));
+        Self { shared: Arc::new(Shared { world, submitted, clock }) }
+    }
+
+    /// A disk of its own that holds what a crash at `moment` has left.
+    pub fn after(moment: &Moment, left: &Left, seed: u64, clock: Arc<dyn Clock>) -> Self {
+        Self::of(World::holding(moment.nodes_left(left), seed), clock)
     }
 
     /// This disk as the port that a node takes.
@@ -196,6 +208,32 @@ impl SimDisk {
     /// Operations since the recording began or was last taken.
     pub fn take_recording(&self) -> Vec<Operation> {
         self.shared.world.lock().faults.record.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Keeps from now on what the disk was before each change: the prefixes of its history.
+    pub fn keep_moments(&self) {
+        self.shared.world.lock().moments = Some(Moments::default());
+    }
+
+    /// Sets the number that moments from now on have: how much of what matters was known by then.
+    pub fn set_mark(&self, mark: u64) {
+        if let Some(moments) = &mut self.shared.world.lock().moments {
+            moments.mark = mark;
+        }
+    }
+
+    /// The moments that were kept, and the one that is now. No more are kept.
+    pub fn take_moments(&self) -> Vec<Moment> {
+        let mut world = self.shared.world.lock();
+        let last = world.moment();
+        let mut kept = world.moments.take().unwrap_or_default().kept;
+        kept.push(last);
+        kept
+    }
+
+    /// Gives back the memory of all that the disk holds, for somebody who has finished with it.
+    pub fn wipe(&self) {
+        *self.shared.world.lock() = World::new(0);
     }
 
     /// Whether a strict power cut now would leave this name.

@@ -1,29 +1,31 @@
 //! Files and folders, each as it looks now and as a power cut would leave it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::moment::Part;
 use super::sparse::Sparse;
 use crate::entropy::{Generator, below, one_in};
 
 /// What a drive writes whole or not at all.
-const SECTOR: u64 = 512;
+pub(super) const SECTOR: u64 = 512;
 
 pub(super) type NodeId = u64;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Node {
     File(FileNode),
     Dir(DirNode),
 }
 
 /// A change of a file that no sync has covered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Change {
-    Write { position: u64, bytes: Vec<u8> },
+    Write { position: u64, bytes: Arc<[u8]> },
     SetLen(u64),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct FileNode {
     now: Sparse,
     durable: Sparse,
@@ -32,6 +34,8 @@ pub(super) struct FileNode {
     first_unsynced: u64,
     /// How many open files point here; content of a file without a name lives as long.
     pub(super) handles: usize,
+    /// Written past the page cache: even a process that ends in the middle of a write leaves whole sectors.
+    pub(super) direct: bool,
     pub(super) modified_ms: i64,
 }
 
@@ -49,7 +53,7 @@ impl FileNode {
             return;
         }
         self.now.write(position, bytes);
-        self.unsynced.push(Change::Write { position, bytes: bytes.to_vec() });
+        self.unsynced.push(Change::Write { position, bytes: bytes.into() });
     }
 
     pub(super) fn set_len(&mut self, len: u64) {
@@ -91,6 +95,32 @@ impl FileNode {
         }
         self.now = self.durable.clone();
     }
+
+    /// The unsynced changes: where each write begins and how long it is, or nothing for a change of the length.
+    pub(super) fn pending(&self) -> impl Iterator<Item = Option<(u64, u64)>> {
+        self.unsynced.iter().map(|change| match change {
+            Change::Write { position, bytes } => Some((*position, bytes.len() as u64)),
+            Change::SetLen(_) => None,
+        })
+    }
+
+    /// What is left if so much of each unsynced change has reached the disk.
+    pub(super) fn leave(&mut self, parts: impl Iterator<Item = Part>) {
+        for (change, part) in self.take_through(u64::MAX).into_iter().zip(parts) {
+            match (&change, part) {
+                (_, Part::None) => {}
+                (Change::Write { position, bytes }, Part::Units { unit, kept }) => {
+                    for (index, (at, piece)) in units(*position, bytes, unit).enumerate() {
+                        if kept.has(index as u64) {
+                            self.durable.write(at, piece);
+                        }
+                    }
+                }
+                (_, Part::All | Part::Units { .. }) => change.apply(&mut self.durable),
+            }
+        }
+        self.now = self.durable.clone();
+    }
 }
 
 impl Change {
@@ -106,7 +136,7 @@ impl Change {
         match (below(generator, 3), self) {
             (0, _) => {}
             (1, Change::Write { position, bytes }) => {
-                for (at, sector) in sectors(*position, bytes) {
+                for (at, sector) in units(*position, bytes, SECTOR) {
                     if one_in(generator, 2) {
                         content.write(at, sector);
                     }
@@ -117,15 +147,15 @@ impl Change {
     }
 }
 
-/// Cuts a write where the drive's sectors meet.
-fn sectors(position: u64, bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+/// Cuts a write where the drive's sectors, or other units, meet.
+fn units(position: u64, bytes: &[u8], unit: u64) -> impl Iterator<Item = (u64, &[u8])> {
     let mut rest = bytes;
     let mut at = position;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let take = rest.len().min((SECTOR - at % SECTOR) as usize);
+        let take = rest.len().min((unit - at % unit) as usize);
         let (head, tail) = rest.split_at(take);
         let start = at;
         rest = tail;
@@ -137,7 +167,7 @@ fn sectors(position: u64, bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
 /// Names that appear (`Some`) and disappear (`None`) together.
 type Renaming = Vec<(String, Option<NodeId>)>;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct DirNode {
     names: BTreeMap<String, NodeId>,
     durable: BTreeMap<String, NodeId>,
@@ -172,12 +202,19 @@ impl DirNode {
 
     /// What is left after a power cut. File systems order changes of names, so by chance the first few have happened.
     pub(super) fn power_cut(&mut self, chance: Option<&mut Generator>) {
-        let unsynced = std::mem::take(&mut self.unsynced);
-        if let Some(generator) = chance {
-            let kept = below(generator, unsynced.len() as u64 + 1) as usize;
-            for step in unsynced.iter().take(kept) {
-                apply_names(&mut self.durable, step);
-            }
+        let kept = chance.map_or(0, |generator| below(generator, self.unsynced.len() as u64 + 1) as usize);
+        self.leave(kept);
+    }
+
+    /// How many changes no sync has covered.
+    pub(super) fn pending(&self) -> usize {
+        self.unsynced.len()
+    }
+
+    /// What is left if the first `kept` of the unsynced changes have happened.
+    pub(super) fn leave(&mut self, kept: usize) {
+        for step in std::mem::take(&mut self.unsynced).iter().take(kept) {
+            apply_names(&mut self.durable, step);
         }
         self.names.clone_from(&self.durable);
     }

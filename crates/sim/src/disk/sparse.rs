@@ -1,14 +1,15 @@
 //! The bytes of a file, kept only where something was written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const PAGE: u64 = 4096;
 
-/// File content: a length and the pages that hold anything but zeros.
+/// File content: a length and the pages that hold anything but zeros. Copies share their pages until one of them writes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sparse {
     len: u64,
-    pages: BTreeMap<u64, Box<[u8]>>,
+    pages: BTreeMap<u64, Arc<[u8]>>,
 }
 
 impl Sparse {
@@ -45,7 +46,7 @@ impl Sparse {
             let take = bytes.len().min(PAGE as usize - within);
             let (head, tail) = bytes.split_at(take);
             let page = self.pages.entry(at / PAGE).or_insert_with(|| vec![0; PAGE as usize].into());
-            if let Some(slot) = page.get_mut(within..within + take) {
+            if let Some(slot) = Arc::make_mut(page).get_mut(within..within + take) {
                 slot.copy_from_slice(head);
             }
             at += take as u64;
@@ -73,11 +74,29 @@ impl Sparse {
         available
     }
 
+    /// A number for the length and all bytes.
+    pub(super) fn digest(&self) -> u64 {
+        let mix = |sum: u64, word: u64| {
+            let mixed = (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            mixed ^ (mixed >> 32)
+        };
+        let mut sum = mix(1, self.len);
+        for (number, page) in &self.pages {
+            let words = page.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+            let of_page = words.fold(0, |sum, word| if sum == 0 && word == 0 { 0 } else { mix(sum, word) });
+            // A page of zeros is the same as none.
+            if of_page != 0 {
+                sum = mix(mix(sum, *number), of_page);
+            }
+        }
+        sum
+    }
+
     pub(super) fn set_len(&mut self, len: u64) {
         if len < self.len {
             self.pages.split_off(&len.div_ceil(PAGE));
             if let Some(last) = self.pages.get_mut(&(len / PAGE))
-                && let Some(beyond) = last.get_mut((len % PAGE) as usize..)
+                && let Some(beyond) = Arc::make_mut(last).get_mut((len % PAGE) as usize..)
             {
                 beyond.fill(0);
             }

@@ -1,6 +1,7 @@
 //! The state of a disk: the tree of names, who has what open or locked, and the rules of each operation.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Component, Path};
 
@@ -8,7 +9,8 @@ use kernel::port::disk::{DirEntry, OpenMode, Space};
 
 use super::PowerCut;
 use super::fault::{Faults, Op, Verdict};
-use super::node::{DirNode, FileNode, Node, NodeId};
+use super::moment::{Moment, Moments};
+use super::node::{DirNode, FileNode, Node, NodeId, SECTOR};
 use crate::entropy::{Generator, generator};
 
 const ROOT: NodeId = 0;
@@ -28,6 +30,8 @@ pub(super) struct World {
     pub(super) generator: Generator,
     /// Which life of the process this is; what was opened in an earlier one is void.
     pub(super) life: u64,
+    /// Kept if somebody wants them.
+    pub(super) moments: Option<Moments>,
 }
 
 impl World {
@@ -41,10 +45,54 @@ impl World {
             faults: Faults::default(),
             generator: generator(seed),
             life: 0,
+            moments: None,
         }
     }
 
+    /// A disk that holds what is left of a moment.
+    pub(super) fn holding(nodes: BTreeMap<NodeId, Node>, seed: u64) -> Self {
+        let next_node = nodes.keys().next_back().map_or(ROOT, |last| *last) + 1;
+        let mut world = Self { nodes, next_node, ..Self::new(seed) };
+        world.untangle();
+        world
+    }
+
+    /// Keeps what the disk is now, before something changes it.
+    fn keep_moment(&mut self, op: Op, path: &Path) {
+        if let Some(moments) = &mut self.moments
+            && !self.faults.is_halted()
+        {
+            moments.keep(&self.nodes, op, path);
+        }
+    }
+
+    /// The moment that is now.
+    pub(super) fn moment(&self) -> Moment {
+        let mark = self.moments.as_ref().map_or(0, |moments| moments.mark);
+        Moment::new(&self.nodes, mark, "the end".to_owned())
+    }
+
+    /// A number for all that is on the disk.
+    pub(super) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let mut folders = vec![ROOT];
+        while let Some(folder) = folders.pop() {
+            let Some(Node::Dir(dir)) = self.nodes.get(&folder) else { continue };
+            for (name, id) in dir.names() {
+                (folder, name, id).hash(&mut hasher);
+                match self.nodes.get(id) {
+                    Some(Node::File(file)) => file.content().digest().hash(&mut hasher),
+                    _ => folders.push(*id),
+                }
+            }
+        }
+        hasher.finish()
+    }
+
     pub(super) fn judge(&mut self, op: Op, path: &Path, position: u64, len: u64) -> Verdict {
+        if self.moments.is_some() && op.changes_the_disk() {
+            self.keep_moment(op, path);
+        }
         self.faults.judge(&mut self.generator, op, path, position, len)
     }
 
@@ -174,7 +222,9 @@ impl World {
                 id
             }
         };
-        self.file(id)?.handles += 1;
+        let file = self.file(id)?;
+        file.handles += 1;
+        file.direct |= mode == OpenMode::Direct;
         Ok(id)
     }
 
@@ -304,7 +354,10 @@ impl World {
         bytes: &[u8],
         now_ms: i64,
     ) -> io::Result<()> {
-        let verdict = self.judge(Op::Write, path, position, bytes.len() as u64);
+        let mut verdict = self.judge(Op::Write, path, position, bytes.len() as u64);
+        if verdict.effect < bytes.len() as u64 && self.file(id)?.direct {
+            verdict.effect -= verdict.effect % SECTOR;
+        }
         let spare = self.capacity.map(|capacity| capacity.saturating_sub(self.used()));
         let file = self.file(id)?;
         let fitting =

@@ -92,10 +92,21 @@ impl Watch for Watcher {
 impl SimNode {
     /// A host with an empty disk.
     pub fn new(world: &World, name: &str, settings: &[String]) -> Self {
+        let new = |seed, clock: HostClock| SimDisk::with_clock(seed, Arc::new(clock));
+        Self::on(world, name, settings, new)
+    }
+
+    /// A host with the disk that is made for its seed and clock.
+    pub fn on(
+        world: &World,
+        name: &str,
+        settings: &[String],
+        disk: impl FnOnce(u64, HostClock) -> SimDisk,
+    ) -> Self {
         let host = world.network.add_host(name);
         let mut chance = world.chance();
         let clock = HostClock::new();
-        let disk = SimDisk::with_clock(chance.number(), Arc::new(clock.clone()));
+        let disk = disk(chance.number(), clock.clone());
         disk.set_completions(Completions::Queued);
         let state = State {
             scope: Scope::default(),

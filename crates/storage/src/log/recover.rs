@@ -27,6 +27,8 @@ impl Log {
             if !sound && index < self.segments.len() {
                 // Records after a gap are no continuation of those before it.
                 report.segments_dropped += self.drop_from(index, now)?;
+                // Nor may they come back behind what is appended instead.
+                self.at.sync_dir()?;
             }
         }
         let end = self.producers.end();

@@ -109,11 +109,13 @@ impl Segment {
         Ok(rebuilt)
     }
 
-    /// Cuts off what follows the sound batches that a rebuild found.
+    /// Cuts off what follows the sound batches that a rebuild found, for good: what is appended in its place must not be
+    /// followed by the rest of it after a power cut. Syncs if there is anything.
     pub(crate) fn cut_to(&mut self, at: &Place, valid: u64) -> Result<()> {
         if valid < self.size {
             let file = self.file(at)?;
-            file.set_len(valid).map_err(|error| StorageError::io("shorten", &self.path(at), error))?;
+            let cut = file.set_len(valid).and_then(|()| file.sync_data());
+            cut.map_err(|error| StorageError::io("shorten", &self.path(at), error))?;
             self.size = valid;
         }
         Ok(())

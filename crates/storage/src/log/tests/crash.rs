@@ -196,3 +196,24 @@ fn a_power_cut_leaves_no_hole_between_segments() {
         assert!(offsets.len() >= 24, "seed {seed}: all but the last segment is there");
     }
 }
+
+/// Else a batch that is appended there, and survives the next power cut, could be followed by what was cut off before it.
+#[test]
+fn what_recovery_cuts_off_does_not_come_back() {
+    let disk = SimDisk::new(1);
+    drop(LogDir::lock(disk.port(), Path::new("/data")).expect("is made"));
+    let mut bench = Bench::on(disk, LogConfig::default());
+    bench.fill(6);
+    bench.log.close(Timestamp(0)).expect("closes");
+    let log = "00000000000000000000.log";
+    let whole = bench.content(log);
+    let file = bench.file(log);
+    file.write_at(whole.len() as u64 / 2 + 30, &[std::io::IoSlice::new(b"damage")]).expect("writes");
+    file.sync_data().expect("syncs");
+    bench.disk.crash_process();
+    bench.reopen(OpenParams::default());
+    let cut = bench.content(log).len();
+    assert!(cut < whole.len(), "{cut}");
+    bench.disk.power_cut(PowerCut::Strict);
+    assert_eq!(bench.content(log).len(), cut);
+}
