@@ -10,6 +10,7 @@ mod fuzz;
 mod r#gen;
 mod kafka_it;
 mod oracle;
+mod pattern;
 mod powercut;
 #[cfg(not(all(feature = "bench", any(feature = "oracle", test))))]
 mod rebuilt;

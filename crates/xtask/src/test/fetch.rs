@@ -102,6 +102,11 @@ pub fn java_tools(context: &Context) -> Result<Program, String> {
     java(context, "tools", &["ToolsMain"])
 }
 
+/// What fills brokers and dumps their files, beside the tools.
+pub fn java_files(context: &Context) -> Result<Program, String> {
+    java(context, "tools", &["FilesMain"])
+}
+
 /// A virtual environment with the pinned packages.
 pub fn python(context: &Context, script: &str) -> Result<Program, String> {
     need(&["python3"])?;

@@ -8,6 +8,7 @@ mod bomb;
 pub(crate) mod broker;
 mod crash;
 pub(crate) mod fetch;
+mod files;
 mod hostile;
 mod matrix;
 mod options;
@@ -40,6 +41,7 @@ const PARTS: &[&str] = &[
     "kafkajs",
     "franz-go",
     "adopt",
+    files::PART,
     "crash",
     "hostile",
     crate::powercut::PART,
@@ -118,8 +120,9 @@ pub fn run(args: &[String]) -> Outcome {
         build(&context.root)?;
     }
     run_suites(&context, &report);
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("adopt", adopt::run),
+        (files::PART, files::run),
         ("crash", crash::run),
         ("hostile", hostile::run),
         (crate::powercut::PART, crate::powercut::ten),
