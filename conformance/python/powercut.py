@@ -147,11 +147,12 @@ def main():
         if word == "":
             break
         if word == "CUT":
+            follower.hear_the_last()
             while load.poll() > 0:
                 pass
-            follower.expect(lambda: say("BACK read"))
-            load.back = lambda what: say(f"BACK {what}")
             say("READY")
+            load.back = lambda what: say(f"BACK {what}")
+            follower.expect(lambda: say("BACK read"))
         elif word in ("JUDGE", "WHOLE"):
             loading = False
             say("JUDGED " + json.dumps(judge(bootstrap, load, committer, follower, word == "WHOLE", limit)))

@@ -253,10 +253,18 @@ class Follower(threading.Thread):
     def __init__(self, bootstrap, topic):
         super().__init__(daemon=True)
         self.bootstrap, self.topic, self.gaps, self.waiting = bootstrap, topic, [], None
+        # By partition the last offset that was seen; and how often nothing was left to be seen.
+        self.seen, self.idle = {}, 0
+
+    def hear_the_last(self):
+        """Waits until nothing is left of what a dead broker had sent."""
+        before, deadline = self.idle, time.monotonic() + 10
+        while self.idle < before + 2 and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def expect(self, back):
-        """`back` is called at the first record that no broker before this moment had acknowledged."""
-        ends = [max(offsets, default=-1) for offsets in self.topic.offsets]
+        """`back` is called at the first record that no broker before this moment had acknowledged or sent."""
+        ends = [max(max(offsets, default=-1), self.seen.get(p, -1)) for p, offsets in enumerate(self.topic.offsets)]
         self.waiting = (ends, back)
 
     def run(self):
@@ -264,13 +272,16 @@ class Follower(threading.Thread):
         consumer.assign([ck.TopicPartition(self.topic.name, p, ck.OFFSET_BEGINNING) for p in range(self.topic.partitions)])
         following = {}
         while True:
-            for m in consumer.consume(500, 0.05):
+            messages = consumer.consume(500, 0.05)
+            self.idle += not any(m.error() is None for m in messages)
+            for m in messages:
                 if m.error() is not None:
                     continue
                 number, expected = int.from_bytes(m.value()[:NUMBER], "big"), following.get(m.partition(), 0)
                 if number != expected:
                     self.gaps.append(f"{self.topic.name}-{m.partition()}: number {number} follows {expected - 1}")
                 following[m.partition()] = number + 1
+                self.seen[m.partition()] = m.offset()
                 waiting = self.waiting
                 if waiting is not None and m.offset() > waiting[0][m.partition()]:
                     self.waiting = None

@@ -9,9 +9,15 @@ use std::sync::Mutex;
 use crate::test::process::{exists, succeed};
 
 /// `EXT4_IOC_SHUTDOWN` without a flush of the journal: from then on nothing reaches the device.
+///
+/// The broker is stopped in the same moment, as it would be without power: a sync that is under way may return as if it had
+/// succeeded, once the transaction that it waits for was given up, and an acknowledgement of that would come from beyond.
 const SHUT_DOWN: &str = "
-import fcntl, os, struct, sys
-fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
+import fcntl, os, signal, struct, sys
+disk = os.open(sys.argv[1], os.O_RDONLY)
+if len(sys.argv) > 2:
+    os.kill(int(sys.argv[2]), signal.SIGSTOP)
+fcntl.ioctl(disk, 0x8004587D, struct.pack('I', 2))";
 
 /// Outlives whoever holds the other end of its input, whatever ended that one, and takes away what was mounted. It is told the
 /// broker's process id, as the disk cannot be taken away while somebody uses it.
@@ -56,7 +62,7 @@ pub fn possible() -> Result<(), String> {
     let dir = std::env::temp_dir().join(format!("riverrun-powercut-{}", std::process::id()));
     fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let tried = CutDisk::create(&dir, 32).and_then(|disk| {
-        disk.cut()?;
+        disk.cut(None)?;
         disk.mount_again()
     });
     let _ = fs::remove_dir_all(&dir);
@@ -99,12 +105,11 @@ impl CutDisk {
         }
     }
 
-    /// From this moment nothing that is not on the device reaches it.
-    pub fn cut(&self) -> Result<(), String> {
-        succeed(
-            Command::new("python3").args(["-S", "-c", SHUT_DOWN]).arg(&self.mount),
-            "shutting the disk down",
-        )
+    /// From this moment nothing that is not on the device reaches it, and the process says nothing more.
+    pub fn cut(&self, process: Option<u32>) -> Result<(), String> {
+        let mut cut = Command::new("python3");
+        cut.args(["-S", "-c", SHUT_DOWN]).arg(&self.mount).args(process.map(|pid| pid.to_string()));
+        succeed(&mut cut, "shutting the disk down")
     }
 
     /// Takes the disk away, with all that was only in memory, and mounts what is left.

@@ -154,7 +154,7 @@ impl Bench<'_> {
 
     /// From one instant to the next nothing reaches the disk, and the process is gone. The disk is there again afterwards.
     fn cut(&mut self) -> Result<(), String> {
-        self.disk.cut()?;
+        self.disk.cut(self.broker.pid())?;
         self.broker.kill();
         self.disk.guard_process(None);
         self.client.hear_the_last()?;
