@@ -48,9 +48,10 @@ impl Log {
             return Ok(());
         }
         active.seal(&self.at)?;
-        if !self.config.write_caching {
+        if !self.config.write_caching || self.config.flush_messages < i64::MAX {
             // Before another segment can outlive a power cut that this one's end does not: a hole in the middle of a log
-            // would look like what compaction leaves. The journal bounds how much there is to sync.
+            // would look like what compaction leaves, and keep producers from sending again what it took. The journal, or
+            // whoever asked for syncs, bounds how much there is to sync.
             self.flush(kernel::Timestamp(now_ms))?;
         }
         self.keep_aborted_txns()?;

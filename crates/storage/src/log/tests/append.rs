@@ -124,6 +124,19 @@ fn a_sync_is_due_in_the_background_after_a_roll_or_a_time() {
     assert_eq!(work.files.len(), 4, "the log and both indexes of the old segment, the log of the new");
 }
 
+/// Under the page cache as well, if every record is synced: the first records of the next segment may survive what these do not.
+#[test]
+fn where_syncs_are_asked_for_a_segment_is_durable_before_another_follows_it() {
+    for (flush_messages, durable) in [(1, 2), (i64::MAX, 0)] {
+        let config = LogConfig { flush_messages, write_caching: true, ..small_segments(2) };
+        let mut bench = Bench::new(config);
+        bench.fill(2);
+        assert_eq!(bench.log.recovery_point(), Offset(0));
+        bench.fill(1);
+        assert_eq!(bench.log.recovery_point(), Offset(durable), "flush.messages={flush_messages}");
+    }
+}
+
 #[test]
 fn after_a_failed_sync_the_log_is_offline() {
     let mut bench = Bench::new(LogConfig { flush_messages: 1, ..LogConfig::default() });
