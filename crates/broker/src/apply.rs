@@ -12,15 +12,25 @@ use kernel::{ErrorCode, Offset, TopicPartition};
 use metadata::controller::Decision;
 use metadata::image::{ConfigResource, ConfigResourceType};
 use metadata::{Delta, Image, LocalReplica};
-use storage::{Log, OpenParams, StorageError};
+use storage::{Log, LogConfig, OpenParams, Rest, StorageError};
 use tracing::{error, info, warn};
 
 use crate::controller::Deciding;
+use crate::dirs::Dir;
 use crate::groups::OFFSETS_TOPIC;
-use crate::journal::Journal;
 use crate::node::Node;
-use crate::partition::Partition;
-use crate::settings;
+use crate::partition::{Partition, World};
+use crate::settings::{self, LastTopic};
+use crate::slot::Slot;
+
+/// What the log of a partition is begun with.
+#[derive(Clone, Copy)]
+pub(crate) enum Begin<'a> {
+    /// Its files, if there are any.
+    Files(OpenParams),
+    /// What was remembered of it, in this directory.
+    Rest(&'a Dir, Rest),
+}
 
 impl Node {
     /// Changes the cluster's facts, and this node with them.
@@ -59,7 +69,7 @@ impl Node {
         let mut deleted = BTreeMap::new();
         let mut cleaned = Vec::new();
         for replica in &changes.removed {
-            cleaned.extend(self.remove(replica).filter(|gone| gone.log().cleaned_to() > Offset::ZERO));
+            cleaned.extend(self.remove(replica).filter(|gone| gone.glance().cleaned_to > Offset::ZERO));
             deleted.insert(Arc::clone(&replica.topic), replica.topic_id);
         }
         if !cleaned.is_empty()
@@ -68,8 +78,9 @@ impl Node {
             // The next topic of that name would count as cleaned.
             warn!(%problem, "the cleaner's checkpoint still names deleted partitions");
         }
+        let mut settings = LastTopic::default();
         for replica in &changes.led {
-            self.lead(replica, image, OpenParams { clean: true, ..OpenParams::default() });
+            self.lead(replica, image, OpenParams { clean: true, ..OpenParams::default() }, &mut settings);
         }
         let offsets = image.topic(OFFSETS_TOPIC).map_or(0, |topic| topic.partitions.len());
         self.groups.set_partitions(i32::try_from(offsets).unwrap_or(i32::MAX));
@@ -81,8 +92,14 @@ impl Node {
     }
 
     /// Leads a partition from now on, opening its log if it is not open.
-    pub(crate) fn lead(&self, replica: &LocalReplica, image: &Image, params: OpenParams) {
-        if let Some(partition) = self.open(replica, image, params) {
+    pub(crate) fn lead(
+        &self,
+        replica: &LocalReplica,
+        image: &Image,
+        params: OpenParams,
+        settings: &mut LastTopic,
+    ) {
+        if let Some(partition) = self.open(replica, image, Begin::Files(params), settings) {
             self.coordinate(&partition);
         }
     }
@@ -99,7 +116,8 @@ impl Node {
         &self,
         replica: &LocalReplica,
         image: &Image,
-        params: OpenParams,
+        begin: Begin<'_>,
+        settings: &mut LastTopic,
     ) -> Option<Arc<Partition>> {
         let epoch = replica.partition.leader_epoch;
         let known = self.hosted.by_id(replica.topic_id).and_then(|topic| topic.partition(replica.index));
@@ -111,11 +129,20 @@ impl Node {
             // It needs the recovery of a start, and what the journal has for it.
             return None;
         }
-        match self.open_log(replica, image, params) {
-            Ok((log, journal)) => {
-                let rules = settings::produce_rules(&self.log_settings(image, &replica.topic));
-                let world = (Arc::clone(&self.disk), Arc::clone(&self.clock), journal);
-                let partition = Partition::new(log, replica.topic_id, epoch, rules, world);
+        let (config, rules) = settings.of(self, image, &replica.topic);
+        match self.open_slot(replica, image, begin, config) {
+            Ok((slot, dir)) => {
+                dir.opened();
+                let name = (Arc::clone(&replica.topic), replica.topic_id, replica.index);
+                let world = World {
+                    disk: Arc::clone(&self.disk),
+                    clock: Arc::clone(&self.clock),
+                    journal: Arc::clone(&dir.journal),
+                    log_dir: Arc::clone(dir.path()),
+                    awake: Arc::clone(&self.awake),
+                };
+                let partition = Partition::new(slot, name, epoch, rules, world);
+                partition.begin_chores();
                 self.hosted.add(Arc::clone(&partition));
                 Some(partition)
             }
@@ -127,20 +154,29 @@ impl Node {
         }
     }
 
-    fn open_log(
-        &self,
+    fn open_slot<'a>(
+        &'a self,
         replica: &LocalReplica,
         image: &Image,
-        params: OpenParams,
-    ) -> Result<(Log, Arc<Journal>), StorageError> {
-        let config = settings::log_config(&self.log_settings(image, &replica.topic), &self.config());
+        begin: Begin<'a>,
+        config: Arc<LogConfig>,
+    ) -> Result<(Slot, &'a Dir), StorageError> {
+        let params = match begin {
+            Begin::Rest(dir, rest) => return Ok((Slot::resting(config, rest), dir)),
+            Begin::Files(params) => params,
+        };
         let partition = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
         let folder = partition.to_string();
         // Where the files are already, else where the metadata wants them.
         let holding = self.dirs.iter().find(|dir| self.disk.exists(&dir.dir.path().join(&folder)));
-        let wanted = replica.partition.directory(self.id);
-        let dir = holding.or_else(|| self.dirs.place(wanted, &self.cordoned_directories(image)));
-        let dir = dir.ok_or_else(|| StorageError::offline(Path::new(&folder), "no log directory is left"))?;
+        let Some(dir) = holding else {
+            let wanted = replica.partition.directory(self.id);
+            let dir = self.dirs.place(wanted, &self.cordoned_directories(image));
+            let dir =
+                dir.ok_or_else(|| StorageError::offline(Path::new(&folder), "no log directory is left"))?;
+            // Files are made when the first record comes.
+            return Ok((Slot::resting(config, Rest::unwritten(params.log_start)), dir));
+        };
         let now = self.now().wall;
         let disk = Arc::clone(&self.disk);
         let synced_later = !config.write_caching;
@@ -156,8 +192,7 @@ impl Node {
             // journal.
             log.flush(now)?;
         }
-        dir.opened();
-        Ok((log, Arc::clone(&dir.journal)))
+        Ok((Slot::opened(log), dir))
     }
 
     fn remove(&self, replica: &LocalReplica) -> Option<Arc<Partition>> {
@@ -168,12 +203,13 @@ impl Node {
         if *replica.topic == *OFFSETS_TOPIC {
             self.groups.resign(replica.index);
         }
-        let delay = partition.log().config().file_delete_delay_ms;
+        let delay = partition.log_config().file_delete_delay_ms;
         match partition.delete(*self.random_uuid().as_bytes()) {
             Ok(path) => {
-                if let Some(dir) = self.dirs.of_path(&path) {
+                if let Some(dir) = self.dirs.iter().find(|dir| dir.dir.path() == partition.log_dir()) {
                     dir.closed();
                 }
+                let Some(path) = path else { return Some(partition) };
                 self.remove_later(path, Duration::from_millis(u64::try_from(delay).unwrap_or(0)));
             }
             Err(problem) => {
@@ -223,12 +259,12 @@ impl Node {
     }
 
     fn apply_topic_settings(&self, image: &Image, changed: impl Fn(&str) -> bool) {
-        let config = self.config();
+        let mut settings = LastTopic::default();
         for partition in self.hosted.partitions() {
             if changed(&partition.topic) {
-                let settings = self.log_settings(image, &partition.topic);
-                partition.log().set_config(settings::log_config(&settings, &config));
-                partition.set_rules(settings::produce_rules(&settings));
+                let (config, rules) = settings.of(self, image, &partition.topic);
+                partition.set_log_config(config);
+                partition.set_rules(rules);
             }
         }
     }

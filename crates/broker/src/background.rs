@@ -50,25 +50,34 @@ async fn round(node: &Arc<Node>, rounds: &mut Rounds) {
     };
     let retention = due(&mut rounds.retention, background.retention_interval);
     let producers = due(&mut rounds.producers, background.producer_id_check_interval);
-    let partitions = node.hosted.partitions();
-    for (number, partition) in partitions.iter().enumerate() {
-        if retention {
-            retain(node, partition);
-        }
-        if producers {
-            partition.log().expire_producers(now.wall);
-        }
-        chores(node, partition);
-        if number % 64 == 63 {
-            // Requests go first.
-            tokio::task::yield_now().await;
+    if retention || producers {
+        for (number, partition) in node.hosted.partitions().iter().enumerate() {
+            if retention && partition.retention_due(now.wall) {
+                retain(node, partition);
+            }
+            if producers {
+                partition.expire_producers(now.wall);
+            }
+            give_way(number).await;
         }
     }
     node.dirs.iter().for_each(|dir| dir.journal.rest());
+    // Those that rest have nothing to do, however many they are.
+    for (number, partition) in node.awake.take_listed().iter().enumerate() {
+        chores(node, partition);
+        give_way(number).await;
+    }
     if due(&mut rounds.checkpoint, background.recovery_checkpoint_interval)
-        && let Err(problem) = node.dirs.write_checkpoints(&partitions)
+        && let Err(problem) = node.dirs.write_checkpoints(&node.hosted.partitions())
     {
         error!(%problem, "checkpoints could not be written; recovery after a crash will take longer");
+    }
+}
+
+/// Requests go first.
+async fn give_way(number: usize) {
+    if number % 64 == 63 {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -88,7 +97,8 @@ fn retain(node: &Node, partition: &Partition) {
 }
 
 fn chores(node: &Arc<Node>, partition: &Arc<Partition>) {
-    let chores = partition.log().background(node.now().wall);
+    let Some(chores) = partition.chores(node.now().wall) else { return };
+    node.awake.relist(partition);
     if chores.flush {
         let name = partition.name();
         let done = move |result: Result<(), kernel::ErrorCode>| {

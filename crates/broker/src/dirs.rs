@@ -22,9 +22,15 @@ pub struct Dir {
     pub journal: Arc<Journal>,
     /// How many logs are open here.
     logs: AtomicUsize,
+    path: Arc<Path>,
 }
 
 impl Dir {
+    /// Where it is, for all who keep that.
+    pub fn path(&self) -> &Arc<Path> {
+        &self.path
+    }
+
     /// A log of this directory was opened.
     pub fn opened(&self) {
         self.logs.fetch_add(1, Ordering::Relaxed);
@@ -139,7 +145,8 @@ impl Dirs {
                 }
             };
             let journal = Journal::new(dir.path());
-            dirs.push(Dir { id, dir, journal, logs: AtomicUsize::new(0) });
+            let path = Arc::from(dir.path());
+            dirs.push(Dir { id, dir, journal, logs: AtomicUsize::new(0), path });
         }
         if dirs.is_empty() {
             return Err(DirError::None);
@@ -182,18 +189,22 @@ impl Dirs {
             let mut cleaned: Vec<_> = Checkpoints::of(disk, dir, &kept.cleaned).collect();
             let mut watermarks = Vec::new();
             for partition in partitions {
-                let high_watermark = partition.high_watermark();
-                let log = partition.log();
-                if log.dir().parent() != Some(dir.dir.path()) {
+                if partition.log_dir() != dir.dir.path() {
                     continue;
                 }
-                let name: TopicPartition = log.partition().clone();
-                recovery.push((name.clone(), log.recovery_point()));
-                if log.start_offset() > Offset::ZERO {
-                    starts.push((name.clone(), log.start_offset()));
+                let high_watermark = partition.high_watermark();
+                let log = partition.glance();
+                if log.end == Offset::ZERO {
+                    // What a checkpoint does not name begins at zero as well.
+                    continue;
                 }
-                if log.cleaned_to() > Offset::ZERO {
-                    cleaned.push((name.clone(), log.cleaned_to()));
+                let name = partition.topic_partition();
+                recovery.push((name.clone(), log.recovery_point));
+                if log.start > Offset::ZERO {
+                    starts.push((name.clone(), log.start));
+                }
+                if log.cleaned_to > Offset::ZERO {
+                    cleaned.push((name.clone(), log.cleaned_to));
                 }
                 watermarks.push((name, high_watermark));
             }
@@ -218,14 +229,14 @@ impl Dirs {
     ) -> Result<(), StorageError> {
         let kept = self.writing.lock();
         for dir in &self.dirs {
-            let path = Some(dir.dir.path());
-            if !changed.iter().any(|partition| partition.log().dir().parent() == path) {
+            let path = dir.dir.path();
+            if !changed.iter().any(|partition| partition.log_dir() == path) {
                 continue;
             }
             let cleaned = partitions.iter().filter_map(|partition| {
-                let log = partition.log();
-                let here = log.cleaned_to() > Offset::ZERO && log.dir().parent() == path;
-                here.then(|| (log.partition().clone(), log.cleaned_to()))
+                let cleaned_to = partition.glance().cleaned_to;
+                let here = cleaned_to > Offset::ZERO && partition.log_dir() == path;
+                here.then(|| (partition.topic_partition(), cleaned_to))
             });
             let cleaned = cleaned.chain(Checkpoints::of(&**dir.dir.disk(), dir, &kept.cleaned));
             dir.dir.write_cleaned_offsets(&cleaned.collect::<Vec<_>>())?;
@@ -241,14 +252,14 @@ impl Dirs {
     ) -> Result<(), StorageError> {
         let kept = self.writing.lock();
         for dir in &self.dirs {
-            let path = Some(dir.dir.path());
-            if !raised.iter().any(|partition| partition.log().dir().parent() == path) {
+            let path = dir.dir.path();
+            if !raised.iter().any(|partition| partition.log_dir() == path) {
                 continue;
             }
             let starts = partitions.iter().filter_map(|partition| {
-                let log = partition.log();
-                let raised = log.start_offset() > Offset::ZERO && log.dir().parent() == path;
-                raised.then(|| (log.partition().clone(), log.start_offset()))
+                let start = partition.glance().start;
+                let raised = start > Offset::ZERO && partition.log_dir() == path;
+                raised.then(|| (partition.topic_partition(), start))
             });
             let starts = starts.chain(Checkpoints::of(&**dir.dir.disk(), dir, &kept.starts));
             dir.dir.write_log_starts(&starts.collect::<Vec<_>>())?;

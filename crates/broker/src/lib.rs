@@ -33,6 +33,7 @@ mod producer_ids;
 mod replay;
 pub mod request;
 mod settings;
+pub mod slot;
 pub mod start;
 mod stop;
 mod told;

@@ -20,6 +20,7 @@ use crate::log_levels::LogLevels;
 use crate::memory::MemoryBudget;
 use crate::producer_ids::ProducerIds;
 use crate::request::Peer;
+use crate::slot::Awake;
 use crate::stop::{Stop, StopSignal};
 use crate::topic_creation::InCreation;
 
@@ -55,6 +56,8 @@ pub struct Node {
     pub in_creation: InCreation,
     pub dirs: Dirs,
     pub cleaner: Cleaner,
+    /// The partitions whose logs are in use.
+    pub awake: Arc<Awake>,
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,

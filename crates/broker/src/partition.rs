@@ -1,14 +1,14 @@
 //! One partition that this node leads: its log, what of it may be read, and who waits for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use kernel::planted::{self, Bug};
 use kernel::port::{Clock, Disk, Submission};
-use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Timestamp, Uuid};
-use parking_lot::{Mutex, MutexGuard, RwLock};
-use storage::{AppendError, AppendInfo, EpochEnd, FlushWork, Log, Origin, StorageError};
+use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Timestamp, TopicPartition, Uuid};
+use parking_lot::{Mutex, RwLock};
+use storage::{AppendError, AppendInfo, EpochEnd, FlushWork, Log, Origin, Rest, StorageError};
 use tokio::sync::oneshot;
 use tracing::error;
 use wire::batch::validate::{ProduceRules, Validated};
@@ -16,6 +16,7 @@ use wire::batch::validate::{ProduceRules, Validated};
 use crate::flush::{Flush, OnDurable};
 use crate::journal::Journal;
 use crate::parked::Waiters;
+use crate::slot::{Awake, LogGuard, Slot};
 
 /// A partition led by this node.
 ///
@@ -27,7 +28,7 @@ pub struct Partition {
     pub topic_id: Uuid,
     pub index: i32,
     leader_epoch: AtomicI32,
-    log: Mutex<Log>,
+    pub(crate) slot: Mutex<Slot>,
     /// What clients are told since the partition is not served here any more.
     ended: OnceLock<ErrorCode>,
     high_watermark: AtomicI64,
@@ -42,8 +43,21 @@ pub struct Partition {
     rules: RwLock<Arc<ProduceRules>>,
     flush: Mutex<Flush>,
     waiters: Waiters,
-    disk: Arc<dyn Disk>,
-    clock: Arc<dyn Clock>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The log directory.
+    pub(crate) log_dir: Arc<Path>,
+    pub(crate) awake: Arc<Awake>,
+    pub(crate) me: Weak<Self>,
+}
+
+/// What a partition uses that is not its own.
+pub(crate) struct World {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub journal: Arc<Journal>,
+    pub log_dir: Arc<Path>,
+    pub awake: Arc<Awake>,
 }
 
 /// What an append came to.
@@ -55,48 +69,45 @@ pub struct Appended {
 }
 
 impl Partition {
-    pub fn new(
-        log: Log,
-        topic_id: Uuid,
+    pub(crate) fn new(
+        slot: Slot,
+        (topic, topic_id, index): (Arc<str>, Uuid, i32),
         leader_epoch: LeaderEpoch,
         rules: Arc<ProduceRules>,
-        world: (Arc<dyn Disk>, Arc<dyn Clock>, Arc<Journal>),
+        world: World,
     ) -> Arc<Self> {
-        let (disk, clock, journal) = world;
-        let name = log.partition().clone();
-        Arc::new(Self {
-            topic: name.topic,
+        let known = slot.glance();
+        Arc::new_cyclic(|me| Self {
+            topic,
             topic_id,
-            index: name.partition,
+            index,
             leader_epoch: AtomicI32::new(leader_epoch.0),
-            high_watermark: AtomicI64::new(log.end_offset().get()),
-            durable: AtomicI64::new(log.recovery_point().get()),
-            journaled: AtomicI64::new(log.recovery_point().get()),
-            journal,
+            high_watermark: AtomicI64::new(known.end.get()),
+            durable: AtomicI64::new(known.recovery_point.get()),
+            journaled: AtomicI64::new(known.recovery_point.get()),
+            journal: world.journal,
             journal_zone: AtomicU64::new(u64::MAX),
-            log: Mutex::new(log),
+            slot: Mutex::new(slot),
             ended: OnceLock::new(),
             rules: RwLock::new(rules),
             flush: Mutex::default(),
             waiters: Waiters::default(),
-            disk,
-            clock,
+            disk: world.disk,
+            clock: world.clock,
+            log_dir: world.log_dir,
+            awake: world.awake,
+            me: Weak::clone(me),
         })
     }
 
-    /// The log. Held only for calls that do not wait.
-    pub fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock()
-    }
-
     /// The log for a client's request, or what to tell the client if it is not served any more.
-    pub fn serving(&self) -> Result<MutexGuard<'_, Log>, ErrorCode> {
-        let log = self.log.lock();
-        match self.ended.get() {
-            Some(code) => Err(*code),
-            None if log.offline().is_some() => Err(ErrorCode::KafkaStorageError),
-            None => Ok(log),
+    pub fn serving(&self) -> Result<LogGuard<'_>, ErrorCode> {
+        let slot = self.slot.lock();
+        if let Some(code) = self.ended.get() {
+            return Err(*code);
         }
+        let log = self.awakened(slot);
+        if log.offline().is_some() { Err(ErrorCode::KafkaStorageError) } else { Ok(log) }
     }
 
     /// Whether it is not served any more.
@@ -109,25 +120,29 @@ impl Partition {
         (self.topic_id, self.index)
     }
 
-    /// Ends the partition because its topic is deleted. Returns the folder to remove later.
-    pub fn delete(&self, id: [u8; 16]) -> Result<PathBuf, StorageError> {
-        let mut log = self.log.lock();
-        let _ = self.ended.set(ErrorCode::UnknownTopicOrPartition);
-        let renamed = log.delete(id);
-        drop(log);
+    /// Ends the partition because its topic is deleted. Returns the folder to remove later, if there is one.
+    pub fn delete(&self, id: [u8; 16]) -> Result<Option<PathBuf>, StorageError> {
+        {
+            // Under the lock: whoever holds the log now is done with it when this goes on.
+            let _slot = self.slot.lock();
+            let _ = self.ended.set(ErrorCode::UnknownTopicOrPartition);
+        }
+        let renamed = self.take_away(id);
         self.waiters.wake();
         renamed
     }
 
-    /// Ends the partition because the node stops, with everything durable. Syncs.
-    pub fn close(&self, now: Timestamp) -> Result<(), StorageError> {
-        let mut log = self.log.lock();
-        // Clients then ask who leads, find nobody, and come back once this node does.
-        let _ = self.ended.set(ErrorCode::NotLeaderOrFollower);
-        let closed = log.close(now).map(|_| ());
-        drop(log);
+    /// Ends the partition because the node stops, with everything durable. Returns what is to be remembered of its log if
+    /// that has files. Syncs.
+    pub fn close(&self, now: Timestamp) -> Result<Option<Rest>, StorageError> {
+        {
+            let _slot = self.slot.lock();
+            // Clients then ask who leads, find nobody, and come back once this node does.
+            let _ = self.ended.set(ErrorCode::NotLeaderOrFollower);
+        }
+        let settled = self.settle(now);
         self.waiters.wake();
-        closed
+        settled
     }
 
     /// Whether its topic was deleted.
@@ -193,11 +208,12 @@ impl Partition {
         batch: Validated,
         origin: Origin,
     ) -> Result<Appended, AppendError> {
-        let mut log = self.log.lock();
+        let slot = self.slot.lock();
         if let Some(code) = self.ended.get() {
             let message = format!("{} is not served any more", self.name());
             return Err(AppendError::Rejected { code: *code, message });
         }
+        let mut log = self.awakened(slot);
         self.journal.check()?;
         let relaxed = log.config().write_caching;
         let epoch = self.leader_epoch();
@@ -314,17 +330,18 @@ impl Partition {
 
     /// Calls `done` once everything up to now is durable in its segments.
     pub fn sync_segments(self: &Arc<Self>, done: OnDurable) {
-        let end = self.log.lock().end_offset();
+        let end = self.glance().end;
         self.flush.lock().wait_for_segments(end, done);
         self.begin_sync();
     }
 
     /// A replay of the journal may have added records. What the log has now can be read.
     pub(crate) fn recovered(&self) {
-        let log = self.log.lock();
-        self.journaled.store(log.recovery_point().get(), Ordering::Release);
-        self.raise(log.recovery_point());
-        self.high_watermark.fetch_max(log.end_offset().get(), Ordering::AcqRel);
+        let slot = self.slot.lock();
+        let known = slot.glance();
+        self.journaled.store(known.recovery_point.get(), Ordering::Release);
+        self.raise(known.recovery_point);
+        self.high_watermark.fetch_max(known.end.get(), Ordering::AcqRel);
     }
 
     /// Begins to make everything before `end` durable; the result is when it is.
@@ -344,7 +361,7 @@ impl Partition {
     }
 
     fn begin_sync(self: &Arc<Self>) {
-        let mut log = self.log.lock();
+        let mut log = self.log();
         let end = log.end_offset();
         if !self.flush.lock().begin(end, Offset(self.journaled.load(Ordering::Acquire))) {
             return;
@@ -374,7 +391,7 @@ impl Partition {
             let done = move |result: std::io::Result<()>| {
                 if let Err(problem) = result {
                     error!(partition = %partition.name(), %problem, "a sync failed; the partition goes offline");
-                    let why = partition.log.lock().flush_failed(problem);
+                    let why = partition.log().flush_failed(problem);
                     // What else is on this disk cannot be relied on either.
                     partition.journal.fail(&why.to_string());
                     failed.store(true, Ordering::SeqCst);
@@ -392,7 +409,7 @@ impl Partition {
     }
 
     fn sync_done(self: &Arc<Self>, upto: Offset) {
-        let mut log = self.log.lock();
+        let mut log = self.log();
         log.flushed_to(upto, self.clock.now().wall);
         self.journaled.fetch_max(log.recovery_point().get(), Ordering::AcqRel);
         drop(log);
@@ -413,9 +430,25 @@ impl Partition {
         self.begin_sync();
     }
 
+    /// The log ends elsewhere than was thought.
+    pub(crate) fn set_end(&self, end: Offset) {
+        for what in [&self.high_watermark, &self.durable, &self.journaled] {
+            what.store(end.get(), Ordering::Release);
+        }
+    }
+
     /// The log was cut: what may be read ends where it ends.
     pub fn truncated(&self, end: Offset) {
         self.high_watermark.fetch_min(end.get(), Ordering::AcqRel);
+    }
+
+    pub fn topic_partition(&self) -> TopicPartition {
+        TopicPartition::new(Arc::clone(&self.topic), self.index)
+    }
+
+    /// The log directory that has the log.
+    pub fn log_dir(&self) -> &Path {
+        &self.log_dir
     }
 
     pub fn name(&self) -> String {

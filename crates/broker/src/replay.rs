@@ -103,6 +103,10 @@ fn restore(node: &Node, entry: &Entry<'_>, tally: &mut Tally) -> Result<(), Stor
         return Ok(());
     };
     let mut log = partition.log();
+    if log.offline().is_some() {
+        tally.unreached = true;
+        return Ok(());
+    }
     if log.end_offset() > entry.base_offset {
         return Ok(());
     }
@@ -129,8 +133,8 @@ async fn sync_all(partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
     let unsynced: Vec<_> = partitions
         .iter()
         .filter(|partition| {
-            let log = partition.log();
-            !log.config().write_caching && log.recovery_point() < log.end_offset()
+            let known = partition.glance();
+            known.recovery_point < known.end && !partition.log_config().write_caching
         })
         .collect();
     let (left, failed) = (Arc::new(AtomicUsize::new(unsynced.len())), Arc::new(AtomicUsize::new(0)));
@@ -150,8 +154,8 @@ async fn sync_all(partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
     partitions.iter().for_each(|partition| partition.recovered());
     match (failed.load(Ordering::SeqCst), unsynced.first()) {
         (1.., Some(partition)) => {
-            let dir = partition.log().dir().to_owned();
-            Err(StorageError::offline(&dir, "what the journal had could not be made durable: check the disk"))
+            let dir = partition.log_dir();
+            Err(StorageError::offline(dir, "what the journal had could not be made durable: check the disk"))
         }
         _ => Ok(()),
     }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use coordinator::GroupConfig;
 use kernel::option::log_settings::{Compression as Stored, TimestampType as Times};
 use kernel::option::{BrokerConfig, LogSettings};
+use metadata::Image;
 use storage::{CleanupPolicy, LogConfig};
 use wire::batch::TimestampType;
 use wire::batch::validate::ProduceRules;
 use wire::compress::{Codec, Compression, Limits};
+
+use crate::node::Node;
 
 /// How many bytes a compressed one may become. Text that repeats itself reaches a few hundred; bombs a thousand and more.
 const RATIO_MAX: usize = 1_000;
@@ -66,6 +69,28 @@ fn compression(settings: &LogSettings) -> Option<Compression> {
     };
     let fallback = Compression::of(codec);
     Some(level.map_or(fallback, |level| Compression::with_level(codec, level)))
+}
+
+/// The settings of the topic that was asked for last. Partitions of one topic follow each other, and share them.
+#[derive(Default)]
+pub(crate) struct LastTopic(Option<(Arc<str>, Arc<LogConfig>, Arc<ProduceRules>)>);
+
+impl LastTopic {
+    pub fn of(
+        &mut self,
+        node: &Node,
+        image: &Image,
+        topic: &Arc<str>,
+    ) -> (Arc<LogConfig>, Arc<ProduceRules>) {
+        if self.0.as_ref().is_none_or(|(last, ..)| **last != **topic) {
+            self.0 = None;
+        }
+        let (_, config, rules) = self.0.get_or_insert_with(|| {
+            let settings = node.log_settings(image, topic);
+            (Arc::clone(topic), log_config(&settings, &node.config()), produce_rules(&settings))
+        });
+        (Arc::clone(config), Arc::clone(rules))
+    }
 }
 
 /// The options of the group coordinator.

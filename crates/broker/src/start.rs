@@ -10,21 +10,22 @@ use host::net::{Listener, Net, RealNet};
 use kernel::option::endpoint::{self, SecurityProtocol};
 use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
-use kernel::{ErrorCode, NodeId, Offset, TopicPartition};
+use kernel::{ErrorCode, NodeId, Offset, TopicPartition, Uuid, limits};
 use metadata::controller::{
     BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, bootstrap_formatted, features, register_broker,
 };
 use metadata::image::{Endpoint, Image};
 use metadata::{Delta, LocalReplica, MetadataVersion};
-use parking_lot::RwLock;
-use storage::OpenParams;
+use parking_lot::{Mutex, RwLock};
+use storage::{OpenParams, Remembered, Rest};
 use tracing::{info, warn};
 
+use crate::apply::Begin;
 use crate::background;
 use crate::cleaner::{self, Cleaner};
 use crate::conn::{Acceptor, Connections};
 use crate::controller::{Controller, METADATA_TOPIC, MetadataError, formatted};
-use crate::dirs::{DirError, Dirs, KnownOffsets};
+use crate::dirs::{Dir, DirError, Dirs, KnownOffsets};
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::hosted::Hosted;
@@ -35,7 +36,8 @@ use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
 use crate::replay;
 use crate::request::ListenerType;
-use crate::settings;
+use crate::settings::{self, LastTopic};
+use crate::slot::Awake;
 use crate::stop::Stop;
 use crate::topic_creation::InCreation;
 
@@ -92,8 +94,17 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     let (dirs, cluster_id) =
         Dirs::open(&world.disk, &config.log_dirs, config.node_id.0, cluster, &mut new_id)?;
     let mut clean = true;
+    let mut remembered = Vec::new();
     for dir in dirs.iter() {
-        clean &= dir.dir.take_clean_shutdown()?.is_some();
+        let logs = dir.dir.take_remembered()?;
+        let stopped = dir.dir.take_clean_shutdown()?;
+        clean &= stopped.is_some();
+        // Of another stop than the last, it may be of files that somebody has changed since.
+        let same_stop = logs.filter(|(epoch, _)| stopped == Some(*epoch));
+        remembered.push(same_stop.map(|(_, logs)| logs).unwrap_or_default());
+    }
+    if !clean {
+        remembered.iter_mut().for_each(Vec::clear);
     }
     let controller = Controller::open(
         Arc::clone(&world.disk),
@@ -106,7 +117,7 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     bootstrap_if_new(&node).await?;
     node.reread_options(&node.image());
     // Before the node registers: that changes leader epochs, and a log that is opened by a change counts as sound.
-    let opened = open_partitions(&node, clean)?;
+    let opened = open_partitions(&node, clean, remembered)?;
     replay::begin_journals(&node, clean).await?;
     // Groups are what their partitions remember, with what came out of the journal.
     opened.iter().for_each(|partition| node.coordinate(partition));
@@ -181,6 +192,7 @@ fn assemble<N>(
         in_creation: InCreation::default(),
         dirs,
         cleaner: Cleaner::default(),
+        awake: Awake::new(open_logs_max()),
         disk: world.disk,
         clock: world.clock,
         entropy: world.entropy,
@@ -191,6 +203,12 @@ fn assemble<N>(
         log_levels: LogLevels::default(),
         stop: Stop::new(),
     }
+}
+
+/// How many logs may have files open. Half of what the process may open is for connections.
+fn open_logs_max() -> usize {
+    let files = usize::try_from(host::limits::file_limit()).unwrap_or(usize::MAX);
+    (files / 2 / limits::FILES_PER_LOG).clamp(1, limits::MAX_OPEN_LOGS)
 }
 
 /// Fills in what the configuration leaves to the machine: the port that was chosen, and a host to connect to.
@@ -284,12 +302,17 @@ fn endpoints(node: &Node, config: &BrokerConfig) -> Vec<Endpoint> {
     endpoints.collect()
 }
 
-/// Opens the logs of every partition that the metadata gives to this node.
-fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<Vec<Arc<Partition>>, StartError> {
+/// Opens the logs of every partition that the metadata gives to this node, those apart that were remembered at the stop.
+fn open_partitions(
+    node: &Arc<Node>,
+    clean: bool,
+    remembered: Vec<Vec<Remembered>>,
+) -> Result<Vec<Arc<Partition>>, StartError> {
     let mut opened = Vec::new();
     let image = node.image();
     let mut known: BTreeMap<TopicPartition, KnownOffsets> = BTreeMap::new();
-    for dir in node.dirs.iter() {
+    let mut resting: BTreeMap<TopicPartition, (Uuid, &Dir, Rest)> = BTreeMap::new();
+    for (dir, remembered) in node.dirs.iter().zip(remembered) {
         for (partition, offset) in dir.dir.recovery_points()? {
             known.entry(partition).or_default().recovery = Some(offset);
         }
@@ -299,10 +322,18 @@ fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<Vec<Arc<Partition>>,
         for (partition, offset) in dir.dir.cleaned_offsets()? {
             known.entry(partition).or_default().cleaned = Some(offset);
         }
-        tidy(node, &image, dir)?;
+        let mut remembered: BTreeMap<_, _> =
+            remembered.into_iter().map(|(partition, id, rest)| (partition, (id, rest))).collect();
+        for found in tidy(node, &image, dir, &remembered)? {
+            // Only what still has a folder is remembered rightly.
+            if let Some((id, rest)) = remembered.remove(&found) {
+                resting.insert(found, (id, dir, rest));
+            }
+        }
     }
     let offsets = image.topic(crate::groups::OFFSETS_TOPIC).map_or(0, |topic| topic.partitions.len());
     node.groups.set_partitions(i32::try_from(offsets).unwrap_or(i32::MAX));
+    let mut settings = LastTopic::default();
     for replica in local_replicas(&image, node.id) {
         let name = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
         let known = known.get(&name).copied().unwrap_or_default();
@@ -311,10 +342,15 @@ fn open_partitions(node: &Arc<Node>, clean: bool) -> Result<Vec<Arc<Partition>>,
             recovery_point: known.recovery.unwrap_or(Offset::ZERO),
             log_start: known.start.unwrap_or(Offset::ZERO),
         };
-        opened.extend(node.open(&replica, &image, params));
+        let begin = match resting.get(&name) {
+            Some((id, dir, rest)) if *id == replica.topic_id => Begin::Rest(dir, *rest),
+            _ => Begin::Files(params),
+        };
+        opened.extend(node.open(&replica, &image, begin, &mut settings));
         if node.hosted.is_offline(replica.topic_id, replica.index) {
             node.dirs.keep(&name, known);
         } else if let Some(cleaned) = known.cleaned
+            && let Begin::Files(_) = begin
             && let Some(partition) = node.hosted.partition(&replica.topic, replica.index)
         {
             partition.log().note_cleaned(cleaned);
@@ -334,10 +370,15 @@ fn local_replicas(image: &Image, node: NodeId) -> Vec<LocalReplica> {
     replicas.collect()
 }
 
-/// Removes what deleted partitions left, and sets aside folders that the metadata does not give to this node: a topic of
+/// Lists the folders of partitions. Removes what deleted ones left, and sets aside folders that the metadata does not give to this node: a topic of
 /// the same name could not be created as long as they are in its way.
-fn tidy(node: &Node, image: &Image, dir: &crate::dirs::Dir) -> Result<(), StartError> {
-    let scan = dir.dir.scan()?;
+fn tidy(
+    node: &Node,
+    image: &Image,
+    dir: &Dir,
+    remembered: &BTreeMap<TopicPartition, (Uuid, Rest)>,
+) -> Result<Vec<TopicPartition>, StartError> {
+    let scan = dir.dir.scan_beside(|partition| remembered.get(partition).map(|(id, _)| *id))?;
     for path in scan.deleted {
         let shown = path.display().to_string();
         let done = move |result: std::io::Result<()>| {
@@ -357,7 +398,7 @@ fn tidy(node: &Node, image: &Image, dir: &crate::dirs::Dir) -> Result<(), StartE
                 "the metadata does not know these files; they are kept under another name");
         }
     }
-    Ok(())
+    Ok(scan.partitions.into_iter().map(|found| found.partition).collect())
 }
 
 impl Running {
@@ -371,14 +412,24 @@ impl Running {
         let partitions = node.hosted.partitions();
         // What could not be opened was not verified either.
         let whole = AtomicBool::new(!node.hosted.any_offline());
-        // Each waits for the disk several times.
-        host::task::each(&partitions, |partition| {
-            if let Err(error) = partition.close(now) {
+        let rests: Mutex<Vec<(Arc<Path>, Remembered)>> = Mutex::default();
+        // Each waits for the disk several times, unless it rests.
+        host::task::each(&partitions, |partition| match partition.close(now) {
+            Ok(rest) => {
+                let remembered = rest.map(|rest| (partition.topic_partition(), partition.topic_id, rest));
+                let path = Arc::clone(&partition.log_dir);
+                rests.lock().extend(remembered.map(|remembered| (path, remembered)));
+            }
+            Err(error) => {
                 tracing::error!(partition = %partition.name(), %error, "the log could not be closed");
                 whole.store(false, Ordering::SeqCst);
             }
         })
         .await;
+        let mut remembered: BTreeMap<Arc<Path>, Vec<Remembered>> = BTreeMap::new();
+        rests.into_inner().into_iter().for_each(|(dir, one)| remembered.entry(dir).or_default().push(one));
+        // They were closed in any order; one topic's stand together.
+        remembered.values_mut().for_each(|logs| logs.sort_unstable_by(|a, b| a.0.cmp(&b.0)));
         let whole = whole.into_inner();
         node.dirs.write_checkpoints(&partitions)?;
         let epoch = node.image().broker(node.id).map_or(-1, |broker| broker.epoch);
@@ -386,6 +437,7 @@ impl Running {
         if whole {
             replay::void_journals(&node)?;
             for dir in node.dirs.iter() {
+                dir.dir.remember(epoch, remembered.get(dir.dir.path()).map_or(&[], |logs| logs))?;
                 dir.dir.write_clean_shutdown(epoch)?;
             }
         }

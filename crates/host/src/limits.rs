@@ -13,6 +13,11 @@ pub fn raise_file_limit() -> io::Result<u64> {
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
+/// How many files and sockets this process may hold now.
+pub fn file_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Memory of the machine in bytes, as the kernel counts it.
 pub fn memory_total() -> u64 {
     let info = rustix::system::sysinfo();

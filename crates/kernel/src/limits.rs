@@ -33,6 +33,13 @@ pub const MAX_PARTITIONS_PER_REQUEST: usize = 10_000;
 /// again. One request's worth, as the controller counts.
 pub const MAX_TOPICS_IN_CREATION: usize = MAX_PARTITIONS_PER_REQUEST;
 
+/// Logs that may have files open at a time, where the machine permits more. Who is used less often than three thousand others
+/// pays for opening a file.
+pub const MAX_OPEN_LOGS: usize = 3_000;
+
+/// Files that a log in use has open: its active segment with two indexes.
+pub const FILES_PER_LOG: usize = 3;
+
 const MIB: usize = 1024 * 1024;
 
 const _: () =

@@ -14,6 +14,8 @@ use crate::checkpoint;
 use crate::error::{Result, StorageError};
 use crate::names::{self, FolderName};
 
+pub use rests::Remembered;
+
 const LOCK: &str = ".lock";
 const META: &str = "meta.properties";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
@@ -128,15 +130,21 @@ impl LogDir {
 
     /// Lists what the directory has.
     pub fn scan(&self) -> Result<DirScan> {
+        self.scan_beside(|_| None)
+    }
+
+    /// Lists what the directory has. The folders whose topic ids are known are not looked into.
+    pub fn scan_beside(&self, known: impl Fn(&TopicPartition) -> Option<Uuid>) -> Result<DirScan> {
         let failed = |error| StorageError::io("list", &self.path, error);
         let mut scan = DirScan::default();
-        for entry in self.disk.list(&self.path).map_err(failed)? {
-            if !entry.is_dir {
-                continue;
-            }
-            let path = self.path.join(&entry.name);
-            match names::parse_folder(&entry.name) {
+        for name in self.disk.folders(&self.path).map_err(failed)? {
+            let path = self.path.join(&name);
+            match names::parse_folder(&name) {
                 FolderName::Partition(partition) => {
+                    if let Some(id) = known(&partition) {
+                        scan.partitions.push(FoundPartition { partition, topic_id: Some(id), path });
+                        continue;
+                    }
                     let metadata = path.join(names::PARTITION_METADATA);
                     let topic_id = match partition_metadata::read(self.disk.as_ref(), &metadata) {
                         // Opening the log will say so, and others can be opened.
@@ -288,5 +296,6 @@ fn parse_broker_epoch(text: &str) -> Option<i64> {
     number.get(..end)?.parse().ok()
 }
 
+mod rests;
 #[cfg(test)]
 mod tests;

@@ -29,12 +29,13 @@ mod testing;
 
 pub use clean::{CleanStats, CleanStep, Cleanable, Cleaned, CleanerTools, Cleaning};
 pub use config::{CleanupPolicy, LogConfig};
-pub use dir::{DirScan, FoundPartition, LogDir, MetaProperties, Offsets};
+pub use dir::{DirScan, FoundPartition, LogDir, MetaProperties, Offsets, Remembered};
 pub use epoch_cache::{EpochEnd, EpochStart};
 pub use error::{AppendError, ReadError, StorageError};
 pub use index::txn::AbortedTxn;
 pub use log::{
-    AppendInfo, Chores, FlushWork, Log, OffsetQuery, OpenParams, ReadInfo, RecoveryReport, Retained, Span,
+    AppendInfo, Chores, FlushWork, Log, OffsetQuery, OpenParams, ReadInfo, RecoveryReport, Rest, Retained,
+    Span, take_away,
 };
 pub use names::{FolderName, parse_folder};
 pub use producer::{Origin, ProducerInfo};

@@ -220,7 +220,7 @@ impl Failure {
                 | ErrorCode::CorruptMessage
                 | ErrorCode::KafkaStorageError
         );
-        let log_start = if plain { -1 } else { partition.log().start_offset().get() };
+        let log_start = if plain { -1 } else { partition.glance().start.get() };
         Self { log_start, ..self }
     }
 

@@ -244,6 +244,13 @@ fn read_partition(
 ) -> Result<Read, ErrorCode> {
     // Here any number below zero means that the client believes in none.
     partition.check_epoch(wanted.current_leader_epoch.max(-1))?;
+    if let Some(end) = nothing_new(partition, wanted) {
+        let start = partition.glance().start;
+        (data.high_watermark, data.last_stable_offset, data.log_start_offset) =
+            (end.get(), end.get(), start.get());
+        data.aborted_transactions = fetch.read_committed.then(Vec::new);
+        return Ok((None, 0));
+    }
     let mut log = partition.serving()?;
     // Read under the log's lock: what is before it is in the log.
     let high_watermark = partition.high_watermark();
@@ -284,6 +291,16 @@ fn read_partition(
     let span =
         read.span.map(|span| FileSpan { file: span.file, position: span.position, len: span.len as usize });
     Ok((span, available))
+}
+
+/// The end of a log that rests, if the client has read up to there: it need not be woken for each poll.
+fn nothing_new(partition: &Partition, wanted: &Wanted) -> Option<Offset> {
+    let known = partition.glance();
+    let epoch = wanted.last_fetched_epoch;
+    let latest = [Some(partition.leader_epoch()), known.latest_epoch];
+    let agrees = epoch < 0 || latest.contains(&Some(kernel::LeaderEpoch(epoch)));
+    let at_end = known.end.get() == wanted.fetch_offset && partition.high_watermark() == known.end;
+    (known.quiet && at_end && agrees && !partition.is_ended()).then_some(known.end)
 }
 
 /// Whether the client's last fetched epoch ends earlier here than the client has read (KIP-595).

@@ -88,6 +88,11 @@ fn find(
     sight: Sight,
 ) -> Result<Option<Found>, ErrorCode> {
     partition.check_epoch(wanted.current_leader_epoch)?;
+    let known = partition.glance();
+    if query == OffsetQuery::Latest && known.quiet && !partition.is_ended() {
+        let end = if matches!(sight, Sight::All) { known.end } else { partition.high_watermark() };
+        return Ok(Some((end.get(), -1, partition.leader_epoch().0)));
+    }
     let mut log = partition.serving()?;
     let high_watermark = partition.high_watermark();
     let readable = match sight {

@@ -42,13 +42,12 @@ fn describe(node: &Node, dir: &Dir, asked: &Asked<'_>, cordoned: &[Uuid]) -> Des
     let mut topics: BTreeMap<Arc<str>, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for partition in node.hosted.partitions() {
         let wanted = asked.as_ref().is_none_or(|asked| asked.contains(&(&*partition.topic, partition.index)));
-        let log = partition.log();
-        if !wanted || log.dir().parent() != Some(path) {
+        if !wanted || partition.log_dir() != path {
             continue;
         }
         topics.entry(Arc::clone(&partition.topic)).or_default().push(DescribeLogDirsPartition {
             partition_index: partition.index,
-            partition_size: i64::try_from(log.size()).unwrap_or(i64::MAX),
+            partition_size: i64::try_from(partition.glance().size).unwrap_or(i64::MAX),
             offset_lag: 0,
             is_future_key: false,
         });

@@ -149,7 +149,11 @@ async fn choose(node: &Arc<Node>) -> Option<(Arc<Partition>, Cleanable)> {
 
 /// What of a compacted log can be cleaned, and whether that is due.
 fn look_at(node: &Node, partition: &Partition) -> Option<(Cleanable, bool)> {
-    let mut log = partition.serving().ok().filter(|log| log.config().cleanup.compact)?;
+    // A log that rests has nothing to be cleaned, or it would not.
+    if !partition.is_awake() || !partition.log_config().cleanup.compact {
+        return None;
+    }
+    let mut log = partition.serving().ok()?;
     match log.cleanable(node.now().wall, partition.high_watermark()) {
         Ok(range) => Some((range, range.is_due(log.config()))),
         Err(StorageError::Offline { .. }) => None,
@@ -265,7 +269,7 @@ async fn steps(
 /// Makes the records durable in their segments that decided about others; false if that cannot be. The sync is one that
 /// producers wait for, too, and not under the lock of the log.
 async fn settle(partition: &Arc<Partition>, cleaned: &Cleaned) -> bool {
-    if partition.log().recovery_point() >= cleaned.decided_by() {
+    if partition.glance().recovery_point >= cleaned.decided_by() {
         return true;
     }
     let (tell, told) = oneshot::channel();

@@ -12,5 +12,6 @@ mod offsets;
 mod polls;
 mod produce;
 mod recovery;
+mod resting;
 #[path = "../support/mod.rs"]
 mod support;

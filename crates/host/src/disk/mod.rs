@@ -70,6 +70,20 @@ impl Disk for RealDisk {
         Ok(entries)
     }
 
+    fn folders(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            // The listing says what kind an entry is; only a link has to be followed.
+            let kind = entry.file_type()?;
+            if kind.is_dir() || (kind.is_symlink() && entry.path().is_dir()) {
+                names.extend(entry.file_name().into_string());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }

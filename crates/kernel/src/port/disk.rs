@@ -68,6 +68,12 @@ pub trait Disk: Send + Sync {
     /// Entries of a folder, sorted by name, so that no decision depends on the order of a file system.
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
 
+    /// Names of the folders in a folder, sorted. A disk may know them without looking at each.
+    fn folders(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let entries = self.list(dir)?.into_iter().filter(|entry| entry.is_dir);
+        Ok(entries.map(|entry| entry.name).collect())
+    }
+
     fn exists(&self, path: &Path) -> bool;
 
     /// Makes a folder and those above it that are missing.

@@ -9,6 +9,7 @@ mod open;
 mod producers;
 mod read;
 mod recover;
+mod rest;
 mod retain;
 mod roll;
 mod truncate;
@@ -23,7 +24,9 @@ pub use flush::FlushWork;
 pub use offsets::OffsetQuery;
 pub use open::{OpenParams, RecoveryReport};
 pub use read::{ReadInfo, Span};
+pub use rest::Rest;
 pub use retain::{Chores, Retained};
+pub use truncate::take_away;
 
 use crate::config::LogConfig;
 use crate::epoch_cache::{EpochCache, EpochEnd, EpochStart};

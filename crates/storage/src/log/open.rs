@@ -8,8 +8,7 @@ use kernel::port::Disk;
 use kernel::port::disk::DirEntry;
 use kernel::{Offset, Timestamp, TopicPartition, Uuid};
 
-use super::cursor::Cursors;
-use super::{Log, Usage, millis};
+use super::{Log, millis};
 use crate::checkpoint;
 use crate::config::LogConfig;
 use crate::dir::partition_metadata;
@@ -17,7 +16,6 @@ use crate::epoch_cache::EpochCache;
 use crate::error::{Result, StorageError};
 use crate::names;
 use crate::place::Place;
-use crate::producer::ProducerState;
 use crate::segment::Segment;
 
 /// What the log directory knows about a log that is opened; the defaults are right for one that is new.
@@ -112,30 +110,9 @@ impl Log {
         }
         let topic_id = settle_topic_id(&at, topic_id)?;
         let mut report = RecoveryReport::default();
-        let mut log = Log {
-            at,
-            partition,
-            topic_id,
-            config,
-            segments: Vec::new(),
-            start: params.log_start.0,
-            end: 0,
-            recovery_point: params.recovery_point.0,
-            cleaned_to: 0,
-            cuts: 0,
-            last_flush_ms: millis(now),
-            cut_since_flush: None,
-            // A crash may have come between the making of a file and the sync of its name.
-            names_dirty: new || !params.clean,
-            epochs: EpochCache::default(),
-            producers: ProducerState::default(),
-            short_windows: false,
-            snapshots: Vec::new(),
-            cursors: Cursors::default(),
-            doomed: Vec::new(),
-            usage: Usage::Resting,
-            offline: None,
-        };
+        let mut log = Log::unloaded(at, partition, topic_id, config, params, now);
+        // A crash may have come between the making of a file and the sync of its name.
+        log.names_dirty = new || !params.clean;
         log.load(params, now, &mut report)?;
         Ok((log, report))
     }

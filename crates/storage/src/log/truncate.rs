@@ -1,8 +1,9 @@
 //! Taking records back: to follow another leader, or to begin anew; and deleting the whole log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use kernel::{Offset, Timestamp};
+use kernel::port::Disk;
+use kernel::{Offset, Timestamp, TopicPartition};
 
 use super::{Log, RecoveryReport, millis};
 use crate::error::{Result, StorageError};
@@ -90,13 +91,23 @@ impl Log {
     ///
     /// The log is offline from then on.
     pub fn delete(&mut self, id: [u8; 16]) -> Result<PathBuf> {
-        let parent = self.at.dir.parent().map(std::path::Path::to_owned).unwrap_or_default();
-        let to = parent.join(names::deleted_folder(&self.partition, id));
+        let parent = self.at.dir.parent().map(Path::to_owned).unwrap_or_default();
         self.segments.clear();
         self.take_offline("it was deleted");
-        let disk = &self.at.disk;
-        disk.rename(&self.at.dir, &to).map_err(|error| StorageError::io("rename", &self.at.dir, error))?;
-        disk.sync_dir(&parent).map_err(|error| StorageError::io("sync", &parent, error))?;
-        Ok(to)
+        take_away(&*self.at.disk, &parent, &self.partition, id)
     }
+}
+
+/// Takes the folder of a log out of use that is not open, as [`Log::delete`] does it.
+pub fn take_away(
+    disk: &dyn Disk,
+    log_dir: &Path,
+    partition: &TopicPartition,
+    id: [u8; 16],
+) -> Result<PathBuf> {
+    let from = log_dir.join(partition.to_string());
+    let to = log_dir.join(names::deleted_folder(partition, id));
+    disk.rename(&from, &to).map_err(|error| StorageError::io("rename", &from, error))?;
+    disk.sync_dir(log_dir).map_err(|error| StorageError::io("sync", log_dir, error))?;
+    Ok(to)
 }

@@ -1,0 +1,348 @@
+//! The log of a partition while somebody uses it, and what is remembered of it while nobody does.
+//!
+//! A node may have far more partitions than it may open files, and most of them are idle. [`Partition::log`] makes the log of
+//! one that rests; it rests again when nobody has used it for a minute, or at once where more logs have files open than
+//! [`Awake`] allows.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use kernel::{LeaderEpoch, Offset, Timestamp};
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+use storage::{Chores, Log, LogConfig, Rest, StorageError};
+use tracing::{error, warn};
+
+use crate::partition::Partition;
+
+/// The log of a partition, for one who uses it.
+pub type LogGuard<'a> = MappedMutexGuard<'a, Log>;
+
+/// What a partition has of its log.
+pub(crate) struct Slot {
+    config: Arc<LogConfig>,
+    /// Counts while there is no log.
+    rest: Rest,
+    log: Option<Box<Log>>,
+    /// Used since room was looked for the last time.
+    used: bool,
+    /// May have files open, and is in the list of those.
+    open: bool,
+    /// Is in the list of those that have background work.
+    listed: bool,
+}
+
+impl Slot {
+    pub fn resting(config: Arc<LogConfig>, rest: Rest) -> Self {
+        Self { config, rest, log: None, used: false, open: false, listed: false }
+    }
+
+    /// The slot of a log that was just opened, and has no files open.
+    pub fn opened(mut log: Log) -> Self {
+        let config = Arc::clone(log.config());
+        let all_durable = log.recovery_point() >= log.end_offset();
+        match log.rest() {
+            Ok(Some(rest)) if all_durable => Self::resting(config, rest),
+            _ => {
+                let rest = Rest::unwritten(Offset::ZERO);
+                Self { config, rest, log: Some(Box::new(log)), used: false, open: false, listed: false }
+            }
+        }
+    }
+
+    /// What is known without waking the log.
+    pub fn glance(&self) -> Glance {
+        match &self.log {
+            Some(log) => Glance {
+                start: log.start_offset(),
+                end: log.end_offset(),
+                recovery_point: log.recovery_point(),
+                cleaned_to: log.cleaned_to(),
+                size: log.size(),
+                latest_epoch: log.latest_epoch(),
+                quiet: false,
+            },
+            None => Glance {
+                start: self.rest.start,
+                end: self.rest.end,
+                recovery_point: self.rest.recovery_point,
+                cleaned_to: self.rest.cleaned_to,
+                size: self.rest.size,
+                latest_epoch: self.rest.latest_epoch,
+                quiet: self.rest.plain,
+            },
+        }
+    }
+
+    /// Lets the log rest if it can, and closes its files in any case.
+    fn close_files(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        match log.rest() {
+            Ok(Some(rest)) => {
+                self.rest = rest;
+                self.log = None;
+            }
+            Ok(None) => {
+                // A log that is offline keeps what it has; whoever uses it next is told.
+                let _ = log.release();
+            }
+            Err(problem) => log.take_offline(&problem.to_string()),
+        }
+    }
+}
+
+/// What is known of a partition's log without waking it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    pub start: Offset,
+    pub end: Offset,
+    pub recovery_point: Offset,
+    pub cleaned_to: Offset,
+    pub size: u64,
+    pub latest_epoch: Option<LeaderEpoch>,
+    /// The log rests and knows no producers: all before its end is stable.
+    pub quiet: bool,
+}
+
+/// The partitions whose logs are in use.
+pub struct Awake {
+    /// How many logs may have files open at a time.
+    open_max: usize,
+    open: AtomicUsize,
+    /// Those that may have files open; who was used since it was looked at gets a second chance.
+    files: Mutex<VecDeque<Weak<Partition>>>,
+    /// Those that may have work in the background.
+    listed: Mutex<Vec<Weak<Partition>>>,
+}
+
+impl Awake {
+    pub fn new(open_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            open_max: open_max.max(1),
+            open: AtomicUsize::new(0),
+            files: Mutex::default(),
+            listed: Mutex::default(),
+        })
+    }
+
+    /// How many logs may have files open now.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub fn open_max(&self) -> usize {
+        self.open_max
+    }
+
+    /// Notes that a log is about to be used. Returns whether too many are.
+    fn touch(&self, slot: &mut Slot, partition: &Weak<Partition>) -> bool {
+        slot.used = true;
+        if !slot.listed {
+            slot.listed = true;
+            self.listed.lock().push(Weak::clone(partition));
+        }
+        if slot.open {
+            return false;
+        }
+        slot.open = true;
+        self.files.lock().push_back(Weak::clone(partition));
+        self.open.fetch_add(1, Ordering::Relaxed) >= self.open_max
+    }
+
+    /// A log has no files open any more.
+    fn closed(&self, slot: &mut Slot) {
+        if std::mem::take(&mut slot.open) {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Closes the files of logs that were not used for longest. Those that somebody uses at this moment are passed over.
+    fn make_room(&self) {
+        let mut tries = self.files.lock().len().saturating_mul(2);
+        while self.open() > self.open_max && tries > 0 {
+            tries -= 1;
+            let Some(oldest) = self.files.lock().pop_front() else { return };
+            let Some(partition) = oldest.upgrade() else { continue };
+            let kept = match partition.slot.try_lock() {
+                None => true,
+                Some(mut slot) => {
+                    let kept = slot.open && std::mem::take(&mut slot.used);
+                    if slot.open && !kept {
+                        slot.close_files();
+                        self.closed(&mut slot);
+                    }
+                    kept
+                }
+            };
+            if kept {
+                self.files.lock().push_back(oldest);
+            }
+        }
+    }
+
+    /// The partitions that may have work in the background. Those that do are to be given to [`Self::relist`].
+    pub(crate) fn take_listed(&self) -> Vec<Arc<Partition>> {
+        let listed = std::mem::take(&mut *self.listed.lock());
+        listed.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(crate) fn relist(&self, partition: &Arc<Partition>) {
+        self.listed.lock().push(Arc::downgrade(partition));
+    }
+}
+
+impl Partition {
+    /// The log. Held only for calls that do not wait.
+    pub fn log(&self) -> LogGuard<'_> {
+        self.awakened(self.slot.lock())
+    }
+
+    /// The log in a slot.
+    pub(crate) fn awakened<'a>(&self, mut slot: MutexGuard<'a, Slot>) -> LogGuard<'a> {
+        if self.awake.touch(&mut slot, &self.me) {
+            self.awake.make_room();
+        }
+        MutexGuard::map(slot, |slot| {
+            let Slot { config, rest, log, .. } = slot;
+            &mut **log.get_or_insert_with(|| Box::new(self.wake(config, rest)))
+        })
+    }
+
+    /// What is known of the log without waking it.
+    pub fn glance(&self) -> Glance {
+        self.slot.lock().glance()
+    }
+
+    /// Has background work done for a log that was opened with the partition.
+    pub(crate) fn begin_chores(&self) {
+        let mut slot = self.slot.lock();
+        if slot.log.is_some() && !std::mem::replace(&mut slot.listed, true) {
+            self.awake.listed.lock().push(Weak::clone(&self.me));
+        }
+    }
+
+    /// Whether the log is in memory.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.slot.lock().log.is_some()
+    }
+
+    pub(crate) fn log_config(&self) -> Arc<LogConfig> {
+        Arc::clone(&self.slot.lock().config)
+    }
+
+    /// Takes over changed topic configs.
+    pub(crate) fn set_log_config(&self, config: Arc<LogConfig>) {
+        let mut slot = self.slot.lock();
+        let lag = |config: &LogConfig| (config.cleanup, config.max_compaction_lag_ms);
+        let asks_for_cleaning = config.cleanup.compact && lag(&config) != lag(&slot.config);
+        let resting = slot.log.is_none();
+        if let Some(log) = &mut slot.log {
+            log.set_config(Arc::clone(&config));
+        }
+        slot.config = config;
+        if resting && asks_for_cleaning && slot.rest.size > 0 {
+            // It rests again if there is nothing to clean.
+            drop(self.awakened(slot));
+        }
+    }
+
+    fn wake(&self, config: &Arc<LogConfig>, rest: &Rest) -> Log {
+        let (disk, config, now) = (Arc::clone(&self.disk), Arc::clone(config), self.clock.now().wall);
+        let name = || self.topic_partition();
+        if self.is_deleted() {
+            // The folder may be another topic's by now.
+            return Log::not_woken(
+                disk,
+                &self.log_dir,
+                name(),
+                self.topic_id,
+                config,
+                rest,
+                "it was deleted",
+            );
+        }
+        let opened = Log::wake(disk, &self.log_dir, name(), self.topic_id, Arc::clone(&config), rest, now);
+        match opened {
+            Ok((log, report)) => {
+                if log.end_offset() != rest.end {
+                    warn!(partition = %self.name(), expected = %rest.end, found = %log.end_offset(), ?report,
+                        "somebody else has changed the files of this partition: what is there counts");
+                    self.set_end(log.end_offset());
+                }
+                log
+            }
+            Err(problem) => {
+                error!(partition = %self.name(), %problem, "the partition is offline");
+                let why = problem.to_string();
+                let disk = Arc::clone(&self.disk);
+                Log::not_woken(disk, &self.log_dir, name(), self.topic_id, config, rest, &why)
+            }
+        }
+    }
+
+    /// Whether retention would take something away, or can only be told by the log itself.
+    pub(crate) fn retention_due(&self, now: Timestamp) -> bool {
+        let slot = self.slot.lock();
+        slot.log.is_some() || slot.rest.retention_due(&slot.config, now)
+    }
+
+    /// What is due for the log; nothing once it rests, and [`Awake`] lists it no more.
+    pub(crate) fn chores(&self, now: Timestamp) -> Option<Chores> {
+        let mut slot = self.slot.lock();
+        if let Some(log) = &mut slot.log {
+            let chores = log.background(now);
+            if !log.is_idle() || chores != Chores::default() {
+                return Some(chores);
+            }
+            slot.close_files();
+            self.awake.closed(&mut slot);
+        }
+        if slot.log.is_some() {
+            return Some(Chores::default());
+        }
+        slot.listed = false;
+        None
+    }
+
+    /// Forgets idle producers. A log that rests knows none, or those that are still known once it is used.
+    pub(crate) fn expire_producers(&self, now: Timestamp) {
+        if let Some(log) = &mut self.slot.lock().log {
+            log.expire_producers(now);
+        }
+    }
+
+    /// Makes everything durable for a clean stop. Returns what is to be remembered of the log, unless nothing is on the disk.
+    /// Syncs, unless the log rests and all of it is durable.
+    pub(crate) fn settle(&self, now: Timestamp) -> Result<Option<Rest>, StorageError> {
+        let slot = self.slot.lock();
+        if slot.log.is_none() && slot.rest.recovery_point >= slot.rest.end && !slot.rest.names_dirty {
+            return Ok(Some(slot.rest).filter(|rest| rest.on_disk));
+        }
+        drop(slot);
+        let mut log = self.log();
+        log.close(now)?;
+        // What is to be cleaned is looked at again by the next start.
+        if log.awaits_cleaning() { Ok(None) } else { log.facts().map(Some) }
+    }
+
+    /// Takes the folder of a deleted log out of its place; nothing if there is none.
+    pub(crate) fn take_away(&self, id: [u8; 16]) -> Result<Option<PathBuf>, StorageError> {
+        let mut slot = self.slot.lock();
+        let on_disk = slot.rest.on_disk;
+        match &mut slot.log {
+            Some(log) => log.delete(id).map(Some),
+            None if on_disk => {
+                storage::take_away(&*self.disk, &self.log_dir, &self.topic_partition(), id).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+impl Drop for Partition {
+    fn drop(&mut self) {
+        let awake = Arc::clone(&self.awake);
+        awake.closed(self.slot.get_mut());
+    }
+}
