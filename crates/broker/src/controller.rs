@@ -303,7 +303,8 @@ fn replay_log(log: &mut Log, image: Image, from: Offset) -> Result<Image, Metada
     let mut at = from.max(log.start_offset());
     while at < end {
         let read = log.read(at, LOAD_BYTES, end, true).map_err(|error| damaged(log.dir(), error))?;
-        let Some(span) = read.span else { break };
+        let Some(mut span) = read.span else { break };
+        span.verify().map_err(|error| damaged(log.dir(), error))?;
         let bytes = Bytes::from(span.read().map_err(|error| damaged(log.dir(), error))?);
         let before = at;
         for batch in BatchView::iter(&bytes) {

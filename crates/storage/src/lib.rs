@@ -35,7 +35,7 @@ pub use error::{AppendError, ReadError, StorageError};
 pub use index::txn::AbortedTxn;
 pub use log::{
     AppendInfo, Chores, FlushWork, Log, OffsetQuery, OpenParams, ReadInfo, RecoveryReport, Rest, Retained,
-    Span, take_away,
+    Span, Unchecked, take_away,
 };
 pub use names::{FolderName, parse_folder};
 pub use producer::{Origin, ProducerInfo};

@@ -288,8 +288,9 @@ fn read_partition(
         u64::MAX => u64::MAX,
         bytes => bytes.min(most as u64).max(u64::from(read.len())),
     };
-    let span =
-        read.span.map(|span| FileSpan { file: span.file, position: span.position, len: span.len as usize });
+    drop(log);
+    let span = read.span.map(|span| verified(partition, span)).transpose()?;
+    let span = span.map(|span| FileSpan { file: span.file, position: span.position, len: span.len as usize });
     Ok((span, available))
 }
 
@@ -301,6 +302,28 @@ fn nothing_new(partition: &Partition, wanted: &Wanted) -> Option<Offset> {
     let agrees = epoch < 0 || latest.contains(&Some(kernel::LeaderEpoch(epoch)));
     let at_end = known.end.get() == wanted.fetch_offset && partition.high_watermark() == known.end;
     (known.quiet && at_end && agrees && !partition.is_ended()).then_some(known.end)
+}
+
+/// What may be served of a span. What this process has not written is compared with its checksums once, without the lock of
+/// the log; from then on it is sent without a look.
+fn verified(partition: &Partition, mut span: storage::Span) -> Result<storage::Span, ErrorCode> {
+    if span.unchecked.is_none() {
+        return Ok(span);
+    }
+    let told = |damage: &storage::StorageError| {
+        tracing::error!(partition = %partition.name(), %damage,
+            "a batch is not served: restore the file from a copy, let consumers seek past the batch, or delete the records \
+             up to it; what is before and after it can be read");
+    };
+    match span.verify() {
+        Ok(damage) => damage.iter().for_each(told),
+        Err(damage) => {
+            told(&damage);
+            return Err(damage.code());
+        }
+    }
+    partition.log().verified(&span);
+    Ok(span)
 }
 
 /// Whether the client's last fetched epoch ends earlier here than the client has read (KIP-595).

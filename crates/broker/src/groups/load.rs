@@ -22,7 +22,8 @@ pub(super) fn load(shard: &mut GroupShard, partition: &Partition) -> Result<(), 
     let end = partition.high_watermark();
     while at < end {
         let read = partition.log().read(at, LOAD_BYTES, end, true).map_err(|error| error.to_string())?;
-        let Some(span) = read.span else { break };
+        let Some(mut span) = read.span else { break };
+        span.verify().map_err(|error| error.to_string())?;
         let bytes = Bytes::from(span.read().map_err(|error| error.to_string())?);
         let before = at;
         let mut rest: &[u8] = &bytes;

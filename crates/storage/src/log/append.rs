@@ -201,6 +201,7 @@ impl Log {
             }
             position += batch.header.batch_len() as u64;
         }
+        active.checked.add(active.size, active.size + write.bytes);
         active.size += write.bytes;
         active.modified_ms = now_ms;
         result.map_err(|error| self.fail(error))

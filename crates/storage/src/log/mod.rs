@@ -23,7 +23,7 @@ pub use append::AppendInfo;
 pub use flush::FlushWork;
 pub use offsets::OffsetQuery;
 pub use open::{OpenParams, RecoveryReport};
-pub use read::{ReadInfo, Span};
+pub use read::{ReadInfo, Span, Unchecked};
 pub use rest::Rest;
 pub use retain::{Chores, Retained};
 pub use truncate::take_away;

@@ -1,5 +1,6 @@
 //! Reading: spans of segment files, never the records themselves.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kernel::Offset;
@@ -8,6 +9,7 @@ use kernel::port::DiskFile;
 use super::{Log, Usage};
 use crate::error::{ReadError, Result, StorageError};
 use crate::index::txn::{self, AbortedTxn};
+use crate::segment::Scan;
 
 /// Bytes of a segment file that hold whole batches. They stay readable even if the segment is deleted meanwhile.
 #[derive(Clone)]
@@ -15,15 +17,98 @@ pub struct Span {
     pub file: Arc<dyn DiskFile>,
     pub position: u64,
     pub len: u32,
+    /// Set as long as nobody has compared the bytes with their checksums since this process began: see [`Span::verify`].
+    pub unchecked: Option<Unchecked>,
+}
+
+/// What there is to compare the bytes of a span with.
+#[derive(Debug, Clone)]
+pub struct Unchecked {
+    path: PathBuf,
+    /// Where the segment begins and ends, in offsets, and its length.
+    base: i64,
+    end: i64,
+    size: u64,
+    /// The offset that was asked for.
+    from: i64,
+    /// The offset after the batches that were found sound.
+    next: Option<i64>,
 }
 
 impl Span {
+    /// Verifies the bytes, unless they are known to be sound: the checksum of each batch, and that their offsets, which no
+    /// checksum covers, follow each other. Reads all of them, so that it is done without the lock of the log; tell
+    /// [`Log::verified`] afterwards.
+    ///
+    /// Returns what is damaged after batches that are not; the span ends before it then.
+    ///
+    /// # Errors
+    /// If the first batch is damaged, or the file cannot be read.
+    pub fn verify(&mut self) -> Result<Option<StorageError>> {
+        let Some(unchecked) = &mut self.unchecked else { return Ok(None) };
+        let end = self.position + u64::from(self.len);
+        let (sound, damage) = unchecked.sound_part(self.file.as_ref(), self.position, end)?;
+        match (u32::try_from(sound - self.position), damage) {
+            (Ok(0), Some(damage)) => Err(damage),
+            (Ok(len), damage) => {
+                self.len = len;
+                Ok(damage)
+            }
+            (Err(_), damage) => Ok(damage),
+        }
+    }
+
     /// Reads the bytes into memory.
     pub fn read(&self) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.len as usize];
         let read = self.file.read_at(self.position, &mut bytes)?;
         bytes.truncate(read);
         Ok(bytes)
+    }
+}
+
+impl Unchecked {
+    /// Where the sound batches from `start` on end, and why before `end` if they do.
+    fn sound_part(
+        &mut self,
+        file: &dyn DiskFile,
+        start: u64,
+        end: u64,
+    ) -> Result<(u64, Option<StorageError>)> {
+        let mut scan = Scan::checked(file, &self.path, start, end);
+        // Where the last batch begins, and whether offsets are missing before it: after a compaction, or because its offset
+        // is wrong. Which of the two shows at the batch after it.
+        let (mut last, mut gap, mut next) = (start, false, self.from);
+        let told = |position: u64, damage: StorageError| Ok((position, Some(damage)));
+        let wrong = |position: u64, offset: i64| {
+            let what = format!("the offset of a batch does not fit to those about it, near {offset}");
+            StorageError::corrupt(&self.path, position, what)
+        };
+        loop {
+            let found = match scan.next() {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                Err(damage @ StorageError::Corrupt { .. }) if scan.out_of_order && gap => {
+                    return told(last, damage);
+                }
+                Err(StorageError::Corrupt { position, what, path }) => {
+                    let position = position.min(scan.position());
+                    return told(scan.position(), StorageError::Corrupt { path, position, what });
+                }
+                Err(other) => return Err(other),
+            };
+            let (base, after) = (found.header.base_offset().0, found.header.next_offset().0);
+            if base < self.base || after > self.end || (found.position == start && after <= self.from) {
+                return told(found.position, wrong(found.position, base));
+            }
+            (gap, last, next) = (base > next, found.position, after);
+        }
+        let follower = Scan::headers(file, &self.path, end, self.size).next();
+        if gap && matches!(follower, Ok(Some(found)) if found.header.base_offset().0 < next) {
+            return told(last, wrong(last, next));
+        }
+        self.next = Some(next);
+        Ok((end, None))
     }
 }
 
@@ -140,14 +225,40 @@ impl Log {
             }
         }
         let file = segment.file(at)?;
-        if let Some(next) = next {
+        let sound = segment.checked.has(start, end);
+        // What a damaged header says would lead the next reader astray.
+        let known = sound && (end == segment.size || segment.checked.has(start, end + 1));
+        if let Some(next) = next.filter(|_| known) {
             self.cursors.put(next, segment.base, end);
         }
+        let unchecked = (!sound).then(|| Unchecked {
+            path: segment.path(at),
+            base: segment.base,
+            end: segment_end,
+            size: segment.size,
+            from,
+            next: None,
+        });
         let Ok(len) = u32::try_from(end - start) else {
             return Err(StorageError::corrupt(&segment.path(at), start, "a batch is larger than any can be"));
         };
         let upper = Offset(next.unwrap_or(upper).min(upper));
-        Ok(Some(ReadInfo { span: Some(Span { file, position: start, len }), upper, available }))
+        Ok(Some(ReadInfo { span: Some(Span { file, position: start, len, unchecked }), upper, available }))
+    }
+
+    /// A span was verified: who reads it again need not do so, as long as this process lives.
+    pub fn verified(&mut self, span: &Span) {
+        let Some(unchecked) = &span.unchecked else { return };
+        let found = self.segments.binary_search_by_key(&unchecked.base, |segment| segment.base);
+        let segment = found.ok().and_then(|index| self.segments.get_mut(index));
+        let end = span.position + u64::from(span.len);
+        // It may have been replaced or cut meanwhile.
+        if let Some(segment) = segment.filter(|segment| segment.is_file(&span.file) && segment.size >= end) {
+            segment.checked.add(span.position, end);
+            if let Some(next) = unchecked.next {
+                self.cursors.put(next, unchecked.base, end);
+            }
+        }
     }
 
     /// Transactions that were aborted and overlap the offsets from `from` up to `upper`, by the offset of their marker.

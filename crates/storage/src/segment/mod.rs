@@ -3,6 +3,7 @@
 //! *Invariant:* `size` bytes of the `.log` file are whole, sound batches. What may be after them in the file is left
 //! from a write that failed, and is overwritten.
 
+mod checked;
 mod rebuild;
 mod scan;
 mod search;
@@ -14,6 +15,7 @@ use kernel::port::DiskFile;
 use kernel::port::disk::OpenMode;
 use wire::batch::BatchHeader;
 
+use checked::Checked;
 pub(crate) use scan::{Found, Scan};
 pub use search::FoundRecord;
 
@@ -51,6 +53,8 @@ pub(crate) struct Segment {
     bytes_since_entry: u64,
     /// Whether the index files were found sound.
     verified: bool,
+    /// What of the `.log` file can be served as it is.
+    pub checked: Checked,
 }
 
 impl Segment {
@@ -75,6 +79,7 @@ impl Segment {
             first_timestamp: None,
             bytes_since_entry: 0,
             verified: true,
+            checked: Checked::default(),
         };
         let made = at
             .open(&at.segment_path(base, names::LOG), OpenMode::CreateNew)
@@ -104,6 +109,7 @@ impl Segment {
             first_timestamp: None,
             bytes_since_entry: 0,
             verified: false,
+            checked: Checked::default(),
         }
     }
 
@@ -247,6 +253,11 @@ impl Segment {
         Ok(())
     }
 
+    /// Whether this is the file that somebody reads.
+    pub fn is_file(&self, file: &Arc<dyn DiskFile>) -> bool {
+        self.file.as_ref().is_some_and(|own| Arc::ptr_eq(own, file))
+    }
+
     pub fn has_open_files(&self) -> bool {
         self.file.is_some() || self.offsets.is_open() || self.times.is_open()
     }
@@ -321,6 +332,7 @@ impl Segment {
         let file = self.file(at)?;
         file.set_len(found.position).map_err(|error| StorageError::io("shorten", &self.path(at), error))?;
         self.size = found.position;
+        self.checked.cut(self.size);
         self.bytes_since_entry = 0;
         self.max_timestamp = None;
         if self.size == 0 {

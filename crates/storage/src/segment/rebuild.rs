@@ -78,7 +78,7 @@ impl Segment {
         self.verified = true;
         let (file, path, end) = (self.file(at)?, self.path(at), self.size);
         let mut scan = match checked && !planted::on(Bug::SkipChecksum) {
-            true => Scan::checked(file.as_ref(), &path, end),
+            true => Scan::checked(file.as_ref(), &path, 0, end),
             false => Scan::headers(file.as_ref(), &path, 0, end),
         };
         let mut rebuilt = Rebuilt::default();
@@ -104,6 +104,9 @@ impl Segment {
             rebuilt.valid = found.end();
             rebuilt.next_offset = Some(last.saturating_add(1));
             visit(self, &found)?;
+        }
+        if checked {
+            self.checked.add(0, rebuilt.valid);
         }
         self.seal(at)?;
         Ok(rebuilt)

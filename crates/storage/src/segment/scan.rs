@@ -42,18 +42,33 @@ pub(crate) struct Scan<'a> {
     refill: usize,
     /// Whether the bytes of each batch are compared with its checksum.
     checked: bool,
+    /// Where the batch before ended. No checksum covers the offset of a batch, so damage to it shows only in the order.
+    next_offset: i64,
+    /// Whether the last error was about that order.
+    pub out_of_order: bool,
 }
 
 impl<'a> Scan<'a> {
     /// The headers of the batches between `position`, where one must begin, and `end`.
     pub fn headers(file: &'a dyn DiskFile, path: &'a Path, position: u64, end: u64) -> Self {
         let (window, window_at, refill) = (Vec::new(), position, HEADER_WINDOW);
-        Self { file, path, position, end, window, window_at, refill, checked: false }
+        Self {
+            file,
+            path,
+            position,
+            end,
+            window,
+            window_at,
+            refill,
+            checked: false,
+            next_offset: 0,
+            out_of_order: false,
+        }
     }
 
-    /// All batches up to `end`, each with its checksum verified.
-    pub fn checked(file: &'a dyn DiskFile, path: &'a Path, end: u64) -> Self {
-        Self { refill: CHECKED_WINDOW, checked: true, ..Self::headers(file, path, 0, end) }
+    /// The batches between `position`, where one must begin, and `end`, each with its checksum verified.
+    pub fn checked(file: &'a dyn DiskFile, path: &'a Path, position: u64, end: u64) -> Self {
+        Self { refill: CHECKED_WINDOW, checked: true, ..Self::headers(file, path, position, end) }
     }
 
     /// The next batch; nothing at the end. [`StorageError::Corrupt`] where no whole, sound batch begins.
@@ -75,6 +90,13 @@ impl<'a> Scan<'a> {
         if header.last_offset_delta() < 0 {
             return Err(StorageError::corrupt(self.path, position, "a batch ends before it begins"));
         }
+        let base = header.base_offset().0;
+        if base < self.next_offset {
+            self.out_of_order = true;
+            let what =
+                format!("a batch has offset {base}, {} is the least that can follow", self.next_offset);
+            return Err(StorageError::corrupt(self.path, position, what));
+        }
         if self.checked {
             self.verify(&found)?;
         } else if header.batch_len() > HEADER_WINDOW {
@@ -83,7 +105,13 @@ impl<'a> Scan<'a> {
             self.refill = HEADER_WINDOW;
         }
         self.position = found.end();
+        self.next_offset = header.next_offset().0;
         Ok(Some(found))
+    }
+
+    /// Where the next batch begins, or the one that is damaged.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     fn verify(&mut self, found: &Found) -> Result<()> {

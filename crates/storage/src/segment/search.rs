@@ -6,7 +6,9 @@ use wire::batch::BatchView;
 use wire::compress::Limits;
 
 use super::{Found, Scan, Segment};
+use crate::config::LogConfig;
 use crate::error::{Result, StorageError};
+use crate::index::offset::OffsetEntry;
 use crate::place::Place;
 
 /// What a batch may decompress to when its records are searched.
@@ -32,13 +34,17 @@ pub(crate) struct Boundary {
 impl Segment {
     /// A position at or before the batch that has `offset`, from the offset index.
     pub(crate) fn index_floor(&mut self, at: &Place, offset: i64) -> Result<u64> {
+        Ok(self.floor_entry(at, offset)?.map_or(0, |entry| u64::from(entry.position)).min(self.size))
+    }
+
+    fn floor_entry(&mut self, at: &Place, offset: i64) -> Result<Option<OffsetEntry>> {
         let base = self.base;
         if offset <= base {
-            return Ok(0);
+            return Ok(None);
         }
         let floor = offset + i64::from(planted::on(Bug::SkipIndexedBatch));
         let found = self.offsets.last_where(at, base, |entry| base + i64::from(entry.relative) <= floor)?;
-        Ok(found.map_or(0, |(_, entry)| u64::from(entry.position)).min(self.size))
+        Ok(found.map(|(_, entry)| entry))
     }
 
     /// An offset whose batch begins at `position` or before, as near as the index knows.
@@ -49,18 +55,58 @@ impl Segment {
     }
 
     /// The batch that has `offset`, or else the first after it; nothing if all records are before it.
+    ///
+    /// An index that leads to no batch, or to another one than it says, is made anew.
     pub(crate) fn locate(&mut self, at: &Place, offset: i64) -> Result<Option<Found>> {
         self.ensure_indexes(at)?;
-        let from = self.index_floor(at, offset)?;
-        let file = self.file(at)?;
-        let path = self.path(at);
+        let entry = self.floor_entry(at, offset)?;
+        let damage = match self.walk_to(at, offset, entry) {
+            Err(damage @ StorageError::Corrupt { .. }) if entry.is_some() => damage,
+            other => return other,
+        };
+        // If all batches follow each other, the index is at fault; if not, one of them is, and the index leads past it.
+        if self.walk_to(at, i64::MAX, None).is_err() {
+            return Err(damage);
+        }
+        self.rebuild(at, LogConfig::default().index_interval_bytes, false, |_, _| Ok(()))?;
+        self.walk_to(at, offset, None)
+    }
+
+    /// Goes from batch to batch, from one that the index has on.
+    fn walk_to(&mut self, at: &Place, offset: i64, entry: Option<OffsetEntry>) -> Result<Option<Found>> {
+        let from = entry.map_or(0, |entry| u64::from(entry.position));
+        let (file, path) = (self.file(at)?, self.path(at));
         let mut scan = Scan::headers(file.as_ref(), &path, from, self.size);
+        let (mut first, mut next) = (entry, self.base);
         while let Some(found) = scan.next()? {
+            let known = first.is_some();
+            self.check_entry(&path, &found, first.take())?;
             if found.header.last_offset().0 >= offset {
+                let gap = !known && found.header.base_offset().0 > next;
+                // Offsets may be missing here, or this one is wrong: then it is not below that of the next batch.
+                if gap && scan.next().is_err() && scan.out_of_order {
+                    let what = "the offset of a batch does not fit to those about it";
+                    return Err(StorageError::corrupt(&path, found.position, what));
+                }
                 return Ok(Some(found));
             }
+            next = found.header.next_offset().0;
         }
-        Ok(None)
+        match first {
+            Some(_) => Err(StorageError::corrupt(&path, from, "its index points beyond its end")),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a batch is the one that an entry of the index says, and none that belongs before the segment.
+    fn check_entry(&self, path: &std::path::Path, found: &Found, entry: Option<OffsetEntry>) -> Result<()> {
+        let expected = entry.map(|entry| self.base + i64::from(entry.relative));
+        let (base, last) = (found.header.base_offset().0, found.header.last_offset().0);
+        if base < self.base || expected.is_some_and(|expected| expected != last) {
+            let what = format!("a batch has offsets {base} to {last}, its index and name say otherwise");
+            return Err(StorageError::corrupt(path, found.position, what));
+        }
+        Ok(())
     }
 
     /// The last batch of the segment.
@@ -82,12 +128,34 @@ impl Segment {
     pub(crate) fn boundary(&mut self, at: &Place, start: u64, limit: u64) -> Result<Boundary> {
         self.ensure_indexes(at)?;
         let entry = self.offsets.last_where(at, self.base, |entry| u64::from(entry.position) <= limit)?;
-        let from = entry.map_or(start, |(_, entry)| u64::from(entry.position)).max(start);
-        let file = self.file(at)?;
-        let path = self.path(at);
+        let entry = entry.map(|(_, entry)| entry).filter(|entry| u64::from(entry.position) > start);
+        match self.walk_before(at, start, limit, entry) {
+            Err(StorageError::Corrupt { .. }) if entry.is_some() => self.walk_before(at, start, limit, None),
+            other => other,
+        }
+    }
+
+    fn walk_before(
+        &mut self,
+        at: &Place,
+        start: u64,
+        limit: u64,
+        entry: Option<OffsetEntry>,
+    ) -> Result<Boundary> {
+        let from = entry.map_or(start, |entry| u64::from(entry.position));
+        let (file, path) = (self.file(at)?, self.path(at));
         let mut scan = Scan::headers(file.as_ref(), &path, from, self.size);
         let mut boundary = Boundary { position: from, next_offset: None };
-        while let Some(found) = scan.next()? {
+        let mut first = entry;
+        loop {
+            let found = match scan.next() {
+                Ok(Some(found)) => found,
+                // What comes before a damaged batch can be read.
+                Err(StorageError::Corrupt { .. }) if boundary.position > start && entry.is_none() => break,
+                Ok(None) => break,
+                Err(error) => return Err(error),
+            };
+            self.check_entry(&path, &found, first.take())?;
             if found.end() > limit {
                 boundary.next_offset = Some(found.header.base_offset().0);
                 break;

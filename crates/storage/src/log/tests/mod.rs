@@ -9,6 +9,7 @@ mod clean_txns;
 mod crash;
 mod damage;
 mod disk_format;
+mod flips;
 mod model;
 mod offsets;
 mod producers;
