@@ -70,19 +70,29 @@ impl Journal {
     pub fn open(disk: &dyn Disk, dir: &Path, bytes: u64, life: u64) -> Result<Self> {
         let path = dir.join(FILE);
         let failed = |error| StorageError::io("write", &path, error);
-        let file =
-            disk.open(&path, OpenMode::Direct).map_err(|error| StorageError::io("open", &path, error))?;
+        let synced = || disk.sync_dir(dir).map_err(|error| StorageError::io("sync", dir, error));
+        let open =
+            || disk.open(&path, OpenMode::Direct).map_err(|error| StorageError::io("open", &path, error));
+        let mut file = open()?;
         let ring = Ring::new(bytes, life);
         let whole = PAGE + ring.capacity();
-        if file.len().map_err(failed)? != whole {
-            file.allocate(whole).map_err(failed)?;
+        let len = file.len().map_err(failed)?;
+        if len != whole && len != 0 {
+            // Its header must never be found in a file of another length.
+            disk.remove_file(&path).map_err(|error| StorageError::io("remove", &path, error))?;
+            synced()?;
+            file = open()?;
+        }
+        if len != whole {
+            // And not before the room for what it announces.
+            file.allocate(whole).and_then(|()| file.sync_data()).map_err(failed)?;
         }
         let mut header = Block::with_capacity(Block::ALIGN);
         header.extend(&block::FileHeader { life, capacity: ring.capacity() }.encode());
         header.pad();
         file.write_at(0, &[std::io::IoSlice::new(header.bytes())]).map_err(failed)?;
         file.sync_data().map_err(failed)?;
-        disk.sync_dir(dir).map_err(|error| StorageError::io("sync", dir, error))?;
+        synced()?;
         Ok(Self { file, path, ring })
     }
 }

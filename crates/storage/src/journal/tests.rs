@@ -169,3 +169,22 @@ fn a_journal_that_is_kept_comes_before_the_one_in_use_and_goes_when_it_is_forgot
     Journal::forget(&disk, &dir().join(FILE)).unwrap();
     assert_eq!(Found::files(&disk, dir()).unwrap(), [dir().join(FILE)]);
 }
+
+#[test]
+fn a_power_cut_while_a_journal_is_made_or_gets_another_size_leaves_one_that_can_be_opened() {
+    let disk = disk();
+    disk.keep_moments();
+    for (life, bytes) in [(1, BYTES_MIN), (2, BYTES_MIN), (3, 2 * BYTES_MIN), (4, BYTES_MIN)] {
+        Journal::open(&disk, dir(), bytes, life).unwrap();
+    }
+    let mut states = 0;
+    for moment in disk.take_moments() {
+        for left in sim::choices(&moment.pending(), &mut sim::Chance::new(1)) {
+            let disk = SimDisk::after(&moment, &left, 1, Arc::new(sim::SimClock::new()));
+            let found = Found::look(&disk, &dir().join(FILE));
+            assert!(found.is_ok(), "{moment:?}, {left:?}: {:?}", found.err());
+            states += 1;
+        }
+    }
+    assert!(states > 50, "{states}");
+}
