@@ -183,7 +183,11 @@ impl Node {
         let flush_messages = config.flush_messages;
         let (mut log, report) =
             Log::open(disk, dir.dir.path(), partition, Some(replica.topic_id), config, params, now)?;
-        if report.is_notable() {
+        if report.lost_durable || report.segments_dropped > 0 {
+            error!(partition = %folder, ?report,
+                "records that had been whole are damaged: the log ends before them, and what follows is kept in its folder, \
+                 in files that end in .damaged");
+        } else if report.is_notable() {
             info!(partition = %folder, ?report, "log recovered");
         }
         let unsynced = log.end_offset().get().saturating_sub(log.recovery_point().get());

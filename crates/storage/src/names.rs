@@ -22,6 +22,11 @@ pub(crate) fn segment_file(base: i64, suffix: &str) -> String {
     format!("{base:020}.{suffix}")
 }
 
+/// The name of a file that keeps what recovery found damaged: the bytes of a segment from `position` on.
+pub(crate) fn damaged_file(base: i64, position: u64) -> String {
+    format!("{base:020}.log.{position}.damaged")
+}
+
 /// Splits a file name such as `00000000000000000042.log` into its offset and what follows the first dot.
 pub(crate) fn parse_segment_file(name: &str) -> Option<(i64, &str)> {
     let (digits, suffix) = name.split_once('.')?;

@@ -5,6 +5,7 @@ use wire::messages::fetch_request::FetchRequest;
 
 use crate::client::{
     EARLIEST, FETCH, LATEST, PRODUCE, batch, code, fetch_request, from_producer, only, produce_request,
+    values,
 };
 use crate::support::{Client, TestNode};
 
@@ -230,3 +231,28 @@ mod files {
 }
 
 use files::{names, read, rename, write};
+
+#[test]
+fn a_damaged_batch_is_refused_and_what_is_before_and_after_it_is_read() {
+    let mut node = TestNode::start("damaged-batch");
+    let mut client = node.client();
+    client.create("t", &[("index.interval.bytes", "0")]);
+    (0..6).for_each(|value| assert_eq!(client.append("t", batch(&[&value.to_string()])), value));
+    node.stop();
+    let path = node.dir().join("t-0/00000000000000000000.log");
+    let mut bytes = read(&path);
+    let second = bytes.len() / 6 * 2;
+    bytes[second + 65] ^= 4;
+    // No checksum covers an offset.
+    let fourth = bytes.len() / 6 * 4;
+    bytes[fourth + 5] ^= 1;
+    write(&path, &bytes);
+    node.restart();
+    let mut client = node.client();
+    assert_eq!(values(&client.fetch("t", 0)), ["0", "1"]);
+    assert_eq!(code(client.fetch("t", 2).error_code), ErrorCode::CorruptMessage);
+    assert_eq!(values(&client.fetch("t", 3)), ["3"]);
+    assert_eq!(code(client.fetch("t", 4).error_code), ErrorCode::CorruptMessage);
+    assert_eq!(values(&client.fetch("t", 5)), ["5"]);
+    assert_eq!(values(&client.fetch("t", 0)), ["0", "1"], "once more");
+}

@@ -6,8 +6,9 @@ use kernel::planted::{self, Bug};
 use super::{Log, RecoveryReport, producers};
 use crate::error::{Result, StorageError};
 use crate::index::txn::AbortedTxn;
+use crate::names;
 use crate::producer::ProducerState;
-use crate::segment::{Found, Scan, Segment};
+use crate::segment::{Found, Rebuilt, Scan, Segment};
 
 impl Log {
     /// Verifies the segments from the one with the recovery point on: rebuilds their indexes, the producer state and
@@ -21,15 +22,17 @@ impl Log {
         let mut index = first;
         while index < self.segments.len() {
             let segment = self.segments.remove(index);
-            let (segment, sound) = self.recover_segment(segment, report)?;
+            let (mut segment, rebuilt) = self.recover_segment(segment, report)?;
+            if rebuilt.damage.is_some() {
+                // Records after a gap are no continuation of those before it. They go first: what is cut off no longer shows
+                // that there is a gap.
+                self.settle_damage(&mut segment, index, &rebuilt, now, report)?;
+            }
+            if !planted::on(Bug::SkipTornTail) {
+                segment.cut_to(&self.at, rebuilt.valid)?;
+            }
             self.segments.insert(index, segment);
             index += 1;
-            if !sound && index < self.segments.len() {
-                // Records after a gap are no continuation of those before it.
-                report.segments_dropped += self.drop_from(index, now)?;
-                // Nor may they come back behind what is appended instead.
-                self.at.sync_dir()?;
-            }
         }
         let end = self.producers.end();
         if planted::on(Bug::ForgetProducers) {
@@ -44,11 +47,11 @@ impl Log {
         &mut self,
         mut segment: Segment,
         report: &mut RecoveryReport,
-    ) -> Result<(Segment, bool)> {
+    ) -> Result<(Segment, Rebuilt)> {
         let (base, before) = (segment.base, segment.size);
         self.producers.set_end(self.producers.end().max(base));
         self.take_snapshot()?;
-        self.at.remove_if_there(&self.at.segment_path(base, crate::names::TXN_INDEX))?;
+        self.at.remove_if_there(&self.at.segment_path(base, names::TXN_INDEX))?;
         segment.has_txn_index = false;
         let (at, epochs, state) = (&self.at, &mut self.epochs, &mut self.producers);
         let interval = self.config.index_interval_bytes;
@@ -60,17 +63,47 @@ impl Log {
             let aborted = state.replay(&producers::incoming(segment, at, found)?);
             push_all(segment, at, &aborted)
         })?;
-        if !planted::on(Bug::SkipTornTail) {
-            segment.cut_to(at, rebuilt.valid)?;
-        }
         report.segments_verified += 1;
         report.batches_verified += rebuilt.batches;
         report.bytes_truncated += before.saturating_sub(rebuilt.valid);
-        if let Some(damage) = &rebuilt.damage {
-            report.lost_durable |= rebuilt.next_offset.unwrap_or(base) < self.recovery_point;
-            report.note_damage(Some(damage));
+        report.note_damage(rebuilt.damage.as_ref());
+        Ok((segment, rebuilt))
+    }
+
+    /// Takes the segments from number `from` on out of use, because the one before them is damaged, and keeps aside what was no
+    /// torn write: somebody may want to mend it.
+    fn settle_damage(
+        &mut self,
+        segment: &mut Segment,
+        from: usize,
+        rebuilt: &Rebuilt,
+        now: Timestamp,
+        report: &mut RecoveryReport,
+    ) -> Result<()> {
+        let lost = rebuilt.next_offset.unwrap_or(segment.base) < self.recovery_point;
+        report.lost_durable |= lost;
+        let last = from >= self.segments.len();
+        if lost || !last {
+            segment.copy_aside(&self.at, rebuilt.valid)?;
         }
-        Ok((segment, rebuilt.damage.is_none()))
+        if !last {
+            self.set_aside(from)?;
+            report.segments_dropped += self.drop_from(from, now)?;
+            // Nor may they come back behind what is appended instead.
+            self.at.sync_dir()?;
+        }
+        Ok(())
+    }
+
+    /// Gives the records of segments that follow a damaged one a name under which nobody removes them.
+    fn set_aside(&mut self, from: usize) -> Result<()> {
+        for segment in self.segments.iter().skip(from).rev() {
+            let path = segment.path(&self.at);
+            let aside = self.at.path(&names::damaged_file(segment.base, 0));
+            let renamed = self.at.disk.rename(&path, &aside);
+            renamed.map_err(|error| StorageError::io("rename", &path, error))?;
+        }
+        Ok(())
     }
 
     /// Reads the leader epochs from all batches, where their file is damaged.

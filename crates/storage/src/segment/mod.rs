@@ -16,6 +16,7 @@ use kernel::port::disk::OpenMode;
 use wire::batch::BatchHeader;
 
 use checked::Checked;
+pub(crate) use rebuild::Rebuilt;
 pub(crate) use scan::{Found, Scan};
 pub use search::FoundRecord;
 

@@ -1,12 +1,19 @@
 //! Checking the index files of a segment, and writing them anew from its batches.
 
+use std::io::IoSlice;
+
 use kernel::Offset;
 use kernel::planted::{self, Bug};
+use kernel::port::disk::OpenMode;
 
 use super::{Found, MaxTimestamp, Scan, Segment};
 use crate::config::LogConfig;
 use crate::error::{Result, StorageError};
+use crate::names;
 use crate::place::Place;
+
+/// How much of a damaged segment is copied in one step.
+const COPIED_AT_ONCE: usize = 256 << 10;
 
 /// What a walk over all batches of a segment found.
 #[derive(Debug, Default)]
@@ -110,6 +117,27 @@ impl Segment {
         }
         self.seal(at)?;
         Ok(rebuilt)
+    }
+
+    /// Copies what follows the sound batches into a file of its own, which nobody but an operator reads or removes. Syncs.
+    pub(crate) fn copy_aside(&mut self, at: &Place, valid: u64) -> Result<()> {
+        let (file, aside) = (self.file(at)?, at.path(&names::damaged_file(self.base, valid)));
+        let copy = at.open(&aside, OpenMode::Create)?;
+        let failed = |error| StorageError::io("write", &aside, error);
+        copy.set_len(0).map_err(failed)?;
+        let mut piece = vec![0; COPIED_AT_ONCE];
+        let mut done = 0;
+        loop {
+            let read = file.read_at(valid + done, &mut piece);
+            let read = read.map_err(|error| StorageError::io("read", &self.path(at), error))?;
+            if read == 0 {
+                break;
+            }
+            copy.write_at(done, &[IoSlice::new(piece.get(..read).unwrap_or_default())]).map_err(failed)?;
+            done += read as u64;
+        }
+        copy.sync_data().map_err(failed)?;
+        at.sync_dir()
     }
 
     /// Cuts off what follows the sound batches that a rebuild found, for good: what is appended in its place must not be

@@ -79,6 +79,10 @@ fn segments_after_a_damaged_one_are_dropped() {
     bench.reopen(unclean());
     assert_eq!(bench.log.end_offset(), Offset(3));
     assert_eq!((bench.report.segments_dropped, bench.log.segment_count()), (2, 2));
+    let kept = bench.names().into_iter().filter(|name| name.ends_with(".damaged")).collect::<Vec<_>>();
+    let base = |offset: i64| format!("{offset:020}.log");
+    let part = format!("{}.{}.damaged", base(2), bench.content(&base(2)).len());
+    assert_eq!(kept, [part, format!("{}.0.damaged", base(4)), format!("{}.0.damaged", base(6))]);
     assert_eq!(bench.values(0).len(), 3);
     bench.fill(2);
     bench.crash();
@@ -94,6 +98,8 @@ fn damage_below_the_recovery_point_is_told_from_a_torn_write() {
     write(&bench, LOG, size / 4 + 70, &[0xff]);
     bench.crash();
     assert!(bench.report.lost_durable);
+    let kept = format!("{LOG}.{}.damaged", bench.log.size());
+    assert_eq!(bench.content(&kept).len() as u64, size - bench.log.size(), "what was cut off is kept aside");
     assert!(bench.report.damage.as_deref().is_some_and(|damage| damage.contains("checksum")));
     assert!(bench.report.is_notable());
 }
