@@ -291,3 +291,39 @@ fn damage_in_an_old_segment_leaves_the_others_readable() {
     let error = bench.log.read(Offset(1), 1 << 20, Offset(8), true).err().expect("cannot be read");
     assert_eq!(error.code(), kernel::ErrorCode::CorruptMessage);
 }
+
+/// Bytes that an opening reads of each `.log` file, by its name.
+fn read_of_logs(bench: &mut Bench, params: OpenParams) -> Vec<(String, u64)> {
+    bench.disk.start_recording();
+    bench.reopen(params);
+    let mut read = std::collections::BTreeMap::<String, u64>::new();
+    for operation in bench.disk.take_recording() {
+        let name = operation.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if operation.op == sim::Op::Read && name.ends_with(".log") {
+            *read.entry(name).or_default() += operation.len;
+        }
+    }
+    read.into_iter().collect()
+}
+
+#[test]
+fn a_clean_start_reads_no_records_and_an_unclean_one_those_after_the_checkpoint() {
+    let mut bench = Bench::new(small_segments(8));
+    bench.fill(60);
+    let recovery_point = bench.log.close(Timestamp(0)).unwrap();
+    let last = bench.log.size() / 60;
+    let clean = OpenParams { clean: true, recovery_point, ..OpenParams::default() };
+    let read = read_of_logs(&mut bench, clean);
+    let name = "00000000000000000056.log".to_owned();
+    assert!(
+        matches!(read.as_slice(), [(only, bytes)] if *only == name && *bytes <= 2 * (last + 2)),
+        "only the header of the last batch says where the log ends: {read:?}"
+    );
+    bench.fill(7);
+    let unclean = OpenParams { recovery_point, ..OpenParams::default() };
+    bench.disk.crash_process();
+    let read = read_of_logs(&mut bench, unclean);
+    let names: Vec<&str> = read.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, [name.as_str(), "00000000000000000064.log"], "from the segment with the checkpoint on");
+    assert_eq!(bench.values(0).len(), 67);
+}
