@@ -52,8 +52,31 @@ fn topics(duel: &mut Duel) -> Result<(), String> {
         tree.items("Topics").len() >= TOPICS.len() && tree.items("Topics").iter().all(led)
     };
     duel.until("a leader for every partition", "Metadata", 12, &everything, &all_led)?;
+    // Kafka names a leader a moment before it has made the log, and refuses what is written in between.
+    duel.until("a log for every partition", "ListOffsets", 7, &ends(), &all_answer)?;
     duel.call(0, "Metadata", 12, &everything)?;
     Ok(())
+}
+
+/// Asks for the end of every partition.
+fn ends() -> Value {
+    let partition = |index| {
+        record([("PartitionIndex", int(index)), ("CurrentLeaderEpoch", int(-1)), ("Timestamp", int(-1))])
+    };
+    let topic = |topic: &pools::Topic| {
+        let partitions = (0..topic.partitions).map(partition);
+        record([("Name", text(topic.name)), ("Partitions", Value::Array(partitions.collect()))])
+    };
+    record([
+        ("ReplicaId", int(-1)),
+        ("IsolationLevel", int(0)),
+        ("Topics", Value::Array(TOPICS.iter().map(topic).collect())),
+    ])
+}
+
+fn all_answer(tree: &Value) -> bool {
+    let answers = |topic: &Value| topic.items("Partitions").iter().all(|one| one.int("ErrorCode") == Some(0));
+    tree.items("Topics").iter().all(answers)
 }
 
 /// Batches in all codecs, of idempotent producers and of others, with old and with equal timestamps.
