@@ -38,17 +38,23 @@ const QUORUM: &str = "a lone node of ours keeps no quorum";
 const ITSELF: &str = "what a node says of itself, in other words and as often as it likes";
 const MOVED: &str = "it follows from the records that are not compared";
 const ENDING: &str = "Kafka's node leaves its partitions before it ends";
+const UNUSED: &str =
+    "a partition of ours has no files before its first record, and is not listed; Kafka takes 0 for it";
 
 pub const MASKS: &[Mask] = &[
     mask("meta.properties", Line("#*"), CLOCK),
     mask(".kafka_cleanshutdown", Field("brokerEpoch"), "it is an offset of the metadata log"),
     mask(".lock", File, "Kafka removes it at its end"),
     mask("riverrun.journal", File, "ours alone; it is empty after a clean end"),
+    mask("riverrun.resting", File, "ours alone; whoever does not know it reads the logs themselves"),
     mask(
         "*/leader-epoch-checkpoint",
         File,
         "Kafka writes an epoch down when it begins, ours with its first record",
     ),
+    mask("empties-*", File, UNUSED),
+    mask("recovery-point-offset-checkpoint", Line("* 0"), UNUSED),
+    mask("replication-offset-checkpoint", Line("* 0"), UNUSED),
     mask("appended-0/*", Field("LogAppendTime"), CLOCK),
     mask("appended-0/*", Field("timestamp"), CLOCK),
     mask("appended-0/*", Field("lastTimestamp"), CLOCK),
