@@ -10,7 +10,7 @@ pub enum Bug {
     AckBeforeSync,
     AckDuplicateBeforeSync,
     SwallowFailedSync,
-    SyncOnlyActiveSegment,
+    RollBeforeSync,
     ForgetDirectorySync,
     RecoveryPointTooFar,
     RenameBeforeSync,
@@ -36,7 +36,7 @@ impl Bug {
         Self::AckBeforeSync,
         Self::AckDuplicateBeforeSync,
         Self::SwallowFailedSync,
-        Self::SyncOnlyActiveSegment,
+        Self::RollBeforeSync,
         Self::ForgetDirectorySync,
         Self::RecoveryPointTooFar,
         Self::RenameBeforeSync,
@@ -64,7 +64,7 @@ impl Bug {
                 "a repeated batch is acknowledged while its first copy is not synced"
             }
             Self::SwallowFailedSync => "a sync that failed counts as one that succeeded",
-            Self::SyncOnlyActiveSegment => "a flush leaves out the segment before the active one",
+            Self::RollBeforeSync => "another segment follows one that is not synced",
             Self::ForgetDirectorySync => "the name of a new segment is never synced",
             Self::RecoveryPointTooFar => "a sync counts for records that came while it ran",
             Self::RenameBeforeSync => "a small file takes its name before its content is synced",

@@ -35,10 +35,7 @@ impl Log {
         self.sync_names()?;
         self.cut_since_flush = None;
         let active = self.segments.len().saturating_sub(1);
-        let first = match planted::on(Bug::SyncOnlyActiveSegment) {
-            true => active,
-            false => self.segment_of(self.recovery_point),
-        };
+        let first = self.segment_of(self.recovery_point);
         let mut files = Vec::new();
         for (index, segment) in self.segments.iter_mut().enumerate().skip(first) {
             files.extend(segment.files_to_sync(&self.at, index == active)?);

@@ -1,5 +1,7 @@
 //! Beginning a new segment.
 
+use kernel::planted::{self, Bug};
+
 use super::Log;
 use crate::error::{Result, StorageError};
 use crate::index::txn;
@@ -48,7 +50,8 @@ impl Log {
             return Ok(());
         }
         active.seal(&self.at)?;
-        if !self.config.write_caching || self.config.flush_messages < i64::MAX {
+        let synced = !self.config.write_caching || self.config.flush_messages < i64::MAX;
+        if synced && !planted::on(Bug::RollBeforeSync) {
             // Before another segment can outlive a power cut that this one's end does not: a hole in the middle of a log
             // would look like what compaction leaves, and keep producers from sending again what it took. The journal, or
             // whoever asked for syncs, bounds how much there is to sync.
