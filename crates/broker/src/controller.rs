@@ -10,22 +10,27 @@ use bytes::Bytes;
 use kernel::planted::{self, Bug};
 use kernel::port::disk::OpenMode;
 use kernel::port::{Clock, Disk, Submission};
-use kernel::{ErrorCode, LeaderEpoch, Now, Offset, TopicPartition, Uuid};
+use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Timestamp, TopicPartition, Uuid};
 use metadata::controller::Decision;
-use metadata::log::{SnapshotId, decode_batch, encode_batch, encode_snapshot};
-use metadata::{Delta, Image, MetadataRecord};
+use metadata::image::QuorumRecord;
+use metadata::log::{MetadataBatch, SnapshotId, decode_batch, encode_batch, encode_quorum, encode_snapshot};
+use metadata::{Delta, Image, MetadataRecord, Provenance};
 use parking_lot::RwLock;
 use storage::{CleanupPolicy, Log, LogConfig, OpenParams, Origin};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tracing::{error, info, warn};
 use wire::batch::BatchView;
 use wire::batch::validate::Validated;
+use wire::records::voters_record::VotersRecord;
 
 /// The topic of the metadata log. It is in no image.
 pub const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// The file in which a format step leaves a cluster's first records.
 pub const BOOTSTRAP_CHECKPOINT: &str = "bootstrap.checkpoint";
+
+/// The level of `kraft.version` at which the log names the voters.
+const VOTERS_IN_LOG: i16 = 1;
 
 /// What is read of the log at a time when it is loaded.
 const LOAD_BYTES: u32 = 4 << 20;
@@ -62,6 +67,13 @@ struct Writer {
     failed: bool,
     /// The node stops: nothing is decided here any more.
     closed: bool,
+}
+
+impl Writer {
+    /// Where the log ends, whose last record was appended now.
+    fn end(&self, now: Timestamp) -> Provenance {
+        Provenance { offset: Offset(self.log.end_offset().get() - 1), epoch: self.epoch, timestamp: now }
+    }
 }
 
 /// What a decision may use beside the image.
@@ -164,15 +176,37 @@ impl Controller {
         for record in &records {
             delta.replay(record);
         }
-        delta.advance(metadata::Provenance {
-            offset: Offset(writer.log.end_offset().get() - 1),
-            epoch: writer.epoch,
-            timestamp: now.wall,
-        });
+        delta.advance(writer.end(now.wall));
         let image = Arc::new(delta.apply());
         *self.image.write() = Arc::clone(&image);
         apply(&delta, &image);
         self.snapshot_if_due(&mut writer, &image, now);
+        Ok(())
+    }
+
+    /// Says in a log that does not say it yet who its voters are, as Kafka does when it formats one (KIP-853): without
+    /// that no other node could go on with the log.
+    pub async fn found_quorum(&self, voters: &VotersRecord) -> Result<(), MetadataError> {
+        let mut writer = self.writer.lock().await;
+        let base = self.image();
+        if base.quorum.voters().is_some() {
+            return Ok(());
+        }
+        let now = self.clock.now().wall;
+        let unwritten = |problem: String| damaged(writer.log.dir(), problem);
+        let voters = QuorumRecord::voters(voters).map_err(|error| unwritten(error.to_string()))?;
+        let quorum = vec![QuorumRecord::Version(VOTERS_IN_LOG), voters];
+        let batch = encode_quorum(&quorum, writer.log.end_offset(), writer.epoch, now)
+            .map_err(|error| unwritten(error.to_string()))?;
+        if let Err(problem) = self.append(&mut writer, &batch).await {
+            writer.failed = true;
+            return Err(damaged(writer.log.dir(), problem));
+        }
+        let mut delta = Delta::new(&base);
+        let provenance = writer.end(now);
+        delta.replay_batch(&MetadataBatch { records: Vec::new(), quorum, provenance });
+        delta.advance(provenance);
+        *self.image.write() = Arc::new(delta.apply());
         Ok(())
     }
 
@@ -189,8 +223,14 @@ impl Controller {
         let level = after.apply().features.record_level();
         let batch = encode_batch(records, level, writer.log.end_offset(), writer.epoch, now)
             .map_err(|error| error.to_string())?;
+        self.append(writer, &batch).await
+    }
+
+    /// Appends a batch and makes it durable.
+    async fn append(&self, writer: &mut Writer, batch: &Bytes) -> Result<(), String> {
+        let now = self.clock.now().wall;
         writer.since_snapshot += batch.len() as u64;
-        let batch = Validated::trusted(&batch).map_err(|error| error.to_string())?;
+        let batch = Validated::trusted(batch).map_err(|error| error.to_string())?;
         writer
             .log
             .append(now, &[batch], writer.epoch, Origin::Replication)
@@ -279,20 +319,14 @@ fn load_snapshot(disk: &dyn Disk, folder: &Path, id: SnapshotId) -> Result<Image
     let path = folder.join(id.file_name());
     let bytes = read_whole(disk, &path)?;
     let mut delta = Delta::from_snapshot(&Arc::new(Image::default()));
-    let mut timestamp = kernel::Timestamp::NONE;
+    let mut timestamp = Timestamp::NONE;
     for batch in BatchView::iter(&bytes) {
         let batch = batch
             .map_err(|error| MetadataError::Damaged { path: path.clone(), problem: error.to_string() })?;
         timestamp = batch.header().max_timestamp();
-        for record in &decode_batch(&batch)?.records {
-            delta.replay(record);
-        }
+        delta.replay_batch(&decode_batch(&batch)?);
     }
-    delta.advance(metadata::Provenance {
-        offset: Offset(id.end_offset.get() - 1),
-        epoch: id.epoch,
-        timestamp,
-    });
+    delta.advance(Provenance { offset: Offset(id.end_offset.get() - 1), epoch: id.epoch, timestamp });
     report_notes(&delta);
     Ok(delta.apply())
 }
@@ -311,9 +345,7 @@ fn replay_log(log: &mut Log, image: Image, from: Offset) -> Result<Image, Metada
             let batch = batch.map_err(|error| damaged(log.dir(), error))?;
             at = batch.header().next_offset();
             let decoded = decode_batch(&batch)?;
-            for record in &decoded.records {
-                delta.replay(record);
-            }
+            delta.replay_batch(&decoded);
             delta.advance(decoded.provenance);
         }
         if at == before {

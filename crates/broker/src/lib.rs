@@ -30,6 +30,7 @@ pub mod node;
 mod parked;
 pub mod partition;
 mod producer_ids;
+mod quorum;
 mod replay;
 pub mod request;
 mod settings;

@@ -34,6 +34,7 @@ use crate::memory::MemoryBudget;
 use crate::node::{Advertised, Node};
 use crate::partition::Partition;
 use crate::producer_ids::ProducerIds;
+use crate::quorum;
 use crate::replay;
 use crate::request::ListenerType;
 use crate::settings::{self, LastTopic};
@@ -228,6 +229,9 @@ async fn bootstrap_if_new(node: &Arc<Node>) -> Result<(), StartError> {
     }
     if node.image().features.metadata_version().is_some() {
         return Ok(());
+    }
+    if let Some(voters) = quorum::founding(node) {
+        node.controller.found_quorum(&voters).await?;
     }
     let min_in_sync = i32::try_from(node.options().effective().number("min.insync.replicas")).unwrap_or(1);
     let first = match formatted(&*node.disk, Path::new(&node.config().metadata_log_dir))? {

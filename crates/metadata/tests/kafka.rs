@@ -21,7 +21,7 @@ fn replayed() -> Image {
     for file in [SNAPSHOT, LOG] {
         for batch in BatchView::iter(file) {
             let batch = decode_batch(&batch.expect("whole")).expect("readable");
-            batch.records.iter().for_each(|record| delta.replay(record));
+            delta.replay_batch(&batch);
             delta.advance(batch.provenance);
         }
     }
@@ -56,6 +56,9 @@ fn the_log_of_kafka_is_replayed() {
     );
     assert_eq!((broker.rack.as_deref(), broker.endpoints[0].port), (Some("r1"), 29192));
     assert!(image.controllers.get(NodeId(1)).is_some());
+    let voters = image.quorum.voters().expect("the format command named them").voters;
+    assert_eq!((image.quorum.version(), voters.len(), voters[0].voter_id), (1, 1, 1));
+    assert_eq!(voters[0].voter_directory_id, broker.log_dirs[0]);
 
     let value = |kind, name: &str, key| image.configs.value(&ConfigResource::new(kind, name), key);
     assert_eq!(value(ConfigResourceType::Topic, "plain", "retention.ms"), Some("1000"));
@@ -138,7 +141,7 @@ fn our_snapshot_of_the_same_facts_gives_the_same_image() {
     let mut delta = Delta::from_snapshot(&Arc::default());
     for batch in BatchView::iter(&file) {
         let batch = decode_batch(&batch.expect("whole")).expect("readable");
-        batch.records.iter().for_each(|record| delta.replay(record));
+        delta.replay_batch(&batch);
     }
     delta.advance(image.provenance);
     assert_eq!(delta.apply(), image);

@@ -14,6 +14,7 @@ use wire::messages::describe_quorum_response::{
 
 use crate::controller::METADATA_TOPIC;
 use crate::node::Node;
+use crate::quorum::metadata_directory;
 use crate::request::{Handled, Request};
 use crate::told::NOT_HOSTED;
 
@@ -54,14 +55,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
 async fn describe(node: &Node, version: i16) -> PartitionData {
     let (epoch, end) = node.controller.position().await;
     let now = node.now().wall.0;
-    let directory =
-        node.dirs.iter().find(|dir| dir.dir.path() == std::path::Path::new(&node.config().metadata_log_dir));
     let voter = ReplicaState {
         replica_id: node.id.0,
-        replica_directory_id: directory
-            .filter(|_| version >= NAMES_NODES)
-            .map(|dir| dir.id)
-            .unwrap_or_default(),
+        replica_directory_id: metadata_directory(node).filter(|_| version >= NAMES_NODES).unwrap_or_default(),
         log_end_offset: end.get(),
         last_fetch_timestamp: now,
         last_caught_up_timestamp: now,

@@ -51,7 +51,7 @@ fn replay(log: &[u8], base: &Arc<Image>) -> Image {
     for batch in BatchView::iter(log) {
         let Ok(batch) = batch else { break };
         let Ok(decoded) = decode_batch(&batch) else { break };
-        decoded.records.iter().for_each(|record| delta.replay(record));
+        delta.replay_batch(&decoded);
     }
     assert!(delta.notes().iter().all(|note| !note.is_empty()), "a note says something");
     delta.apply()

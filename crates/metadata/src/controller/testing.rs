@@ -8,10 +8,12 @@ use kernel::{NodeId, Uuid};
 
 use super::*;
 use crate::image::{
-    Broker, ConfigResource, ConfigResourceType, Endpoint, Image, Provenance, QuotaEntity, quota_record,
+    Broker, ConfigResource, ConfigResourceType, Endpoint, Image, Provenance, Quorum, QuorumRecord,
+    QuotaEntity, quota_record,
 };
 use crate::record::*;
 use crate::{Delta, MetadataRecord, MetadataVersion};
+use wire::records::voters_record::{Voter, VotersRecord};
 
 /// A broker that is registered and active, to be changed by what a test needs.
 pub(crate) fn broker(id: i32) -> Broker {
@@ -152,12 +154,23 @@ pub(crate) fn image_with_everything() -> Image {
         ProducerIdsRecord { broker_id: 1, broker_epoch: 100, next_producer_id: 3000 }.into(),
     ];
     let mut image = apply(&apply(&image, &records), &security_records());
+    image.quorum = quorum();
     image.provenance = Provenance {
         offset: kernel::Offset(99),
         epoch: kernel::LeaderEpoch(3),
         timestamp: kernel::Timestamp(1_700_000_000_000),
     };
     image
+}
+
+/// A quorum whose voters the log names.
+fn quorum() -> Quorum {
+    let voter = Voter { voter_id: 1, voter_directory_id: directory(1), ..Default::default() };
+    let voters = VotersRecord { version: 0, voters: vec![voter] };
+    let mut quorum = Quorum::default();
+    quorum.replay(&QuorumRecord::Version(1));
+    quorum.replay(&QuorumRecord::voters(&voters).expect("it can be written"));
+    quorum
 }
 
 fn security_records() -> [MetadataRecord; 4] {

@@ -15,6 +15,7 @@ pub use changes::{LocalChanges, LocalReplica, PartitionChange, TopicChange};
 pub use notes::Notes;
 
 use crate::image::{ConfigResource, Image, Provenance};
+use crate::log::MetadataBatch;
 use crate::record::MetadataRecord;
 
 /// Records that are being replayed onto an image.
@@ -75,6 +76,18 @@ impl Delta {
         if let Err(unknown) = self.try_replay(record) {
             self.notes.add(record.name(), unknown);
         }
+    }
+
+    /// Replays all that a batch of the log or of a snapshot says. Where the log stands then is for [`Delta::advance`].
+    pub fn replay_batch(&mut self, batch: &MetadataBatch) {
+        for record in &batch.quorum {
+            self.next.quorum.replay(record);
+            // It holds whatever becomes of an open transaction.
+            if let Some(before) = &mut self.before_transaction {
+                before.quorum.replay(record);
+            }
+        }
+        batch.records.iter().for_each(|record| self.replay(record));
     }
 
     /// Tells up to where the log has been replayed.

@@ -6,7 +6,7 @@ use kernel::{NodeId, Offset};
 
 use super::*;
 use crate::controller::testing::*;
-use crate::image::ConfigResourceType;
+use crate::image::{ConfigResourceType, QuorumRecord};
 use crate::record::*;
 
 fn replay(base: &Image, records: impl IntoIterator<Item = MetadataRecord>) -> Delta {
@@ -54,10 +54,26 @@ fn remove(topic: u32) -> MetadataRecord {
 #[test]
 fn a_snapshot_replayed_gives_the_same_image() {
     let image = image_with_everything();
-    let mut delta = replay(&Image::default(), image.write_snapshot());
+    let batch = MetadataBatch {
+        records: image.write_snapshot().collect(),
+        quorum: image.quorum.records().collect(),
+        provenance: image.provenance,
+    };
+    let mut delta = Delta::new(&Arc::default());
+    delta.replay_batch(&batch);
     delta.advance(image.provenance);
     assert_eq!(delta.notes().count(), 0);
     assert_eq!(delta.apply(), image);
+}
+
+#[test]
+fn a_transaction_that_is_aborted_leaves_what_the_log_says_of_the_quorum() {
+    let batch = |records, quorum| MetadataBatch { records, quorum, provenance: Provenance::default() };
+    let mut delta = Delta::new(&Arc::default());
+    delta.replay_batch(&batch(vec![BeginTransactionRecord::default().into()], Vec::new()));
+    delta.replay_batch(&batch(Vec::new(), vec![QuorumRecord::Version(1)]));
+    delta.replay_batch(&batch(vec![AbortTransactionRecord::default().into()], Vec::new()));
+    assert_eq!(delta.apply().quorum.version(), 1);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod controllers;
 mod features;
 mod partition;
 mod producer_ids;
+mod quorum;
 mod quotas;
 mod scram;
 mod tokens;
@@ -25,6 +26,8 @@ pub use features::{ELR_FEATURE, Features};
 pub use partition::Partition;
 pub(crate) use partition::numbers;
 pub use producer_ids::ProducerIds;
+pub(crate) use quorum::encode as encode_control;
+pub use quorum::{Quorum, QuorumRecord};
 pub(crate) use quotas::quota_record;
 pub use quotas::{ClientQuotas, QuotaEntity};
 pub use scram::{Scram, ScramCredential};
@@ -41,6 +44,7 @@ use crate::record::MetadataRecord;
 pub struct Image {
     /// Up to where the log is contained.
     pub provenance: Provenance,
+    pub quorum: Quorum,
     pub features: Arc<Features>,
     pub brokers: Arc<Brokers>,
     pub controllers: Arc<Controllers>,
@@ -71,7 +75,7 @@ impl Default for Provenance {
 }
 
 impl Image {
-    /// The records that make this image from an empty one, in the order in which they have to be replayed.
+    /// The records that make this image from an empty one, but for what control records say, in the order in which they have to be replayed.
     ///
     /// Each is meant to be written in the version that [`Features::record_level`] asks for.
     pub fn write_snapshot(&self) -> impl Iterator<Item = MetadataRecord> + '_ {

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use kernel::{LeaderEpoch, Offset, Timestamp};
-use wire::EncodeError;
-use wire::batch::{BatchBuilder, BatchError, BatchView, BuildError};
+use wire::batch::{BatchBuilder, BatchError, BatchView, BuildError, ControlRecordType};
 use wire::compress::Limits;
+use wire::{DecodeError, EncodeError};
 
-use crate::image::Provenance;
+use crate::image::{Provenance, QuorumRecord};
 use crate::record::{MetadataRecord, RecordError};
 use crate::version::MetadataVersion;
 
@@ -26,6 +26,8 @@ pub enum LogError {
     Batch(#[from] BatchError),
     #[error("the record at offset {offset} of the metadata log cannot be replayed: {source}")]
     Record { offset: Offset, source: RecordError },
+    #[error("the control record at offset {offset} of the metadata log cannot be replayed: {source}")]
+    Control { offset: Offset, source: DecodeError },
     #[error("the record at offset {0} of the metadata log has no value")]
     NoValue(Offset),
 }
@@ -33,8 +35,10 @@ pub enum LogError {
 /// What one batch of a metadata log holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetadataBatch {
-    /// The records in order; none in a batch of control records, which say nothing about the cluster's facts.
+    /// The records in order; none in a batch of control records.
     pub records: Vec<MetadataRecord>,
+    /// What its control records say about the quorum.
+    pub quorum: Vec<QuorumRecord>,
     /// Where the log stands once they are replayed.
     pub provenance: Provenance,
 }
@@ -97,23 +101,55 @@ pub fn decode_batch(batch: &BatchView<'_>) -> Result<MetadataBatch, LogError> {
         epoch: batch.partition_leader_epoch(),
         timestamp: batch.max_timestamp(),
     };
-    let mut records = Vec::new();
-    if !batch.is_control() {
-        for record in &batch.records(Limits::trusting(BATCH_BYTES_MAX))? {
-            let record = record?;
-            let value = record.value.ok_or(LogError::NoValue(record.offset))?;
+    let (mut records, mut quorum) = (Vec::new(), Vec::new());
+    for record in &batch.records(Limits::trusting(BATCH_BYTES_MAX))? {
+        let record = record?;
+        let (offset, value) = (record.offset, record.value.ok_or(LogError::NoValue(record.offset))?);
+        if !batch.is_control() {
             let decoded = MetadataRecord::decode(value);
-            records.push(decoded.map_err(|source| LogError::Record { offset: record.offset, source })?);
+            records.push(decoded.map_err(|source| LogError::Record { offset, source })?);
+        } else if let Some(decoded) = control_record(record.key, value) {
+            quorum.push(decoded.map_err(|source| LogError::Control { offset, source })?);
         }
     }
-    Ok(MetadataBatch { records, provenance })
+    Ok(MetadataBatch { records, quorum, provenance })
+}
+
+/// What a control record says about the quorum, if it does. Kinds that are not known are passed over.
+fn control_record(key: Option<&[u8]>, value: &[u8]) -> Option<Result<QuorumRecord, DecodeError>> {
+    QuorumRecord::decode(ControlRecordType::parse(key?)?, value)
+}
+
+/// One batch of control records that say this of the quorum.
+pub fn encode_quorum(
+    records: &[QuorumRecord],
+    base_offset: Offset,
+    epoch: LeaderEpoch,
+    timestamp: Timestamp,
+) -> Result<Bytes, EncodeBatchError> {
+    let records = records.iter().map(QuorumRecord::encode).collect::<Result<Vec<_>, _>>()?;
+    encode_control(&records, base_offset, epoch, timestamp)
+}
+
+/// One batch of control records, of which kinds and values are given.
+pub(super) fn encode_control(
+    records: &[(ControlRecordType, Bytes)],
+    base_offset: Offset,
+    epoch: LeaderEpoch,
+    timestamp: Timestamp,
+) -> Result<Bytes, EncodeBatchError> {
+    let mut builder = BatchBuilder::new().control().base_offset(base_offset).leader_epoch(epoch);
+    for (kind, value) in records {
+        builder.append(timestamp, Some(&kind.key()), Some(value));
+    }
+    Ok(builder.build()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::record::{FeatureLevelRecord, NoOpRecord};
-    use wire::batch::ControlRecordType;
+    use wire::records::voters_record::VotersRecord;
 
     fn noops(count: usize) -> Vec<MetadataRecord> {
         vec![NoOpRecord::default().into(); count]
@@ -131,7 +167,7 @@ mod tests {
         let bytes = encode_batch(&records, MetadataVersion::LATEST, Offset(10), epoch, time)
             .expect("it can be written");
         let provenance = Provenance { offset: Offset(11), epoch, timestamp: time };
-        assert_eq!(decode_all(&bytes), [MetadataBatch { records, provenance }]);
+        assert_eq!(decode_all(&bytes), [MetadataBatch { records, quorum: Vec::new(), provenance }]);
     }
 
     #[test]
@@ -150,7 +186,28 @@ mod tests {
     }
 
     #[test]
-    fn control_records_are_passed_over() {
+    fn what_control_records_say_of_the_quorum_comes_back_as_it_was_written() {
+        let voters = QuorumRecord::voters(&VotersRecord::default()).expect("it can be written");
+        let records = [QuorumRecord::Version(1), voters];
+        let bytes =
+            encode_quorum(&records, Offset(3), LeaderEpoch(2), Timestamp(9)).expect("it can be written");
+        let decoded = decode_all(&bytes);
+        assert_eq!((decoded[0].quorum.as_slice(), decoded[0].records.len()), (records.as_slice(), 0));
+        assert_eq!(decoded[0].provenance.offset, Offset(4));
+    }
+
+    #[test]
+    fn voters_that_cannot_be_read_are_an_error_with_their_offset() {
+        let cut_short = QuorumRecord::Voters(Bytes::from_static(&[0, 0, 9]));
+        let bytes =
+            encode_quorum(&[cut_short], Offset(3), LeaderEpoch(2), Timestamp(9)).expect("it can be written");
+        let (batch, _) = BatchView::parse(&bytes).expect("it parses");
+        let error = decode_batch(&batch).unwrap_err().to_string();
+        assert!(error.contains("control record at offset 3"), "{error}");
+    }
+
+    #[test]
+    fn other_control_records_are_passed_over() {
         let mut builder = BatchBuilder::new().control().base_offset(Offset(3));
         builder.append(Timestamp(9), Some(&ControlRecordType::LeaderChange.key()), Some(&[0, 0]));
         let decoded = decode_all(&builder.build().expect("it can be built"));

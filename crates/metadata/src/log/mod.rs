@@ -4,5 +4,7 @@
 mod batch;
 mod snapshot;
 
-pub use batch::{EncodeBatchError, LogError, MetadataBatch, decode_batch, encode_batch, encode_batches};
+pub use batch::{
+    EncodeBatchError, LogError, MetadataBatch, decode_batch, encode_batch, encode_batches, encode_quorum,
+};
 pub use snapshot::{SNAPSHOT_SUFFIX, SnapshotId, encode_snapshot};

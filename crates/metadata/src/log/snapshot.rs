@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use kernel::{LeaderEpoch, Offset, Timestamp};
-use wire::batch::{BatchBuilder, ControlRecordType};
-use wire::primitive::{Message, Writer};
+use wire::batch::ControlRecordType;
 use wire::records::{
     snapshot_footer_record::SnapshotFooterRecord, snapshot_header_record::SnapshotHeaderRecord,
 };
 
+use super::batch::encode_control;
 use super::{EncodeBatchError, encode_batches};
-use crate::image::Image;
+use crate::image::{Image, encode_control as encode_value};
 
 /// How the name of a snapshot file ends.
 pub const SNAPSHOT_SUFFIX: &str = ".checkpoint";
@@ -82,30 +82,19 @@ pub fn encode_snapshot(image: &Image, now: Timestamp) -> Result<Vec<Bytes>, Enco
     let epoch = SnapshotId::of(image).epoch;
     let header =
         SnapshotHeaderRecord { version: 0, last_contained_log_timestamp: image.provenance.timestamp.0 };
-    let mut pieces = vec![control(ControlRecordType::SnapshotHeader, &header, Offset(0), epoch, now)?];
+    let mut head = vec![(ControlRecordType::SnapshotHeader, encode_value(&header)?)];
+    for record in image.quorum.records() {
+        head.push(record.encode()?);
+    }
+    let first = Offset(head.len() as i64);
+    let mut pieces = vec![encode_control(&head, Offset(0), epoch, now)?];
     let level = image.features.record_level();
-    let mut count = 1;
+    let mut count = 0;
     let counted = image.write_snapshot().inspect(|_| count += 1);
-    pieces.extend(encode_batches(counted, level, Offset(1), epoch, now, SNAPSHOT_BATCH_BYTES)?);
-    let footer = SnapshotFooterRecord { version: 0 };
-    pieces.push(control(ControlRecordType::SnapshotFooter, &footer, Offset(count), epoch, now)?);
+    pieces.extend(encode_batches(counted, level, first, epoch, now, SNAPSHOT_BATCH_BYTES)?);
+    let footer = encode_value(&SnapshotFooterRecord { version: 0 })?;
+    pieces.push(encode_control(&[(ControlRecordType::SnapshotFooter, footer)], first + count, epoch, now)?);
     Ok(pieces)
-}
-
-fn control<M: Message>(
-    kind: ControlRecordType,
-    record: &M,
-    offset: Offset,
-    epoch: LeaderEpoch,
-    timestamp: Timestamp,
-) -> Result<Bytes, EncodeBatchError> {
-    let mut value = Writer::new();
-    record.encode(&mut value, 0)?;
-    let value =
-        value.into_bytes().map_err(|kind| wire::EncodeError { message: M::NAME, version: 0, kind })?;
-    let mut builder = BatchBuilder::new().control().base_offset(offset).leader_epoch(epoch);
-    builder.append(timestamp, Some(&kind.key()), Some(&value));
-    Ok(builder.build()?)
 }
 
 #[cfg(test)]
@@ -136,7 +125,7 @@ mod tests {
             let batch = batch.expect("whole");
             assert_eq!(batch.base_offset(), Offset(next), "batches follow each other");
             next = batch.next_offset().0;
-            decode_batch(&batch).expect("readable").records.iter().for_each(|record| delta.replay(record));
+            delta.replay_batch(&decode_batch(&batch).expect("readable"));
         }
         delta.advance(image.provenance);
         assert_eq!(delta.notes().count(), 0);

@@ -1,5 +1,7 @@
-//! One directory, two kinds of node: Apache Kafka fills it, Riverrun takes it over, Kafka takes it back.
+//! One directory, two kinds of node: one fills it, the other takes it over, and it goes back and over again.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -11,6 +13,14 @@ use super::report::Row;
 
 const CLIENT: &str = "adopt";
 
+/// A snapshot of the metadata after each change, so that the next node begins with one, and a cleaner that does not wait.
+const PROPERTIES: &str = "\
+metadata.log.max.record.bytes.between.snapshots=1
+metadata.max.idle.interval.ms=0
+log.segment.delete.delay.ms=0
+log.cleaner.backoff.ms=200
+";
+
 pub fn run(context: &Context) -> Result<Vec<Row>, String> {
     if context.options.broker.is_some() {
         return Ok(vec![Row::skip(CLIENT, "directory of Apache Kafka", "another broker is tested")]);
@@ -20,28 +30,38 @@ pub fn run(context: &Context) -> Result<Vec<Row>, String> {
         Err(missing) if context.options.everything_required => return Err(missing),
         Err(missing) => return Ok(vec![Row::skip(CLIENT, "directory of Apache Kafka", missing)]),
     };
+    let kafka = ("Kafka", vec![context.root.join("conformance/backends/kafka").display().to_string()]);
+    let riverrun = ("Riverrun", Broker::command(context));
     let dir = context.part_dir(CLIENT)?;
-    let kafka = vec![context.root.join("conformance/backends/kafka").display().to_string()];
-    let riverrun = Broker::command(context);
+    let mut rows = pass_on(context, &program, &dir.join("kafkas"), [&kafka, &riverrun, &kafka, &riverrun])?;
+    rows.extend(pass_on(context, &program, &dir.join("ours"), [&riverrun, &kafka, &riverrun, &kafka])?);
+    Ok(rows)
+}
+
+/// A kind of node, and the command that starts it.
+type Kind = (&'static str, Vec<String>);
+
+/// One directory, from the node that begins it to the last.
+fn pass_on(context: &Context, program: &Program, dir: &Path, turns: [&Kind; 4]) -> Result<Vec<Row>, String> {
+    fs::create_dir_all(dir).map_err(|error| format!("cannot create {}: {error}", dir.display()))?;
+    let ((first, command), later) =
+        turns.split_first().map(|(first, later)| (*first, later)).ok_or("no turn")?;
+    let mut broker = Broker::configure(dir, command.clone(), PROPERTIES)?;
+    broker.launch(context)?;
+    say(program, &broker, &["fill"]).map_err(|error| format!("{error}\n{}", broker.log_tail()))?;
     let mut rows = Vec::new();
-    let mut start = Instant::now();
-    let mut broker = Broker::start_command(context, &dir, kafka.clone())?;
-    say(&program, &broker, &["fill"])?;
-    let turns = [
-        ("Riverrun reads and extends what Kafka wrote", riverrun),
-        ("Kafka reads and extends what both wrote", kafka),
-    ];
-    for (number, (check, command)) in turns.into_iter().enumerate() {
+    for (number, (kind, command)) in later.iter().enumerate() {
+        let start = Instant::now();
         broker.stop()?;
-        broker.become_command(command);
-        broker.launch(context)?;
-        let read = say(&program, &broker, &["read", &(number + 1).to_string()]);
+        broker.become_command(command.clone());
+        let read =
+            broker.launch(context).and_then(|()| say(program, &broker, &["read", &(number + 1).to_string()]));
+        let check = format!("{kind} reads and extends what {first} began, as node {}", number + 2);
         let failed = read.is_err();
-        rows.push(Row::from_result(CLIENT, check, read.map(|()| String::new())).took(start.elapsed()));
-        start = Instant::now();
+        rows.push(Row::from_result(CLIENT, &check, read.map(|()| String::new())).took(start.elapsed()));
         if failed {
             println!("{}", broker.log_tail());
-            break;
+            return Ok(rows);
         }
     }
     broker.stop()?;
