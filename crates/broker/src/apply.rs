@@ -9,7 +9,7 @@ use std::time::Duration;
 use kernel::option::Overrides;
 use kernel::port::Submission;
 use kernel::{ErrorCode, Offset, TopicPartition};
-use metadata::controller::Decision;
+use metadata::controller::{Decision, DirectoryAssignment};
 use metadata::image::{ConfigResource, ConfigResourceType};
 use metadata::{Delta, Image, LocalReplica};
 use storage::{Log, LogConfig, OpenParams, Rest, StorageError};
@@ -26,10 +26,22 @@ use crate::slot::Slot;
 /// What the log of a partition is begun with.
 #[derive(Clone, Copy)]
 pub(crate) enum Begin<'a> {
-    /// Its files, if there are any.
-    Files(OpenParams),
+    /// Nothing: the partition is new.
+    New,
+    /// The cluster knows the partition. Its files are wherever they are found.
+    Known,
+    /// The files in this directory.
+    Files(&'a Dir, OpenParams),
     /// What was remembered of it, in this directory.
     Rest(&'a Dir, Rest),
+    /// The cluster knows the partition, and no directory that can be used has its files.
+    Missing,
+}
+
+/// What a log is begun with, in a directory.
+enum Files {
+    There(OpenParams),
+    Remembered(Rest),
 }
 
 impl Node {
@@ -48,6 +60,7 @@ impl Node {
                 // A topic may have thousands of partitions to open.
                 let apply = |delta: &Delta, image: &Arc<Image>| host::task::long(|| node.apply(delta, image));
                 node.controller.finish(change, apply).await?;
+                node.tell_located().await;
                 node.tell_cordoned().await;
                 Ok(())
             });
@@ -80,7 +93,8 @@ impl Node {
         }
         let mut settings = LastTopic::default();
         for replica in &changes.led {
-            self.lead(replica, image, OpenParams { clean: true, ..OpenParams::default() }, &mut settings);
+            let begin = if replica.before.is_none() { Begin::New } else { Begin::Known };
+            self.lead(replica, image, begin, &mut settings);
         }
         let offsets = image.topic(OFFSETS_TOPIC).map_or(0, |topic| topic.partitions.len());
         self.groups.set_partitions(i32::try_from(offsets).unwrap_or(i32::MAX));
@@ -96,10 +110,10 @@ impl Node {
         &self,
         replica: &LocalReplica,
         image: &Image,
-        params: OpenParams,
+        begin: Begin<'_>,
         settings: &mut LastTopic,
     ) {
-        if let Some(partition) = self.open(replica, image, Begin::Files(params), settings) {
+        if let Some(partition) = self.open(replica, image, begin, settings) {
             self.coordinate(&partition);
         }
     }
@@ -130,59 +144,90 @@ impl Node {
             return None;
         }
         let (config, rules) = settings.of(self, image, &replica.topic);
-        match self.open_slot(replica, image, begin, config) {
-            Ok((slot, dir)) => {
-                dir.opened();
-                let name = (Arc::clone(&replica.topic), replica.topic_id, replica.index);
-                let world = World {
-                    disk: Arc::clone(&self.disk),
-                    clock: Arc::clone(&self.clock),
-                    journal: Arc::clone(&dir.journal),
-                    log_dir: Arc::clone(dir.path()),
-                    awake: Arc::clone(&self.awake),
-                };
-                let partition = Partition::new(slot, name, epoch, rules, world);
-                partition.begin_chores();
-                self.hosted.add(Arc::clone(&partition));
-                Some(partition)
-            }
-            Err(problem) => {
-                self.hosted.add_offline(replica.topic_id, replica.index);
+        let found = self.find_dir(replica, image, begin);
+        let opened = found.map_err(|problem| (problem, None)).and_then(|(dir, files)| {
+            let slot = self.open_slot(replica, dir, files, config);
+            slot.map(|slot| (slot, dir)).map_err(|problem| (problem, Some(dir.id)))
+        });
+        let (slot, dir) = match opened {
+            Ok(opened) => opened,
+            Err((problem, dir)) => {
+                self.hosted.add_offline(replica.topic_id, replica.index, dir);
                 error!(topic = %replica.topic, partition = replica.index, %problem, "the partition is offline");
-                None
+                return None;
             }
+        };
+        dir.opened();
+        if replica.partition.directory(self.id) != Some(dir.id) {
+            let (topic, partition) = (replica.topic_id, replica.index);
+            self.dirs.locate(DirectoryAssignment { topic, partition, directory: dir.id });
         }
+        let name = (Arc::clone(&replica.topic), replica.topic_id, replica.index);
+        let world = World {
+            disk: Arc::clone(&self.disk),
+            clock: Arc::clone(&self.clock),
+            home: Arc::clone(&dir.home),
+            awake: Arc::clone(&self.awake),
+        };
+        let partition = Partition::new(slot, name, epoch, rules, world);
+        partition.begin_chores();
+        self.hosted.add(Arc::clone(&partition));
+        Some(partition)
     }
 
-    fn open_slot<'a>(
+    /// The directory for a replica, and what its log there begins with: nothing but what was remembered if it has no files.
+    fn find_dir<'a>(
         &'a self,
         replica: &LocalReplica,
         image: &Image,
         begin: Begin<'a>,
+    ) -> Result<(&'a Dir, Files), StorageError> {
+        let folder = TopicPartition::new(Arc::clone(&replica.topic), replica.index).to_string();
+        match begin {
+            Begin::Rest(dir, rest) => return Ok((dir, Files::Remembered(rest))),
+            Begin::Files(dir, params) => return Ok((dir, Files::There(params))),
+            Begin::New | Begin::Known => {
+                // Where the files are already, else where the metadata wants them.
+                let holding = self.dirs.online().find(|dir| self.disk.exists(&dir.path().join(&folder)));
+                if let Some(dir) = holding {
+                    let params = OpenParams { clean: true, ..OpenParams::default() };
+                    return Ok((dir, Files::There(params)));
+                }
+            }
+            Begin::Missing => {}
+        }
+        let wanted = replica.partition.directory(self.id);
+        let cordoned = self.cordoned_directories(image);
+        let placed = match begin {
+            Begin::New => {
+                self.dirs.place(wanted, &cordoned).ok_or_else(|| "no log directory is left".to_owned())
+            }
+            _ => self.dirs.place_known(wanted, &cordoned),
+        };
+        let dir = placed.map_err(|why| StorageError::offline(Path::new(&folder), &why))?;
+        // Files are made when the first record comes.
+        Ok((dir, Files::Remembered(Rest::unwritten(Offset::ZERO))))
+    }
+
+    fn open_slot(
+        &self,
+        replica: &LocalReplica,
+        dir: &Dir,
+        files: Files,
         config: Arc<LogConfig>,
-    ) -> Result<(Slot, &'a Dir), StorageError> {
-        let params = match begin {
-            Begin::Rest(dir, rest) => return Ok((Slot::resting(config, rest), dir)),
-            Begin::Files(params) => params,
+    ) -> Result<Slot, StorageError> {
+        let params = match files {
+            Files::Remembered(rest) => return Ok(Slot::resting(config, rest)),
+            Files::There(params) => params,
         };
         let partition = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
         let folder = partition.to_string();
-        // Where the files are already, else where the metadata wants them.
-        let holding = self.dirs.iter().find(|dir| self.disk.exists(&dir.dir.path().join(&folder)));
-        let Some(dir) = holding else {
-            let wanted = replica.partition.directory(self.id);
-            let dir = self.dirs.place(wanted, &self.cordoned_directories(image));
-            let dir =
-                dir.ok_or_else(|| StorageError::offline(Path::new(&folder), "no log directory is left"))?;
-            // Files are made when the first record comes.
-            return Ok((Slot::resting(config, Rest::unwritten(params.log_start)), dir));
-        };
         let now = self.now().wall;
         let disk = Arc::clone(&self.disk);
         let synced_later = !config.write_caching;
         let flush_messages = config.flush_messages;
         let (mut log, report) =
-            Log::open(disk, dir.dir.path(), partition, Some(replica.topic_id), config, params, now)?;
+            Log::open(disk, dir.path(), partition, Some(replica.topic_id), config, params, now)?;
         if report.lost_durable || report.segments_dropped > 0 {
             error!(partition = %folder, ?report,
                 "records that had been whole are damaged: the log ends before them, and what follows is kept in its folder, \
@@ -196,7 +241,7 @@ impl Node {
             // journal.
             log.flush(now)?;
         }
-        Ok((Slot::opened(log), dir))
+        Ok(Slot::opened(log))
     }
 
     fn remove(&self, replica: &LocalReplica) -> Option<Arc<Partition>> {
@@ -210,7 +255,7 @@ impl Node {
         let delay = partition.log_config().file_delete_delay_ms;
         match partition.delete(*self.random_uuid().as_bytes()) {
             Ok(path) => {
-                if let Some(dir) = self.dirs.iter().find(|dir| dir.dir.path() == partition.log_dir()) {
+                if let Some(dir) = self.dirs.of(&partition.home()) {
                     dir.closed();
                 }
                 let Some(path) = path else { return Some(partition) };
@@ -227,7 +272,7 @@ impl Node {
     fn remove_unopened(&self, replica: &LocalReplica) {
         let partition = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
         let folder = partition.to_string();
-        for dir in self.dirs.iter().filter(|dir| self.disk.exists(&dir.dir.path().join(&folder))) {
+        for dir in self.dirs.online().filter(|dir| self.disk.exists(&dir.dir.path().join(&folder))) {
             match dir.dir.set_aside(&partition, *self.random_uuid().as_bytes()) {
                 Ok(path) => {
                     warn!(path = %path.display(), "a damaged partition was deleted; its files are kept")

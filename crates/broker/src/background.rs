@@ -61,7 +61,7 @@ async fn round(node: &Arc<Node>, rounds: &mut Rounds) {
             give_way(number).await;
         }
     }
-    node.dirs.iter().for_each(|dir| dir.journal.rest());
+    node.dirs.iter().for_each(|dir| dir.journal().rest());
     // Those that rest have nothing to do, however many they are.
     for (number, partition) in node.awake.take_listed().iter().enumerate() {
         chores(node, partition);
@@ -92,7 +92,10 @@ fn retain(node: &Node, partition: &Partition) {
                 "old segments deleted");
         }
         Ok(_) | Err(StorageError::Offline { .. }) => {}
-        Err(problem) => error!(partition = %partition.name(), %problem, "retention failed"),
+        Err(problem) => {
+            error!(partition = %partition.name(), %problem, "retention failed");
+            partition.home().blame(&problem);
+        }
     }
 }
 

@@ -8,27 +8,75 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kernel::port::Disk;
 use kernel::{Offset, TopicPartition, Uuid};
+use metadata::controller::DirectoryAssignment;
+use metadata::image::directory_id;
 use parking_lot::Mutex;
-use storage::{LogDir, MetaProperties, StorageError};
+use storage::{LogDir, MetaProperties, Remembered, StorageError};
+use tokio::sync::Notify;
+use tracing::{error, warn};
 
 use crate::journal::Journal;
 use crate::partition::Partition;
+
+/// Where logs are, for all who keep that.
+pub struct Home {
+    pub id: Uuid,
+    pub path: Arc<Path>,
+    /// Makes what arrives here durable.
+    pub journal: Arc<Journal>,
+}
+
+impl Home {
+    /// Takes the directory offline if its disk is to blame.
+    pub fn blame(&self, problem: &StorageError) {
+        if problem.blames_the_disk() {
+            self.journal.fail(&problem.to_string());
+        }
+    }
+
+    pub fn is_online(&self) -> bool {
+        self.journal.check().is_ok()
+    }
+}
 
 /// One log directory in use.
 pub struct Dir {
     pub id: Uuid,
     pub dir: LogDir,
-    /// Makes what arrives here durable.
-    pub journal: Arc<Journal>,
+    pub home: Arc<Home>,
+    /// It was marked at the last stop that nothing here needs to be verified.
+    pub clean: bool,
     /// How many logs are open here.
     logs: AtomicUsize,
-    path: Arc<Path>,
 }
 
 impl Dir {
-    /// Where it is, for all who keep that.
-    pub fn path(&self) -> &Arc<Path> {
-        &self.path
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.home.journal
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Whether it takes records: nothing has failed here since the node began.
+    pub fn is_online(&self) -> bool {
+        self.home.is_online()
+    }
+
+    /// Goes on without this directory, for whatever is wrong with it.
+    pub fn lose(&self, problem: &StorageError) {
+        self.home.journal.fail(&problem.to_string());
+    }
+
+    /// What was remembered of its logs at the last stop, if that was a clean one.
+    fn take_remembered(&mut self) -> Result<Vec<Remembered>, StorageError> {
+        let logs = self.dir.take_remembered()?;
+        let stopped = self.dir.take_clean_shutdown()?;
+        self.clean = stopped.is_some();
+        // Of another stop than the last, it may be of files that somebody has changed since.
+        let same_stop = logs.filter(|(epoch, _)| stopped == Some(*epoch));
+        Ok(same_stop.map(|(_, logs)| logs).unwrap_or_default())
     }
 
     /// A log of this directory was opened.
@@ -43,9 +91,23 @@ impl Dir {
     }
 }
 
+/// A configured log directory that this node began without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    pub path: String,
+    pub why: String,
+}
+
 /// All log directories of this node.
 pub struct Dirs {
     dirs: Vec<Dir>,
+    lost: Vec<Lost>,
+    /// Directories that this node had when it registered last, and has not now.
+    gone: Vec<Uuid>,
+    /// One of them has failed.
+    failed: Arc<Notify>,
+    /// Where logs are, as the metadata does not know it yet.
+    located: Mutex<Vec<DirectoryAssignment>>,
     /// Held while checkpoints are gathered and written, so that no older one replaces a newer one.
     writing: Mutex<Checkpoints>,
 }
@@ -103,72 +165,199 @@ pub enum DirError {
     OtherCluster { path: String, found: String, cluster: String },
     #[error("log.dirs is empty: name at least one directory")]
     None,
+    #[error("none of the log directories can be used: {}", told(.0))]
+    AllLost(Vec<Lost>),
+    #[error("the directory of the metadata log cannot be used: {}: {}", .0.path, .0.why)]
+    MetadataLost(Lost),
+    #[error(
+        "no log directory says which cluster this is, and some cannot be used: {}. Mend them, or set cluster.id",
+        told(.0)
+    )]
+    WhichCluster(Vec<Lost>),
+}
+
+fn told(lost: &[Lost]) -> String {
+    lost.iter().map(|one| format!("{}: {}", one.path, one.why)).collect::<Vec<_>>().join("; ")
 }
 
 /// Random identifiers for what is new.
 pub type NewId<'a> = dyn FnMut() -> Uuid + 'a;
 
+/// Whose directories are opened.
+pub struct Owner<'a> {
+    pub node: i32,
+    /// The cluster, if the configuration names it.
+    pub cluster: Option<String>,
+    /// The node cannot do without this one.
+    pub metadata: &'a str,
+}
+
+impl Dir {
+    fn new(id: Uuid, dir: LogDir, number: usize, failed: Arc<Notify>) -> Self {
+        let home =
+            Home { id, path: Arc::from(dir.path()), journal: Journal::new(dir.path(), number, failed) };
+        Self { id, dir, home: Arc::new(home), clean: false, logs: AtomicUsize::new(0) }
+    }
+}
+
 impl Dirs {
-    /// Takes all directories for this process and names those that are new. Returns the cluster's id, too.
+    /// Takes all directories for this process and names those that are new. Goes on without those that cannot be used.
+    /// Returns the cluster's id, too.
     pub fn open(
         disk: &Arc<dyn Disk>,
         paths: &[String],
-        node: i32,
-        cluster: Option<String>,
+        owner: Owner<'_>,
         new_id: &mut NewId<'_>,
     ) -> Result<(Self, String), DirError> {
-        let mut locked = Vec::new();
+        let Owner { node, cluster, metadata } = owner;
+        let (mut locked, mut lost) = (Vec::new(), Vec::new());
         let mut known: Option<String> = cluster;
         for path in paths {
-            let dir = LogDir::lock(Arc::clone(disk), Path::new(path))?;
-            let meta = dir.meta()?;
-            if let Some(meta) = &meta {
-                check(path, meta, node, known.as_deref())?;
-                known = Some(meta.cluster_id.clone());
-            }
-            locked.push((dir, meta));
-        }
-        let cluster_id = known.unwrap_or_else(|| new_id().to_string());
-        let mut dirs = Vec::new();
-        for (dir, meta) in locked {
-            let id = match meta {
-                Some(meta) if !meta.directory_id.is_zero() => meta.directory_id,
-                // New, or written by a version that did not name directories.
-                _ => {
-                    let directory_id = new_id();
-                    dir.write_meta(&MetaProperties {
-                        cluster_id: cluster_id.clone(),
-                        node_id: node,
-                        directory_id,
-                    })?;
-                    directory_id
+            match lock(disk, path) {
+                Ok((dir, meta)) => {
+                    if let Some(meta) = &meta {
+                        check(path, meta, node, known.as_deref())?;
+                        known = Some(meta.cluster_id.clone());
+                    }
+                    locked.push((dir, meta));
                 }
-            };
-            let journal = Journal::new(dir.path());
-            let path = Arc::from(dir.path());
-            dirs.push(Dir { id, dir, journal, logs: AtomicUsize::new(0), path });
+                Err(problem) => lose(path, problem, &mut lost)?,
+            }
         }
-        if dirs.is_empty() {
-            return Err(DirError::None);
+        check_left(locked.len(), &lost, metadata)?;
+        let begun = known.is_some();
+        let cluster_id = match known {
+            Some(known) => known,
+            // What it may not get is another id than it has in there.
+            None if !lost.is_empty() => return Err(DirError::WhichCluster(lost)),
+            None => new_id().to_string(),
+        };
+        let mut dirs: Vec<Dir> = Vec::new();
+        let failed = Arc::<Notify>::default();
+        for (dir, meta) in locked {
+            if begun && meta.is_none() && paths.len() > 1 {
+                warn!(dir = %dir.path().display(),
+                    "this log directory is new: if there should be something in it, its disk is not mounted");
+            }
+            let path = dir.path().to_owned();
+            match named(&dir, meta, &cluster_id, node, new_id) {
+                Ok(id) => dirs.push(Dir::new(id, dir, dirs.len(), Arc::clone(&failed))),
+                Err(problem) => lose(&path.display().to_string(), problem, &mut lost)?,
+            }
         }
-        Ok((Self { dirs, writing: Mutex::default() }, cluster_id))
+        check_left(dirs.len(), &lost, metadata)?;
+        let (gone, located, writing) = (Vec::new(), Mutex::default(), Mutex::default());
+        Ok((Self { dirs, lost, gone, failed, located, writing }, cluster_id))
     }
 
+    /// Takes what was remembered at the last stop, by directory. It counts once.
+    pub fn take_remembered(&mut self) -> Vec<Vec<Remembered>> {
+        let remembered = self.dirs.iter_mut().map(|dir| {
+            let taken = dir.take_remembered();
+            taken.unwrap_or_else(|problem| {
+                dir.lose(&problem);
+                Vec::new()
+            })
+        });
+        remembered.collect()
+    }
+
+    /// Whether all that was there at the last stop is, and nothing of it needs to be verified.
+    pub fn all_clean(&self) -> bool {
+        self.lost.is_empty() && self.dirs.iter().all(|dir| dir.clean && dir.is_online())
+    }
+
+    /// Whether the directory at this path was stopped cleanly; of one that is none of `log.dirs` the others tell.
+    pub fn is_clean(&self, path: &str) -> bool {
+        let found = self.dirs.iter().find(|dir| dir.path() == Path::new(path));
+        found.map_or_else(|| self.all_clean(), |dir| dir.clean && dir.is_online())
+    }
+
+    /// Notes which directories the node had when it registered last.
+    pub fn had(&mut self, former: &[Uuid]) {
+        let gone = former.iter().filter(|id| self.of_id(**id).is_none());
+        self.gone = gone.copied().collect();
+    }
+
+    /// Fails if the node cannot go on with the directories that are left.
+    pub fn check_usable(&self, metadata: &str) -> Result<(), DirError> {
+        let failed = self.dirs.iter().filter_map(|dir| {
+            let why = dir.journal().check().err()?.to_string();
+            Some(Lost { path: dir.path().display().to_string(), why })
+        });
+        let lost: Vec<Lost> = self.lost.iter().cloned().chain(failed).collect();
+        check_left(self.online().count(), &lost, metadata)
+    }
+
+    /// All that the node began with, whatever became of them.
     pub fn iter(&self) -> impl Iterator<Item = &Dir> {
         self.dirs.iter()
+    }
+
+    pub fn online(&self) -> impl Iterator<Item = &Dir> {
+        self.dirs.iter().filter(|dir| dir.is_online())
+    }
+
+    /// Those that the node began without.
+    pub fn lost(&self) -> &[Lost] {
+        &self.lost
+    }
+
+    /// How many of the configured directories are offline: Kafka's metric `OfflineLogDirectoryCount`.
+    pub fn offline_count(&self) -> usize {
+        self.lost.len() + self.dirs.len() - self.online().count()
+    }
+
+    /// Resolves when a directory fails.
+    pub async fn failure(&self) {
+        self.failed.notified().await;
+    }
+
+    fn of_id(&self, id: Uuid) -> Option<&Dir> {
+        self.dirs.iter().find(|dir| dir.id == id)
+    }
+
+    /// The directory in which a partition's log is.
+    pub fn of(&self, home: &Home) -> Option<&Dir> {
+        self.of_id(home.id)
     }
 
     /// Where a new log goes: into the directory that the metadata names, else into the one with the fewest logs of those
     /// that are not closed to new ones.
     pub fn place(&self, wanted: Option<Uuid>, cordoned: &[Uuid]) -> Option<&Dir> {
-        let named = self.dirs.iter().find(|dir| Some(dir.id) == wanted);
+        let named = self.online().find(|dir| Some(dir.id) == wanted);
         let count = |dir: &&Dir| (cordoned.contains(&dir.id), dir.logs.load(Ordering::Relaxed));
-        named.or_else(|| self.dirs.iter().min_by_key(count))
+        named.or_else(|| self.online().min_by_key(count))
     }
 
-    /// The directory that has the files of a log.
-    pub fn of_path(&self, folder: &Path) -> Option<&Dir> {
-        self.dirs.iter().find(|dir| folder.parent() == Some(dir.dir.path()))
+    /// Where a log goes that the cluster knows and that has no files in any directory that can be used. Its records may be in
+    /// one that cannot: then it goes nowhere, as an empty log would be taken for the whole of it.
+    pub fn place_known(&self, wanted: Option<Uuid>, cordoned: &[Uuid]) -> Result<&Dir, String> {
+        let named = wanted.filter(|id| !directory_id::reserved(*id));
+        match named {
+            Some(id) => match self.of_id(id) {
+                Some(dir) if dir.is_online() => Ok(dir),
+                Some(dir) => Err(format!("its log directory {} is offline", dir.path().display())),
+                None => Err(format!(
+                    "none of log.dirs is its log directory {id}: bring that back, or delete the topic"
+                )),
+            },
+            None if self.offline_count() > 0 || !self.gone.is_empty() => Err(
+                "it may be in a log directory that is offline or gone: bring that back, or delete the topic"
+                    .to_owned(),
+            ),
+            None => self.place(None, cordoned).ok_or_else(|| "no log directory is left".to_owned()),
+        }
+    }
+
+    /// Notes where a log is that the metadata has elsewhere.
+    pub fn locate(&self, assignment: DirectoryAssignment) {
+        self.located.lock().push(assignment);
+    }
+
+    /// Takes what was noted by [`Self::locate`].
+    pub fn take_located(&self) -> Vec<DirectoryAssignment> {
+        std::mem::take(&mut *self.located.lock())
     }
 
     /// Keeps what the checkpoints say of a partition whose log could not be opened.
@@ -179,17 +368,18 @@ impl Dirs {
         kept.cleaned.extend(known.cleaned.map(|offset| (partition.clone(), offset)));
     }
 
-    /// Writes the checkpoints of every directory.
+    /// Writes the checkpoints of every directory that is online.
     pub fn write_checkpoints(&self, partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
         let mut kept = self.writing.lock();
-        for dir in &self.dirs {
+        let mut written = Ok(());
+        for dir in self.online() {
             let disk = &**dir.dir.disk();
             let mut recovery: Vec<_> = Checkpoints::of(disk, dir, &kept.recovery).collect();
             let mut starts: Vec<_> = Checkpoints::of(disk, dir, &kept.starts).collect();
             let mut cleaned: Vec<_> = Checkpoints::of(disk, dir, &kept.cleaned).collect();
             let mut watermarks = Vec::new();
             for partition in partitions {
-                if partition.log_dir() != dir.dir.path() {
+                if *partition.home().path != *dir.path() {
                     continue;
                 }
                 let high_watermark = partition.high_watermark();
@@ -212,13 +402,21 @@ impl Dirs {
             if kept.written.get(&dir.id) == Some(&digest) {
                 continue;
             }
-            dir.dir.write_recovery_points(&recovery)?;
-            dir.dir.write_log_starts(&starts)?;
-            dir.dir.write_high_watermarks(&watermarks)?;
-            dir.dir.write_cleaned_offsets(&cleaned)?;
-            kept.written.insert(dir.id, digest);
+            let write = || {
+                dir.dir.write_recovery_points(&recovery)?;
+                dir.dir.write_log_starts(&starts)?;
+                dir.dir.write_high_watermarks(&watermarks)?;
+                dir.dir.write_cleaned_offsets(&cleaned)
+            };
+            match write() {
+                Ok(()) => drop(kept.written.insert(dir.id, digest)),
+                Err(problem) => {
+                    dir.home.blame(&problem);
+                    written = Err(problem);
+                }
+            }
         }
-        Ok(())
+        written
     }
 
     /// Writes up to where logs were cleaned, in the directories that have one of `changed`.
@@ -230,16 +428,17 @@ impl Dirs {
         let kept = self.writing.lock();
         for dir in &self.dirs {
             let path = dir.dir.path();
-            if !changed.iter().any(|partition| partition.log_dir() == path) {
+            if !changed.iter().any(|partition| *partition.home().path == *path) {
                 continue;
             }
             let cleaned = partitions.iter().filter_map(|partition| {
                 let cleaned_to = partition.glance().cleaned_to;
-                let here = cleaned_to > Offset::ZERO && partition.log_dir() == path;
+                let here = cleaned_to > Offset::ZERO && *partition.home().path == *path;
                 here.then(|| (partition.topic_partition(), cleaned_to))
             });
             let cleaned = cleaned.chain(Checkpoints::of(&**dir.dir.disk(), dir, &kept.cleaned));
-            dir.dir.write_cleaned_offsets(&cleaned.collect::<Vec<_>>())?;
+            let written = dir.dir.write_cleaned_offsets(&cleaned.collect::<Vec<_>>());
+            written.inspect_err(|problem| dir.home.blame(problem))?;
         }
         Ok(())
     }
@@ -253,18 +452,63 @@ impl Dirs {
         let kept = self.writing.lock();
         for dir in &self.dirs {
             let path = dir.dir.path();
-            if !raised.iter().any(|partition| partition.log_dir() == path) {
+            if !raised.iter().any(|partition| *partition.home().path == *path) {
                 continue;
             }
             let starts = partitions.iter().filter_map(|partition| {
                 let start = partition.glance().start;
-                let raised = start > Offset::ZERO && partition.log_dir() == path;
+                let raised = start > Offset::ZERO && *partition.home().path == *path;
                 raised.then(|| (partition.topic_partition(), start))
             });
             let starts = starts.chain(Checkpoints::of(&**dir.dir.disk(), dir, &kept.starts));
-            dir.dir.write_log_starts(&starts.collect::<Vec<_>>())?;
+            dir.journal().check()?;
+            let written = dir.dir.write_log_starts(&starts.collect::<Vec<_>>());
+            written.inspect_err(|problem| dir.home.blame(problem))?;
         }
         Ok(())
+    }
+}
+
+fn lock(disk: &Arc<dyn Disk>, path: &str) -> Result<(LogDir, Option<MetaProperties>), StorageError> {
+    let dir = LogDir::lock(Arc::clone(disk), Path::new(path))?;
+    let meta = dir.meta()?;
+    Ok((dir, meta))
+}
+
+/// The id of a directory, which is given one if it is new or was written by a version that did not name directories.
+fn named(
+    dir: &LogDir,
+    meta: Option<MetaProperties>,
+    cluster_id: &str,
+    node_id: i32,
+    new_id: &mut NewId<'_>,
+) -> Result<Uuid, StorageError> {
+    if let Some(meta) = meta.filter(|meta| !meta.directory_id.is_zero()) {
+        return Ok(meta.directory_id);
+    }
+    let directory_id = new_id();
+    dir.write_meta(&MetaProperties { cluster_id: cluster_id.to_owned(), node_id, directory_id })?;
+    Ok(directory_id)
+}
+
+/// Goes on without a directory, unless another process has it: that is no failure of the disk.
+fn lose(path: &str, problem: StorageError, lost: &mut Vec<Lost>) -> Result<(), DirError> {
+    if let StorageError::Refused { .. } = problem {
+        return Err(problem.into());
+    }
+    error!(dir = path, %problem, "this log directory cannot be used and is offline; the node goes on with the others");
+    lost.push(Lost { path: path.to_owned(), why: problem.to_string() });
+    Ok(())
+}
+
+/// Fails if nothing is left, or not what the node cannot do without.
+fn check_left(left: usize, lost: &[Lost], metadata: &str) -> Result<(), DirError> {
+    if left == 0 {
+        return Err(if lost.is_empty() { DirError::None } else { DirError::AllLost(lost.to_vec()) });
+    }
+    match lost.iter().find(|one| one.path == metadata) {
+        Some(lost) => Err(DirError::MetadataLost(lost.clone())),
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The partitions that this node holds, by topic name and by topic id.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kernel::{ErrorCode, Uuid};
@@ -36,8 +36,8 @@ pub struct Hosted {
 
 #[derive(Default)]
 struct Topics {
-    /// Partitions whose log could not be opened.
-    offline: BTreeSet<(Uuid, i32)>,
+    /// Partitions whose log could not be opened, and the log directory that has its files, if one has.
+    offline: BTreeMap<(Uuid, i32), Option<Uuid>>,
     by_name: BTreeMap<Arc<str>, Arc<HostedTopic>>,
     by_id: Lookup<Uuid, Arc<HostedTopic>>,
 }
@@ -80,19 +80,19 @@ impl Hosted {
         topic.partitions.write().insert(partition.index, partition);
     }
 
-    /// Notes that the log of a partition could not be opened.
-    pub fn add_offline(&self, topic_id: Uuid, index: i32) {
-        self.topics.write().offline.insert((topic_id, index));
+    /// Notes that the log of a partition could not be opened, and in which log directory its files are, if they are in one.
+    pub fn add_offline(&self, topic_id: Uuid, index: i32, dir: Option<Uuid>) {
+        self.topics.write().offline.insert((topic_id, index), dir);
     }
 
     /// Whether the log of a partition could not be opened.
     pub fn is_offline(&self, topic_id: Uuid, index: i32) -> bool {
-        self.topics.read().offline.contains(&(topic_id, index))
+        self.topics.read().offline.contains_key(&(topic_id, index))
     }
 
-    /// Whether the log of any partition could not be opened.
-    pub fn any_offline(&self) -> bool {
-        !self.topics.read().offline.is_empty()
+    /// Whether a log of this directory could not be opened.
+    pub fn any_offline_in(&self, dir: Uuid) -> bool {
+        self.topics.read().offline.values().any(|one| *one == Some(dir))
     }
 
     /// Takes a partition out, and its topic with the last one.

@@ -14,6 +14,7 @@ use kernel::port::{Block, DiskFile};
 use parking_lot::Mutex;
 use storage::StorageError;
 use storage::journal::{Blocks, Ring, Sealed};
+use tokio::sync::Notify;
 use tracing::error;
 
 use crate::partition::Partition;
@@ -29,6 +30,9 @@ const BLOCK_MIN: usize = 64 << 10;
 /// touched for the first time costs more than all else that is done with it.
 const SPARES_MAX: usize = 3;
 
+/// More directories than a node can have.
+const NUMBERS: u64 = 1 << 16;
+
 /// Whose records a block has, and up to where.
 type Holders = Vec<(Arc<Partition>, Offset)>;
 
@@ -36,12 +40,15 @@ type Holders = Vec<(Arc<Partition>, Offset)>;
 ///
 /// *Invariant:* one block is written at a time, in the order of the stream.
 pub struct Journal {
-    /// The log directory.
+    /// The log directory, and its number among those of the node.
     dir: PathBuf,
+    number: u64,
     state: Mutex<State>,
     file: OnceLock<Arc<dyn DiskFile>>,
     /// Why nothing of this directory can be acknowledged any more.
     failed: OnceLock<StorageError>,
+    /// Tells the node of it.
+    tell_failed: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -61,9 +68,11 @@ struct State {
 
 impl Journal {
     /// The journal of a log directory, before what it has from earlier was replayed.
-    pub fn new(dir: &Path) -> Arc<Self> {
+    pub fn new(dir: &Path, number: usize, tell_failed: Arc<Notify>) -> Arc<Self> {
         Arc::new(Self {
             dir: dir.to_owned(),
+            number: number as u64,
+            tell_failed,
             state: Mutex::default(),
             file: OnceLock::new(),
             failed: OnceLock::new(),
@@ -108,6 +117,11 @@ impl Journal {
         }
     }
 
+    /// A zone, told from those of the other directories.
+    fn tag(&self, zone: u64) -> u64 {
+        zone.wrapping_mul(NUMBERS).wrapping_add(self.number)
+    }
+
     /// Writes what was gathered, unless a block is on its way.
     pub fn kick(self: &Arc<Self>) {
         let Some(file) = self.file.get() else { return };
@@ -123,7 +137,7 @@ impl Journal {
         // Without room it goes on when a zone is free.
         let Some(place) = ring.take(sealed.file_len()) else { return };
         let Some((sealed, holders)) = full.pop_front() else { return };
-        let entering = holders.iter().filter(|(partition, _)| partition.enters_zone(place.zone));
+        let entering = holders.iter().filter(|(partition, _)| partition.enters_zone(self.tag(place.zone)));
         zones.entry(place.zone).or_default().extend(entering.map(|(partition, _)| Arc::clone(partition)));
         let left = place.left.map(|zone| (zone, zones.remove(&zone).unwrap_or_default()));
         state.writing = true;
@@ -144,7 +158,7 @@ impl Journal {
             Ok(()) => holders.into_iter().for_each(|(partition, end)| partition.is_durable(end)),
             Err(problem) => {
                 self.fail(&format!("a write of the journal failed: {problem}"));
-                holders.into_iter().for_each(|(partition, _)| partition.cannot_be_durable());
+                holders.into_iter().for_each(|(partition, _)| partition.cannot_be_durable(self));
             }
         }
         let mut state = self.state.lock();
@@ -199,16 +213,17 @@ impl Journal {
         self.kick();
     }
 
-    /// Nothing more of this log directory is acknowledged, until it is opened again.
+    /// Nothing more of this log directory is acknowledged, until it is opened again. The caller holds no lock of a log.
     pub fn fail(&self, why: &str) {
         let first = self.failed.set(StorageError::offline(&self.dir, why)).is_ok();
         if first {
             error!(
                 dir = %self.dir.display(),
                 why,
-                "this log directory takes no more records: check its disk, then restart the node; what was acknowledged \
-                 can be read"
+                "this log directory is offline and takes no more records: check its disk, then restart the node; what \
+                 was acknowledged can be read"
             );
+            self.tell_failed.notify_one();
         }
         let mut state = self.state.lock();
         let gathered = std::mem::take(&mut state.holders);
@@ -216,7 +231,7 @@ impl Journal {
         state.open = None;
         drop(state);
         let waiting = full.into_iter().flat_map(|(_, holders)| holders).chain(gathered);
-        waiting.for_each(|(partition, _)| partition.cannot_be_durable());
+        waiting.for_each(|(partition, _)| partition.cannot_be_durable(self));
     }
 }
 

@@ -1,6 +1,6 @@
 //! One partition that this node leads: its log, what of it may be read, and who waits for it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tracing::error;
 use wire::batch::validate::{ProduceRules, Validated};
 
+use crate::dirs::Home;
 use crate::flush::{Flush, OnDurable};
 use crate::journal::Journal;
 use crate::parked::Waiters;
@@ -36,17 +37,15 @@ pub struct Partition {
     durable: AtomicI64,
     /// All before this offset is durable or handed to the journal. Changed under the lock of the log.
     journaled: AtomicI64,
-    /// Makes small appends durable.
-    journal: Arc<Journal>,
-    /// The last zone of the journal that has records of this partition, so that it is noted there once.
+    /// The log directory. Changed under the lock of the log.
+    home: RwLock<Arc<Home>>,
+    /// The last zone of a journal that has records of this partition, so that it is noted there once.
     journal_zone: AtomicU64,
     rules: RwLock<Arc<ProduceRules>>,
     flush: Mutex<Flush>,
     waiters: Waiters,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// The log directory.
-    pub(crate) log_dir: Arc<Path>,
     pub(crate) awake: Arc<Awake>,
     pub(crate) me: Weak<Self>,
 }
@@ -55,8 +54,7 @@ pub struct Partition {
 pub(crate) struct World {
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
-    pub journal: Arc<Journal>,
-    pub log_dir: Arc<Path>,
+    pub home: Arc<Home>,
     pub awake: Arc<Awake>,
 }
 
@@ -85,7 +83,7 @@ impl Partition {
             high_watermark: AtomicI64::new(known.end.get()),
             durable: AtomicI64::new(known.recovery_point.get()),
             journaled: AtomicI64::new(known.recovery_point.get()),
-            journal: world.journal,
+            home: RwLock::new(world.home),
             journal_zone: AtomicU64::new(u64::MAX),
             slot: Mutex::new(slot),
             ended: OnceLock::new(),
@@ -94,7 +92,6 @@ impl Partition {
             waiters: Waiters::default(),
             disk: world.disk,
             clock: world.clock,
-            log_dir: world.log_dir,
             awake: world.awake,
             me: Weak::clone(me),
         })
@@ -213,15 +210,21 @@ impl Partition {
             let message = format!("{} is not served any more", self.name());
             return Err(AppendError::Rejected { code: *code, message });
         }
+        let home = self.home();
+        home.journal.check()?;
         let mut log = self.awakened(slot);
-        self.journal.check()?;
         let relaxed = log.config().write_caching;
         let epoch = self.leader_epoch();
         let batches = [batch];
         let info = match log.append(now.wall, &batches, epoch, origin) {
             Ok(info) => info,
             Err(error) => {
-                if log.offline().is_some() {
+                let offline = log.offline().is_some();
+                drop(log);
+                if let AppendError::Storage(problem) = &error {
+                    home.blame(problem);
+                }
+                if offline {
                     // Whoever waits for more learns that nothing will come.
                     self.waiters.wake();
                 }
@@ -238,7 +241,7 @@ impl Partition {
             (!durable && !planted::on(Bug::AckDuplicateBeforeSync)).then_some(end)
         } else {
             let [batch] = &batches;
-            self.hand_to_journal(&info, epoch, batch, end);
+            self.hand_to_journal(&home.journal, &info, epoch, batch, end);
             (!planted::on(Bug::AckBeforeSync)).then_some(end)
         };
         drop(log);
@@ -266,18 +269,19 @@ impl Partition {
     /// comes after it until that is done. Called under the lock of the log, so that the journal has offsets in order.
     fn hand_to_journal(
         self: &Arc<Self>,
+        journal: &Journal,
         info: &AppendInfo,
         epoch: LeaderEpoch,
         batch: &Validated,
         end: Offset,
     ) {
         let journaled = self.journaled.load(Ordering::Relaxed);
-        if journaled < info.base_offset.get() || !self.journal.takes(batch.batch_len()) {
+        if journaled < info.base_offset.get() || !journal.takes(batch.batch_len()) {
             return;
         }
         let mut header = *batch.header();
         header.assign(info.base_offset, epoch);
-        self.journal.add(self, (info.base_offset, end), &[&header.encode(), batch.payload()]);
+        journal.add(self, (info.base_offset, end), &[&header.encode(), batch.payload()]);
         self.journaled.store(end.get(), Ordering::Release);
     }
 
@@ -299,8 +303,11 @@ impl Partition {
         told.into_iter().for_each(|(done, outcome)| done(outcome));
     }
 
-    /// The journal failed: nothing is acknowledged any more.
-    pub(crate) fn cannot_be_durable(&self) {
+    /// A journal failed: nothing is acknowledged any more, if it is the one of the directory that the log is in.
+    pub(crate) fn cannot_be_durable(&self, journal: &Journal) {
+        if !std::ptr::eq(&*self.home().journal, journal) {
+            return;
+        }
         let told = self.flush.lock().fail();
         self.waiters.wake();
         told.into_iter().for_each(|(done, outcome)| done(outcome));
@@ -322,7 +329,7 @@ impl Partition {
         flush.wait(end, done);
         drop(flush);
         if end.get() <= self.journaled.load(Ordering::Acquire) {
-            self.journal.kick();
+            self.home().journal.kick();
         } else {
             self.begin_sync();
         }
@@ -373,6 +380,7 @@ impl Partition {
             Ok(None) => self.sync_ended(Ok(end)),
             Err(problem) => {
                 error!(partition = %self.name(), %problem, "a sync cannot begin");
+                self.home().blame(&problem);
                 self.sync_ended(Err(()));
             }
         }
@@ -386,14 +394,16 @@ impl Partition {
             self.sync_done(work.upto);
             return;
         }
+        let home = self.home();
         for file in work.files {
             let (partition, left, failed) = (Arc::clone(self), Arc::clone(&left), Arc::clone(&failed));
+            let home = Arc::clone(&home);
             let done = move |result: std::io::Result<()>| {
                 if let Err(problem) = result {
                     error!(partition = %partition.name(), %problem, "a sync failed; the partition goes offline");
                     let why = partition.log().flush_failed(problem);
                     // What else is on this disk cannot be relied on either.
-                    partition.journal.fail(&why.to_string());
+                    home.journal.fail(&why.to_string());
                     failed.store(true, Ordering::SeqCst);
                 }
                 if left.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -447,8 +457,8 @@ impl Partition {
     }
 
     /// The log directory that has the log.
-    pub fn log_dir(&self) -> &Path {
-        &self.log_dir
+    pub fn home(&self) -> Arc<Home> {
+        Arc::clone(&self.home.read())
     }
 
     pub fn name(&self) -> String {

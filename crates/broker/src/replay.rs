@@ -1,7 +1,7 @@
 //! After a crash: brings into the logs what only the journals have.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,40 +11,52 @@ use storage::{AppendError, StorageError};
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
+use crate::dirs::Dir;
 use crate::node::Node;
 use crate::partition::Partition;
 
-/// Makes the journals of all log directories ready. After an unclean stop, what they have is brought into the logs first,
-/// which must be open, and made durable there.
-pub(crate) async fn begin_journals(node: &Arc<Node>, clean: bool) -> Result<(), StorageError> {
-    if !clean {
-        let mut replayed = Vec::new();
-        for dir in node.dirs.iter() {
-            for path in Found::files(&*node.disk, dir.dir.path())? {
-                replayed.push((replay(node, &path)?, path));
-            }
+/// Makes the journals of all log directories ready. What those have that were not stopped cleanly is brought into the logs
+/// first, which must be open, and made durable there. A directory in which that fails is offline from then on.
+pub(crate) async fn begin_journals(node: &Arc<Node>) {
+    let mut replayed = Vec::new();
+    for dir in node.dirs.online().filter(|dir| !dir.clean) {
+        match replay_all(node, dir) {
+            Ok(journals) => replayed.extend(journals.into_iter().map(|journal| (dir, journal))),
+            Err(problem) => dir.lose(&problem),
         }
-        sync_all(&node.hosted.partitions()).await?;
-        for (used_up, path) in replayed {
-            settle(node, &path, used_up)?;
+    }
+    if !node.dirs.all_clean() {
+        sync_all(&node.hosted.partitions()).await;
+    }
+    // What could not be made durable where it belongs must not be forgotten where it is.
+    let durable = node.dirs.iter().all(Dir::is_online);
+    for (dir, (path, used_up)) in replayed {
+        if dir.is_online()
+            && let Err(problem) = settle(node, &path, used_up && durable)
+        {
+            dir.lose(&problem);
         }
     }
     let bytes = node.config().background.journal_bytes;
-    for dir in node.dirs.iter() {
-        let journal = storage::journal::Journal::open(&*node.disk, dir.dir.path(), bytes, life(node))?;
-        dir.journal.begin(journal);
+    for dir in node.dirs.online() {
+        match storage::journal::Journal::open(&*node.disk, dir.path(), bytes, life(node)) {
+            Ok(journal) => dir.journal().begin(journal),
+            Err(problem) => dir.lose(&problem),
+        }
     }
-    Ok(())
 }
 
-/// Makes what the journals have void after a clean stop: the logs have all of it, and may be changed by somebody else before
-/// this node comes back.
-pub(crate) fn void_journals(node: &Node) -> Result<(), StorageError> {
+/// Replays the journals of a directory. Returns each with whether all of it found its place.
+fn replay_all(node: &Node, dir: &Dir) -> Result<Vec<(PathBuf, bool)>, StorageError> {
+    let paths = Found::files(&*node.disk, dir.path())?;
+    paths.into_iter().map(|path| Ok((path.clone(), replay(node, &path)?))).collect()
+}
+
+/// Makes what the journal of a directory has void after a clean stop: the logs have all of it, and may be changed by
+/// somebody else before this node comes back.
+pub(crate) fn void_journal(node: &Node, dir: &Dir) -> Result<(), StorageError> {
     let bytes = node.config().background.journal_bytes;
-    for dir in node.dirs.iter() {
-        storage::journal::Journal::open(&*node.disk, dir.dir.path(), bytes, life(node))?;
-    }
-    Ok(())
+    storage::journal::Journal::open(&*node.disk, dir.path(), bytes, life(node)).map(drop)
 }
 
 fn life(node: &Node) -> u64 {
@@ -103,7 +115,7 @@ fn restore(node: &Node, entry: &Entry<'_>, tally: &mut Tally) -> Result<(), Stor
         return Ok(());
     };
     let mut log = partition.log();
-    if log.offline().is_some() {
+    if log.offline().is_some() || !partition.home().is_online() {
         tally.unreached = true;
         return Ok(());
     }
@@ -119,7 +131,12 @@ fn restore(node: &Node, entry: &Entry<'_>, tally: &mut Tally) -> Result<(), Stor
             *tally.restored.entry(partition.name()).or_default() += 1;
             Ok(())
         }
-        Err(AppendError::Storage(problem)) => Err(problem),
+        Err(AppendError::Storage(problem)) => {
+            drop(log);
+            partition.home().journal.fail(&problem.to_string());
+            tally.unreached = true;
+            Ok(())
+        }
         Err(AppendError::Rejected { message, .. }) => {
             error!(partition = %partition.name(), offset = %entry.base_offset, message, "a batch of the journal is not usable");
             tally.torn.insert(partition.name());
@@ -128,8 +145,8 @@ fn restore(node: &Node, entry: &Entry<'_>, tally: &mut Tally) -> Result<(), Stor
     }
 }
 
-/// Makes all logs durable, several at a time.
-async fn sync_all(partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
+/// Makes all logs durable, several at a time. A log directory where one cannot be is offline afterwards.
+async fn sync_all(partitions: &[Arc<Partition>]) {
     let unsynced: Vec<_> = partitions
         .iter()
         .filter(|partition| {
@@ -137,12 +154,14 @@ async fn sync_all(partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
             known.recovery_point < known.end && !partition.log_config().write_caching
         })
         .collect();
-    let (left, failed) = (Arc::new(AtomicUsize::new(unsynced.len())), Arc::new(AtomicUsize::new(0)));
+    let left = Arc::new(AtomicUsize::new(unsynced.len()));
     let all_done = Arc::new(Notify::new());
     for partition in &unsynced {
-        let (left, failed, all_done) = (Arc::clone(&left), Arc::clone(&failed), Arc::clone(&all_done));
+        let (left, all_done, home) = (Arc::clone(&left), Arc::clone(&all_done), partition.home());
         partition.sync_segments(Box::new(move |result: Result<(), ErrorCode>| {
-            failed.fetch_add(usize::from(result.is_err()), Ordering::SeqCst);
+            if result.is_err() {
+                home.journal.fail("what its journal had could not be made durable");
+            }
             if left.fetch_sub(1, Ordering::SeqCst) == 1 {
                 all_done.notify_one();
             }
@@ -151,12 +170,5 @@ async fn sync_all(partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
     if !unsynced.is_empty() {
         all_done.notified().await;
     }
-    partitions.iter().for_each(|partition| partition.recovered());
-    match (failed.load(Ordering::SeqCst), unsynced.first()) {
-        (1.., Some(partition)) => {
-            let dir = partition.log_dir();
-            Err(StorageError::offline(dir, "what the journal had could not be made durable: check the disk"))
-        }
-        _ => Ok(()),
-    }
+    partitions.iter().filter(|partition| partition.home().is_online()).for_each(|one| one.recovered());
 }

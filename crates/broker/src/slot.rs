@@ -250,19 +250,12 @@ impl Partition {
     fn wake(&self, config: &Arc<LogConfig>, rest: &Rest) -> Log {
         let (disk, config, now) = (Arc::clone(&self.disk), Arc::clone(config), self.clock.now().wall);
         let name = || self.topic_partition();
+        let home = self.home();
         if self.is_deleted() {
             // The folder may be another topic's by now.
-            return Log::not_woken(
-                disk,
-                &self.log_dir,
-                name(),
-                self.topic_id,
-                config,
-                rest,
-                "it was deleted",
-            );
+            return Log::not_woken(disk, &home.path, name(), self.topic_id, config, rest, "it was deleted");
         }
-        let opened = Log::wake(disk, &self.log_dir, name(), self.topic_id, Arc::clone(&config), rest, now);
+        let opened = Log::wake(disk, &home.path, name(), self.topic_id, Arc::clone(&config), rest, now);
         match opened {
             Ok((log, report)) => {
                 if log.end_offset() != rest.end {
@@ -276,7 +269,7 @@ impl Partition {
                 error!(partition = %self.name(), %problem, "the partition is offline");
                 let why = problem.to_string();
                 let disk = Arc::clone(&self.disk);
-                Log::not_woken(disk, &self.log_dir, name(), self.topic_id, config, rest, &why)
+                Log::not_woken(disk, &home.path, name(), self.topic_id, config, rest, &why)
             }
         }
     }
@@ -333,7 +326,7 @@ impl Partition {
         match &mut slot.log {
             Some(log) => log.delete(id).map(Some),
             None if on_disk => {
-                storage::take_away(&*self.disk, &self.log_dir, &self.topic_partition(), id).map(Some)
+                storage::take_away(&*self.disk, &self.home().path, &self.topic_partition(), id).map(Some)
             }
             None => Ok(None),
         }

@@ -1,43 +1,42 @@
 //! The beginning and the end of a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use host::net::{Listener, Net, RealNet};
 use kernel::option::endpoint::{self, SecurityProtocol};
 use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
-use kernel::{ErrorCode, NodeId, Offset, TopicPartition, Uuid, limits};
+use kernel::{ErrorCode, Uuid, limits};
 use metadata::controller::{
     BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, bootstrap_formatted, features, register_broker,
 };
-use metadata::image::{Endpoint, Image};
-use metadata::{Delta, LocalReplica, MetadataVersion};
+use metadata::image::Endpoint;
+use metadata::{Delta, MetadataVersion};
 use parking_lot::{Mutex, RwLock};
-use storage::{OpenParams, Remembered, Rest};
+use storage::Remembered;
 use tracing::{info, warn};
 
-use crate::apply::Begin;
 use crate::background;
 use crate::cleaner::{self, Cleaner};
 use crate::conn::{Acceptor, Connections};
-use crate::controller::{Controller, METADATA_TOPIC, MetadataError, formatted};
-use crate::dirs::{Dir, DirError, Dirs, KnownOffsets};
+use crate::controller::{Controller, MetadataError, formatted};
+use crate::dir_state;
+use crate::dirs::{DirError, Dirs, Owner};
 use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::hosted::Hosted;
 use crate::log_levels::LogLevels;
 use crate::memory::MemoryBudget;
 use crate::node::{Advertised, Node};
-use crate::partition::Partition;
+use crate::open;
 use crate::producer_ids::ProducerIds;
 use crate::quorum;
 use crate::replay;
 use crate::request::ListenerType;
-use crate::settings::{self, LastTopic};
+use crate::settings;
 use crate::slot::Awake;
 use crate::stop::Stop;
 use crate::topic_creation::InCreation;
@@ -92,41 +91,39 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     let (acceptors, listening) = bind(&config, &world.net).await?;
     let mut new_id = || world.entropy.uuid();
     let cluster = options.fixed().text("cluster.id");
-    let (dirs, cluster_id) =
-        Dirs::open(&world.disk, &config.log_dirs, config.node_id.0, cluster, &mut new_id)?;
-    let mut clean = true;
-    let mut remembered = Vec::new();
-    for dir in dirs.iter() {
-        let logs = dir.dir.take_remembered()?;
-        let stopped = dir.dir.take_clean_shutdown()?;
-        clean &= stopped.is_some();
-        // Of another stop than the last, it may be of files that somebody has changed since.
-        let same_stop = logs.filter(|(epoch, _)| stopped == Some(*epoch));
-        remembered.push(same_stop.map(|(_, logs)| logs).unwrap_or_default());
-    }
-    if !clean {
-        remembered.iter_mut().for_each(Vec::clear);
-    }
+    let metadata_dir = &*config.metadata_log_dir;
+    let owner = Owner { node: config.node_id.0, cluster, metadata: metadata_dir };
+    let (mut dirs, cluster_id) = Dirs::open(&world.disk, &config.log_dirs, owner, &mut new_id)?;
+    let remembered = dirs.take_remembered();
+    dirs.check_usable(metadata_dir)?;
+    let clean = dirs.all_clean();
     let controller = Controller::open(
         Arc::clone(&world.disk),
         Arc::clone(&world.clock),
-        Path::new(&config.metadata_log_dir),
-        clean,
+        Path::new(metadata_dir),
+        dirs.is_clean(metadata_dir),
         config.quorum.snapshot_after_bytes,
     )?;
+    if let Some(former) = controller.image().broker(config.node_id) {
+        dirs.had(&former.log_dirs);
+    }
     let node = Arc::new(assemble(options, &config, world, dirs, cluster_id, controller, &listening));
     bootstrap_if_new(&node).await?;
     node.reread_options(&node.image());
     // Before the node registers: that changes leader epochs, and a log that is opened by a change counts as sound.
-    let opened = open_partitions(&node, clean, remembered)?;
-    replay::begin_journals(&node, clean).await?;
+    let opened = open::open_partitions(&node, remembered);
+    replay::begin_journals(&node).await;
+    node.dirs.check_usable(metadata_dir)?;
     // Groups are what their partitions remember, with what came out of the journal.
     opened.iter().for_each(|partition| node.coordinate(partition));
     register(&node).await?;
+    // Before anything is appended: a directory that comes back must not be taken for the one that has the newest records.
+    node.all_located().map_err(|code| StartError::Register(code.to_string()))?;
     for acceptor in acceptors {
         host::task::spawn(acceptor.run(Arc::clone(&node)));
     }
     host::task::spawn(Arc::clone(&node.groups).run_timers(node.stopping()));
+    host::task::spawn(dir_state::watch(Arc::clone(&node)));
     host::task::spawn(background::run(Arc::clone(&node)));
     host::task::spawn(cleaner::run(Arc::clone(&node)));
     Ok(Running { node, listening, clean })
@@ -261,7 +258,7 @@ async fn register(node: &Arc<Node>) -> Result<(), StartError> {
         endpoints: endpoints(node, &config),
         features: features::SERVED.iter().map(|one| (one.name.to_owned(), (one.min, one.max))).collect(),
         rack: config.rack.clone(),
-        log_dirs: node.dirs.iter().map(|dir| dir.id).collect(),
+        log_dirs: node.dirs.online().map(|dir| dir.id).collect(),
         fenced: false,
         former_alive: false,
         alone: config.is_lone,
@@ -306,105 +303,6 @@ fn endpoints(node: &Node, config: &BrokerConfig) -> Vec<Endpoint> {
     endpoints.collect()
 }
 
-/// Opens the logs of every partition that the metadata gives to this node, those apart that were remembered at the stop.
-fn open_partitions(
-    node: &Arc<Node>,
-    clean: bool,
-    remembered: Vec<Vec<Remembered>>,
-) -> Result<Vec<Arc<Partition>>, StartError> {
-    let mut opened = Vec::new();
-    let image = node.image();
-    let mut known: BTreeMap<TopicPartition, KnownOffsets> = BTreeMap::new();
-    let mut resting: BTreeMap<TopicPartition, (Uuid, &Dir, Rest)> = BTreeMap::new();
-    for (dir, remembered) in node.dirs.iter().zip(remembered) {
-        for (partition, offset) in dir.dir.recovery_points()? {
-            known.entry(partition).or_default().recovery = Some(offset);
-        }
-        for (partition, offset) in dir.dir.log_starts()? {
-            known.entry(partition).or_default().start = Some(offset);
-        }
-        for (partition, offset) in dir.dir.cleaned_offsets()? {
-            known.entry(partition).or_default().cleaned = Some(offset);
-        }
-        let mut remembered: BTreeMap<_, _> =
-            remembered.into_iter().map(|(partition, id, rest)| (partition, (id, rest))).collect();
-        for found in tidy(node, &image, dir, &remembered)? {
-            // Only what still has a folder is remembered rightly.
-            if let Some((id, rest)) = remembered.remove(&found) {
-                resting.insert(found, (id, dir, rest));
-            }
-        }
-    }
-    let offsets = image.topic(crate::groups::OFFSETS_TOPIC).map_or(0, |topic| topic.partitions.len());
-    node.groups.set_partitions(i32::try_from(offsets).unwrap_or(i32::MAX));
-    let mut settings = LastTopic::default();
-    for replica in local_replicas(&image, node.id) {
-        let name = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
-        let known = known.get(&name).copied().unwrap_or_default();
-        let params = OpenParams {
-            clean,
-            recovery_point: known.recovery.unwrap_or(Offset::ZERO),
-            log_start: known.start.unwrap_or(Offset::ZERO),
-        };
-        let begin = match resting.get(&name) {
-            Some((id, dir, rest)) if *id == replica.topic_id => Begin::Rest(dir, *rest),
-            _ => Begin::Files(params),
-        };
-        opened.extend(node.open(&replica, &image, begin, &mut settings));
-        if node.hosted.is_offline(replica.topic_id, replica.index) {
-            node.dirs.keep(&name, known);
-        } else if let Some(cleaned) = known.cleaned
-            && let Begin::Files(_) = begin
-            && let Some(partition) = node.hosted.partition(&replica.topic, replica.index)
-        {
-            partition.log().note_cleaned(cleaned);
-        }
-    }
-    Ok(opened)
-}
-
-fn local_replicas(image: &Image, node: NodeId) -> Vec<LocalReplica> {
-    let replicas = image.topics.replicas_of(node).map(|(topic, index, partition)| LocalReplica {
-        topic: Arc::clone(&topic.name),
-        topic_id: topic.id,
-        index,
-        partition: Arc::clone(partition),
-        before: None,
-    });
-    replicas.collect()
-}
-
-/// Lists the folders of partitions. Removes what deleted ones left, and sets aside folders that the metadata does not give to this node: a topic of
-/// the same name could not be created as long as they are in its way.
-fn tidy(
-    node: &Node,
-    image: &Image,
-    dir: &Dir,
-    remembered: &BTreeMap<TopicPartition, (Uuid, Rest)>,
-) -> Result<Vec<TopicPartition>, StartError> {
-    let scan = dir.dir.scan_beside(|partition| remembered.get(partition).map(|(id, _)| *id))?;
-    for path in scan.deleted {
-        let shown = path.display().to_string();
-        let done = move |result: std::io::Result<()>| {
-            if let Err(error) = result {
-                warn!(path = %shown, %error, "the files of a deleted partition remain");
-            }
-        };
-        node.disk.submit(kernel::port::Submission::Remove(path), Box::new(done));
-    }
-    for found in scan.partitions.iter().filter(|found| *found.partition.topic != *METADATA_TOPIC) {
-        let topic = image.topic(&found.partition.topic);
-        let known = topic.filter(|topic| found.topic_id.is_none_or(|id| id == topic.id));
-        let assigned = known.and_then(|topic| topic.partition(found.partition.partition));
-        if !assigned.is_some_and(|partition| partition.has_replica(node.id)) {
-            let path = dir.dir.set_aside(&found.partition, *node.random_uuid().as_bytes())?;
-            warn!(partition = %found.partition, path = %path.display(),
-                "the metadata does not know these files; they are kept under another name");
-        }
-    }
-    Ok(scan.partitions.into_iter().map(|found| found.partition).collect())
-}
-
 impl Running {
     /// Ends the node: no more requests, every log durable, and a mark that nothing needs to be verified next time.
     pub async fn stop(self) -> Result<(), StartError> {
@@ -414,38 +312,47 @@ impl Running {
         // First, as a change of the metadata may open further logs.
         let metadata = node.controller.close().await;
         let partitions = node.hosted.partitions();
-        // What could not be opened was not verified either.
-        let whole = AtomicBool::new(!node.hosted.any_offline());
-        let rests: Mutex<Vec<(Arc<Path>, Remembered)>> = Mutex::default();
+        let unwhole: Mutex<BTreeSet<Uuid>> = Mutex::default();
+        let rests: Mutex<Vec<(Uuid, Remembered)>> = Mutex::default();
         // Each waits for the disk several times, unless it rests.
-        host::task::each(&partitions, |partition| match partition.close(now) {
-            Ok(rest) => {
-                let remembered = rest.map(|rest| (partition.topic_partition(), partition.topic_id, rest));
-                let path = Arc::clone(&partition.log_dir);
-                rests.lock().extend(remembered.map(|remembered| (path, remembered)));
-            }
-            Err(error) => {
-                tracing::error!(partition = %partition.name(), %error, "the log could not be closed");
-                whole.store(false, Ordering::SeqCst);
+        host::task::each(&partitions, |partition| {
+            let home = partition.home();
+            match partition.close(now) {
+                Ok(rest) => {
+                    let remembered = rest.map(|rest| (partition.topic_partition(), partition.topic_id, rest));
+                    rests.lock().extend(remembered.map(|remembered| (home.id, remembered)));
+                }
+                Err(error) => {
+                    if home.is_online() {
+                        tracing::error!(partition = %partition.name(), %error, "the log could not be closed");
+                    }
+                    home.blame(&error);
+                    unwhole.lock().insert(home.id);
+                }
             }
         })
         .await;
-        let mut remembered: BTreeMap<Arc<Path>, Vec<Remembered>> = BTreeMap::new();
+        let mut remembered: BTreeMap<Uuid, Vec<Remembered>> = BTreeMap::new();
         rests.into_inner().into_iter().for_each(|(dir, one)| remembered.entry(dir).or_default().push(one));
         // They were closed in any order; one topic's stand together.
         remembered.values_mut().for_each(|logs| logs.sort_unstable_by(|a, b| a.0.cmp(&b.0)));
-        let whole = whole.into_inner();
-        node.dirs.write_checkpoints(&partitions)?;
+        let written = node.dirs.write_checkpoints(&partitions);
         let epoch = node.image().broker(node.id).map_or(-1, |broker| broker.epoch);
         metadata?;
-        if whole {
-            replay::void_journals(&node)?;
-            for dir in node.dirs.iter() {
-                dir.dir.remember(epoch, remembered.get(dir.dir.path()).map_or(&[], |logs| logs))?;
-                dir.dir.write_clean_shutdown(epoch)?;
+        let unwhole = unwhole.into_inner();
+        let mut clean = node.dirs.lost().is_empty();
+        for dir in node.dirs.iter() {
+            // What could not be opened was not verified either.
+            if !dir.is_online() || unwhole.contains(&dir.id) || node.hosted.any_offline_in(dir.id) {
+                clean = false;
+                continue;
             }
+            replay::void_journal(&node, dir)?;
+            dir.dir.remember(epoch, remembered.get(&dir.id).map_or(&[], |logs| logs))?;
+            dir.dir.write_clean_shutdown(epoch)?;
         }
-        info!(partitions = partitions.len(), clean = whole, "stopped");
+        written?;
+        info!(partitions = partitions.len(), clean, "stopped");
         Ok(())
     }
 }

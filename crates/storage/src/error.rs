@@ -46,6 +46,14 @@ impl StorageError {
         Self::Refused { path: path.to_owned(), what: what.into() }
     }
 
+    /// Whether it is the disk that fails, and not one file or this process: nothing else on it can be relied on either.
+    pub fn blames_the_disk(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
+        // Linux's numbers for too many open files, of the system and of this process.
+        let out_of_files = matches!(source.raw_os_error(), Some(23 | 24));
+        !out_of_files && !matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::OutOfMemory)
+    }
+
     /// What a client is told.
     pub fn code(&self) -> ErrorCode {
         match self {

@@ -271,7 +271,13 @@ fn read_partition(
     let most = usize::try_from(wanted.max_bytes).unwrap_or(0);
     let max_bytes = u32::try_from(bounds.left.min(most)).unwrap_or(u32::MAX);
     let from = Offset(wanted.fetch_offset);
-    let read = log.read(from, max_bytes, upper, bounds.first).map_err(|error| read_error(&error))?;
+    let read = match log.read(from, max_bytes, upper, bounds.first) {
+        Ok(read) => read,
+        Err(error) => {
+            drop(log);
+            return Err(read_error(partition, &error));
+        }
+    };
     if read.is_empty() && read.available > 0 && max_bytes > 0 {
         // Kafka's answer where the first batch is larger than what is left: not even an empty list.
         data.aborted_transactions = None;
@@ -319,6 +325,7 @@ fn verified(partition: &Partition, mut span: storage::Span) -> Result<storage::S
         Ok(damage) => damage.iter().for_each(told),
         Err(damage) => {
             told(&damage);
+            partition.home().blame(&damage);
             return Err(damage.code());
         }
     }
@@ -345,11 +352,12 @@ fn divergence(
     Ok(diverges.then(|| EpochEndOffset { epoch: end.epoch.0, end_offset: end.end.get() }))
 }
 
-fn read_error(error: &ReadError) -> ErrorCode {
+fn read_error(partition: &Partition, error: &ReadError) -> ErrorCode {
     match error {
         ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
         ReadError::Storage(failure) => {
             tracing::error!(error = %failure, "a read failed");
+            partition.home().blame(failure);
             failure.code()
         }
     }

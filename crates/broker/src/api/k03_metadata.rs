@@ -232,16 +232,19 @@ impl State {
 
 impl View<'_> {
     pub fn state(&self, topic: &Topic, index: i32, partition: &Partition) -> State {
-        // A replica of ours whose log could not be opened is known to this node only.
-        let open = || self.node.hosted.by_id(topic.id).is_some_and(|topic| topic.partition(index).is_some());
-        let failed = |id: NodeId| id == self.node.id && !open();
+        let ours = self.node.hosted.by_id(topic.id).and_then(|topic| topic.partition(index));
+        // A replica of ours whose log could not be opened is known to this node only. What is safe in a directory that has
+        // failed since can still be read, so that it keeps its leader.
+        let unopened = ours.is_none();
+        let failed = ours.is_none_or(|partition| !partition.home().is_online());
         let offline = |id: &NodeId| {
             let there = self.image.broker(*id).filter(|broker| !broker.fenced);
-            there.and_then(|broker| broker.endpoint(self.listener)).is_none() || failed(*id)
+            let reached = there.and_then(|broker| broker.endpoint(self.listener)).is_some();
+            !reached || (*id == self.node.id && failed)
         };
         let leader = partition.leader.and_then(|leader| self.image.broker(leader));
         let leader = match leader {
-            Some(leader) if failed(leader.id) => Err(ErrorCode::LeaderNotAvailable),
+            Some(leader) if unopened && leader.id == self.node.id => Err(ErrorCode::LeaderNotAvailable),
             Some(leader) if leader.endpoint(self.listener).is_none() => Err(ErrorCode::ListenerNotFound),
             Some(leader) => Ok(leader.id),
             None => Err(ErrorCode::LeaderNotAvailable),

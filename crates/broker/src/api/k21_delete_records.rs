@@ -46,6 +46,8 @@ fn delete(node: &Node, topic: &str, index: i32, to: i64) -> Result<(Arc<Partitio
     if node.is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
+    // What cannot be kept must not be raised.
+    partition.home().journal.check().map_err(|error| error.code())?;
     let mut log = partition.serving()?;
     let high_watermark = partition.high_watermark();
     let cleanup = log.config().cleanup;

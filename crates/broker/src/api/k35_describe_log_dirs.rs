@@ -28,21 +28,27 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
             .collect()
     });
     let cordoned = node.cordoned_directories(&node.image());
-    let results = node.dirs.iter().map(|dir| describe(&node, dir, &asked, &cordoned)).collect();
+    let mut results: Vec<_> = node.dirs.iter().map(|dir| describe(&node, dir, &asked, &cordoned)).collect();
+    results.extend(node.dirs.lost().iter().map(|lost| offline(absolute(&lost.path))));
     request.reply(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
 }
 
+fn offline(log_dir: String) -> DescribeLogDirsResult {
+    let error_code = ErrorCode::KafkaStorageError.code();
+    DescribeLogDirsResult { error_code, log_dir, ..DescribeLogDirsResult::default() }
+}
+
 fn describe(node: &Node, dir: &Dir, asked: &Asked<'_>, cordoned: &[Uuid]) -> DescribeLogDirsResult {
-    let path = dir.dir.path();
+    let path = dir.path();
     let log_dir = absolute(&path.display().to_string());
-    let Ok(space) = node.disk.space(path) else {
-        let error_code = ErrorCode::KafkaStorageError.code();
-        return DescribeLogDirsResult { error_code, log_dir, ..DescribeLogDirsResult::default() };
+    let space = match node.disk.space(path) {
+        Ok(space) if dir.is_online() => space,
+        _ => return offline(log_dir),
     };
     let mut topics: BTreeMap<Arc<str>, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for partition in node.hosted.partitions() {
         let wanted = asked.as_ref().is_none_or(|asked| asked.contains(&(&*partition.topic, partition.index)));
-        if !wanted || partition.log_dir() != path {
+        if !wanted || partition.home().id != dir.id {
             continue;
         }
         topics.entry(Arc::clone(&partition.topic)).or_default().push(DescribeLogDirsPartition {

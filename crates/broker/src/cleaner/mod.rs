@@ -110,6 +110,7 @@ fn set_aside(node: &Node, partition: &Partition, problem: &StorageError) {
     error!(partition = %name, %problem, "the log cannot be cleaned; it is left alone until the node starts again");
     let uncleanable = Uncleanable { partition: name, why: problem.to_string() };
     node.cleaner.status.lock().uncleanable.insert(partition.key(), uncleanable);
+    partition.home().blame(problem);
 }
 
 /// The dirtiest of the logs that are due. Nobody else chooses it until it is cleaned.

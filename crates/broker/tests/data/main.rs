@@ -8,6 +8,7 @@ mod disk;
 mod fetch;
 mod fetch_sessions;
 mod idempotence;
+mod log_dirs;
 mod offsets;
 mod polls;
 mod produce;

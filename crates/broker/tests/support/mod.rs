@@ -61,6 +61,11 @@ impl TestNode {
         Self::begin(PathBuf::from("/data"), &[], Some(disk.clone()))
     }
 
+    /// The same with settings.
+    pub fn start_on_with(disk: &SimDisk, settings: &[&str]) -> Self {
+        Self::begin(PathBuf::from("/data"), settings, Some(disk.clone()))
+    }
+
     /// Starts a node on what the test has put into its directory.
     pub fn start_in(name: &str, settings: &[&str]) -> Self {
         Self::begin(Self::dir_of(name), settings, None)
@@ -81,6 +86,11 @@ impl TestNode {
 
     /// Starts the node again on what it left behind.
     pub fn restart(&mut self) {
+        self.try_restart().expect("the node starts");
+    }
+
+    /// The same, or why the node does not start.
+    pub fn try_restart(&mut self) -> Result<(), broker::StartError> {
         assert!(self.alive.is_none(), "stop or kill it first");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -98,8 +108,14 @@ impl TestNode {
             entropy: Arc::new(RealEntropy),
             net: RealNet,
         };
-        let running = runtime.block_on(broker::start(options, world)).expect("the node starts");
+        let running = runtime.block_on(broker::start(options, world))?;
         self.alive = Some((runtime, running));
+        Ok(())
+    }
+
+    /// Changes a setting from the next start on.
+    pub fn set(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
     }
 
     /// Ends the node without a word to anybody, as the end of its process would.

@@ -179,29 +179,6 @@ pub fn change_broker(
     Ok(Decision::in_steps(std::iter::once(record.into()).chain(partitions), ()))
 }
 
-/// Takes down which of its log directories a broker closes to new replicas (KIP-1066). What is known already, and what a
-/// cluster of this level cannot say, makes no record.
-pub fn cordon_directories(
-    image: &Image,
-    id: NodeId,
-    epoch: i64,
-    cordoned: &[Uuid],
-) -> Result<Decision<()>, Refusal> {
-    let broker = check_epoch(image, id, epoch)?;
-    let wanted: BTreeSet<&Uuid> = cordoned.iter().collect();
-    let known = broker.cordoned_log_dirs.as_ref().map(|known| known.iter().collect::<BTreeSet<_>>());
-    if known.as_ref() == Some(&wanted) || !image.features.record_level().cordoned_directories() {
-        return Ok(Decision::reply(()));
-    }
-    let record = BrokerRegistrationChangeRecord {
-        broker_id: id.0,
-        broker_epoch: epoch,
-        cordoned_log_dirs: Some(wanted.into_iter().copied().collect()),
-        ..Default::default()
-    };
-    Ok(Decision::atomic([record.into()], ()))
-}
-
 /// The broker's registration, if the request is of the process that is registered.
 pub(super) fn check_epoch(image: &Image, id: NodeId, epoch: i64) -> Result<&Broker, Refusal> {
     let broker = image.brokers.get(id).ok_or_else(|| not_registered(id))?;

@@ -123,6 +123,34 @@ pub(super) fn without(image: &Image, broker: NodeId) -> Vec<MetadataRecord> {
     })
 }
 
+/// The changes that are due when a broker cannot serve some of its replicas any more. Those that no other can take over stay.
+pub(super) fn away(image: &Image, broker: NodeId, fails: impl Fn(&Partition) -> bool) -> Vec<MetadataRecord> {
+    changes(
+        image,
+        broker,
+        |partition| {
+            if fails(partition) { successor(image, broker, partition) } else { None }
+        },
+    )
+}
+
+/// The change by which another replica in sync takes over from a broker's, if there is one.
+pub(super) fn successor(
+    image: &Image,
+    broker: NodeId,
+    partition: &Partition,
+) -> Option<PartitionChangeRecord> {
+    let others: Vec<NodeId> = partition.isr.iter().copied().filter(|id| *id != broker).collect();
+    if others.is_empty() || others.len() == partition.isr.len() {
+        return None;
+    }
+    let mut change = PartitionChangeRecord { isr: Some(numbers(&others)), ..Default::default() };
+    if partition.leader == Some(broker) {
+        change.leader = clean_leader(image, partition, Some(broker))?.0;
+    }
+    Some(change)
+}
+
 /// The changes that are due when a broker may lead from now on.
 pub(super) fn with(image: &Image, broker: NodeId) -> Vec<MetadataRecord> {
     changes(image, broker, |partition| {

@@ -15,6 +15,7 @@ mod create_partitions;
 mod create_topics;
 mod decision;
 mod delete_topics;
+mod directories;
 mod elect;
 pub mod features;
 mod placement;
@@ -27,9 +28,7 @@ mod tests;
 mod topic_name;
 
 pub use bootstrap::{BOOTSTRAP_FEATURES, bootstrap, bootstrap_formatted};
-pub use brokers::{
-    BrokerChange, Registration, change_broker, cordon_directories, register_broker, unregister_broker,
-};
+pub use brokers::{BrokerChange, Registration, change_broker, register_broker, unregister_broker};
 pub use configs::{
     AlterConfigs, ConfigChange, ConfigOp, ConfigReply, ConfigRules, ResourceConfigs, alter_configs,
     incremental_alter_configs,
@@ -38,6 +37,9 @@ pub use create_partitions::{CreatePartitions, MorePartitions, PartitionsReply, c
 pub use create_topics::{CreateTopics, CreatedTopic, NewTopic, TopicDefaults, TopicReply, create_topics};
 pub use decision::{Decision, RECORDS_PER_DECISION_MAX, Refusal};
 pub use delete_topics::{DeleteTopics, DeletedTopic, TopicRef, delete_topics};
+pub use directories::{
+    DirectoryAssignment, assign_replicas_to_dirs, cordon_directories, directories_offline,
+};
 pub use elect::{ElectLeaders, ElectionReply, ElectionType, elect_leaders};
 pub use features::{FeatureUpdate, SupportedFeature, UpdateFeatures, UpgradeType, update_features};
 pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdBlock, allocate_producer_ids};

@@ -3,6 +3,7 @@
 
 mod brokers;
 mod configs;
+mod directories;
 mod elect;
 mod features;
 mod partitions;
