@@ -3,13 +3,14 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use client::admin::NewTopic;
-use client::config::OffsetReset;
+use client::admin::{CommittedOffset, NewTopic};
+use client::config::{Assignor, OffsetReset};
 use client::{
     Admin, Client, ClientConfig, Consumer, ConsumerConfig, Error, ErrorCode, Offset, Producer,
-    ProducerConfig, ProducerRecord, Start, Timestamp, TopicPartition,
+    ProducerConfig, ProducerRecord, Rebalance, RebalanceListener, Start, Timestamp, TopicPartition,
 };
 use support::Broker;
 use tokio::time::{Instant, timeout};
@@ -60,7 +61,7 @@ async fn an_idempotent_producer_loses_and_repeats_nothing_while_the_broker_is_ki
     let mut broker = Broker::start("killed");
     let client = connect(&broker).await;
     topic(&client, "t", 3, &[]).await;
-    let producer = std::sync::Arc::new(producer(&client));
+    let producer = Arc::new(producer(&client));
     let mut next = 0;
     for _ in 0..4 {
         // Half are on their way when the broker dies, and the others come while it is away.
@@ -187,9 +188,9 @@ async fn a_consumer_goes_where_it_is_sent() {
     consumer.seek(&partition, Start::Earliest);
     let two = consumer.poll_up_to(2, DEADLINE).await.expect("the topic is there");
     assert_eq!((two.len(), consumer.position(&partition)), (2, Some(Offset(2))));
-    consumer.pause(&partition, true);
+    consumer.pause([&partition]);
     assert_eq!(consumer.poll(POLL).await.expect("the topic is there"), []);
-    consumer.pause(&partition, false);
+    consumer.resume([&partition]);
     assert_eq!(read(&mut consumer, 8).await[&0].first().map(String::as_str), Some("2"));
     assert_eq!(consumer.high_watermark(&partition), Some(Offset(10)));
 }
@@ -223,15 +224,18 @@ async fn consumers_go_on_when_the_broker_comes_back() {
 }
 
 /// A member with a short session, so that its death is soon noticed.
-fn member(client: &Client, instance: Option<&str>) -> Consumer {
-    let config = ConsumerConfig {
+fn member_config(instance: Option<&str>) -> ConsumerConfig {
+    ConsumerConfig {
         session_timeout: Duration::from_secs(6),
         heartbeat_interval: Duration::from_millis(200),
         auto_offset_reset: OffsetReset::Earliest,
         group_instance_id: instance.map(str::to_owned),
         ..ConsumerConfig::group("g")
-    };
-    let mut consumer = Consumer::new(client, config).expect("it works");
+    }
+}
+
+fn member(client: &Client, instance: Option<&str>) -> Consumer {
+    let mut consumer = Consumer::new(client, member_config(instance)).expect("it works");
     consumer.subscribe(["t"]).expect("it has a group");
     consumer
 }
@@ -292,6 +296,162 @@ async fn a_group_shares_partitions_and_outlives_a_member_that_dies() {
     assert_eq!((group.state.as_str(), group.members.len()), ("Empty", 0));
     let committed = Admin::new(&client).committed_offsets("g", None).await.expect("it has some");
     assert_eq!(committed.values().map(|committed| committed.offset.0).sum::<i64>(), 100);
+}
+
+/// Writes down what a member is told, and commits what it is about to lose.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    fn note(&self, what: &str, rebalance: &Rebalance<'_>) {
+        let names: Vec<String> = rebalance.partitions().iter().map(ToString::to_string).collect();
+        self.0.lock().expect("nobody panicked").push(format!("{what} {}", names.join(" ")));
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().expect("nobody panicked"))
+    }
+}
+
+impl RebalanceListener for Told {
+    fn assigned(&mut self, rebalance: &mut Rebalance<'_>) {
+        if !rebalance.partitions().is_empty() {
+            self.note("assigned", rebalance);
+        }
+    }
+
+    fn revoked(&mut self, rebalance: &mut Rebalance<'_>) {
+        self.note("revoked", rebalance);
+        for partition in rebalance.partitions() {
+            if let Some(position) = rebalance.position(partition) {
+                let committed = CommittedOffset { metadata: "parting".to_owned(), ..position.into() };
+                rebalance.commit(partition, committed);
+            }
+        }
+    }
+
+    fn lost(&mut self, rebalance: &mut Rebalance<'_>) {
+        self.note("lost", rebalance);
+    }
+}
+
+#[tokio::test]
+async fn a_member_keeps_reading_what_it_keeps_while_another_one_joins() {
+    let broker = Broker::start("cooperative");
+    let client = connect(&broker).await;
+    topic(&client, "t", 4, &[]).await;
+    let producer = producer(&client);
+    for n in 0..40 {
+        let record = ProducerRecord::new("t").partition(n % 4).value(n.to_string());
+        producer.send(record).await.expect("there is room");
+    }
+    producer.flush().await;
+    let told = Told::default();
+    let config = ConsumerConfig { enable_auto_commit: false, ..member_config(None) };
+    let mut first = Consumer::new(&client, config.clone()).expect("it works");
+    first.subscribe(["t"]).expect("it has a group");
+    first.on_rebalance(told.clone());
+    assert_eq!(read(&mut first, 40).await.len(), 4);
+    assert_eq!(told.take(), ["assigned t-0 t-1 t-2 t-3"]);
+    let kept = TopicPartition::new("t", 0);
+    first.pause([&kept]);
+
+    let mut second = Consumer::new(&client, config).expect("it works");
+    second.subscribe(["t"]).expect("it has a group");
+    let mut members = vec![first, second];
+    assert_eq!(settle(&mut members, 4).await, Vec::<String>::new(), "what was read and committed comes once");
+    assert_eq!(told.take(), ["revoked t-2 t-3"]);
+    assert_eq!(members[0].position(&kept), Some(Offset(10)), "it knew where it was all the time");
+    assert_eq!(members[0].paused().collect::<Vec<_>>(), [&kept]);
+    let committed = Admin::new(&client).committed_offsets("g", None).await.expect("it has some");
+    let committed: Vec<_> = committed
+        .iter()
+        .map(|(name, committed)| (name.partition, committed.offset.0, committed.metadata.as_str()))
+        .collect();
+    assert_eq!(committed, [(2, 10, "parting"), (3, 10, "parting")]);
+
+    members.pop().expect("there are two").close().await.expect("it leaves");
+    settle(&mut members, 4).await;
+    assert_eq!(told.take(), ["assigned t-2 t-3"]);
+    members.pop().expect("there is one").close().await.expect("it leaves");
+    assert_eq!(told.take(), ["revoked t-0 t-1 t-2 t-3"]);
+}
+
+#[tokio::test]
+async fn an_eager_member_gives_up_everything_first() {
+    let broker = Broker::start("eager");
+    let client = connect(&broker).await;
+    topic(&client, "t", 2, &[]).await;
+    let told = Told::default();
+    let eager = ConsumerConfig { assignors: vec![Assignor::Range], ..member_config(None) };
+    let mut first = Consumer::new(&client, eager.clone()).expect("it works");
+    first.subscribe(["t"]).expect("it has a group");
+    first.on_rebalance(told.clone());
+    let mut members = vec![first];
+    settle(&mut members, 2).await;
+    let mut second = Consumer::new(&client, eager).expect("it works");
+    second.subscribe(["t"]).expect("it has a group");
+    members.push(second);
+    settle(&mut members, 2).await;
+    let told = told.take();
+    assert_eq!(told[..2], ["assigned t-0 t-1", "revoked t-0 t-1"]);
+    assert!(told[2].starts_with("assigned t-") && told.len() == 3, "{told:?}");
+}
+
+#[tokio::test]
+async fn a_member_that_does_not_poll_loses_its_partitions_and_is_told() {
+    let broker = Broker::start("lost");
+    let client = connect(&broker).await;
+    topic(&client, "t", 1, &[]).await;
+    let config = ConsumerConfig { max_poll_interval: Duration::from_millis(500), ..member_config(None) };
+    let told = Told::default();
+    let mut idle = Consumer::new(&client, config).expect("it works");
+    idle.subscribe(["t"]).expect("it has a group");
+    idle.on_rebalance(told.clone());
+    let mut members = vec![idle];
+    settle(&mut members, 1).await;
+    let mut idle = members.pop().expect("there is one");
+    let mut successor = vec![member(&client, None)];
+    settle(&mut successor, 1).await;
+    assert_eq!(idle.generation(), None);
+    assert!(idle.commit().await.is_err(), "it has nothing to say any more");
+    assert_eq!(idle.poll(Duration::ZERO).await.expect("the group works"), []);
+    assert_eq!(told.take(), ["assigned t-0", "lost t-0"]);
+}
+
+#[tokio::test]
+async fn commits_without_waiting_keep_their_order_and_lag_is_what_is_left() {
+    let broker = Broker::start("async");
+    let client = connect(&broker).await;
+    topic(&client, "t", 1, &[]).await;
+    let producer = producer(&client);
+    for n in 0..50 {
+        producer.send(ProducerRecord::new("t").value(n.to_string())).await.expect("there is room");
+    }
+    producer.close().await.expect("it closes");
+    let config = ConsumerConfig { enable_auto_commit: false, ..member_config(None) };
+    let mut consumer = Consumer::new(&client, config).expect("it works");
+    consumer.subscribe(["t"]).expect("it has a group");
+    let name = TopicPartition::new("t", 0);
+    let mut last = None;
+    let mut read = 0;
+    while read < 49 {
+        read += consumer.poll_up_to(1, DEADLINE).await.expect("the group works").len();
+        last = Some(consumer.commit_async().expect("it has a group"));
+    }
+    assert_eq!(consumer.lag(&name), Some(1));
+    timeout(DEADLINE, last.expect("there was one").wait()).await.expect("in time").expect("it is a member");
+    let admin = Admin::new(&client);
+    let committed = admin.committed_offsets("g", None).await.expect("it has some");
+    assert_eq!(committed[&name].offset, Offset(49));
+    consumer.commit_offsets([(name.clone(), Offset(7).into())]).await.expect("it is a member");
+    let committed = admin.committed_offsets("g", None).await.expect("it has some");
+    assert_eq!(committed[&name].offset, Offset(7));
+    consumer.unsubscribe().await.expect("it leaves");
+    assert_eq!(admin.describe_group("g").await.expect("it is there").state, "Empty");
+    consumer.subscribe(["t"]).expect("it has a group");
+    let again = consumer.poll_up_to(1, DEADLINE).await.expect("the group works");
+    assert_eq!(again.first().map(|record| record.offset), Some(Offset(7)));
 }
 
 #[tokio::test]

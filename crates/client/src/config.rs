@@ -188,6 +188,9 @@ pub enum Assignor {
     Range,
     /// All partitions dealt out in turn.
     RoundRobin,
+    /// As evenly as can be, with as little change as can be. Members keep what they have while a rebalance goes on, and
+    /// stop reading only what another one gets (KIP-429). Every member of the group must offer it.
+    CooperativeSticky,
 }
 
 impl Assignor {
@@ -196,6 +199,7 @@ impl Assignor {
         match self {
             Assignor::Range => "range",
             Assignor::RoundRobin => "roundrobin",
+            Assignor::CooperativeSticky => "cooperative-sticky",
         }
     }
 }
@@ -233,7 +237,8 @@ pub struct ConsumerConfig {
     pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`: how long a member may go without polling before it leaves the group. Default 5 min.
     pub max_poll_interval: Duration,
-    /// `partition.assignment.strategy`, the preferred one first. Default range.
+    /// `partition.assignment.strategy`, the preferred one first. Default cooperative-sticky; Kafka's own consumer has
+    /// range before it. A member is cooperative if every assignor that it offers is.
     pub assignors: Vec<Assignor>,
 }
 
@@ -255,7 +260,7 @@ impl Default for ConsumerConfig {
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
             max_poll_interval: Duration::from_secs(300),
-            assignors: vec![Assignor::Range],
+            assignors: vec![Assignor::CooperativeSticky],
         }
     }
 }
@@ -264,6 +269,11 @@ impl ConsumerConfig {
     /// The defaults, for a member of `group`.
     pub fn group(group: impl Into<String>) -> Self {
         Self { group_id: Some(group.into()), ..Self::default() }
+    }
+
+    /// Whether partitions are kept while the group rebalances.
+    pub(crate) fn is_cooperative(&self) -> bool {
+        self.assignors.iter().all(|assignor| *assignor == Assignor::CooperativeSticky)
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -49,13 +49,21 @@ pub struct ListedOffset {
     pub leader_epoch: Option<LeaderEpoch>,
 }
 
-/// What a group has committed for a partition.
+/// What a group has committed for a partition, or is to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommittedOffset {
     /// The next record that the group will read.
     pub offset: Offset,
+    /// In whose reign the record before it was written, if that is known.
     pub leader_epoch: Option<LeaderEpoch>,
+    /// Words of whoever committed; up to `offset.metadata.max.bytes` of the broker, 4096 by default.
     pub metadata: String,
+}
+
+impl From<Offset> for CommittedOffset {
+    fn from(offset: Offset) -> Self {
+        Self { offset, leader_epoch: None, metadata: String::new() }
+    }
 }
 
 impl Admin {

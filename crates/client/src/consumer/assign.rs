@@ -1,9 +1,10 @@
-//! How the leader of a group divides partitions. All clients must come to the same result for members of one name.
+//! How the leader of a group divides partitions.
 
 use std::collections::BTreeMap;
 
 use kernel::TopicPartition;
 
+use super::sticky::sticky;
 use crate::config::Assignor;
 
 /// A member and the topics it wants.
@@ -13,6 +14,16 @@ pub(super) struct Wish {
     /// A static member is placed by this name, so that it keeps its place under another member id.
     pub instance: Option<String>,
     pub topics: Vec<String>,
+    /// What the member reads, and will go on reading if it may.
+    pub owned: Vec<TopicPartition>,
+    /// The generation in which it got that; -1 if it got nothing yet.
+    pub generation: i32,
+}
+
+impl Wish {
+    pub fn wants(&self, topic: &str) -> bool {
+        self.topics.iter().any(|wanted| wanted == topic)
+    }
 }
 
 /// What each member gets. `partitions` says how many partitions each topic has; those without any are left out.
@@ -29,16 +40,17 @@ pub(super) fn assign(
     match assignor {
         Assignor::Range => range(&members, partitions, &mut shares),
         Assignor::RoundRobin => round_robin(&members, partitions, &mut shares),
+        Assignor::CooperativeSticky => sticky(&members, partitions, &mut shares),
     }
     shares
 }
 
-type Shares = BTreeMap<String, Vec<TopicPartition>>;
+pub(super) type Shares = BTreeMap<String, Vec<TopicPartition>>;
 
 /// Each topic's partitions in runs as equal as can be; the first members get the longer ones.
 fn range(members: &[&Wish], partitions: &BTreeMap<String, i32>, shares: &mut Shares) {
     for (topic, count) in partitions {
-        let takers: Vec<&&Wish> = members.iter().filter(|wish| wish.topics.contains(topic)).collect();
+        let takers: Vec<&&Wish> = members.iter().filter(|wish| wish.wants(topic)).collect();
         let Ok(takers_count) = i32::try_from(takers.len()) else {
             continue;
         };
@@ -56,11 +68,11 @@ fn range(members: &[&Wish], partitions: &BTreeMap<String, i32>, shares: &mut Sha
 fn round_robin(members: &[&Wish], partitions: &BTreeMap<String, i32>, shares: &mut Shares) {
     let mut turns = members.iter().cycle();
     for (topic, count) in partitions {
-        if !members.iter().any(|wish| wish.topics.contains(topic)) {
+        if !members.iter().any(|wish| wish.wants(topic)) {
             continue;
         }
         for partition in 0..*count {
-            if let Some(wish) = turns.find(|wish| wish.topics.contains(topic)) {
+            if let Some(wish) = turns.find(|wish| wish.wants(topic)) {
                 let share = shares.entry(wish.member.clone()).or_default();
                 share.push(TopicPartition::new(topic.as_str(), partition));
             }
@@ -74,7 +86,7 @@ mod tests {
 
     fn wish(member: &str, topics: &[&str]) -> Wish {
         let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
-        Wish { member: member.to_owned(), instance: None, topics }
+        Wish { member: member.to_owned(), instance: None, topics, owned: Vec::new(), generation: -1 }
     }
 
     #[track_caller]

@@ -124,6 +124,8 @@ pub(super) struct Fetched {
     pub name: TopicPartition,
     pub token: u64,
     pub high_watermark: Offset,
+    /// Up to where a consumer of this isolation level may read.
+    pub end: Offset,
     /// What has not been taken apart yet.
     batches: Bytes,
     ready: VecDeque<ConsumerRecord>,
@@ -140,6 +142,10 @@ impl Fetched {
             name: want.name.clone(),
             token: want.token,
             high_watermark: Offset(data.high_watermark),
+            end: match committed_only && data.last_stable_offset >= 0 {
+                true => Offset(data.last_stable_offset),
+                false => Offset(data.high_watermark),
+            },
             // The view borrows from the frame, so this shares it.
             batches: data.records.map_or_else(Bytes::new, |records| frame.slice_ref(records)),
             ready: VecDeque::new(),
@@ -289,6 +295,7 @@ mod tests {
             name: TopicPartition::new("t", 0),
             token: 0,
             high_watermark: Offset(0),
+            end: Offset(0),
             batches: bytes.freeze(),
             ready: VecDeque::new(),
             next: Offset(offset),

@@ -1,35 +1,33 @@
-//! Membership in a group by the classic protocol: join, share out, beat, commit, leave.
+//! Membership in a group by the classic protocol: join, share out, beat, leave.
 //!
-//! Members are eager: all give up what they have before they join again.
+//! What becomes of partitions meanwhile is the consumer's business: an eager one has given up all of them before it joins,
+//! a cooperative one says what it keeps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::{ErrorCode, LeaderEpoch, Offset, TopicPartition};
+use kernel::{ErrorCode, TopicPartition};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use wire::Request;
 use wire::messages::heartbeat_request::HeartbeatRequest;
 use wire::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
-use wire::messages::join_group_response::JoinGroupResponse;
+use wire::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use wire::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
-use wire::messages::offset_commit_request::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
 use wire::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 
 use super::assign::{Wish, assign};
-use super::protocol;
+use super::commit::Turns;
+use super::protocol::{self, Subscription};
 use crate::cluster::{ConsumerId, Lane, Wanted};
 use crate::config::{Assignor, millis};
 use crate::conn::Connection;
 use crate::retry::Retry;
 use crate::{BrokerError, Client, ConsumerConfig, Error};
 
-/// The last versions in which topics of a commit go by name.
-const OFFSET_COMMIT_NAMES_UP_TO: i16 = 9;
 /// The versions from which fields exist.
 const JOIN_INSTANCE_FROM: i16 = 5;
 const JOIN_REASON_FROM: i16 = 8;
@@ -38,11 +36,9 @@ const SYNC_PROTOCOL_FROM: i16 = 5;
 const HEARTBEAT_INSTANCE_FROM: i16 = 3;
 const LEAVE_MEMBERS_FROM: i16 = 3;
 const LEAVE_REASON_FROM: i16 = 5;
-const COMMIT_EPOCH_FROM: i16 = 6;
-const COMMIT_INSTANCE_FROM: i16 = 7;
 
 /// The generation of who is no member.
-const NO_GENERATION: i32 = -1;
+pub(super) const NO_GENERATION: i32 = -1;
 
 /// How much longer than the group's own wait a join may take to be answered.
 const JOIN_GRACE: Duration = Duration::from_secs(5);
@@ -50,19 +46,29 @@ const JOIN_GRACE: Duration = Duration::from_secs(5);
 /// One consumer's place in its group.
 #[derive(Debug)]
 pub(super) struct Group {
-    client: Client,
-    config: Arc<ConsumerConfig>,
+    pub client: Client,
+    pub config: Arc<ConsumerConfig>,
     consumer: ConsumerId,
     pub id: String,
     state: Mutex<State>,
     /// Wakes the consumer when its standing has changed.
     pub changed: Notify,
+    /// Commits end in the order in which they were begun.
+    pub commits: Turns,
+    beating: Mutex<Option<AbortHandle>>,
+}
+
+/// Who a consumer is to its group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    /// Empty for who is no member.
+    pub id: String,
+    pub generation: i32,
 }
 
 #[derive(Debug)]
 struct State {
-    member_id: String,
-    generation: i32,
+    member: Member,
     standing: Standing,
     polled_at: Instant,
     failure: Option<Error>,
@@ -81,32 +87,29 @@ pub(super) enum Standing {
 #[derive(Debug)]
 pub(super) struct Joined {
     pub partitions: Vec<TopicPartition>,
+    pub generation: i32,
     /// For the leader: how many partitions each topic had when it shared them out.
     pub counts: Option<BTreeMap<String, i32>>,
 }
 
-/// As whom positions are committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    /// Who got the partitions from the group, and may have lost them to another member.
-    Member,
-    /// Who has chosen its partitions itself.
-    Anybody,
-}
-
-/// What is to be committed.
-pub(super) type Positions = Vec<(TopicPartition, Offset, Option<LeaderEpoch>)>;
-
 impl Group {
     pub fn new(client: Client, config: Arc<ConsumerConfig>, consumer: ConsumerId, id: String) -> Group {
         let state = State {
-            member_id: String::new(),
-            generation: NO_GENERATION,
+            member: Member { id: String::new(), generation: NO_GENERATION },
             standing: Standing::Out,
             polled_at: Instant::now(),
             failure: None,
         };
-        Group { client, config, consumer, id, state: Mutex::new(state), changed: Notify::new() }
+        Group {
+            client,
+            config,
+            consumer,
+            id,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            commits: Turns::default(),
+            beating: Mutex::default(),
+        }
     }
 
     pub fn standing(&self) -> Standing {
@@ -132,36 +135,39 @@ impl Group {
         self.changed.notify_one();
     }
 
-    /// The group does not know this member any more.
-    fn expelled(&self) {
+    /// The group has gone on without this member. It keeps its id where the group may still know that.
+    pub fn expelled(&self, knows_id: bool) {
         let mut state = self.state.lock();
-        state.member_id.clear();
-        state.generation = NO_GENERATION;
+        if !knows_id {
+            state.member.id.clear();
+        }
+        state.member.generation = NO_GENERATION;
         drop(state);
         self.rejoin();
     }
 
     pub fn generation(&self) -> Option<i32> {
-        Some(self.member().1).filter(|generation| *generation != NO_GENERATION)
+        Some(self.member().generation).filter(|generation| *generation != NO_GENERATION)
     }
 
-    fn member(&self) -> (String, i32) {
-        let state = self.state.lock();
-        (state.member_id.clone(), state.generation)
+    pub fn member(&self) -> Member {
+        self.state.lock().member.clone()
     }
 
-    /// Joins, and takes part in sharing out, until there is an assignment. Waits as long as the group does.
-    pub async fn join(&self, topics: &[String]) -> Result<Joined, Error> {
+    /// Joins, and takes part in sharing out, until there is an assignment. Waits as long as the group does. Nothing if
+    /// the group does not know this member any more, so that it has lost what it had and must begin again.
+    pub async fn join(self: &Arc<Self>, own: &Subscription) -> Result<Option<Joined>, Error> {
         let mut retry = self.retry();
         loop {
-            let joined = match self.join_once(topics).await {
-                Ok(answer) => self.sync(answer, topics).await,
+            let joined = match self.join_once(own).await {
+                Ok(answer) => self.sync(answer, own).await,
                 Err(error) => Err(error),
             };
             let error = match joined {
                 Ok(joined) => {
                     self.state.lock().standing = Standing::In;
-                    return Ok(joined);
+                    self.begin_to_beat();
+                    return Ok(Some(joined));
                 }
                 Err(error) => error,
             };
@@ -169,7 +175,11 @@ impl Group {
                 // The answer brought the id to join with.
                 Some(ErrorCode::MemberIdRequired) => {}
                 Some(ErrorCode::RebalanceInProgress) => tokio::task::yield_now().await,
-                Some(ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration) => self.expelled(),
+                Some(code @ (ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration)) => {
+                    self.state.lock().standing = Standing::Out;
+                    self.expelled(code == ErrorCode::IllegalGeneration);
+                    return Ok(None);
+                }
                 _ => {
                     if let Err(error) = retry.after(error).await {
                         self.state.lock().standing = Standing::Out;
@@ -180,7 +190,7 @@ impl Group {
         }
     }
 
-    fn retry(&self) -> Retry {
+    pub fn retry(&self) -> Retry {
         Retry::within(&self.client, self.client.config().default_api_timeout)
     }
 
@@ -188,20 +198,18 @@ impl Group {
         self.client.coordinator(&self.id, Lane::Member(self.consumer)).await
     }
 
-    async fn join_once(&self, topics: &[String]) -> Result<JoinGroupResponse, Error> {
+    async fn join_once(&self, own: &Subscription) -> Result<JoinGroupResponse, Error> {
         let connection = self.connection().await?;
         let version = connection.version::<JoinGroupRequest>()?;
-        let (member_id, _) = self.member();
-        let subscription = protocol::write_subscription(topics);
         let offer = |assignor: &Assignor| JoinGroupRequestProtocol {
             name: assignor.name().to_owned(),
-            metadata: subscription.clone(),
+            metadata: own.write(*assignor == Assignor::CooperativeSticky),
         };
         let request = JoinGroupRequest {
             group_id: self.id.clone(),
             session_timeout_ms: millis(self.config.session_timeout),
             rebalance_timeout_ms: millis(self.config.max_poll_interval),
-            member_id,
+            member_id: self.member().id,
             group_instance_id: self.instance(version, JOIN_INSTANCE_FROM),
             protocol_type: protocol::CONSUMER.to_owned(),
             protocols: self.config.assignors.iter().map(offer).collect(),
@@ -211,25 +219,24 @@ impl Group {
         let answer = connection.ask_in(&request, version, time).await?;
         let checked = BrokerError::check(answer.error_code);
         if checked.is_ok() || answer.error_code == ErrorCode::MemberIdRequired.code() {
-            let mut state = self.state.lock();
-            state.member_id.clone_from(&answer.member_id);
-            state.generation = answer.generation_id;
+            let (id, generation) = (answer.member_id.clone(), answer.generation_id);
+            self.state.lock().member = Member { id, generation };
         }
         checked.map_err(|error| error.group(&self.id))?;
         Ok(answer)
     }
 
-    fn instance(&self, version: i16, from: i16) -> Option<String> {
+    pub fn instance(&self, version: i16, from: i16) -> Option<String> {
         self.config.group_instance_id.clone().filter(|_| version >= from)
     }
 
     /// Hands in the shares if this is the leader, and gets its own.
-    async fn sync(&self, joined: JoinGroupResponse, topics: &[String]) -> Result<Joined, Error> {
+    async fn sync(&self, joined: JoinGroupResponse, own: &Subscription) -> Result<Joined, Error> {
         let connection = self.connection().await?;
         let version = connection.version::<SyncGroupRequest>()?;
         let leads = joined.leader == joined.member_id && !joined.skip_assignment;
         let (shares, counts) =
-            if leads { self.share_out(&joined, topics).await? } else { Default::default() };
+            if leads { self.share_out(&joined, &own.topics).await? } else { Default::default() };
         let share = |(member_id, partitions): (String, Vec<TopicPartition>)| SyncGroupRequestAssignment {
             member_id,
             assignment: protocol::write_assignment(&partitions),
@@ -251,20 +258,24 @@ impl Group {
             let reason = format!("the assignment cannot be read: {reason}");
             Error::Protocol { address: connection.address().to_owned(), reason }
         })?;
-        Ok(Joined { partitions, counts: leads.then_some(counts) })
+        Ok(Joined { partitions, generation: joined.generation_id, counts: leads.then_some(counts) })
     }
 
     async fn share_out(&self, joined: &JoinGroupResponse, own: &[String]) -> Result<(Shares, Counts), Error> {
-        let wishes: Vec<Wish> = joined
-            .members
-            .iter()
-            .map(|member| Wish {
+        let wish = |member: &JoinGroupResponseMember| {
+            // A member whose wishes cannot be read gets nothing; the others go on.
+            let nothing =
+                |_| Subscription { topics: Vec::new(), owned: Vec::new(), generation: NO_GENERATION };
+            let wanted = Subscription::read(&member.metadata).unwrap_or_else(nothing);
+            Wish {
                 member: member.member_id.clone(),
                 instance: member.group_instance_id.clone(),
-                // A member whose wishes cannot be read gets nothing; the others go on.
-                topics: protocol::read_subscription(&member.metadata).unwrap_or_default(),
-            })
-            .collect();
+                topics: wanted.topics,
+                owned: wanted.owned,
+                generation: wanted.generation,
+            }
+        };
+        let wishes: Vec<Wish> = joined.members.iter().map(wish).collect();
         let mut names: Vec<String> = wishes.iter().flat_map(|wish| wish.topics.clone()).collect();
         names.extend_from_slice(own);
         names.sort();
@@ -281,13 +292,26 @@ impl Group {
         Ok((assign(*assignor.ok_or_else(unknown)?, &wishes, &counts), counts))
     }
 
+    fn begin_to_beat(self: &Arc<Self>) {
+        let beating = host::task::spawn(Arc::clone(self).beat()).abort_handle();
+        if let Some(before) = self.beating.lock().replace(beating) {
+            before.abort();
+        }
+    }
+
+    pub fn stop_beating(&self) {
+        if let Some(beating) = self.beating.lock().take() {
+            beating.abort();
+        }
+    }
+
     /// Tells the group that the member is there, until it joins again or is not a member any more. A rebalance does not
     /// end it: whoever is still busy with records must not be taken for dead.
-    pub async fn beat(self: Arc<Self>) {
+    async fn beat(self: Arc<Self>) {
         let mut connection = None;
         loop {
             tokio::time::sleep(self.config.heartbeat_interval).await;
-            if self.standing() == Standing::Joining || self.member().0.is_empty() {
+            if self.standing() == Standing::Joining || self.generation().is_none() {
                 return;
             }
             if self.state.lock().polled_at.elapsed() > self.config.max_poll_interval {
@@ -296,14 +320,15 @@ impl Group {
                     "max.poll.interval.ms passed without a poll; leaving the group"
                 );
                 let _ = self.leave().await;
-                return self.expelled();
+                return self.expelled(false);
             }
             let Err(error) = self.beat_once(&mut connection).await else {
                 continue;
             };
             match error.code() {
                 Some(ErrorCode::RebalanceInProgress) => self.rejoin(),
-                Some(ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration) => return self.expelled(),
+                Some(ErrorCode::UnknownMemberId) => return self.expelled(false),
+                Some(ErrorCode::IllegalGeneration) => return self.expelled(true),
                 Some(ErrorCode::FencedInstanceId) => return self.fenced(error),
                 // Found again with the next beat.
                 _ => {
@@ -331,11 +356,11 @@ impl Group {
             None => self.connection().await?,
         };
         let version = connection.version::<HeartbeatRequest>()?;
-        let (member_id, generation_id) = self.member();
+        let member = self.member();
         let request = HeartbeatRequest {
             group_id: self.id.clone(),
-            generation_id,
-            member_id,
+            generation_id: member.generation,
+            member_id: member.id,
             group_instance_id: self.instance(version, HEARTBEAT_INSTANCE_FROM),
         };
         // A session must not be lost because one answer is awaited for longer than it lasts.
@@ -346,75 +371,9 @@ impl Group {
         BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id).into())
     }
 
-    /// Commits positions, as the member that this is, or, for who only keeps offsets here, as nobody in particular.
-    pub async fn commit(&self, positions: &Positions, by: By) -> Result<(), Error> {
-        if positions.is_empty() {
-            return Ok(());
-        }
-        let mut retry = self.retry();
-        loop {
-            if by == By::Member && self.member().0.is_empty() {
-                // Without a member's name a group that is empty by now would take it, over what others have committed.
-                return Err(BrokerError::new(ErrorCode::UnknownMemberId.code()).group(&self.id).into());
-            }
-            let error = match self.commit_once(positions).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            match error.code() {
-                Some(ErrorCode::RebalanceInProgress) => {
-                    self.rejoin();
-                    return Err(error);
-                }
-                Some(ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration) => {
-                    self.expelled();
-                    return Err(error);
-                }
-                _ => retry.after(error).await?,
-            }
-        }
-    }
-
-    async fn commit_once(&self, positions: &Positions) -> Result<(), Error> {
-        let connection = self.connection().await?;
-        let version = connection.version_up_to::<OffsetCommitRequest>(OFFSET_COMMIT_NAMES_UP_TO)?;
-        let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-        for (name, offset, epoch) in positions {
-            let epoch = epoch.filter(|_| version >= COMMIT_EPOCH_FROM).unwrap_or(LeaderEpoch::NONE);
-            topics.entry(&name.topic).or_default().push(OffsetCommitRequestPartition {
-                partition_index: name.partition,
-                committed_offset: offset.0,
-                committed_leader_epoch: epoch.0,
-                committed_metadata: Some(String::new()),
-            });
-        }
-        let (member_id, generation_id_or_member_epoch) = self.member();
-        let topic = |(name, partitions): (&str, _)| OffsetCommitRequestTopic {
-            name: name.to_owned(),
-            partitions,
-            ..Default::default()
-        };
-        let request = OffsetCommitRequest {
-            group_id: self.id.clone(),
-            generation_id_or_member_epoch,
-            member_id,
-            group_instance_id: self.instance(version, COMMIT_INSTANCE_FROM),
-            topics: topics.into_iter().map(topic).collect(),
-            ..Default::default()
-        };
-        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
-        for topic in answer.topics {
-            for partition in topic.partitions {
-                BrokerError::check(partition.error_code)
-                    .map_err(|error| error.partition(&topic.name, partition.partition_index))?;
-            }
-        }
-        Ok(())
-    }
-
     /// Leaves the group, so that the others need not wait for the session to end. A static member stays: it will be back.
     pub async fn leave(&self) -> Result<(), Error> {
-        let (member_id, _) = self.member();
+        let member_id = self.member().id;
         if member_id.is_empty() || self.config.group_instance_id.is_some() {
             return Ok(());
         }
@@ -429,7 +388,9 @@ impl Group {
             request.member_id = member_id;
         }
         let answer = ask(&connection, &request, version).await?;
-        BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id).into())
+        BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id))?;
+        self.state.lock().member = Member { id: String::new(), generation: NO_GENERATION };
+        Ok(())
     }
 }
 

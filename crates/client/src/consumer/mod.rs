@@ -1,11 +1,15 @@
 //! Reads records: from partitions that the caller names, or as a member of a group.
 
 mod assign;
+pub(crate) mod commit;
 mod fetch;
 mod group;
+mod listener;
+mod membership;
 mod position;
 pub(crate) mod protocol;
 mod record;
+mod sticky;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,16 +17,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{NodeId, Offset, TopicPartition};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
+pub use commit::Committing;
+pub use listener::{Rebalance, RebalanceListener};
 pub use position::Start;
 pub use record::ConsumerRecord;
 
+use crate::admin::CommittedOffset;
 use crate::cluster::ConsumerId;
 use crate::{Client, ConsumerConfig, Error};
+use commit::{By, Offsets};
 use fetch::Fetched;
-use group::{By, Group, Positions, Standing};
+use group::Group;
+use listener::Listener;
 use position::{At, Position};
 use work::Done;
 
@@ -44,6 +54,8 @@ use work::Done;
 ///
 /// What it does in the background is joined to [`Consumer::poll`]: a consumer that is not polled fetches
 /// no more than it has asked for, and leaves its group after `max.poll.interval.ms`.
+///
+/// Dropping a consumer ends it as a crash would: nothing is committed, and the group waits for `session.timeout.ms`.
 #[derive(Debug)]
 pub struct Consumer {
     client: Client,
@@ -62,7 +74,13 @@ pub struct Consumer {
     /// What the group's leader shared out, to notice when topics have grown.
     counts: Option<BTreeMap<String, i32>>,
     assigned: bool,
-    beating: Option<AbortHandle>,
+    /// In which generation the group gave what is read.
+    owned_in: i32,
+    listener: Listener,
+    /// To be committed before the next join: of partitions that go to others.
+    parting: Offsets,
+    /// Commits that go on by themselves.
+    commits: JoinSet<()>,
     committed_at: Instant,
     committing: bool,
 }
@@ -92,7 +110,10 @@ impl Consumer {
             subscription: Vec::new(),
             counts: None,
             assigned: false,
-            beating: None,
+            owned_in: group::NO_GENERATION,
+            listener: Listener::default(),
+            parting: Offsets::new(),
+            commits: JoinSet::new(),
             committed_at: Instant::now(),
             committing: false,
         })
@@ -105,18 +126,32 @@ impl Consumer {
         self.assigned = true;
     }
 
-    /// Reads topics as a member of the group, from where it has committed to.
+    /// Reads topics as a member of the group, from where it has committed to. Called again, it changes which.
     ///
     /// # Errors
     /// [`Error::Config`] without a `group.id`.
     pub fn subscribe(&mut self, topics: impl IntoIterator<Item = impl Into<String>>) -> Result<(), Error> {
-        let Some(group) = &self.group else {
-            let reason = "a consumer without a group cannot subscribe".to_owned();
-            return Err(Error::Config { name: "group.id", reason });
-        };
+        let group = self.group_or("a consumer without a group cannot subscribe")?;
+        if self.subscription.is_empty() {
+            // What was assigned by hand is not the group's.
+            self.set_positions([]);
+        }
         self.subscription = topics.into_iter().map(Into::into).collect();
+        self.subscription.sort();
+        self.subscription.dedup();
+        self.assigned = false;
         group.rejoin();
         Ok(())
+    }
+
+    /// Has `listener` told when partitions come and go by the group's doing. It replaces the one before.
+    pub fn on_rebalance(&mut self, listener: impl RebalanceListener) {
+        self.listener = Listener(Some(Box::new(listener)));
+    }
+
+    fn group_or(&self, reason: &str) -> Result<Arc<Group>, Error> {
+        let refused = || Error::Config { name: "group.id", reason: reason.to_owned() };
+        self.group.clone().ok_or_else(refused)
     }
 
     /// The partitions that are read now.
@@ -148,6 +183,13 @@ impl Consumer {
         self.positions.get(partition)?.high_watermark
     }
 
+    /// How many records of the partition are still to be returned, going by the last answer; nothing before there was
+    /// one. With `isolation.level=read_committed` those count that such a consumer may see by now.
+    pub fn lag(&self, partition: &TopicPartition) -> Option<u64> {
+        let (end, position) = (self.positions.get(partition)?.end?, self.position(partition)?);
+        Some(u64::try_from(end.0.saturating_sub(position.0)).unwrap_or(0))
+    }
+
     /// Goes elsewhere in a partition that is assigned; in others it does nothing.
     pub fn seek(&mut self, partition: &TopicPartition, start: Start) {
         let token = self.token();
@@ -158,10 +200,27 @@ impl Consumer {
         }
     }
 
-    /// Stops or starts fetching from a partition, without leaving it.
-    pub fn pause(&mut self, partition: &TopicPartition, paused: bool) {
-        if let Some(position) = self.positions.get_mut(partition) {
-            position.paused = paused;
+    /// Stops returning records of these partitions, without leaving them, until [`Consumer::resume`]. A rebalance in
+    /// which a partition is kept keeps it paused.
+    pub fn pause<'p>(&mut self, partitions: impl IntoIterator<Item = &'p TopicPartition>) {
+        self.set_paused(partitions, true);
+    }
+
+    /// Goes on with partitions that were paused.
+    pub fn resume<'p>(&mut self, partitions: impl IntoIterator<Item = &'p TopicPartition>) {
+        self.set_paused(partitions, false);
+    }
+
+    /// The partitions that are paused.
+    pub fn paused(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.positions.iter().filter(|(_, position)| position.paused).map(|(name, _)| name)
+    }
+
+    fn set_paused<'p>(&mut self, partitions: impl IntoIterator<Item = &'p TopicPartition>, paused: bool) {
+        for partition in partitions {
+            if let Some(position) = self.positions.get_mut(partition) {
+                position.paused = paused;
+            }
         }
     }
 
@@ -217,44 +276,59 @@ impl Consumer {
         }
     }
 
-    /// Commits the positions, and waits until that is done.
+    /// Commits the positions, and waits until that is done and all commits before it are.
     ///
     /// # Errors
-    /// [`Error::Config`] without a `group.id`; [`Error::Broker`] if the group has meanwhile given the partitions to
-    /// somebody else, in which case the records will be read again there.
+    /// [`Error::Config`] without a `group.id`; [`Error::Broker`] with `REBALANCE_IN_PROGRESS` while the group shares
+    /// out anew (poll, and commit again), and with `UNKNOWN_MEMBER_ID` or `ILLEGAL_GENERATION` if it has meanwhile given
+    /// the partitions to somebody else, in which case the records will be read again there.
     pub async fn commit(&mut self) -> Result<(), Error> {
-        let Some(group) = self.group.clone() else {
-            let reason = "a consumer without a group cannot commit".to_owned();
-            return Err(Error::Config { name: "group.id", reason });
-        };
+        let offsets = self.to_commit();
+        self.commit_offsets(offsets).await
+    }
+
+    /// As [`Consumer::commit`], of offsets that the caller names: of the records that are to be read next.
+    pub async fn commit_offsets(
+        &mut self,
+        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
+    ) -> Result<(), Error> {
+        let group = self.group_or("a consumer without a group cannot commit")?;
         self.committed_at = Instant::now();
-        group.commit(&self.to_commit(), self.commits_by()).await
+        let offsets = offsets.into_iter().collect();
+        group.commit(&offsets, self.commits_by(), group.commits.take()).await
+    }
+
+    /// Commits the positions without waiting. Commits end in the order in which they were begun, so that a later one is
+    /// never undone by one before it. They go on without `poll` being called, and end with the consumer.
+    pub fn commit_async(&mut self) -> Result<Committing, Error> {
+        let offsets = self.to_commit();
+        self.commit_offsets_async(offsets)
+    }
+
+    /// As [`Consumer::commit_async`], of offsets that the caller names.
+    pub fn commit_offsets_async(
+        &mut self,
+        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
+    ) -> Result<Committing, Error> {
+        let group = self.group_or("a consumer without a group cannot commit")?;
+        self.committed_at = Instant::now();
+        let (offsets, by, turn) = (offsets.into_iter().collect(), self.commits_by(), group.commits.take());
+        let (end, ended) = oneshot::channel();
+        while self.commits.try_join_next().is_some() {}
+        self.commits.spawn(async move {
+            let _ = end.send(group.commit(&offsets, by, turn).await);
+        });
+        Ok(Committing(ended))
+    }
+
+    /// Gives up its partitions and leaves the group, as [`Consumer::close`] does; it can subscribe again.
+    pub async fn unsubscribe(&mut self) -> Result<(), Error> {
+        self.leave().await
     }
 
     /// Commits, if `enable.auto.commit` says so, and leaves the group. At most `default.api.timeout.ms`.
     pub async fn close(mut self) -> Result<(), Error> {
-        if let Some(beating) = self.beating.take() {
-            beating.abort();
-        }
-        let Some(group) = self.group.clone() else {
-            return Ok(());
-        };
-        let (positions, by) = (self.to_commit(), self.commits_by());
-        self.running.abort_all();
-        if group.standing() == Standing::Joining {
-            // The connection waits for the other members, and what is sent on it with it.
-            self.client.forget_consumer(self.id);
-        }
-        let time = self.client.config().default_api_timeout;
-        let last = async {
-            let committed = match self.config.enable_auto_commit {
-                true => group.commit(&positions, by).await,
-                false => Ok(()),
-            };
-            let left = if self.subscription.is_empty() { Ok(()) } else { group.leave().await };
-            committed.and(left)
-        };
-        timeout(time, last).await.unwrap_or(Err(Error::Timeout { what: "closing", after: time }))
+        self.leave().await
     }
 
     fn set_positions(&mut self, partitions: impl IntoIterator<Item = (TopicPartition, Start)>) {
@@ -272,22 +346,23 @@ impl Consumer {
     }
 
     fn commits_by(&self) -> By {
-        if self.subscription.is_empty() { By::Anybody } else { By::Member }
+        match &self.group {
+            Some(group) if !self.subscription.is_empty() => By::Member(group.member()),
+            _ => By::Anybody,
+        }
     }
 
-    fn to_commit(&self) -> Positions {
-        let known = |(name, position): (&TopicPartition, &Position)| match position.at {
-            At::Known(offset, epoch) => Some((name.clone(), offset, epoch)),
-            At::Unknown(_) => None,
-        };
+    fn to_commit(&self) -> Offsets {
+        let known =
+            |(name, position): (&TopicPartition, &Position)| Some((name.clone(), position.committable()?));
         self.positions.iter().filter_map(known).collect()
     }
 }
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        if let Some(beating) = self.beating.take() {
-            beating.abort();
+        if let Some(group) = &self.group {
+            group.stop_beating();
         }
         self.client.forget_consumer(self.id);
     }

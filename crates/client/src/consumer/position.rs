@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use tokio::time::Instant;
 
-use crate::admin::{OffsetSpec, committed_of, list_offsets_of};
+use crate::admin::{CommittedOffset, OffsetSpec, committed_of, list_offsets_of};
 use crate::config::OffsetReset;
 use crate::{Client, ConsumerConfig, Error};
 
@@ -37,6 +37,8 @@ pub(super) struct Position {
     /// Nothing is asked before this, after something went wrong.
     pub not_before: Option<Instant>,
     pub high_watermark: Option<Offset>,
+    /// Up to where this consumer may read.
+    pub end: Option<Offset>,
 }
 
 /// How much is known of a position.
@@ -54,7 +56,17 @@ impl Position {
             Start::Offset(offset) => At::Known(offset, None),
             start => At::Unknown(start),
         };
-        Position { at, token, paused: false, asked: false, not_before: None, high_watermark: None }
+        Position { at, token, paused: false, asked: false, not_before: None, high_watermark: None, end: None }
+    }
+
+    /// What to commit for it; nothing while it is being looked up.
+    pub fn committable(&self) -> Option<CommittedOffset> {
+        match self.at {
+            At::Known(offset, leader_epoch) => {
+                Some(CommittedOffset { offset, leader_epoch, metadata: String::new() })
+            }
+            At::Unknown(_) => None,
+        }
     }
 }
 

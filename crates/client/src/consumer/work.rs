@@ -7,7 +7,7 @@ use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
 use tokio::time::Instant;
 
 use super::fetch::{self, Fetched, Got, Want};
-use super::group::{By, Joined, Standing};
+use super::group::Joined;
 use super::position::{self, At, Found, Position, Start};
 use super::{Consumer, ConsumerRecord};
 use crate::Error;
@@ -17,38 +17,22 @@ use crate::cluster::Wanted;
 /// Something that was waited for.
 #[derive(Debug)]
 pub(super) enum Done {
-    Fetched { leader: NodeId, asked: Vec<(TopicPartition, u64)>, result: Result<Vec<Got>, Error> },
-    Found { asked: Vec<(TopicPartition, u64)>, result: Result<Vec<Found>, Error> },
+    Fetched {
+        leader: NodeId,
+        asked: Vec<(TopicPartition, u64)>,
+        result: Result<Vec<Got>, Error>,
+    },
+    Found {
+        asked: Vec<(TopicPartition, u64)>,
+        result: Result<Vec<Found>, Error>,
+    },
     Refreshed,
-    Joined(Result<Joined, Error>),
+    /// Nothing: the group does not know the member, who has to begin again.
+    Joined(Result<Option<Joined>, Error>),
     Committed(Result<(), Error>),
 }
 
 impl Consumer {
-    /// Joins the group when that is due.
-    pub(super) fn tend_group(&mut self) {
-        let Some(group) = self.group.clone() else {
-            return;
-        };
-        group.polled();
-        if self.subscription.is_empty() || group.standing() != Standing::Out {
-            return;
-        }
-        let last = if self.config.enable_auto_commit { self.to_commit() } else { Vec::new() };
-        self.set_positions([]);
-        self.assigned = false;
-        group.joining();
-        let topics = self.subscription.clone();
-        self.running.spawn(async move {
-            // What was returned is dealt with: whoever gets the partitions next should not read it again.
-            if let Err(error) = group.commit(&last, By::Member).await {
-                tracing::debug!(%error, "the commit before joining again failed");
-            }
-            group.joining();
-            Done::Joined(group.join(&topics).await)
-        });
-    }
-
     pub(super) fn commit_in_background(&mut self) {
         let due = self.config.enable_auto_commit
             && !self.committing
@@ -56,10 +40,10 @@ impl Consumer {
         let Some(group) = self.group.clone().filter(|_| due) else {
             return;
         };
-        let (positions, by) = (self.to_commit(), self.commits_by());
+        let (offsets, by, turn) = (self.to_commit(), self.commits_by(), group.commits.take());
         self.committing = true;
         self.committed_at = Instant::now();
-        self.running.spawn(async move { Done::Committed(group.commit(&positions, by).await) });
+        self.running.spawn(async move { Done::Committed(group.commit(&offsets, by, turn).await) });
     }
 
     /// Takes records out of what has arrived.
@@ -212,7 +196,11 @@ impl Consumer {
                 self.refreshed_at = Instant::now();
                 self.notice_growth();
             }
-            Done::Joined(joined) => self.joined(joined?),
+            Done::Joined(joined) => {
+                if let Some(joined) = joined? {
+                    self.joined(joined);
+                }
+            }
             Done::Committed(result) => {
                 self.committing = false;
                 if let Err(error) = result {
@@ -261,6 +249,7 @@ impl Consumer {
         let error = match got.result {
             Ok(fetched) => {
                 position.high_watermark = Some(fetched.high_watermark);
+                position.end = Some(fetched.end);
                 if !fetched.is_empty() {
                     self.buffered.push_back(fetched);
                 }
@@ -292,19 +281,6 @@ impl Consumer {
         for found in found {
             if let Some(position) = self.positions.get_mut(&found.name).filter(|p| p.token == found.token) {
                 position.at = At::Known(found.offset, found.leader_epoch);
-            }
-        }
-    }
-
-    fn joined(&mut self, joined: Joined) {
-        self.assigned = true;
-        self.counts = joined.counts;
-        self.set_positions(joined.partitions.into_iter().map(|name| (name, Start::Committed)));
-        self.committed_at = Instant::now();
-        if let Some(group) = self.group.clone() {
-            let beating = host::task::spawn(group.beat()).abort_handle();
-            if let Some(before) = self.beating.replace(beating) {
-                before.abort();
             }
         }
     }

@@ -1,0 +1,177 @@
+//! What a consumer does with its partitions as its group rebalances.
+
+use std::collections::BTreeSet;
+
+use kernel::TopicPartition;
+use tokio::time::{Instant, timeout};
+
+use super::Consumer;
+use super::commit::{By, Offsets};
+use super::group::{self, Joined, Standing};
+use super::listener::Rebalance;
+use super::position::{Position, Start};
+use super::protocol::Subscription;
+use super::work::Done;
+use crate::Error;
+
+/// How partitions go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Going {
+    /// To others, who wait for it.
+    Revoked,
+    /// They are gone already.
+    Lost,
+}
+
+impl Consumer {
+    /// Joins the group when that is due.
+    pub(super) fn tend_group(&mut self) {
+        let Some(group) = self.group.clone() else {
+            return;
+        };
+        group.polled();
+        if self.subscription.is_empty() || group.standing() != Standing::Out {
+            return;
+        }
+        let last = self.before_joining();
+        let (by, turn) = (self.commits_by(), group.commits.take());
+        let own = Subscription {
+            topics: self.subscription.clone(),
+            owned: self.positions.keys().cloned().collect(),
+            generation: self.owned_in,
+        };
+        self.assigned = false;
+        group.joining();
+        self.running.spawn(async move {
+            // What was returned is dealt with: whoever gets the partitions next should not read it again.
+            if let Err(error) = group.commit(&last, by, turn).await {
+                tracing::debug!(%error, "the commit before joining again failed");
+            }
+            Done::Joined(group.join(&own).await)
+        });
+    }
+
+    /// Gives up what cannot be kept while the group rebalances. Returns what is to be committed first.
+    fn before_joining(&mut self) -> Offsets {
+        let mut last = std::mem::take(&mut self.parting);
+        let is_member = self.group.as_ref().is_some_and(|group| group.generation().is_some());
+        if !is_member {
+            let all: Vec<TopicPartition> = self.positions.keys().cloned().collect();
+            self.give_up(&all, Going::Lost);
+            self.owned_in = group::NO_GENERATION;
+            return Offsets::new();
+        }
+        if self.config.enable_auto_commit {
+            last.extend(self.to_commit());
+        }
+        let keeps = |name: &TopicPartition| {
+            self.config.is_cooperative() && self.subscription.iter().any(|topic| **topic == *name.topic)
+        };
+        let going: Vec<TopicPartition> = self.positions.keys().filter(|name| !keeps(name)).cloned().collect();
+        last.extend(self.give_up(&going, Going::Revoked));
+        last
+    }
+
+    /// Stops reading partitions, and tells the listener. Returns what it wants to be committed.
+    fn give_up(&mut self, partitions: &[TopicPartition], going: Going) -> Offsets {
+        let mut wanted = Offsets::new();
+        if partitions.is_empty() {
+            return wanted;
+        }
+        if let Some(listener) = &mut self.listener.0 {
+            let mut rebalance = Rebalance::new(partitions, &self.positions);
+            match going {
+                Going::Revoked => listener.revoked(&mut rebalance),
+                Going::Lost => listener.lost(&mut rebalance),
+            }
+            wanted = rebalance.commits;
+            wanted.retain(|name, _| going == Going::Revoked && partitions.contains(name));
+        }
+        for name in partitions {
+            self.positions.remove(name);
+        }
+        self.buffered.retain(|fetched| self.positions.contains_key(&fetched.name));
+        wanted
+    }
+
+    /// Takes what the group has given, and gives up what it has given to others.
+    pub(super) fn joined(&mut self, joined: Joined) {
+        let Some(group) = self.group.clone() else {
+            return;
+        };
+        self.counts = joined.counts;
+        self.committed_at = Instant::now();
+        let given: BTreeSet<TopicPartition> = joined.partitions.into_iter().collect();
+        let unwanted = |name: &TopicPartition| !self.subscription.iter().any(|topic| **topic == *name.topic);
+        if given.iter().any(unwanted) {
+            // The subscription changed since it was sent; what was given is for the one before.
+            return group.rejoin();
+        }
+        let going: Vec<TopicPartition> =
+            self.positions.keys().filter(|name| !given.contains(*name)).cloned().collect();
+        self.owned_in = joined.generation;
+        if !going.is_empty() {
+            if self.config.enable_auto_commit {
+                self.parting = self.to_commit();
+                self.parting.retain(|name, _| going.contains(name));
+            }
+            let wanted = self.give_up(&going, Going::Revoked);
+            self.parting.extend(wanted);
+            // Others get them once this member has joined without them.
+            group.rejoin();
+        }
+        self.assigned = going.is_empty();
+        let new: Vec<TopicPartition> =
+            given.into_iter().filter(|name| !self.positions.contains_key(name)).collect();
+        for name in &new {
+            let token = self.token();
+            self.positions.insert(name.clone(), Position::new(Start::Committed, token));
+        }
+        if let Some(listener) = &mut self.listener.0 {
+            let mut rebalance = Rebalance::new(&new, &self.positions);
+            listener.assigned(&mut rebalance);
+            for (name, start) in rebalance.seeks {
+                if new.contains(&name) {
+                    self.seek(&name, start);
+                }
+            }
+        }
+    }
+
+    /// Gives up everything, commits what has to be, and leaves the group.
+    pub(super) async fn leave(&mut self) -> Result<(), Error> {
+        let Some(group) = self.group.clone() else {
+            return Ok(());
+        };
+        group.stop_beating();
+        let mut last = std::mem::take(&mut self.parting);
+        if self.config.enable_auto_commit {
+            last.extend(self.to_commit());
+        }
+        let by = self.commits_by();
+        let is_member = matches!(by, By::Member(_));
+        if is_member {
+            let all: Vec<TopicPartition> = self.positions.keys().cloned().collect();
+            let going = if group.generation().is_some() { Going::Revoked } else { Going::Lost };
+            last.extend(self.give_up(&all, going));
+        }
+        self.subscription.clear();
+        self.set_positions([]);
+        (self.counts, self.assigned, self.owned_in) = (None, false, group::NO_GENERATION);
+        self.running.abort_all();
+        (self.refreshing, self.committing) = (false, false);
+        self.busy.clear();
+        if group.standing() == Standing::Joining {
+            // The connection waits for the other members, and what is sent on it with it.
+            self.client.forget_consumer(self.id);
+        }
+        let time = self.client.config().default_api_timeout;
+        let turn = group.commits.take();
+        let last = async {
+            let committed = group.commit(&last, by, turn).await;
+            let left = if is_member { group.leave().await } else { Ok(()) };
+            committed.and(left)
+        };
+        timeout(time, last).await.unwrap_or(Err(Error::Timeout { what: "closing", after: time }))
+    }
+}
