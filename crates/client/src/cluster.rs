@@ -205,6 +205,18 @@ impl Client {
         }
     }
 
+    /// Sends a request to one broker, and tries again what may be.
+    pub(crate) async fn ask_broker<R: Request>(&self, id: NodeId, request: &R) -> Result<R::Response, Error> {
+        let mut retry = Retry::within(self, self.config().default_api_timeout);
+        loop {
+            let asked = async { self.broker(id, Lane::General).await?.ask(request).await };
+            match asked.await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => retry.after(error).await?,
+            }
+        }
+    }
+
     /// A connection to any broker: those that are known first, then the bootstrap servers.
     pub(crate) async fn any(&self) -> Result<Arc<Connection>, Error> {
         let metadata = self.metadata();

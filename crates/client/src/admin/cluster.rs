@@ -1,10 +1,18 @@
-//! The cluster as a whole.
+//! The cluster as a whole, and each of its brokers.
 
-use kernel::NodeId;
+use std::collections::BTreeMap;
+
+use kernel::{NodeId, TopicPartition};
+use wire::messages::api_versions_request::ApiVersionsRequest;
+use wire::messages::api_versions_response::ApiVersionsResponse;
+use wire::messages::describe_log_dirs_request::DescribeLogDirsRequest;
+use wire::messages::unregister_broker_request::UnregisterBrokerRequest;
+use wire::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
 
 use super::Admin;
-use crate::Error;
+use crate::config::millis;
 use crate::metadata::Broker;
+use crate::{BrokerError, Error};
 
 /// What a cluster is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +24,66 @@ pub struct ClusterDescription {
     pub brokers: Vec<Broker>,
 }
 
+/// What a broker answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiVersions {
+    /// By API key: its name, if this client knows it, and the lowest and the highest version.
+    pub apis: BTreeMap<i16, (Option<&'static str>, i16, i16)>,
+}
+
+/// What the cluster has agreed on, and what its brokers could.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Features {
+    pub by_name: BTreeMap<String, Feature>,
+    /// Grows with each change; nothing where the cluster is too old to tell.
+    pub epoch: Option<i64>,
+}
+
+/// A feature, and its level.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Feature {
+    /// The level that is agreed on; nothing for a feature that is off.
+    pub finalized: Option<i16>,
+    /// The lowest and highest level that the broker that was asked supports.
+    pub supported: Option<(i16, i16)>,
+}
+
+/// Another level for a feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeatureUpdate {
+    pub name: String,
+    /// 0 turns it off.
+    pub level: i16,
+    /// Whether the level may be lower than the one before.
+    pub downgrade: bool,
+}
+
+/// A directory in which a broker keeps logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogDir {
+    pub path: String,
+    /// What is wrong with it, if anything is.
+    pub error: Option<BrokerError>,
+    pub replicas: BTreeMap<TopicPartition, LogDirReplica>,
+    /// The size of its volume, in bytes; nothing where the broker does not tell.
+    pub total_bytes: Option<u64>,
+    /// What is left of it, in bytes.
+    pub usable_bytes: Option<u64>,
+    /// Whether nothing new is put there.
+    pub cordoned: bool,
+}
+
+/// A partition's log in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogDirReplica {
+    /// The size of all its segments, in bytes.
+    pub size_bytes: u64,
+    /// How many records it is behind what it copies.
+    pub offset_lag: i64,
+    /// Whether it is being copied from another directory, to take its place.
+    pub future: bool,
+}
+
 impl Admin {
     /// Describes the cluster.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, Error> {
@@ -25,5 +93,114 @@ impl Admin {
             controller: metadata.controller,
             brokers: metadata.brokers.values().cloned().collect(),
         })
+    }
+
+    /// What a broker answers, and in which versions.
+    pub async fn api_versions(&self, broker: NodeId) -> Result<ApiVersions, Error> {
+        let answer = self.ask_versions(broker).await?;
+        let api = |api: wire::messages::api_versions_response::ApiVersion| {
+            let name = wire::api_table::lookup(api.api_key).map(|known| known.name);
+            (api.api_key, (name, api.min_version, api.max_version))
+        };
+        Ok(ApiVersions { apis: answer.api_keys.into_iter().map(api).collect() })
+    }
+
+    async fn ask_versions(&self, broker: NodeId) -> Result<ApiVersionsResponse, Error> {
+        let request = ApiVersionsRequest {
+            client_software_name: "riverrun".to_owned(),
+            client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Default::default()
+        };
+        let answer = self.client.ask_broker(broker, &request).await?;
+        BrokerError::check(answer.error_code)?;
+        Ok(answer)
+    }
+
+    /// The features of the cluster, as any of its brokers knows them.
+    pub async fn describe_features(&self) -> Result<Features, Error> {
+        let request = ApiVersionsRequest {
+            client_software_name: "riverrun".to_owned(),
+            client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Default::default()
+        };
+        let answer = self.client.ask_any(&request).await?;
+        BrokerError::check(answer.error_code)?;
+        let mut by_name: BTreeMap<String, Feature> = BTreeMap::new();
+        for feature in answer.supported_features {
+            by_name.entry(feature.name).or_default().supported =
+                Some((feature.min_version, feature.max_version));
+        }
+        for feature in answer.finalized_features {
+            by_name.entry(feature.name).or_default().finalized = Some(feature.max_version_level);
+        }
+        let epoch = answer.finalized_features_epoch;
+        Ok(Features { by_name, epoch: (epoch >= 0).then_some(epoch) })
+    }
+
+    /// Changes levels of features, all or none; with `validate_only`, only says whether that could be.
+    pub async fn update_features(&self, updates: &[FeatureUpdate], validate_only: bool) -> Result<(), Error> {
+        const UPGRADE: i8 = 1;
+        const SAFE_DOWNGRADE: i8 = 2;
+        let update = |update: &FeatureUpdate| FeatureUpdateKey {
+            feature: update.name.clone(),
+            max_version_level: update.level,
+            allow_downgrade: false,
+            upgrade_type: if update.downgrade { SAFE_DOWNGRADE } else { UPGRADE },
+        };
+        let request = UpdateFeaturesRequest {
+            timeout_ms: millis(self.client.config().request_timeout),
+            feature_updates: updates.iter().map(update).collect(),
+            validate_only,
+        };
+        let answer = self.client.any().await?.ask(&request).await?;
+        for result in answer.results {
+            BrokerError::check(result.error_code).map_err(|error| {
+                error.message(Some(format!(
+                    "{}: {}",
+                    result.feature,
+                    result.error_message.unwrap_or_default()
+                )))
+            })?;
+        }
+        BrokerError::check(answer.error_code)
+            .map_err(|error| Error::from(error.message(answer.error_message)))
+    }
+
+    /// The directories of a broker, and what is in them.
+    pub async fn describe_log_dirs(&self, broker: NodeId) -> Result<Vec<LogDir>, Error> {
+        let answer = self.client.ask_broker(broker, &DescribeLogDirsRequest { topics: None }).await?;
+        BrokerError::check(answer.error_code)?;
+        let mut dirs = Vec::new();
+        for dir in answer.results {
+            let mut replicas = BTreeMap::new();
+            for topic in dir.topics {
+                for partition in topic.partitions {
+                    let name = TopicPartition::new(topic.name.as_str(), partition.partition_index);
+                    let replica = LogDirReplica {
+                        size_bytes: u64::try_from(partition.partition_size).unwrap_or(0),
+                        offset_lag: partition.offset_lag,
+                        future: partition.is_future_key,
+                    };
+                    replicas.insert(name, replica);
+                }
+            }
+            dirs.push(LogDir {
+                path: dir.log_dir,
+                error: BrokerError::check(dir.error_code).err(),
+                replicas,
+                total_bytes: u64::try_from(dir.total_bytes).ok(),
+                usable_bytes: u64::try_from(dir.usable_bytes).ok(),
+                cordoned: dir.is_cordoned,
+            });
+        }
+        Ok(dirs)
+    }
+
+    /// Takes a broker that is gone for good out of the cluster's metadata.
+    pub async fn unregister_broker(&self, broker: NodeId) -> Result<(), Error> {
+        let connection = self.client.any().await?;
+        let answer = connection.ask(&UnregisterBrokerRequest { broker_id: broker.0 }).await?;
+        BrokerError::check(answer.error_code)
+            .map_err(|error| Error::from(error.message(answer.error_message)))
     }
 }

@@ -1,11 +1,79 @@
 //! Settings as brokers hold them.
 
+use kernel::NodeId;
+use wire::Request;
 use wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
+use wire::messages::describe_configs_response::DescribeConfigsResourceResult;
+use wire::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
+use wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 
 use super::Admin;
 use crate::{BrokerError, Error};
 
-/// One setting of a topic.
+/// What settings are of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConfigResource {
+    Topic(String),
+    Broker(NodeId),
+    /// What holds for all brokers that say nothing else.
+    AllBrokers,
+    /// The levels of a broker's log, by the names of loggers.
+    BrokerLogger(NodeId),
+    /// A group's settings for the newer group protocols.
+    Group(String),
+    /// A subscription to metrics of clients.
+    ClientMetrics(String),
+    /// Something that this client does not know, by its number and name.
+    Other(i8, String),
+}
+
+impl ConfigResource {
+    fn number_and_name(&self) -> (i8, String) {
+        match self {
+            ConfigResource::Topic(name) => (2, name.clone()),
+            ConfigResource::Broker(id) => (4, id.0.to_string()),
+            ConfigResource::AllBrokers => (4, String::new()),
+            ConfigResource::BrokerLogger(id) => (8, id.0.to_string()),
+            ConfigResource::ClientMetrics(name) => (16, name.clone()),
+            ConfigResource::Group(name) => (32, name.clone()),
+            ConfigResource::Other(number, name) => (*number, name.clone()),
+        }
+    }
+
+    fn of(number: i8, name: String) -> ConfigResource {
+        let id = || name.parse().map(NodeId);
+        match (number, id()) {
+            (2, _) => ConfigResource::Topic(name),
+            (4, _) if name.is_empty() => ConfigResource::AllBrokers,
+            (4, Ok(id)) => ConfigResource::Broker(id),
+            (8, Ok(id)) => ConfigResource::BrokerLogger(id),
+            (16, _) => ConfigResource::ClientMetrics(name),
+            (32, _) => ConfigResource::Group(name),
+            _ => ConfigResource::Other(number, name),
+        }
+    }
+
+    /// Who alone can answer for it.
+    fn broker(&self) -> Option<NodeId> {
+        match self {
+            ConfigResource::Broker(id) | ConfigResource::BrokerLogger(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    fn adorn(&self, error: BrokerError, message: Option<String>) -> BrokerError {
+        let error = error.message(message);
+        match self {
+            ConfigResource::Topic(name) => error.topic(name),
+            ConfigResource::Group(name) => error.group(name),
+            _ => error,
+        }
+    }
+}
+
+/// One setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigEntry {
     pub name: String,
@@ -13,6 +81,21 @@ pub struct ConfigEntry {
     pub value: Option<String>,
     pub source: ConfigSource,
     pub sensitive: bool,
+    /// Whether it cannot be changed while the broker runs.
+    pub read_only: bool,
+    pub kind: ConfigType,
+    /// Every place that says something about it, the one that counts first.
+    pub synonyms: Vec<ConfigSynonym>,
+    /// What it does, in the broker's words; nothing where the cluster is too old to tell.
+    pub documentation: Option<String>,
+}
+
+/// A place that says something about a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigSynonym {
+    pub name: String,
+    pub value: Option<String>,
+    pub source: ConfigSource,
 }
 
 /// Where a value comes from.
@@ -20,44 +103,204 @@ pub struct ConfigEntry {
 pub enum ConfigSource {
     /// Set for the topic itself.
     Topic,
-    /// Set for brokers while they run.
+    /// Set for one broker while it runs.
     DynamicBroker,
+    /// Set for all brokers while they run.
+    DynamicDefaultBroker,
     /// From a broker's file.
     StaticBroker,
     Default,
+    /// The level of a logger.
+    BrokerLogger,
+    ClientMetrics,
+    Group,
     /// Something that this client does not know, by its number.
     Other(i8),
 }
 
-const TOPIC_RESOURCE: i8 = 2;
+impl ConfigSource {
+    fn of(number: i8) -> ConfigSource {
+        match number {
+            1 => ConfigSource::Topic,
+            2 => ConfigSource::DynamicBroker,
+            3 => ConfigSource::DynamicDefaultBroker,
+            4 => ConfigSource::StaticBroker,
+            5 => ConfigSource::Default,
+            6 => ConfigSource::BrokerLogger,
+            7 => ConfigSource::ClientMetrics,
+            8 => ConfigSource::Group,
+            other => ConfigSource::Other(other),
+        }
+    }
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigType {
+    Boolean,
+    String,
+    Int,
+    Short,
+    Long,
+    Double,
+    List,
+    Class,
+    Password,
+    /// The cluster does not tell, or something that this client does not know.
+    Unknown,
+}
+
+impl ConfigType {
+    fn of(number: i8) -> ConfigType {
+        match number {
+            1 => ConfigType::Boolean,
+            2 => ConfigType::String,
+            3 => ConfigType::Int,
+            4 => ConfigType::Short,
+            5 => ConfigType::Long,
+            6 => ConfigType::Double,
+            7 => ConfigType::List,
+            8 => ConfigType::Class,
+            9 => ConfigType::Password,
+            _ => ConfigType::Unknown,
+        }
+    }
+}
+
+/// A change of one setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigChange {
+    Set {
+        name: String,
+        value: String,
+    },
+    /// What nobody has set comes from elsewhere, in the end from the default.
+    Delete {
+        name: String,
+    },
+    /// Adds to a list.
+    Append {
+        name: String,
+        value: String,
+    },
+    /// Takes from a list.
+    Subtract {
+        name: String,
+        value: String,
+    },
+}
 
 impl Admin {
     /// Every setting of a topic with its value, also those that nobody has set.
     pub async fn describe_topic_configs(&self, topic: &str) -> Result<Vec<ConfigEntry>, Error> {
-        let resource = DescribeConfigsResource {
-            resource_type: TOPIC_RESOURCE,
-            resource_name: topic.to_owned(),
-            configuration_keys: None,
+        self.describe_configs(&ConfigResource::Topic(topic.to_owned())).await
+    }
+
+    /// Every setting of something, with its value, where that comes from, and what it does.
+    pub async fn describe_configs(&self, resource: &ConfigResource) -> Result<Vec<ConfigEntry>, Error> {
+        let (resource_type, resource_name) = resource.number_and_name();
+        let asked = DescribeConfigsResource { resource_type, resource_name, configuration_keys: None };
+        let request = DescribeConfigsRequest {
+            resources: vec![asked],
+            include_synonyms: true,
+            include_documentation: true,
         };
-        let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
-        let answer = self.client.ask_any(&request).await?;
+        let answer = match resource.broker() {
+            Some(id) => self.client.broker(id, crate::cluster::Lane::General).await?,
+            None => self.client.any().await?,
+        };
+        // The oldest versions have no way to ask for what the setting does.
+        let request = match answer.version::<DescribeConfigsRequest>()? {
+            3.. => request,
+            _ => DescribeConfigsRequest { include_documentation: false, ..request },
+        };
+        let answer = match resource.broker() {
+            Some(id) => self.client.ask_broker(id, &request).await?,
+            None => self.client.ask_any(&request).await?,
+        };
         let mut entries = Vec::new();
         for result in answer.results {
             BrokerError::check(result.error_code)
-                .map_err(|error| error.topic(topic).message(result.error_message))?;
-            entries.extend(result.configs.into_iter().map(|config| ConfigEntry {
-                name: config.name,
-                value: config.value,
-                sensitive: config.is_sensitive,
-                source: match config.config_source {
-                    1 => ConfigSource::Topic,
-                    2 | 3 => ConfigSource::DynamicBroker,
-                    4 => ConfigSource::StaticBroker,
-                    5 => ConfigSource::Default,
-                    other => ConfigSource::Other(other),
-                },
-            }));
+                .map_err(|error| resource.adorn(error, result.error_message))?;
+            entries.extend(result.configs.into_iter().map(entry));
         }
         Ok(entries)
     }
+
+    /// Changes settings of something, all or none; with `validate_only`, only says whether that could be.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` for a name or a value that cannot be; then nothing is changed.
+    pub async fn alter_configs(
+        &self,
+        resource: &ConfigResource,
+        changes: &[ConfigChange],
+        validate_only: bool,
+    ) -> Result<(), Error> {
+        let (resource_type, resource_name) = resource.number_and_name();
+        let asked = AlterConfigsResource {
+            resource_type,
+            resource_name,
+            configs: changes.iter().map(change).collect(),
+        };
+        let request = IncrementalAlterConfigsRequest { resources: vec![asked], validate_only };
+        let answer = self.once(resource.broker(), &request).await?;
+        for result in answer.responses {
+            BrokerError::check(result.error_code)
+                .map_err(|error| resource.adorn(error, result.error_message))?;
+        }
+        Ok(())
+    }
+
+    /// Sends a change, once.
+    async fn once<R: Request>(&self, broker: Option<NodeId>, request: &R) -> Result<R::Response, Error> {
+        let connection = match broker {
+            Some(id) => self.client.broker(id, crate::cluster::Lane::General).await?,
+            None => self.client.any().await?,
+        };
+        connection.ask(request).await
+    }
+
+    /// Everything that settings can be of, as far as the cluster lists it: since Kafka 4.1 all kinds, before that
+    /// subscriptions to client metrics only.
+    pub async fn list_config_resources(&self) -> Result<Vec<ConfigResource>, Error> {
+        let answer = self.client.ask_any(&ListConfigResourcesRequest::default()).await?;
+        BrokerError::check(answer.error_code)?;
+        let resources = answer.config_resources.into_iter();
+        let mut resources: Vec<ConfigResource> =
+            resources.map(|found| ConfigResource::of(found.resource_type, found.resource_name)).collect();
+        resources.sort();
+        Ok(resources)
+    }
+}
+
+fn entry(config: DescribeConfigsResourceResult) -> ConfigEntry {
+    ConfigEntry {
+        name: config.name,
+        value: config.value,
+        source: ConfigSource::of(config.config_source),
+        sensitive: config.is_sensitive,
+        read_only: config.read_only,
+        kind: ConfigType::of(config.config_type),
+        synonyms: config
+            .synonyms
+            .into_iter()
+            .map(|synonym| ConfigSynonym {
+                name: synonym.name,
+                value: synonym.value,
+                source: ConfigSource::of(synonym.source),
+            })
+            .collect(),
+        documentation: config.documentation.filter(|text| !text.is_empty()),
+    }
+}
+
+fn change(change: &ConfigChange) -> AlterableConfig {
+    let (name, config_operation, value) = match change {
+        ConfigChange::Set { name, value } => (name, 0, Some(value.clone())),
+        ConfigChange::Delete { name } => (name, 1, None),
+        ConfigChange::Append { name, value } => (name, 2, Some(value.clone())),
+        ConfigChange::Subtract { name, value } => (name, 3, Some(value.clone())),
+    };
+    AlterableConfig { name: name.clone(), config_operation, value }
 }

@@ -1,17 +1,25 @@
-//! Groups: list, describe.
+//! Groups: list, describe, delete; the offsets that they have committed.
 
 use std::collections::BTreeMap;
 
 use kernel::{ErrorCode, NodeId, TopicPartition};
+use wire::messages::delete_groups_request::DeleteGroupsRequest;
+use wire::messages::delete_groups_response::DeleteGroupsResponse;
 use wire::messages::describe_groups_request::DescribeGroupsRequest;
 use wire::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
 use wire::messages::list_groups_request::ListGroupsRequest;
+use wire::messages::offset_commit_request::OffsetCommitRequest;
+use wire::messages::offset_commit_response::{OffsetCommitResponse, OffsetCommitResponseTopic};
+use wire::messages::offset_delete_request::{
+    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use wire::messages::offset_delete_response::OffsetDeleteResponse;
 
-use super::Admin;
+use super::{Admin, CommittedOffset};
 use crate::cluster::Lane;
-use crate::consumer::protocol;
+use crate::consumer::{commit, protocol};
 use crate::retry::Retry;
 use crate::{BrokerError, Error};
 
@@ -107,6 +115,86 @@ impl Admin {
         };
         let described = self.client.ask_coordinator(group, time, request, i16::MAX, check).await?;
         Ok(description(described, coordinator.unwrap_or_default()))
+    }
+
+    /// Deletes a group with all offsets that it has committed.
+    ///
+    /// # Errors
+    /// `NON_EMPTY_GROUP` while it has members, `GROUP_ID_NOT_FOUND`.
+    pub async fn delete_group(&self, group: &str) -> Result<(), Error> {
+        let time = self.client.config().default_api_timeout;
+        let request = |_| DeleteGroupsRequest { groups_names: vec![group.to_owned()] };
+        let check = |answer: DeleteGroupsResponse| {
+            let unknown = || BrokerError::new(ErrorCode::GroupIdNotFound.code());
+            let result = answer.results.into_iter().next().ok_or_else(unknown)?;
+            BrokerError::check(result.error_code).map_err(|error| error.message(result.error_message))
+        };
+        self.client.ask_coordinator(group, time, request, i16::MAX, check).await
+    }
+
+    /// Sets where a group goes on, as if it had committed these offsets. A group that is not there is made.
+    ///
+    /// # Errors
+    /// `UNKNOWN_MEMBER_ID` while the group has members, who would not notice.
+    pub async fn alter_offsets(
+        &self,
+        group: &str,
+        offsets: &BTreeMap<TopicPartition, CommittedOffset>,
+    ) -> Result<(), Error> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let time = self.client.config().default_api_timeout;
+        let request = |version| OffsetCommitRequest {
+            group_id: group.to_owned(),
+            generation_id_or_member_epoch: -1,
+            topics: commit::topics(offsets, version),
+            ..Default::default()
+        };
+        let check = |answer: OffsetCommitResponse| {
+            let partitions = |topic: OffsetCommitResponseTopic| {
+                let name = topic.name;
+                topic.partitions.into_iter().map(move |p| (name.clone(), p.partition_index, p.error_code))
+            };
+            answer.topics.into_iter().flat_map(partitions).try_for_each(|(topic, partition, code)| {
+                BrokerError::check(code).map_err(|error| error.partition(topic, partition))
+            })
+        };
+        self.client.ask_coordinator(group, time, request, commit::NAMES_UP_TO, check).await
+    }
+
+    /// Forgets what a group has committed for partitions.
+    ///
+    /// # Errors
+    /// `GROUP_SUBSCRIBED_TO_TOPIC` where members read the topic, `GROUP_ID_NOT_FOUND`.
+    pub async fn delete_offsets(&self, group: &str, partitions: &[TopicPartition]) -> Result<(), Error> {
+        let mut topics: BTreeMap<&str, Vec<OffsetDeleteRequestPartition>> = BTreeMap::new();
+        for name in partitions {
+            let partition = OffsetDeleteRequestPartition { partition_index: name.partition };
+            topics.entry(&name.topic).or_default().push(partition);
+        }
+        let time = self.client.config().default_api_timeout;
+        let request = |_| OffsetDeleteRequest {
+            group_id: group.to_owned(),
+            topics: topics
+                .iter()
+                .map(|(name, partitions)| OffsetDeleteRequestTopic {
+                    name: (*name).to_owned(),
+                    partitions: partitions.clone(),
+                })
+                .collect(),
+        };
+        let check = |answer: OffsetDeleteResponse| {
+            BrokerError::check(answer.error_code)?;
+            for topic in answer.topics {
+                for partition in topic.partitions {
+                    BrokerError::check(partition.error_code)
+                        .map_err(|error| error.partition(&topic.name, partition.partition_index))?;
+                }
+            }
+            Ok(())
+        };
+        self.client.ask_coordinator(group, time, request, i16::MAX, check).await
     }
 }
 

@@ -4,16 +4,21 @@ mod cluster;
 mod configs;
 mod groups;
 mod offsets;
+mod producers;
+mod quorum;
+mod records;
 mod topics;
 
 pub(crate) use offsets::{committed as committed_of, list_offsets as list_offsets_of};
 
 use crate::Client;
 
-pub use cluster::ClusterDescription;
-pub use configs::{ConfigEntry, ConfigSource};
+pub use cluster::{ApiVersions, ClusterDescription, Feature, FeatureUpdate, Features, LogDir, LogDirReplica};
+pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType};
 pub use groups::{GroupDescription, GroupListing, GroupMember};
 pub use offsets::{CommittedOffset, ListedOffset, OffsetSpec};
+pub use producers::ActiveProducer;
+pub use quorum::{Election, Quorum, QuorumReplica, Reassignment};
 pub use topics::NewTopic;
 
 /// Asks and changes a cluster. Questions are asked again where that may help, for `default.api.timeout.ms`;

@@ -1,6 +1,7 @@
-//! Topics: list, describe, create, delete.
+//! Topics: list, describe, create, grow, delete.
 
 use kernel::{ErrorCode, Uuid};
+use wire::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 
@@ -80,6 +81,25 @@ impl Admin {
         BrokerError::check(result.error_code)
             .map_err(|error| error.topic(&topic.name).message(result.error_message))?;
         Ok((result.num_partitions > 0).then_some(result.num_partitions))
+    }
+
+    /// Gives a topic more partitions, so that it has `total`; with `validate_only`, only says whether it could be. Records
+    /// that are there stay where they are, and keys may go to other partitions from now on.
+    ///
+    /// # Errors
+    /// `INVALID_PARTITIONS` if it has as many already: partitions cannot be taken away.
+    pub async fn create_partitions(&self, name: &str, total: i32, validate_only: bool) -> Result<(), Error> {
+        let connection = self.client.any().await?;
+        let request = CreatePartitionsRequest {
+            topics: vec![CreatePartitionsTopic { name: name.to_owned(), count: total, assignments: None }],
+            timeout_ms: millis(self.client.config().request_timeout),
+            validate_only,
+        };
+        let answer = connection.ask(&request).await?;
+        let result = answer.results.into_iter().find(|result| result.name == name);
+        let result = result.ok_or_else(|| missing(name))?;
+        BrokerError::check(result.error_code)
+            .map_err(|error| Error::from(error.topic(name).message(result.error_message)))
     }
 
     /// Deletes a topic with all its records. It may take a moment until every broker knows.

@@ -1,0 +1,68 @@
+//! Who writes to a partition.
+
+use std::collections::BTreeMap;
+
+use kernel::{Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
+use wire::messages::describe_producers_request::{DescribeProducersRequest, TopicRequest};
+
+use super::Admin;
+use super::records::by_leader;
+use crate::{BrokerError, Error};
+
+/// An idempotent or transactional producer, as a partition remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveProducer {
+    pub producer_id: ProducerId,
+    pub epoch: ProducerEpoch,
+    /// The sequence number of its last record; nothing if there is none that counts.
+    pub last_sequence: Option<i32>,
+    /// The largest time of its last batch.
+    pub last_timestamp: Option<Timestamp>,
+    /// The epoch of the last transaction coordinator that wrote a marker for it.
+    pub coordinator_epoch: Option<i32>,
+    /// Where its open transaction begins, if it has one.
+    pub transaction_start: Option<Offset>,
+}
+
+impl Admin {
+    /// The producers that the leaders of these partitions remember.
+    pub async fn describe_producers(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Vec<ActiveProducer>>, Error> {
+        let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), ())).collect();
+        let mut described = BTreeMap::new();
+        for (leader, partitions) in by_leader(&self.client, &wanted).await? {
+            let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+            for (name, ()) in &partitions {
+                topics.entry(&name.topic).or_default().push(name.partition);
+            }
+            let topic = |(name, partition_indexes): (&str, _)| TopicRequest {
+                name: name.to_owned(),
+                partition_indexes,
+            };
+            let request = DescribeProducersRequest { topics: topics.into_iter().map(topic).collect() };
+            for topic in self.client.ask_broker(leader, &request).await?.topics {
+                for partition in topic.partitions {
+                    let index = partition.partition_index;
+                    BrokerError::check(partition.error_code).map_err(|error| {
+                        error.partition(&topic.name, index).message(partition.error_message)
+                    })?;
+                    let producers = partition.active_producers.into_iter().map(|producer| ActiveProducer {
+                        producer_id: ProducerId(producer.producer_id),
+                        epoch: ProducerEpoch(i16::try_from(producer.producer_epoch).unwrap_or(-1)),
+                        last_sequence: (producer.last_sequence >= 0).then_some(producer.last_sequence),
+                        last_timestamp: (producer.last_timestamp >= 0)
+                            .then_some(Timestamp(producer.last_timestamp)),
+                        coordinator_epoch: (producer.coordinator_epoch >= 0)
+                            .then_some(producer.coordinator_epoch),
+                        transaction_start: (producer.current_txn_start_offset >= 0)
+                            .then_some(Offset(producer.current_txn_start_offset)),
+                    });
+                    described.insert(TopicPartition::new(topic.name.as_str(), index), producers.collect());
+                }
+            }
+        }
+        Ok(described)
+    }
+}
