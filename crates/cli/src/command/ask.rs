@@ -1,14 +1,42 @@
-//! Asking before something is destroyed.
+//! What all commands have that change something: they can say beforehand what they would do, and ask before they destroy.
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use super::Failure;
+use clap::Args;
+
+use super::{Failure, Session};
+
+/// For a command that changes something.
+#[derive(Debug, Args)]
+pub struct Change {
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// For a command that destroys something.
+#[derive(Debug, Args)]
+pub struct Destruction {
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl Destruction {
+    /// Asks, naming the cluster, unless nothing is to be done or the answer was given beforehand.
+    pub fn confirm(&self, what: &str, session: &Session) -> Result<(), Failure> {
+        if self.dry_run || self.yes {
+            return Ok(());
+        }
+        confirm(&format!("{what} at {}?", session.place))
+    }
+}
 
 /// Asks on the terminal whether to go on. Without a terminal nobody can answer, so the command must say it beforehand.
-pub fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
+pub fn confirm(question: &str) -> Result<(), Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(Failure::wrong_use("this cannot be undone, and there is no terminal to ask on")

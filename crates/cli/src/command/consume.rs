@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 use client::admin::OffsetSpec;
 use client::config::{IsolationLevel, OffsetReset};
-use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, Timestamp, TopicPartition};
-use host::RealClock;
+use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
 use host::signal::StopSignals;
-use kernel::port::Clock;
 use serde_json::{Map, Value};
 
+use super::place::Where;
 use super::{Failure, Format, Session, time};
 use crate::print;
 
@@ -30,12 +28,13 @@ With a group, --from counts only where the group has committed nothing yet. Fiel
 separated by tabs.")]
 pub struct Consume {
     /// The topic to read.
+    #[arg(value_name = "TOPIC")]
     topic: String,
     /// Where to begin: start, end, an offset, or @TIME (milliseconds since 1970, 2026-01-31T12:30:00Z, or -15m).
     #[arg(long, value_name = "WHERE", default_value = "end")]
-    from: From,
+    from: Where,
     /// Read as a member of this group, and commit what was printed.
-    #[arg(long, conflicts_with = "partition")]
+    #[arg(long, value_name = "GROUP", conflicts_with = "partition")]
     group: Option<String>,
     /// Read one partition only.
     #[arg(long, value_name = "N")]
@@ -73,33 +72,6 @@ struct Fields {
     print_key: bool,
 }
 
-/// Where to begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum From {
-    Start,
-    End,
-    Offset(i64),
-    At(Timestamp),
-}
-
-impl FromStr for From {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<From, String> {
-        match text {
-            "start" => Ok(From::Start),
-            "end" => Ok(From::End),
-            text => match text.strip_prefix('@') {
-                Some(time) => time::parse(time, RealClock::new().now().wall).map(From::At),
-                None => match text.parse::<i64>() {
-                    Ok(offset) if offset >= 0 => Ok(From::Offset(offset)),
-                    _ => Err("start, end, an offset or @TIME is expected".to_owned()),
-                },
-            },
-        }
-    }
-}
-
 /// How long one poll waits. Records are returned as soon as they are there; this only bounds the checks in between.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -125,7 +97,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
         true => Some(ends(&consume, &partitions, session).await.map_err(failed)?),
         false => None,
     };
-    if consume.from == From::End && !consume.until_end && io::stderr().is_terminal() {
+    if consume.from == Where::End && !consume.until_end && io::stderr().is_terminal() {
         print::note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
     let mut left = consume.number.unwrap_or(usize::MAX);
@@ -153,9 +125,9 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
 
 fn begin(consume: &Consume, partitions: &[TopicPartition], session: &Session) -> Result<Consumer, Failure> {
     let reset = match (consume.from, &consume.group) {
-        (From::Start, _) => OffsetReset::Earliest,
-        (From::End, _) | (_, None) => OffsetReset::Latest,
-        (From::Offset(_) | From::At(_), Some(_)) => {
+        (Where::Start, _) => OffsetReset::Earliest,
+        (Where::End, _) | (_, None) => OffsetReset::Latest,
+        (Where::Offset(_) | Where::At(_), Some(_)) => {
             return Err(Failure::wrong_use(
                 "a group begins at the start, at the end, or where it has committed to",
             )
@@ -173,10 +145,10 @@ fn begin(consume: &Consume, partitions: &[TopicPartition], session: &Session) ->
     let failed = |error| Failure::of(error, "cannot read the topic");
     let mut consumer = Consumer::new(&session.client, config).map_err(failed)?;
     let start = match consume.from {
-        From::Start => Start::Earliest,
-        From::End => Start::Latest,
-        From::Offset(offset) => Start::Offset(Offset(offset)),
-        From::At(timestamp) => Start::At(timestamp),
+        Where::Start => Start::Earliest,
+        Where::End => Start::Latest,
+        Where::Offset(offset) => Start::Offset(Offset(offset)),
+        Where::At(timestamp) => Start::At(timestamp),
     };
     match consume.group {
         Some(_) => consumer.subscribe([consume.topic.as_str()]).map_err(failed)?,
@@ -225,7 +197,9 @@ fn print_all(
         }
         match format {
             Format::Json => writeln!(out, "{}", json(record))?,
-            Format::Table => text(&mut out, &consume.fields, record)?,
+            Format::Yaml => writeln!(out, "---\n{}", print::yaml::text(&json(record)).trim_end())?,
+            Format::Name => writeln!(out, "{name}@{}", record.offset)?,
+            Format::Table | Format::Wide => text(&mut out, &consume.fields, record)?,
         }
     }
     out.flush()
@@ -281,6 +255,7 @@ fn json(record: &ConsumerRecord) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use client::Timestamp;
 
     fn record() -> ConsumerRecord {
         ConsumerRecord {
@@ -292,16 +267,6 @@ mod tests {
             key: Some("k".into()),
             value: None,
             headers: vec![("a".to_owned(), Some("1".into())), ("b".to_owned(), None)],
-        }
-    }
-
-    #[test]
-    fn where_to_begin_is_read_in_each_form() {
-        assert_eq!("start".parse(), Ok(From::Start));
-        assert_eq!("12".parse(), Ok(From::Offset(12)));
-        assert_eq!("@12".parse(), Ok(From::At(Timestamp(12))));
-        for wrong in ["", "-1", "@", "@soon", "begin"] {
-            assert!(wrong.parse::<From>().is_err(), "{wrong}");
         }
     }
 

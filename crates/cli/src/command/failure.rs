@@ -94,7 +94,13 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
             (FAILED, "each replica needs a broker of its own: ask for fewer".to_owned())
         }
         ErrorCode::InvalidConfig => {
-            (FAILED, "docs/config.md lists what a topic can be configured with".to_owned())
+            (FAILED, "`riverrun config explain KEY` says what a setting may be".to_owned())
+        }
+        ErrorCode::NonEmptyGroup | ErrorCode::UnknownMemberId | ErrorCode::GroupSubscribedToTopic => {
+            (FAILED, "the group has members: stop them first".to_owned())
+        }
+        ErrorCode::PolicyViolation => {
+            (FAILED, "records can be deleted only where cleanup.policy has delete".to_owned())
         }
         ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => {
             (FAILED, format!("write smaller records, or raise max.message.bytes of {topic}"))

@@ -1,16 +1,25 @@
 //! The commands, one file each, and what all of them share.
 
+mod api;
 mod ask;
+mod cluster;
+mod completion;
+mod config;
 mod consume;
 mod failure;
 mod format;
 mod group;
+mod place;
 mod produce;
+mod profile;
 mod session;
 mod settings;
 mod start;
+#[cfg(test)]
+mod tests;
 mod time;
 mod topic;
+mod units;
 
 use std::process::ExitCode;
 
@@ -25,32 +34,46 @@ pub enum Command {
     Start(start::Start),
     /// Settle a cluster's id and features before a node's first start.
     Format(format::Format),
-    /// Create, list, describe and delete topics.
+    /// Create, list, describe, change, trim and delete topics.
     #[command(subcommand)]
     Topic(topic::Topic),
     /// Write records, one for each line of standard input.
     Produce(produce::Produce),
     /// Read records and print them.
     Consume(consume::Consume),
-    /// List groups, and describe what they have read.
+    /// List groups, see how far they are, send them elsewhere, delete them.
     #[command(subcommand)]
     Group(group::Group),
+    /// Read, change, compare and explain settings.
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Look at the cluster: its brokers, its health, its disks.
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
+    /// See which requests a broker answers, and in which versions.
+    Api(api::Api),
+    /// Keep the addresses of several clusters under names.
+    #[command(subcommand)]
+    Profile(profile::Profile),
+    /// Print a script that completes commands, topics and groups in a shell.
+    Completion(completion::Completion),
+    /// What could stand at the end of a command line; for the scripts of `completion`.
+    #[command(hide = true)]
+    Complete(completion::Complete),
 }
 
 /// How commands reach a cluster and print what they find.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection and output")]
 pub struct Connection {
-    /// A broker of the cluster; several are separated by commas.
-    #[arg(
-        long,
-        global = true,
-        value_name = "HOST:PORT",
-        env = "RIVERRUN_BOOTSTRAP",
-        default_value = "127.0.0.1:9092"
-    )]
-    pub bootstrap: String,
-    /// How to print: for people, or as JSON for programs.
+    /// A broker of the cluster; several are separated by commas. Without it, that of the profile; without one,
+    /// 127.0.0.1:9092.
+    #[arg(long, global = true, value_name = "HOST:PORT", env = "RIVERRUN_BOOTSTRAP")]
+    pub bootstrap: Option<String>,
+    /// The cluster, by the name that `riverrun profile create` gave it. Without it, the current profile.
+    #[arg(long, global = true, value_name = "PROFILE", env = "RIVERRUN_PROFILE")]
+    pub profile: Option<String>,
+    /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }
@@ -58,27 +81,48 @@ pub struct Connection {
 /// The form of what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Columns; for records, lines of text.
+    /// Columns that fit the terminal; for records, lines of text.
     #[value(alias = "text")]
     Table,
+    /// The same with more columns.
+    Wide,
+    /// For programs.
     Json,
+    Yaml,
+    /// Names alone, one a line.
+    Name,
 }
 
 pub fn run(command: Command, connection: &Connection) -> ExitCode {
     let outcome = match command {
         Command::Start(start) => return start::run(&start),
         Command::Format(format) => format::run(format),
-        Command::Topic(topic) => session::run(connection, async |session| topic::run(topic, session).await),
-        Command::Produce(produce) => {
-            session::run(connection, async |session| produce::run(produce, session).await)
-        }
-        Command::Consume(consume) => {
-            session::run(connection, async |session| consume::run(consume, session).await)
-        }
-        Command::Group(group) => session::run(connection, async |session| group::run(group, session).await),
+        Command::Profile(profile) => profile::run(profile, connection),
+        Command::Completion(completion) => completion::run(&completion),
+        Command::Complete(complete) => completion::complete(&complete),
+        Command::Config(config::Config::Explain(explain)) => config::explain(&explain, connection.format),
+        connected => session::run(connection, async |session| run_connected(connected, session).await),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+/// Runs a command that speaks to a cluster.
+async fn run_connected(command: Command, session: &Session) -> Result<(), Failure> {
+    match command {
+        Command::Topic(topic) => topic::run(topic, session).await,
+        Command::Produce(produce) => produce::run(produce, session).await,
+        Command::Consume(consume) => consume::run(consume, session).await,
+        Command::Group(group) => group::run(group, session).await,
+        Command::Config(config) => config::run(config, session).await,
+        Command::Cluster(cluster) => cluster::run(cluster, session).await,
+        Command::Api(api) => api::run(&api, session).await,
+        Command::Start(_)
+        | Command::Format(_)
+        | Command::Profile(_)
+        | Command::Completion(_)
+        | Command::Complete(_) => Err(Failure::failed("this command speaks to no cluster")),
     }
 }

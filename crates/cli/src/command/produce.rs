@@ -24,6 +24,7 @@ Records with one key go to one partition. A line without the separator is an err
 go elsewhere.")]
 pub struct Produce {
     /// The topic to write to.
+    #[arg(value_name = "TOPIC")]
     topic: String,
     /// What is before this in a line is the key, and what is after it the value.
     #[arg(long, value_name = "SEPARATOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]

@@ -1,8 +1,12 @@
 //! What a command that speaks to a cluster works with.
 
+use std::time::Duration;
+
 use client::{Admin, Client, ClientConfig};
 
+use super::profile::Place;
 use super::{Connection, Failure, Format};
+use crate::print::Output;
 
 /// A cluster that was reached, and how to print.
 #[derive(Debug)]
@@ -10,8 +14,15 @@ pub struct Session {
     pub client: Client,
     pub admin: Admin,
     pub format: Format,
-    /// Whom the user named, for messages.
-    pub bootstrap: String,
+    /// Which cluster it is, for messages.
+    pub place: Place,
+}
+
+impl Session {
+    /// Prints what a command found or did, in the form that was asked for.
+    pub fn show(&self, output: &Output) -> Result<(), Failure> {
+        output.print(self.format).map_err(Failure::from)
+    }
 }
 
 /// Connects, and runs a command on a runtime of its own: one thread, as a command does one thing.
@@ -23,16 +34,29 @@ where
     let runtime =
         runtime.map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
     let outcome = runtime.block_on(async {
-        let config = ClientConfig::new(&connection.bootstrap);
+        let place = Place::of(connection)?;
+        let config = ClientConfig::new(&place.bootstrap);
         let client = Client::connect(config).await.map_err(|error| Failure::of(error, "cannot connect"))?;
-        let session = Session {
-            admin: Admin::new(&client),
-            client,
-            format: connection.format,
-            bootstrap: connection.bootstrap.clone(),
-        };
+        let session = Session { admin: Admin::new(&client), client, format: connection.format, place };
         command(&session).await
     });
     runtime.shutdown_background();
     outcome
+}
+
+/// As [`run`], for who would rather have nothing than wait.
+pub fn run_within<F, T>(connection: &Connection, time: Duration, command: F) -> Option<T>
+where
+    F: AsyncFnOnce(Admin) -> Option<T>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let found = runtime.block_on(async {
+        let found = async {
+            let config = ClientConfig::new(&Place::of(connection).ok()?.bootstrap);
+            command(Admin::new(&Client::connect(config).await.ok()?)).await
+        };
+        tokio::time::timeout(time, found).await.ok().flatten()
+    });
+    runtime.shutdown_background();
+    found
 }

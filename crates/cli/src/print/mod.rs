@@ -1,9 +1,12 @@
 //! How results are printed. Commands say what; here it is decided how.
 
 pub mod json;
+mod output;
 mod progress;
 pub mod table;
+pub mod yaml;
 
+pub use output::Output;
 pub use progress::Progress;
 
 use std::io::{self, IsTerminal};

@@ -15,6 +15,8 @@ pub struct Table {
 struct Column {
     title: &'static str,
     right: bool,
+    /// Left out unless everything is asked for.
+    wide: bool,
 }
 
 /// What stands where there is nothing, so that columns can be counted.
@@ -24,11 +26,12 @@ const NOTHING: &str = "-";
 const WIDTH_MIN: usize = 8;
 
 impl Table {
-    /// A table with these titles; those that begin with `>` stand over numbers.
+    /// A table with these titles; those that begin with `>` stand over numbers, those with `+` are for `--format wide`.
     pub fn new(titles: &[&'static str]) -> Table {
-        let column = |title: &&'static str| match title.strip_prefix('>') {
-            Some(title) => Column { title, right: true },
-            None => Column { title, right: false },
+        let column = |title: &&'static str| {
+            let (wide, title) = title.strip_prefix('+').map_or((false, *title), |title| (true, title));
+            let (right, title) = title.strip_prefix('>').map_or((false, title), |title| (true, title));
+            Column { title, right, wide }
         };
         Table { columns: titles.iter().map(column).collect(), rows: Vec::new() }
     }
@@ -38,12 +41,38 @@ impl Table {
         self.rows.push(cells.into_iter().map(cell).collect());
     }
 
-    /// Prints to standard output.
-    pub fn print(&self) -> io::Result<()> {
-        self.write(&mut io::stdout().lock(), terminal_width())
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
-    fn write(&self, out: &mut impl Write, fit: Option<usize>) -> io::Result<()> {
+    /// Prints to standard output; with all columns if `wide`.
+    pub fn print(&self, wide: bool) -> io::Result<()> {
+        self.write(&mut io::stdout().lock(), wide, terminal_width())
+    }
+
+    fn write(&self, out: &mut impl Write, wide: bool, fit: Option<usize>) -> io::Result<()> {
+        match wide || self.columns.iter().all(|column| !column.wide) {
+            true => self.write_all(out, fit),
+            false => self.narrow().write_all(out, fit),
+        }
+    }
+
+    /// The table without the columns that are for the wide form.
+    fn narrow(&self) -> Table {
+        let shown: Vec<bool> = self.columns.iter().map(|column| !column.wide).collect();
+        let cells = |row: &Vec<String>| {
+            row.iter().zip(&shown).filter(|(_, shown)| **shown).map(|(cell, _)| cell.clone()).collect()
+        };
+        let columns = self.columns.iter().filter(|column| !column.wide);
+        Table {
+            columns: columns
+                .map(|column| Column { title: column.title, right: column.right, wide: false })
+                .collect(),
+            rows: self.rows.iter().map(cells).collect(),
+        }
+    }
+
+    fn write_all(&self, out: &mut impl Write, fit: Option<usize>) -> io::Result<()> {
         let widths = self.widths(fit);
         let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
         for row in std::iter::once(&titles).chain(&self.rows) {
@@ -93,11 +122,16 @@ mod tests {
     use super::*;
 
     fn render(fit: Option<usize>) -> String {
-        let mut table = Table::new(&["NAME", ">PARTITIONS", "NOTE"]);
-        table.row(["a-rather-long-name-of-a-topic".to_owned(), "12".to_owned(), String::new()]);
-        table.row(["b".to_owned(), "3".to_owned(), "x".to_owned()]);
+        let mut table = Table::new(&["NAME", ">PARTITIONS", "+>BYTES", "NOTE"]);
+        table.row([
+            "a-rather-long-name-of-a-topic".to_owned(),
+            "12".to_owned(),
+            "7".to_owned(),
+            String::new(),
+        ]);
+        table.row(["b".to_owned(), "3".to_owned(), "8".to_owned(), "x".to_owned()]);
         let mut out = Vec::new();
-        table.write(&mut out, fit).expect("memory takes it");
+        table.write(&mut out, false, fit).expect("memory takes it");
         String::from_utf8(out).expect("it is text")
     }
 

@@ -36,6 +36,7 @@ pub use broker_config::BrokerConfig;
 pub use declare::{Default, Dynamic, Importance, Kind, OptionDef};
 pub use describe::{Described, Source, Synonym};
 pub use log_settings::LogSettings;
+pub use nearest::nearest;
 pub use node_options::NodeOptions;
 pub use resolve::{Origin, ResolveError, Resolved, Setting, Sources, environment_key, resolve};
 pub use valid::{Rule, Valid};

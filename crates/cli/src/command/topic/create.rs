@@ -4,8 +4,10 @@ use clap::Args;
 use client::admin::NewTopic;
 use serde_json::json;
 
-use crate::command::{Failure, Format, Session};
-use crate::print;
+use super::partitions;
+use crate::command::ask::Change;
+use crate::command::{Failure, Session};
+use crate::print::Output;
 
 /// Create a topic.
 #[derive(Debug, Args)]
@@ -25,9 +27,8 @@ pub struct Create {
     /// A setting of the topic, as Kafka names it; may be given several times.
     #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
     configs: Vec<(String, String)>,
-    /// Only say whether it could be created.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    change: Change,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -44,21 +45,15 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
         replication_factor: create.replication_factor,
         configs: create.configs,
     };
-    let created = session.admin.create_topic(&topic, create.dry_run).await;
-    let partitions = created.map_err(|error| Failure::of(error, "cannot create the topic"))?;
+    let dry_run = create.change.dry_run;
+    let created = session.admin.create_topic(&topic, dry_run).await;
+    let count = created.map_err(|error| Failure::of(error, "cannot create the topic"))?;
     let name = &topic.name;
-    if session.format == Format::Json {
-        print::json::print(&json!({ "name": name, "partitions": partitions, "dry_run": create.dry_run }))?;
-        return Ok(());
-    }
-    let partitions = match partitions.or(topic.partitions) {
-        Some(1) => " with 1 partition".to_owned(),
-        Some(count) => format!(" with {count} partitions"),
-        None => String::new(),
-    };
-    match create.dry_run {
-        true => print::line(&format!("{name} could be created{partitions}"))?,
-        false => print::line(&format!("created {name}{partitions}"))?,
-    }
-    Ok(())
+    let count = count.or(topic.partitions);
+    let words =
+        count.map_or(String::new(), |count| format!(" with {}", partitions(count.unsigned_abs() as usize)));
+    let line =
+        if dry_run { format!("{name} could be created{words}") } else { format!("created {name}{words}") };
+    let value = json!({ "name": name, "partitions": count, "dry_run": dry_run });
+    session.show(&Output::new(value).line(line).names([name.as_str()]))
 }

@@ -3,8 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::command::{Failure, Format, Session, ask};
-use crate::print;
+use super::partitions;
+use crate::command::ask::Destruction;
+use crate::command::{Failure, Session};
+use crate::print::Output;
 
 /// Delete a topic with all its records.
 #[derive(Debug, Args)]
@@ -15,33 +17,26 @@ use crate::print;
 It asks before it deletes. Without a terminal to ask on, it needs --yes.")]
 pub struct Delete {
     /// The topic.
+    #[arg(value_name = "TOPIC")]
     name: String,
-    /// Do not ask.
-    #[arg(long)]
-    yes: bool,
-    /// Only say what would be deleted.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    destruction: Destruction,
 }
 
 pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot delete the topic");
     let topic = session.admin.describe_topic(&delete.name).await.map_err(failed)?;
     let name = &topic.name;
-    let partitions = topic.partitions.len();
-    if !delete.dry_run {
-        let question =
-            format!("Delete {name} ({partitions} partitions) and all its records at {}?", session.bootstrap);
-        ask::confirm(&question, delete.yes)?;
-        session.admin.delete_topic(name).await.map_err(failed)?;
-    }
-    if session.format == Format::Json {
-        print::json::print(&json!({ "name": name, "dry_run": delete.dry_run }))?;
-        return Ok(());
-    }
-    match delete.dry_run {
-        true => print::line(&format!("{name} ({partitions} partitions) would be deleted"))?,
-        false => print::line(&format!("deleted {name}"))?,
-    }
-    Ok(())
+    let size = partitions(topic.partitions.len());
+    delete.destruction.confirm(&format!("Delete {name} ({size}) and all its records"), session)?;
+    let dry_run = delete.destruction.dry_run;
+    let line = match dry_run {
+        true => format!("{name} ({size}) would be deleted"),
+        false => {
+            session.admin.delete_topic(name).await.map_err(failed)?;
+            format!("deleted {name}")
+        }
+    };
+    let value = json!({ "name": name, "dry_run": dry_run });
+    session.show(&Output::new(value).line(line).names([name.as_str()]))
 }

@@ -9,8 +9,8 @@ use client::metadata::{Partition, Topic};
 use client::{Error, TopicPartition};
 use serde_json::{Value, json};
 
-use crate::command::{Failure, Format, Session};
-use crate::print::{self, table::Table};
+use crate::command::{Failure, Session};
+use crate::print::{Output, table::Table};
 
 /// Describe a topic: its settings, and each partition with leader, replicas and offsets.
 #[derive(Debug, Args)]
@@ -19,6 +19,7 @@ use crate::print::{self, table::Table};
   riverrun topic describe orders --format json")]
 pub struct Describe {
     /// The topic.
+    #[arg(value_name = "TOPIC")]
     name: String,
 }
 
@@ -36,11 +37,7 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
     let starts = offsets(&topic, OffsetSpec::Earliest, session).await.map_err(failed)?;
     let ends = offsets(&topic, OffsetSpec::Latest, session).await.map_err(failed)?;
     let described = Described { topic, set, starts, ends };
-    match session.format {
-        Format::Json => print::json::print(&described.json())?,
-        Format::Table => described.print()?,
-    }
-    Ok(())
+    session.show(&described.output())
 }
 
 type Offsets = BTreeMap<TopicPartition, ListedOffset>;
@@ -89,14 +86,18 @@ impl Described {
         })
     }
 
-    fn print(&self) -> std::io::Result<()> {
-        print::line(&format!("name    {}", self.topic.name))?;
-        print::line(&format!("id      {}", self.topic.id))?;
+    fn output(&self) -> Output {
+        let mut output =
+            Output::new(self.json()).fact("name", &self.topic.name).fact("id", self.topic.id.to_string());
         for config in &self.set {
             let value = config.value.as_deref().unwrap_or("(hidden)");
-            print::line(&format!("config  {}={value}", config.name))?;
+            output = output.fact("config", format!("{}={value}", config.name));
         }
-        print::line("")?;
+        let of = |partition: &i32| format!("{}-{partition}", self.topic.name);
+        output.names(self.topic.partitions.keys().map(of)).table(self.table())
+    }
+
+    fn table(&self) -> Table {
         let titles = [">PARTITION", ">LEADER", ">EPOCH", "REPLICAS", "IN-SYNC", ">START", ">END", ">RECORDS"];
         let mut table = Table::new(&titles);
         for partition in self.topic.partitions.values() {
@@ -116,6 +117,6 @@ impl Described {
                 number(start.zip(end).map(|(start, end)| end.saturating_sub(start))),
             ]);
         }
-        table.print()
+        table
     }
 }

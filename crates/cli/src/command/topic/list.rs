@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::command::{Failure, Format, Session};
-use crate::print::{self, table::Table};
+use crate::command::{Failure, Session};
+use crate::print::{Output, table::Table};
 
 /// List topics.
 #[derive(Debug, Args)]
@@ -24,26 +24,29 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     let replicas = |topic: &client::metadata::Topic| {
         topic.partitions.values().map(|partition| partition.replicas.len()).max().unwrap_or(0)
     };
-    if session.format == Format::Json {
-        let entry = |topic: &client::metadata::Topic| {
-            json!({
-                "name": topic.name,
-                "partitions": topic.partitions.len(),
-                "replication_factor": replicas(topic),
-                "internal": topic.internal,
-            })
-        };
-        print::json::print(&Value::from(topics.iter().map(entry).collect::<Vec<_>>()))?;
-        return Ok(());
-    }
-    if topics.is_empty() {
-        print::note("there are no topics; `riverrun topic create NAME` makes one");
-        return Ok(());
-    }
-    let mut table = Table::new(&["NAME", ">PARTITIONS", ">REPLICATION"]);
+    let entry = |topic: &client::metadata::Topic| {
+        json!({
+            "name": topic.name,
+            "id": topic.id.to_string(),
+            "partitions": topic.partitions.len(),
+            "replication_factor": replicas(topic),
+            "internal": topic.internal,
+        })
+    };
+    let mut table = Table::new(&["NAME", ">PARTITIONS", ">REPLICATION", "+ID", "+INTERNAL"]);
     for topic in &topics {
-        table.row([topic.name.clone(), topic.partitions.len().to_string(), replicas(topic).to_string()]);
+        table.row([
+            topic.name.clone(),
+            topic.partitions.len().to_string(),
+            replicas(topic).to_string(),
+            topic.id.to_string(),
+            topic.internal.to_string(),
+        ]);
     }
-    table.print()?;
-    Ok(())
+    let value = Value::from(topics.iter().map(entry).collect::<Vec<_>>());
+    let output = Output::new(value).table(table).names(topics.iter().map(|topic| topic.name.as_str()));
+    session.show(&match topics.is_empty() {
+        true => output.hint("there are no topics; `riverrun topic create NAME` makes one"),
+        false => output,
+    })
 }

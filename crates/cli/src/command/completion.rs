@@ -1,0 +1,234 @@
+//! `riverrun completion`: scripts for shells, and what they ask.
+//!
+//! The scripts know nothing: they ask `riverrun complete` with the words so far, which looks into the commands as they
+//! are, and asks the cluster for topics and groups.
+
+use std::time::Duration;
+
+use clap::{Arg, Args, Command, CommandFactory, ValueEnum};
+
+use super::{Connection, Failure, Format, profile, session};
+use crate::Arguments;
+use crate::print;
+
+/// How long somebody who presses a key may have to wait for names from a cluster.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// Print a script that completes commands, topics and groups in a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  source <(riverrun completion bash)
+  riverrun completion zsh > \"${fpath[1]}/_riverrun\"
+  riverrun completion fish > ~/.config/fish/completions/riverrun.fish")]
+pub struct Completion {
+    /// The shell.
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// What could stand at the end of a command line, one a line.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun complete -- topic describe or")]
+pub struct Complete {
+    /// The words after `riverrun`, the last one as far as it is typed.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+const BASH: &str = r#"_riverrun() {
+    local IFS=$'\n'
+    COMPREPLY=($(riverrun complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+}
+complete -o default -F _riverrun riverrun"#;
+
+const ZSH: &str = r#"#compdef riverrun
+_riverrun() {
+    local -a found
+    found=("${(@f)$(riverrun complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    compadd -- $found
+}
+compdef _riverrun riverrun"#;
+
+const FISH: &str = r#"complete -c riverrun -f -a '(riverrun complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'"#;
+
+pub fn run(completion: &Completion) -> Result<(), Failure> {
+    let script = match completion.shell {
+        Shell::Bash => BASH,
+        Shell::Zsh => ZSH,
+        Shell::Fish => FISH,
+    };
+    print::line(script).map_err(Failure::from)
+}
+
+pub fn complete(complete: &Complete) -> Result<(), Failure> {
+    for candidate in candidates(&complete.words) {
+        print::line(&candidate)?;
+    }
+    Ok(())
+}
+
+/// What fits the last word, after those before it.
+fn candidates(words: &[String]) -> Vec<String> {
+    let mut root = Arguments::command();
+    // So that options of all commands are known to each.
+    root.build();
+    let Some((last, before)) = words.split_last() else {
+        return Vec::new();
+    };
+    let line = Line::read(&root, before);
+    let found = match line.awaits {
+        Some(option) => values_of(option, &line),
+        None if last.starts_with('-') => options_of(line.command),
+        None if line.command.has_subcommands() => {
+            let shown = line.command.get_subcommands().filter(|command| !command.is_hide_set());
+            shown.map(|command| command.get_name().to_owned()).collect()
+        }
+        None => line.next_positional().map(|arg| values_of(arg, &line)).unwrap_or_default(),
+    };
+    found.into_iter().filter(|candidate| candidate.starts_with(last.as_str())).collect()
+}
+
+fn options_of(command: &Command) -> Vec<String> {
+    let long = |arg: &Arg| Some(format!("--{}", arg.get_long()?));
+    command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(long).collect()
+}
+
+/// A command line as far as it is typed.
+struct Line<'c> {
+    command: &'c Command,
+    positionals: usize,
+    /// The option whose value comes next.
+    awaits: Option<&'c Arg>,
+    bootstrap: Option<String>,
+    profile: Option<String>,
+}
+
+impl<'c> Line<'c> {
+    fn read(root: &'c Command, words: &[String]) -> Line<'c> {
+        let mut line = Line { command: root, positionals: 0, awaits: None, bootstrap: None, profile: None };
+        for word in words {
+            line.take(word);
+        }
+        line
+    }
+
+    fn take(&mut self, word: &str) {
+        if let Some(option) = self.awaits.take() {
+            self.note(option, word);
+            return;
+        }
+        if let Some(name) = word.strip_prefix("--") {
+            let (name, value) =
+                name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
+            let option = self.command.get_arguments().find(|arg| arg.get_long() == Some(name));
+            match (option, value) {
+                (Some(option), Some(value)) => self.note(option, value),
+                (Some(option), None) if option.get_action().takes_values() => self.awaits = Some(option),
+                _ => {}
+            }
+            return;
+        }
+        if let Some(letter) = word.strip_prefix('-').and_then(|word| word.chars().next()) {
+            let option = self.command.get_arguments().find(|arg| arg.get_short() == Some(letter));
+            let alone = word.chars().count() == 2;
+            self.awaits = option.filter(|option| alone && option.get_action().takes_values());
+            return;
+        }
+        match self.command.find_subcommand(word) {
+            Some(command) => self.command = command,
+            None => self.positionals += 1,
+        }
+    }
+
+    fn note(&mut self, option: &Arg, value: &str) {
+        match option.get_id().as_str() {
+            "bootstrap" => self.bootstrap = Some(value.to_owned()),
+            "profile" => self.profile = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// The argument that comes next; the last one may come several times.
+    fn next_positional(&self) -> Option<&'c Arg> {
+        let takes_many = |arg: &&Arg| arg.get_num_args().is_some_and(|count| count.max_values() > 1);
+        let last = || self.command.get_positionals().last().filter(takes_many);
+        self.command.get_positionals().nth(self.positionals).or_else(last)
+    }
+
+    fn connection(&self) -> Connection {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Connection {
+            bootstrap: self.bootstrap.clone().or_else(|| variable("RIVERRUN_BOOTSTRAP")),
+            profile: self.profile.clone().or_else(|| variable("RIVERRUN_PROFILE")),
+            format: Format::Name,
+        }
+    }
+}
+
+/// What an argument can be: what is declared, or what the cluster has under that name.
+fn values_of(arg: &Arg, line: &Line<'_>) -> Vec<String> {
+    let declared = arg.get_possible_values();
+    if !declared.is_empty() {
+        return declared.iter().map(|value| value.get_name().to_owned()).collect();
+    }
+    let name = arg.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
+    match name {
+        Some("PROFILE") => profile::names(),
+        Some("TOPIC") => session::run_within(&line.connection(), PATIENCE, async |admin| {
+            let topics = admin.list_topics().await.ok()?;
+            Some(topics.into_iter().filter(|topic| !topic.internal).map(|topic| topic.name).collect())
+        })
+        .unwrap_or_default(),
+        Some("GROUP") => session::run_within(&line.connection(), PATIENCE, async |admin| {
+            let groups = admin.list_groups().await.ok()?;
+            Some(groups.into_iter().map(|group| group.group).collect())
+        })
+        .unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: &[&str]) {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let found = candidates(&words);
+        for wanted in expected {
+            assert!(
+                found.iter().any(|candidate| candidate == wanted),
+                "{line:?}: {wanted} is not in {found:?}"
+            );
+        }
+        let last = words.last().expect("there is a word");
+        assert!(found.iter().all(|candidate| candidate.starts_with(last.as_str())), "{line:?}: {found:?}");
+    }
+
+    #[test]
+    fn commands_options_and_declared_values_are_completed() {
+        check("", &["topic", "produce", "group", "cluster"]);
+        check("to", &["topic"]);
+        check("topic ", &["create", "add-partitions", "trim"]);
+        check("topic create --", &["--partitions", "--dry-run", "--format", "--bootstrap"]);
+        check("topic list --format ", &["json", "yaml", "wide", "name", "table"]);
+        check("--format json gr", &["group"]);
+        check("config get ", &["topic", "broker"]);
+        assert!(!candidates(&["".to_owned()]).contains(&"complete".to_owned()), "what is hidden stays so");
+    }
+
+    #[test]
+    fn words_that_mean_nothing_complete_nothing() {
+        assert_eq!(candidates(&["fly".to_owned(), "to".to_owned(), "the".to_owned()]), Vec::<String>::new());
+        assert_eq!(candidates(&[]), Vec::<String>::new());
+    }
+}

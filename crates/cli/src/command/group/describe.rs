@@ -1,0 +1,178 @@
+//! `riverrun group describe`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use clap::Args;
+use client::admin::{GroupDescription, GroupMember};
+use client::{Timestamp, TopicPartition};
+use host::RealClock;
+use kernel::port::Clock;
+use serde_json::{Value, json};
+
+use super::lag::{Standing, Trend, first_unread};
+use crate::command::{Failure, Session, units};
+use crate::print::{Output, table::Table};
+
+/// Describe a group: its members, what they read, and how far they are behind, in records and in time.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun group describe kitchen
+  riverrun group describe kitchen --trend 5s
+  riverrun group describe kitchen --format json | jq .lag
+
+How far behind in time it is says the age of the first record that the group has not read.")]
+pub struct Describe {
+    /// The group.
+    #[arg(value_name = "GROUP")]
+    group: String,
+    /// Look twice, so long apart, and say how fast the group reads and when it will have caught up (s, m).
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    trend: Option<Duration>,
+}
+
+pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> {
+    let failed = |error| Failure::of(error, "cannot describe the group");
+    let mut group = session.admin.describe_group(&describe.group).await.map_err(failed)?;
+    let mut standing = Standing::now(&describe.group, &assigned(&group), session).await.map_err(failed)?;
+    let mut trend = None;
+    if let Some(time) = describe.trend {
+        tokio::time::sleep(time).await;
+        group = session.admin.describe_group(&describe.group).await.map_err(failed)?;
+        let later = Standing::now(&describe.group, &assigned(&group), session).await.map_err(failed)?;
+        trend = Some(Trend::between(&standing, &later));
+        standing = later;
+    }
+    let unread = first_unread(&standing, session).await.map_err(failed)?;
+    let partitions = standing.committed.keys().cloned().chain(assigned(&group)).collect();
+    let now = RealClock::new().now().wall;
+    session.show(&Described { group, partitions, standing, unread, trend, now }.output())
+}
+
+fn assigned(group: &GroupDescription) -> BTreeSet<TopicPartition> {
+    group.members.iter().flat_map(|member| member.assignment.iter().cloned()).collect()
+}
+
+struct Described {
+    group: GroupDescription,
+    partitions: BTreeSet<TopicPartition>,
+    standing: Standing,
+    unread: BTreeMap<TopicPartition, Timestamp>,
+    trend: Option<Trend>,
+    now: Timestamp,
+}
+
+impl Described {
+    /// How many seconds the group is behind: none if it has read everything, nothing if that cannot be told.
+    fn seconds(&self, partition: &TopicPartition) -> Option<f64> {
+        match self.standing.lag(partition)? {
+            0 => Some(0.0),
+            _ => Some((self.now.0 - self.unread.get(partition)?.0).max(0) as f64 / 1000.0),
+        }
+    }
+
+    fn total_seconds(&self) -> Option<f64> {
+        self.partitions.iter().filter_map(|partition| self.seconds(partition)).reduce(f64::max)
+    }
+
+    fn owner(&self, partition: &TopicPartition) -> Option<&GroupMember> {
+        self.group.members.iter().find(|member| member.assignment.contains(partition))
+    }
+
+    fn json(&self) -> Value {
+        let partition = |partition: &TopicPartition| {
+            json!({
+                "topic": partition.topic.as_ref(),
+                "partition": partition.partition,
+                "committed": self.standing.committed(partition),
+                "end_offset": self.standing.end(partition),
+                "lag": self.standing.lag(partition),
+                "lag_seconds": self.seconds(partition),
+                "member": self.owner(partition).map(|member| member.id.as_str()),
+            })
+        };
+        let member = |member: &GroupMember| {
+            json!({
+                "id": member.id,
+                "instance_id": member.instance_id,
+                "client_id": member.client_id,
+                "host": member.host,
+                "partitions": member.assignment.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            })
+        };
+        let trend = |trend: &Trend| {
+            json!({
+                "written_per_second": trend.written,
+                "read_per_second": trend.read,
+                "caught_up_in_seconds": trend.caught_up_in.is_finite().then_some(trend.caught_up_in),
+            })
+        };
+        json!({
+            "group": self.group.group,
+            "state": self.group.state,
+            "protocol": self.group.protocol_type,
+            "assignor": self.group.assignor,
+            "coordinator": self.group.coordinator,
+            "lag": self.standing.total_lag(),
+            "lag_seconds": self.total_seconds(),
+            "trend": self.trend.as_ref().map(trend),
+            "members": self.group.members.iter().map(member).collect::<Vec<_>>(),
+            "partitions": self.partitions.iter().map(partition).collect::<Vec<_>>(),
+        })
+    }
+
+    fn output(&self) -> Output {
+        let group = &self.group;
+        let assignor = if group.assignor.is_empty() { "-" } else { &group.assignor };
+        let lag = match (self.standing.total_lag(), self.total_seconds()) {
+            (0, _) | (_, None) => self.standing.total_lag().to_string(),
+            (records, Some(seconds)) => format!("{records} records, {}", units::span(seconds)),
+        };
+        let mut output = Output::new(self.json())
+            .fact("group", &group.group)
+            .fact("state", &group.state)
+            .fact("members", group.members.len().to_string())
+            .fact("assignor", assignor)
+            .fact("coordinator", &group.coordinator)
+            .fact("lag", lag);
+        if let Some(trend) = &self.trend {
+            let rates = format!("{:.1} a second written, {:.1} read", trend.written, trend.read);
+            output = output.fact("trend", rates).fact("caught up in", units::span(trend.caught_up_in));
+        }
+        output.table(self.table()).names(self.partitions.iter().map(ToString::to_string))
+    }
+
+    fn table(&self) -> Table {
+        let titles = [
+            "TOPIC",
+            ">PARTITION",
+            ">COMMITTED",
+            ">END",
+            ">LAG",
+            ">BEHIND",
+            "MEMBER",
+            "+INSTANCE",
+            "+CLIENT",
+            "HOST",
+        ];
+        let mut table = Table::new(&titles);
+        for partition in &self.partitions {
+            let number = |number: Option<i64>| number.map_or_else(String::new, |number| number.to_string());
+            let owner = self.owner(partition);
+            let of_owner = |what: fn(&GroupMember) -> String| owner.map(what).unwrap_or_default();
+            table.row([
+                partition.topic.to_string(),
+                partition.partition.to_string(),
+                number(self.standing.committed(partition)),
+                number(self.standing.end(partition)),
+                number(self.standing.lag(partition)),
+                self.seconds(partition).map(units::span).unwrap_or_default(),
+                of_owner(|member| member.id.clone()),
+                of_owner(|member| member.instance_id.clone().unwrap_or_default()),
+                of_owner(|member| member.client_id.clone()),
+                of_owner(|member| member.host.clone()),
+            ]);
+        }
+        table
+    }
+}

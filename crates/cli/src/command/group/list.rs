@@ -1,0 +1,46 @@
+//! `riverrun group list`.
+
+use clap::Args;
+use client::admin::GroupListing;
+use serde_json::{Value, json};
+
+use crate::command::{Failure, Session};
+use crate::print::{Output, table::Table};
+
+/// List groups.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun group list
+  riverrun group list --state Empty --format name
+  riverrun group list --format json | jq -r '.[].group'")]
+pub struct List {
+    /// Only those in this state: Stable, Empty, PreparingRebalance, CompletingRebalance, Dead.
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+}
+
+pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
+    let groups = session.admin.list_groups().await;
+    let mut groups = groups.map_err(|error| Failure::of(error, "cannot list groups"))?;
+    groups.retain(|group| list.state.as_ref().is_none_or(|state| group.state.eq_ignore_ascii_case(state)));
+    let entry = |group: &GroupListing| {
+        json!({
+            "group": group.group,
+            "state": group.state,
+            "type": group.group_type,
+            "protocol": group.protocol_type,
+        })
+    };
+    let value = Value::from(groups.iter().map(entry).collect::<Vec<_>>());
+    let names: Vec<String> = groups.iter().map(|group| group.group.clone()).collect();
+    let mut table = Table::new(&["GROUP", "STATE", "TYPE", "PROTOCOL"]);
+    for group in groups {
+        table.row([group.group, group.state, group.group_type, group.protocol_type]);
+    }
+    let none = table.is_empty();
+    let output = Output::new(value).table(table).names(names);
+    session.show(&match none {
+        true => output.hint("there are no groups; `riverrun consume TOPIC --group NAME` makes one"),
+        false => output,
+    })
+}

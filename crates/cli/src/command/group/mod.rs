@@ -1,0 +1,28 @@
+//! `riverrun group`: a file for each of its commands.
+
+mod delete;
+mod describe;
+mod lag;
+mod list;
+mod reset;
+
+use clap::Subcommand;
+
+use super::{Failure, Session};
+
+#[derive(Debug, Subcommand)]
+pub enum Group {
+    List(list::List),
+    Describe(describe::Describe),
+    Reset(reset::Reset),
+    Delete(delete::Delete),
+}
+
+pub async fn run(group: Group, session: &Session) -> Result<(), Failure> {
+    match group {
+        Group::List(list) => list::run(&list, session).await,
+        Group::Describe(describe) => describe::run(&describe, session).await,
+        Group::Reset(reset) => reset::run(&reset, session).await,
+        Group::Delete(delete) => delete::run(&delete, session).await,
+    }
+}

@@ -1,0 +1,100 @@
+//! Places in a topic, as people name them: start, end, an offset, a time.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use client::admin::OffsetSpec;
+use client::config::IsolationLevel;
+use client::metadata::Topic;
+use client::{Error, Offset, Timestamp, TopicPartition};
+use host::RealClock;
+use kernel::port::Clock;
+
+use super::{Failure, Session, time};
+
+/// A place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    Start,
+    End,
+    Offset(i64),
+    /// At the first record of this time or later.
+    At(Timestamp),
+}
+
+impl FromStr for Where {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Where, String> {
+        match text {
+            "start" => Ok(Where::Start),
+            "end" => Ok(Where::End),
+            text => match text.strip_prefix('@') {
+                Some(time) => time::parse(time, RealClock::new().now().wall).map(Where::At),
+                None => match text.parse::<i64>() {
+                    Ok(offset) if offset >= 0 => Ok(Where::Offset(offset)),
+                    _ => Err("start, end, an offset or @TIME is expected".to_owned()),
+                },
+            },
+        }
+    }
+}
+
+/// The offset that a place has in each partition: within what is there; the end where no record is late enough.
+pub async fn resolve(
+    partitions: &[TopicPartition],
+    place: Where,
+    session: &Session,
+) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+    let ask = async |spec| {
+        let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), spec)).collect();
+        let listed = session.admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await?;
+        let found = listed.into_iter().filter_map(|(name, listed)| Some((name, listed.offset?)));
+        Ok::<BTreeMap<TopicPartition, Offset>, Error>(found.collect())
+    };
+    match place {
+        Where::Start => ask(OffsetSpec::Earliest).await,
+        Where::End => ask(OffsetSpec::Latest).await,
+        Where::At(time) => {
+            let mut found = ask(OffsetSpec::Latest).await?;
+            found.extend(ask(OffsetSpec::AtOrAfter(time)).await?);
+            Ok(found)
+        }
+        Where::Offset(offset) => {
+            let (starts, ends) = (ask(OffsetSpec::Earliest).await?, ask(OffsetSpec::Latest).await?);
+            let within = |(name, end): (TopicPartition, Offset)| {
+                let start = starts.get(&name).copied().unwrap_or_default();
+                (name, Offset(offset).min(end).max(start))
+            };
+            Ok(ends.into_iter().map(within).collect())
+        }
+    }
+}
+
+/// The partitions of a topic, or the one that was named.
+pub fn partitions_of(topic: &Topic, wanted: Option<i32>) -> Result<Vec<TopicPartition>, Failure> {
+    let named = topic.partitions.keys().filter(|partition| wanted.is_none_or(|wanted| wanted == **partition));
+    let names: Vec<TopicPartition> =
+        named.map(|partition| TopicPartition::new(topic.name.as_str(), *partition)).collect();
+    if names.is_empty() {
+        let partition = wanted.unwrap_or_default();
+        return Err(Failure::not_there(format!("{} has no partition {partition}", topic.name))
+            .next(format!("it has {}, counted from 0", topic.partitions.len())));
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_in_each_form() {
+        assert_eq!("start".parse(), Ok(Where::Start));
+        assert_eq!("12".parse(), Ok(Where::Offset(12)));
+        assert_eq!("@12".parse(), Ok(Where::At(Timestamp(12))));
+        for wrong in ["", "-1", "@", "@soon", "begin"] {
+            assert!(wrong.parse::<Where>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! `riverrun profile`: several clusters under names, of which one is the current.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use super::ask::{Change, confirm};
+use super::{Connection, Failure};
+use crate::print::Output;
+use crate::print::table::Table;
+
+/// Where a broker is looked for if nobody says where.
+const DEFAULT_BOOTSTRAP: &str = "127.0.0.1:9092";
+
+#[derive(Debug, Subcommand)]
+pub enum Profile {
+    List(List),
+    Create(Create),
+    Use(Use),
+    Current(Current),
+    Set(Set),
+    Rename(Rename),
+    Delete(Delete),
+    Prompt(Prompt),
+}
+
+/// List profiles; the current one has a star.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun profile list
+  riverrun profile list --format json")]
+pub struct List {}
+
+/// Keep the address that --bootstrap names under a name.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun profile create dev --bootstrap 127.0.0.1:9092
+  riverrun profile create prod --bootstrap kafka-1:9092,kafka-2:9092 --color red --use")]
+pub struct Create {
+    /// What the profile is to be called.
+    name: String,
+    /// The colour of its name in `profile prompt`.
+    #[arg(long, value_enum, value_name = "COLOR")]
+    color: Option<Color>,
+    /// Make it the current one. The first profile is that anyhow.
+    #[arg(long = "use")]
+    make_current: bool,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Make a profile the current one.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun profile use prod")]
+pub struct Use {
+    /// The profile.
+    #[arg(value_name = "PROFILE")]
+    name: String,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Say which profile is the current one, and where it leads.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun profile current
+  riverrun profile current --format name")]
+pub struct Current {}
+
+/// Change the address (--bootstrap) or the colour of a profile.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun profile set prod --bootstrap kafka-3:9092
+  riverrun profile set prod --color yellow")]
+pub struct Set {
+    /// The profile.
+    #[arg(value_name = "PROFILE")]
+    name: String,
+    /// The colour of its name in `profile prompt`.
+    #[arg(long, value_enum, value_name = "COLOR")]
+    color: Option<Color>,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Give a profile another name.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun profile rename prod production")]
+pub struct Rename {
+    /// The profile.
+    #[arg(value_name = "PROFILE")]
+    name: String,
+    /// What it is to be called.
+    new_name: String,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Forget a profile. The cluster is not touched.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun profile delete dev
+  riverrun profile delete dev --yes")]
+pub struct Delete {
+    /// The profile.
+    #[arg(value_name = "PROFILE")]
+    name: String,
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+    /// Only say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Print the current profile's name for a shell's prompt, in its colour; nothing without one.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  PS1='$(riverrun profile prompt)\\$ '")]
+pub struct Prompt {}
+
+/// A colour of terminals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Red,
+    Green,
+    Yellow,
+    Blue,
+    Magenta,
+    Cyan,
+}
+
+impl Color {
+    fn code(self) -> u8 {
+        match self {
+            Color::Red => 31,
+            Color::Green => 32,
+            Color::Yellow => 33,
+            Color::Blue => 34,
+            Color::Magenta => 35,
+            Color::Cyan => 36,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Color::Red => "red",
+            Color::Green => "green",
+            Color::Yellow => "yellow",
+            Color::Blue => "blue",
+            Color::Magenta => "magenta",
+            Color::Cyan => "cyan",
+        }
+    }
+}
+
+/// Which cluster a command speaks to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    profile: Option<String>,
+    pub bootstrap: String,
+}
+
+impl Place {
+    /// What the command line says, or else the profile that it names, or else the current one, or else this machine.
+    pub fn of(connection: &Connection) -> Result<Place, Failure> {
+        if let (Some(bootstrap), None) = (&connection.bootstrap, &connection.profile) {
+            return Ok(Place { profile: None, bootstrap: bootstrap.clone() });
+        }
+        let kept = Kept::read()?;
+        let Some(name) = connection.profile.clone().or(kept.current.clone()) else {
+            return Ok(Place { profile: None, bootstrap: DEFAULT_BOOTSTRAP.to_owned() });
+        };
+        let bootstrap = match &connection.bootstrap {
+            Some(bootstrap) => bootstrap.clone(),
+            None => kept.find(&name)?.bootstrap.clone(),
+        };
+        Ok(Place { profile: Some(name), bootstrap })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.profile {
+            Some(profile) => write!(f, "{profile} ({})", self.bootstrap),
+            None => f.write_str(&self.bootstrap),
+        }
+    }
+}
+
+/// What the file of profiles holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Kept {
+    current: Option<String>,
+    profiles: BTreeMap<String, Address>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Address {
+    bootstrap: String,
+    color: Option<String>,
+}
+
+impl Kept {
+    /// Where profiles are kept: RIVERRUN_PROFILES, or riverrun/profiles.json among the user's configuration.
+    fn path() -> Option<PathBuf> {
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        variable("RIVERRUN_PROFILES").or_else(|| {
+            let directory = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")));
+            Some(directory?.join("riverrun").join("profiles.json"))
+        })
+    }
+
+    fn read() -> Result<Kept, Failure> {
+        let Some(path) = Kept::path() else {
+            return Ok(Kept::default());
+        };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
+            Err(error) => {
+                return Err(Failure::failed(format!("cannot read {}: {error}", path.display())));
+            }
+        };
+        Kept::parse(&text).ok_or_else(|| {
+            Failure::failed(format!("{} is not a file of profiles", path.display()))
+                .next("mend it, or remove it and create the profiles again")
+        })
+    }
+
+    fn parse(text: &str) -> Option<Kept> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let address = |(name, address): (&String, &Value)| {
+            let text = |key: &str| address.get(key).and_then(Value::as_str).map(str::to_owned);
+            Some((name.clone(), Address { bootstrap: text("bootstrap")?, color: text("color") }))
+        };
+        let profiles: Option<BTreeMap<_, _>> =
+            value.get("profiles")?.as_object()?.iter().map(address).collect();
+        let current = value.get("current").and_then(Value::as_str).map(str::to_owned);
+        Some(Kept { current, profiles: profiles? })
+    }
+
+    fn json(&self) -> Value {
+        let address = |(name, address): (&String, &Address)| {
+            (name.clone(), json!({ "bootstrap": address.bootstrap, "color": address.color }))
+        };
+        let profiles: Map<String, Value> = self.profiles.iter().map(address).collect();
+        json!({ "current": self.current, "profiles": profiles })
+    }
+
+    /// Writes the file beside the old one and puts it in its place.
+    fn write(&self) -> Result<(), Failure> {
+        let Some(path) = Kept::path() else {
+            return Err(Failure::failed("there is no place to keep profiles")
+                .next("set HOME, or name a file in RIVERRUN_PROFILES"));
+        };
+        let failed = |error: io::Error| Failure::failed(format!("cannot write {}: {error}", path.display()));
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(failed)?;
+        }
+        let beside = path.with_extension("json.new");
+        std::fs::write(&beside, format!("{:#}\n", self.json())).map_err(failed)?;
+        std::fs::rename(&beside, &path).map_err(failed)
+    }
+
+    fn find(&self, name: &str) -> Result<&Address, Failure> {
+        self.profiles.get(name).ok_or_else(|| {
+            Failure::not_there(format!("there is no profile {name:?}"))
+                .next("`riverrun profile list` shows those that are there")
+        })
+    }
+}
+
+/// The names of all profiles.
+pub fn names() -> Vec<String> {
+    Kept::read().map(|kept| kept.profiles.into_keys().collect()).unwrap_or_default()
+}
+
+pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
+    let mut kept = Kept::read()?;
+    let output = match profile {
+        Profile::List(_) => list(&kept),
+        Profile::Current(_) => current(connection)?,
+        Profile::Prompt(_) => return prompt(&kept, connection),
+        Profile::Create(create) => self::create(&mut kept, create, connection)?,
+        Profile::Use(wanted) => {
+            kept.find(&wanted.name)?;
+            kept.current = Some(wanted.name.clone());
+            done(&kept, &wanted.name, "is the current profile", wanted.change.dry_run)?
+        }
+        Profile::Set(set) => {
+            let mut address = kept.find(&set.name)?.clone();
+            address.bootstrap = connection.bootstrap.clone().unwrap_or(address.bootstrap);
+            address.color = set.color.map(|color| color.name().to_owned()).or(address.color);
+            kept.profiles.insert(set.name.clone(), address);
+            done(&kept, &set.name, "is changed", set.change.dry_run)?
+        }
+        Profile::Rename(rename) => {
+            let address = kept.find(&rename.name)?.clone();
+            free(&kept, &rename.new_name)?;
+            kept.profiles.remove(&rename.name);
+            kept.profiles.insert(rename.new_name.clone(), address);
+            if kept.current.as_ref() == Some(&rename.name) {
+                kept.current = Some(rename.new_name.clone());
+            }
+            done(&kept, &rename.new_name, "is its name now", rename.change.dry_run)?
+        }
+        Profile::Delete(delete) => {
+            kept.find(&delete.name)?;
+            if !delete.dry_run && !delete.yes {
+                confirm(&format!("Forget the profile {}?", delete.name))?;
+            }
+            kept.profiles.remove(&delete.name);
+            kept.current.take_if(|current| *current == delete.name);
+            done(&kept, &delete.name, "is forgotten", delete.dry_run)?
+        }
+    };
+    output.print(connection.format).map_err(Failure::from)
+}
+
+fn list(kept: &Kept) -> Output {
+    let mut table = Table::new(&["", "NAME", "BOOTSTRAP", "COLOR"]);
+    for (name, address) in &kept.profiles {
+        let star = if kept.current.as_ref() == Some(name) { "*" } else { " " };
+        let color = address.color.clone().unwrap_or_default();
+        table.row([star.to_owned(), name.clone(), address.bootstrap.clone(), color]);
+    }
+    let output = Output::new(kept.json()).table(table).names(kept.profiles.keys());
+    match kept.profiles.is_empty() {
+        true => output
+            .hint("there are no profiles; `riverrun profile create NAME --bootstrap HOST:PORT` makes one"),
+        false => output,
+    }
+}
+
+fn current(connection: &Connection) -> Result<Output, Failure> {
+    let place = Place::of(connection)?;
+    let value = json!({ "profile": place.profile, "bootstrap": place.bootstrap });
+    let output = Output::new(value).line(place.to_string());
+    Ok(output.names(place.profile))
+}
+
+fn prompt(kept: &Kept, connection: &Connection) -> Result<(), Failure> {
+    let Some(name) = connection.profile.as_ref().or(kept.current.as_ref()) else {
+        return Ok(());
+    };
+    let color = kept.profiles.get(name).and_then(|address| address.color.as_deref());
+    let color = color.and_then(|color| Color::from_str(color, true).ok());
+    // A prompt is printed through a pipe, so it is coloured without asking whether there is a terminal.
+    let text = match color {
+        Some(color) => format!("\x1b[{}m{name}\x1b[0m ", color.code()),
+        None => format!("{name} "),
+    };
+    crate::print::line(&text).map_err(Failure::from)
+}
+
+fn create(kept: &mut Kept, create: Create, connection: &Connection) -> Result<Output, Failure> {
+    free(kept, &create.name)?;
+    let Some(bootstrap) = connection.bootstrap.clone() else {
+        return Err(Failure::wrong_use("a profile needs an address").next("add --bootstrap HOST:PORT"));
+    };
+    let color = create.color.map(|color| color.name().to_owned());
+    kept.profiles.insert(create.name.clone(), Address { bootstrap, color });
+    if create.make_current || kept.current.is_none() {
+        kept.current = Some(create.name.clone());
+    }
+    done(kept, &create.name, "is created", create.change.dry_run)
+}
+
+fn free(kept: &Kept, name: &str) -> Result<(), Failure> {
+    match kept.profiles.contains_key(name) {
+        true => Err(Failure::failed(format!("there is a profile {name:?} already"))
+            .next(format!("`riverrun profile set {name}` changes it"))),
+        false => Ok(()),
+    }
+}
+
+/// Keeps what was changed, and says so.
+fn done(kept: &Kept, name: &str, what: &str, dry_run: bool) -> Result<Output, Failure> {
+    if !dry_run {
+        kept.write()?;
+    }
+    let words = if dry_run { " (not really: --dry-run)" } else { "" };
+    let value = json!({ "profile": name, "current": kept.current, "dry_run": dry_run });
+    Ok(Output::new(value).line(format!("{name} {what}{words}")).names([name]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Format;
+
+    #[test]
+    fn what_is_kept_is_read_back() {
+        let address = |bootstrap: &str, color: Option<&str>| Address {
+            bootstrap: bootstrap.to_owned(),
+            color: color.map(str::to_owned),
+        };
+        let profiles =
+            [("a".to_owned(), address("h:1", Some("red"))), ("b".to_owned(), address("h:2", None))];
+        let kept = Kept { current: Some("b".to_owned()), profiles: profiles.into() };
+        assert_eq!(Kept::parse(&kept.json().to_string()), Some(kept));
+        assert_eq!(Kept::parse("[]"), None);
+        assert_eq!(Kept::parse(r#"{"profiles":{"a":{}}}"#), None);
+    }
+
+    #[test]
+    fn what_the_command_line_says_goes_before_every_profile() {
+        let connection =
+            Connection { bootstrap: Some("h:1".to_owned()), profile: None, format: Format::Table };
+        let place = Place::of(&connection).expect("no file is needed");
+        assert_eq!((place.bootstrap.as_str(), place.to_string().as_str()), ("h:1", "h:1"));
+    }
+}

@@ -1,0 +1,131 @@
+//! What holds for every command, whoever wrote it.
+
+use clap::{Command, CommandFactory};
+
+use crate::Arguments;
+
+/// Every command that does something, with the words that lead to it.
+fn leaves() -> Vec<(String, Command)> {
+    let mut root = Arguments::command();
+    root.build();
+    let mut open = vec![(String::new(), root)];
+    let mut leaves = Vec::new();
+    while let Some((path, command)) = open.pop() {
+        let below: Vec<Command> = command.get_subcommands().cloned().collect();
+        if below.is_empty() {
+            leaves.push((path, command));
+            continue;
+        }
+        for command in below.into_iter().filter(|command| command.get_name() != "help") {
+            let path = format!("{path} {}", command.get_name());
+            open.push((path.trim().to_owned(), command));
+        }
+    }
+    leaves
+}
+
+fn has(command: &Command, option: &str) -> bool {
+    command.get_arguments().any(|arg| arg.get_long() == Some(option))
+}
+
+#[test]
+fn the_commands_are_what_they_should_be() {
+    Arguments::command().debug_assert();
+    let mut paths: Vec<String> = leaves().into_iter().map(|(path, _)| path).collect();
+    paths.sort();
+    assert!(paths.len() > 25, "{paths:?}");
+}
+
+#[test]
+fn every_command_says_what_it_does_and_shows_examples_of_itself() {
+    for (path, command) in leaves() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(!about.is_empty(), "{path} does not say what it does");
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples = after.split_once("Examples:\n").map(|(_, examples)| examples).unwrap_or_default();
+        let own = examples.lines().filter(|line| line.starts_with("  "));
+        let own = own.filter(|line| line.contains(&format!("riverrun {path}"))).count();
+        assert!(own > 0, "{path} has no example of itself: {after}");
+    }
+}
+
+#[test]
+fn every_example_is_a_line_that_the_command_takes() {
+    for (path, command) in leaves() {
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for line in after.lines().filter(|line| line.starts_with("  ") && !line.contains("PS1=")) {
+            let Some(at) = line.find("riverrun ") else {
+                continue;
+            };
+            let line = line.get(at..).unwrap_or_default();
+            // As far as a shell would give it to this command.
+            let end = line.find([')', '|', '>', '<', '&']).unwrap_or(line.len());
+            let words = split(line.get(..end).unwrap_or_default());
+            if let Err(error) = Arguments::command().try_get_matches_from(&words) {
+                panic!("{path}: {words:?}: {error}");
+            }
+        }
+    }
+}
+
+/// Splits as a shell does, as far as examples need it.
+fn split(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in line.trim().chars() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None, ' ') => words.push(String::new()),
+            (_, c) => words.last_mut().expect("there is always one").push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[test]
+fn every_argument_says_what_it_is() {
+    for (path, command) in leaves() {
+        for arg in command.get_arguments() {
+            let said = arg.get_help().is_some() || arg.get_long_help().is_some();
+            assert!(said, "{path}: {} does not say what it is", arg.get_id());
+        }
+    }
+}
+
+#[test]
+fn what_changes_something_can_say_so_beforehand_and_what_destroys_asks() {
+    let changes = ["create", "alter", "add-partitions", "trim", "delete", "reset", "set", "use", "rename"];
+    let destroys = ["trim", "delete", "reset"];
+    for (path, command) in leaves() {
+        let verb = path.rsplit(' ').next().unwrap_or_default();
+        assert!(!changes.contains(&verb) || has(&command, "dry-run"), "{path} has no --dry-run");
+        assert_eq!(destroys.contains(&verb), has(&command, "yes"), "{path}: --yes is for what destroys");
+    }
+}
+
+#[test]
+fn topics_and_groups_are_named_so_that_shells_can_complete_them() {
+    for (path, command) in leaves() {
+        let named = |id: &str, name: &str| {
+            let arg = command.get_positionals().find(|arg| arg.get_id() == id);
+            let value = arg.and_then(|arg| arg.get_value_names()?.first().cloned());
+            assert!(value.is_none_or(|value| value == name), "{path}: {id} should be {name}");
+        };
+        named("topic", "TOPIC");
+        named("group", "GROUP");
+        if path.starts_with("topic ") && !path.ends_with("create") {
+            named("name", "TOPIC");
+        }
+    }
+}
+
+#[test]
+fn every_command_takes_every_format_and_address() {
+    for (path, command) in leaves() {
+        for option in ["format", "bootstrap", "profile"] {
+            assert!(has(&command, option) || path == "help", "{path} does not take --{option}");
+        }
+    }
+}

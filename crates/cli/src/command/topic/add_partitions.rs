@@ -1,0 +1,58 @@
+//! `riverrun topic add-partitions`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::partitions;
+use crate::command::ask::Change;
+use crate::command::{Failure, Session};
+use crate::print::Output;
+
+/// Give a topic more partitions.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun topic add-partitions orders --by 3
+  riverrun topic add-partitions orders --to 12 --dry-run
+
+Partitions cannot be taken away again. Records that are there stay where they are, but from then on most keys go to other
+partitions than before, so that a key's records are in order only from that moment on.")]
+pub struct AddPartitions {
+    /// The topic.
+    #[arg(value_name = "TOPIC")]
+    name: String,
+    #[command(flatten)]
+    count: Count,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// How many.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Count {
+    /// How many more.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    by: Option<i32>,
+    /// How many in all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    to: Option<i32>,
+}
+
+pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> {
+    let failed = |error| Failure::of(error, "cannot add partitions");
+    let topic = session.admin.describe_topic(&add.name).await.map_err(failed)?;
+    let name = &topic.name;
+    let before = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    let after = add.count.to.unwrap_or(before.saturating_add(add.count.by.unwrap_or(0)));
+    if after <= before {
+        let has = partitions(topic.partitions.len());
+        return Err(Failure::failed(format!("{name} has {has} already, and none can be taken away")));
+    }
+    let dry_run = add.change.dry_run;
+    session.admin.create_partitions(name, after, dry_run).await.map_err(failed)?;
+    let verb = if dry_run { "could have" } else { "has" };
+    let line = format!("{name} {verb} {} ({before} before)", partitions(after.unsigned_abs() as usize));
+    let value = json!({ "name": name, "before": before, "partitions": after, "dry_run": dry_run });
+    let new = (before..after).map(|partition| format!("{name}-{partition}"));
+    session.show(&Output::new(value).line(line).names(new))
+}

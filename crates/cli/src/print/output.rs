@@ -1,0 +1,92 @@
+//! What a command found or did, once, in every form in which it can be printed.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::table::Table;
+use super::{json, line, note, yaml};
+use crate::command::Format;
+
+/// What is to be printed. A command says all of it, and the form that was asked for takes its part.
+#[derive(Debug)]
+pub struct Output {
+    value: Value,
+    facts: Vec<(&'static str, String)>,
+    tables: Vec<Table>,
+    lines: Vec<String>,
+    names: Vec<String>,
+    hints: Vec<String>,
+}
+
+impl Output {
+    /// For programs: all that there is to say.
+    pub fn new(value: Value) -> Output {
+        Output {
+            value,
+            facts: Vec::new(),
+            tables: Vec::new(),
+            lines: Vec::new(),
+            names: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// For people: a word and what there is to say about it.
+    pub fn fact(mut self, word: &'static str, text: impl Into<String>) -> Output {
+        self.facts.push((word, text.into()));
+        self
+    }
+
+    /// For people: a sentence.
+    pub fn line(mut self, text: impl Into<String>) -> Output {
+        self.lines.push(text.into());
+        self
+    }
+
+    /// For people: rows. Tables without any are left out.
+    pub fn table(mut self, table: Table) -> Output {
+        self.tables.push(table);
+        self
+    }
+
+    /// For pipes: what `--format name` prints, one a line.
+    pub fn names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Output {
+        self.names.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// For people, and never into a pipe: what is worth knowing besides.
+    pub fn hint(mut self, text: impl Into<String>) -> Output {
+        self.hints.push(text.into());
+        self
+    }
+
+    pub fn print(&self, format: Format) -> io::Result<()> {
+        match format {
+            Format::Json => json::print(&self.value),
+            Format::Yaml => yaml::print(&self.value),
+            Format::Name => self.names.iter().try_for_each(|name| line(name)),
+            Format::Table => self.print_for_people(false),
+            Format::Wide => self.print_for_people(true),
+        }
+    }
+
+    fn print_for_people(&self, wide: bool) -> io::Result<()> {
+        self.lines.iter().try_for_each(|text| line(text))?;
+        let width = self.facts.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
+        for (word, text) in &self.facts {
+            line(&format!("{word:width$}  {text}"))?;
+        }
+        let mut first = self.facts.is_empty();
+        for table in self.tables.iter().filter(|table| !table.is_empty()) {
+            if !first {
+                line("")?;
+            }
+            first = false;
+            table.print(wide)?;
+        }
+        self.hints.iter().for_each(|hint| note(hint));
+        Ok(())
+    }
+}

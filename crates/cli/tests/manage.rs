@@ -1,0 +1,258 @@
+//! Commands that look after topics, groups, settings and the cluster, against a real broker.
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use support::Broker;
+
+const FORMATS: [&str; 5] = ["table", "wide", "json", "yaml", "name"];
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).expect("it is JSON")
+}
+
+/// A file of this test's own, which is not there.
+fn file(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("riverrun-cli-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+#[test]
+fn settings_of_a_topic_are_changed_compared_and_explained() {
+    let broker = Broker::start("config");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run(&["topic", "create", "b", "--partitions", "1"]).ok();
+    let alter =
+        ["topic", "alter", "a", "--set", "retention.ms=86400000", "--append", "cleanup.policy=compact"];
+    let dry = broker.run(&[&alter[..], &["--dry-run"]].concat());
+    assert!(dry.ok().contains("86400000") && dry.stderr.contains("nothing was changed"), "{dry:?}");
+    assert_eq!(broker.run(&["config", "get", "topic", "a"]).ok(), "", "nothing was");
+    assert!(broker.run(&alter).ok().contains("604800000  86400000"));
+    let got = broker.run(&["config", "get", "topic", "a", "--format", "json"]);
+    let got = json(got.ok());
+    assert_eq!((&got[0]["key"], &got[0]["value"]), (&"cleanup.policy".into(), &"delete,compact".into()));
+    assert_eq!((&got[1]["key"], &got[1]["source"]), (&"retention.ms".into(), &"topic".into()));
+    let one = broker.run(&["config", "get", "topic", "a", "retention.ms", "--format", "name"]);
+    assert_eq!(one.ok(), "86400000\n");
+    for diff in [&["config", "diff", "topic", "a"][..], &["config", "diff", "topic", "a", "--with", "b"]] {
+        let ended = broker.run(&[diff, &["--format", "name"]].concat());
+        assert_eq!(ended.ok(), "cleanup.policy\nretention.ms\n", "{diff:?}");
+    }
+    broker
+        .run(&["config", "set", "topic", "a", "--delete", "retention.ms", "--delete", "cleanup.policy"])
+        .ok();
+    assert_eq!(broker.run(&["config", "diff", "topic", "a"]).ok(), "");
+
+    let unknown = broker.run(&["config", "set", "topic", "a", "--set", "retention.mss=1"]);
+    assert!(unknown.failed(1).contains("did you mean retention.ms?"), "{unknown:?}");
+    let unknown = broker.run(&["config", "get", "topic", "a", "retention.mss"]);
+    assert!(unknown.failed(3).contains("did you mean retention.ms?"), "{unknown:?}");
+    broker.run(&["config", "get", "topic", "nowhere"]).failed(3);
+    broker.run(&["config", "get", "broker", "one"]).failed(2);
+    broker.run(&["config", "set", "topic", "a"]).failed(2);
+    broker.run(&["config", "set", "broker", "all", "--set", "log.cleaner.threads=2"]).ok();
+    let got = broker.run(&["config", "get", "broker", "1", "log.cleaner.threads", "--format", "json"]);
+    assert_eq!(json(got.ok())[0]["source"], "all brokers");
+}
+
+#[test]
+fn a_topic_gets_more_partitions_and_loses_old_records() {
+    let broker = Broker::start("trim");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a", "--partition", "0"], "1\n2\n3\n4\n").ok();
+    let add = ["topic", "add-partitions", "a", "--by", "2"];
+    assert_eq!(
+        broker.run(&[&add[..], &["--dry-run"]].concat()).ok(),
+        "a could have 3 partitions (1 before)\n"
+    );
+    assert_eq!(broker.run(&add).ok(), "a has 3 partitions (1 before)\n");
+    broker.run(&["topic", "add-partitions", "a", "--to", "2"]).failed(1);
+    broker.run(&["topic", "add-partitions", "a"]).failed(2);
+
+    let trim = ["topic", "trim", "a", "--before", "3"];
+    assert!(broker.run(&trim).failed(2).contains("--yes"));
+    let dry = broker.run(&[&trim[..], &["--dry-run"]].concat());
+    assert!(dry.ok().starts_with("3 offsets would be deleted from a\n"), "{dry:?}");
+    let done = broker.run(&[&trim[..], &["--yes", "--format", "json"]].concat());
+    let done = json(done.ok());
+    assert_eq!((&done["deleted"], &done["partitions"][0]["begins"]), (&3.into(), &3.into()));
+    assert_eq!(broker.run(&["consume", "a", "--from", "start", "--until-end"]).ok(), "4\n");
+    broker.run(&["topic", "trim", "a", "--before", "end", "--partition", "0", "--yes"]).ok();
+    assert_eq!(broker.run(&["consume", "a", "--from", "start", "--until-end"]).ok(), "");
+    broker.run(&["topic", "trim", "a", "--before", "end", "--partition", "9", "--yes"]).failed(3);
+}
+
+#[test]
+fn a_group_is_sent_elsewhere_back_again_and_deleted() {
+    let broker = Broker::start("reset");
+    broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();
+    broker.run_with_input(&["produce", "a", "--partition", "0"], "1\n2\n3\n4\n").ok();
+    let consume = ["consume", "a", "--group", "g", "--from", "start", "--until-end"];
+    broker.run(&consume).ok();
+    let committed = || {
+        let described = broker.run(&["group", "describe", "g", "--format", "json"]);
+        json(described.ok())["partitions"][0]["committed"].clone()
+    };
+    assert_eq!(committed(), 4);
+    let undo = file("undo");
+    let undo_path = undo.display().to_string();
+    let reset = ["group", "reset", "g", "--to", "start", "--topic", "a", "--undo-file", &undo_path];
+    assert!(broker.run(&reset).failed(2).contains("--yes"));
+    let dry = broker.run(&[&reset[..], &["--dry-run"]].concat());
+    assert!(dry.ok().contains("-4") && !undo.exists(), "{dry:?}");
+    assert_eq!(committed(), 4, "nothing was changed");
+    broker.run(&[&reset[..], &["--yes"]].concat()).ok();
+    assert_eq!(committed(), 0);
+    let described = broker.run(&["group", "describe", "g", "--format", "json"]);
+    let described = json(described.ok());
+    assert_eq!(described["lag"], 4);
+    assert!(described["lag_seconds"].as_f64().is_some_and(|seconds| seconds < 600.0), "{described}");
+    broker.run(&["group", "reset", "g", "--from-file", &undo_path, "--yes"]).ok();
+    assert_eq!(committed(), 4);
+    for (target, expected) in
+        [(["--by", "-3"], 1), (["--by", "100"], 4), (["--to", "@-1h"], 0), (["--to", "2"], 2)]
+    {
+        broker.run(&[&["group", "reset", "g", "--yes"], &target[..]].concat()).ok();
+        assert_eq!(committed(), expected, "{target:?}");
+    }
+    assert_eq!(broker.run(&consume).ok(), "3\n4\n");
+
+    broker.run(&["group", "reset", "nobody", "--to", "start", "--yes"]).failed(3);
+    broker.run(&["group", "reset", "new", "--to", "end", "--topic", "a", "--yes"]).ok();
+    assert_eq!(broker.run(&["group", "list", "--format", "name"]).ok(), "g\nnew\n");
+    assert!(broker.run(&["group", "delete", "g"]).failed(2).contains("--yes"));
+    assert_eq!(broker.run(&["group", "delete", "g", "--dry-run"]).ok(), "g (2 offsets) would be deleted\n");
+    assert_eq!(broker.run(&["group", "delete", "g", "--yes"]).ok(), "deleted g\n");
+    broker.run(&["group", "delete", "g", "--yes"]).failed(3);
+    std::fs::remove_file(undo).expect("it was written");
+}
+
+#[test]
+fn a_group_that_reads_says_when_it_will_have_caught_up() {
+    let broker = Broker::start("trend");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "1\n2\n").ok();
+    broker.run(&["consume", "a", "--group", "g", "--from", "start", "-n", "1"]).ok();
+    let described = broker.run(&["group", "describe", "g", "--trend", "10ms", "--format", "json"]);
+    let trend = json(described.ok())["trend"].clone();
+    assert_eq!((&trend["read_per_second"], &trend["caught_up_in_seconds"]), (&0.0.into(), &().into()));
+    assert!(broker.run(&["group", "describe", "g", "--trend", "10ms"]).ok().contains("caught up in  never"));
+}
+
+#[test]
+fn the_cluster_is_described_with_its_health_and_its_disks() {
+    let broker = Broker::start("cluster");
+    broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();
+    broker.run_with_input(&["produce", "a"], "1\n").ok();
+    let info = broker.run(&["cluster", "info", "--format", "json"]);
+    let info = json(info.ok());
+    assert_eq!((&info["brokers"][0]["leads"], &info["quorum"]["leader"]), (&2.into(), &1.into()));
+    assert!(info["features"]["metadata.version"]["level"].as_i64().is_some(), "{info}");
+    assert_eq!(broker.run(&["cluster", "health"]).ok(), "cluster  healthy\n");
+    broker.run(&["cluster", "health", "--wait", "5s"]).ok();
+    let dirs = broker.run(&["cluster", "log-dirs", "--format", "json"]);
+    let dirs = json(dirs.ok());
+    let bytes: u64 =
+        dirs[0]["logs"].as_array().expect("a list").iter().filter_map(|log| log["bytes"].as_u64()).sum();
+    assert!(bytes > 60 && dirs[0]["usable_bytes"].as_u64().is_some(), "{dirs}");
+    let of_topic = broker.run(&["cluster", "log-dirs", "--topic", "a"]);
+    assert_eq!(of_topic.ok().lines().count(), 3, "{of_topic:?}");
+    broker.run(&["cluster", "log-dirs", "--broker", "9"]).failed(3);
+    let api = broker.run(&["api"]);
+    assert!(api.ok().lines().any(|line| line.split_whitespace().eq(["1", "Fetch", "4", "18"])), "{api:?}");
+    broker.run(&["api", "--broker", "9"]).failed(3);
+}
+
+#[test]
+fn every_question_is_answered_in_every_format() {
+    let broker = Broker::start("formats");
+    broker.run(&["topic", "create", "a", "--partitions", "1", "--config", "retention.ms=1000000"]).ok();
+    broker.run_with_input(&["produce", "a"], "1\n").ok();
+    broker.run(&["consume", "a", "--group", "g", "--from", "start", "--until-end"]).ok();
+    for command in [
+        &["topic", "list"][..],
+        &["topic", "describe", "a"],
+        &["group", "list"],
+        &["group", "describe", "g"],
+        &["config", "get", "topic", "a"],
+        &["config", "diff", "topic", "a"],
+        &["config", "explain", "retention.ms"],
+        &["cluster", "info"],
+        &["cluster", "health"],
+        &["cluster", "log-dirs"],
+        &["api"],
+        &["consume", "a", "--from", "start", "--until-end"],
+    ] {
+        for format in FORMATS {
+            let ended = broker.run(&[command, &["--format", format]].concat());
+            let text = ended.ok();
+            assert!(!text.is_empty() && ended.stderr.is_empty(), "{command:?} as {format}: {ended:?}");
+            match format {
+                "json" => drop(json(text)),
+                "name" => assert!(text.lines().all(|line| !line.contains("  ")), "{command:?}: {text}"),
+                "table" => assert!(!text.contains('…'), "nothing is cut in a pipe: {text}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn clusters_have_names_and_changes_name_the_cluster() {
+    let broker = Broker::start("profile");
+    let profiles = file("profiles");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_riverrun"))
+            .args(arguments)
+            .env("RIVERRUN_PROFILES", &profiles)
+            .env_remove("RIVERRUN_BOOTSTRAP")
+            .output()
+            .expect("the binary is there");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    assert_eq!(run(&["profile", "list"]).1, "");
+    assert_eq!(run(&["profile", "create", "dev"]).0, Some(2), "it has no address");
+    let create = ["profile", "create", "dev", "--bootstrap", &broker.bootstrap, "--color", "red"];
+    run(&[&create[..], &["--dry-run"]].concat());
+    assert!(!profiles.exists());
+    assert_eq!(run(&create).1, "dev is created\n");
+    assert_eq!(run(&create).0, Some(1), "it is there");
+    run(&["profile", "create", "gone", "--bootstrap", "127.0.0.1:1"]);
+    assert_eq!(run(&["topic", "create", "a"]).0, Some(0), "the first profile is the current one");
+    assert_eq!(run(&["topic", "list", "--profile", "gone"]).0, Some(1));
+    assert_eq!(run(&["topic", "list", "--profile", "nobody"]).0, Some(3));
+    assert_eq!(run(&["profile", "current"]).1, format!("dev ({})\n", broker.bootstrap));
+    assert_eq!(run(&["profile", "prompt"]).1, "\u{1b}[31mdev\u{1b}[0m \n");
+    run(&["profile", "rename", "dev", "prod"]);
+    assert_eq!(run(&["profile", "list", "--format", "name"]).1, "gone\nprod\n");
+    assert_eq!(run(&["complete", "--", "topic", "describe", ""]).1, "a\n", "shells complete live names");
+    assert_eq!(run(&["complete", "--", "topic", "list", "--profile", "pr"]).1, "prod\n");
+    assert_eq!(run(&["profile", "delete", "prod"]).0, Some(2), "nobody can be asked");
+    assert_eq!(run(&["profile", "delete", "prod", "--yes"]).0, Some(0));
+    assert_eq!(run(&["profile", "use", "prod"]).0, Some(3));
+    std::fs::remove_file(profiles).expect("it was written");
+}
+
+#[test]
+fn shells_get_a_script_that_asks() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_riverrun")).args(["completion", shell]).output();
+        let output = output.expect("the binary is there");
+        assert!(output.status.success());
+        assert!(String::from_utf8_lossy(&output.stdout).contains("riverrun complete -- "), "{shell}");
+    }
+    let bash = "source <(riverrun completion bash); COMP_WORDS=(riverrun topic del); COMP_CWORD=2; _riverrun; echo ${COMPREPLY[@]}";
+    let directory = PathBuf::from(env!("CARGO_BIN_EXE_riverrun"));
+    let path = format!(
+        "{}:{}",
+        directory.parent().expect("a file is in a directory").display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    if let Ok(output) = Command::new("bash").args(["-c", bash]).env("PATH", path).output() {
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "delete\n");
+    }
+}
