@@ -18,12 +18,22 @@ const MAX_SMALL_FILE: u64 = 64 << 20;
 
 /// Replaces a file in one step: after a crash there is the old one or the new one.
 pub(crate) fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
+    put(disk, path, content, !planted::on(Bug::RenameBeforeSync))
+}
+
+/// Writes a file that is new and is synced later, or never: after a power cut it may be missing or lack any part of its
+/// content, which its reader must notice.
+pub(crate) fn replace_later(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
+    put(disk, path, content, false)
+}
+
+fn put(disk: &dyn Disk, path: &Path, content: &[u8], synced: bool) -> Result<()> {
     let temporary = temporary_path(path);
     let write = || -> io::Result<()> {
         let file = disk.open(&temporary, OpenMode::Create)?;
         file.set_len(0)?;
         file.write_at(0, &[IoSlice::new(content)])?;
-        if !planted::on(Bug::RenameBeforeSync) {
+        if synced {
             file.sync_data()?;
         }
         drop(file);

@@ -13,6 +13,7 @@ use kernel::{Offset, TopicPartition, Uuid};
 use crate::checkpoint;
 use crate::error::{Result, StorageError};
 use crate::names::{self, FolderName};
+use crate::place::Place;
 
 pub use rests::Remembered;
 
@@ -32,8 +33,23 @@ pub(crate) mod partition_metadata {
         format!("version: 0\ntopic_id: {id}")
     }
 
+    /// Makes the file of a log durable.
+    pub fn sync(at: &Place) -> Result<()> {
+        let path = at.path(names::PARTITION_METADATA);
+        match at.disk.open(&path, OpenMode::Write).and_then(|file| file.sync_data()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StorageError::io("sync", &path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Uuid>> {
         let Some(content) = checkpoint::read_small(disk, path)? else { return Ok(None) };
+        if content.iter().all(|byte| *byte == 0) {
+            // The power went before its content was written.
+            return Ok(None);
+        }
         let text = String::from_utf8_lossy(&content);
         let id = text.lines().find_map(|line| line.strip_prefix("topic_id:"));
         let id = id.and_then(|id| id.trim().parse::<Uuid>().ok());

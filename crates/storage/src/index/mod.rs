@@ -23,6 +23,9 @@ const MAX_PENDING: usize = 64;
 /// A binary search reads the rest at once when it is this small.
 const BLOCK_BYTES: usize = 2048;
 
+/// How many entries are looked at together after a crash.
+const SOUND_ENTRIES: usize = 512;
+
 /// One entry of an index file.
 pub(crate) trait Entry: Copy {
     const SIZE: usize;
@@ -207,6 +210,40 @@ impl<E: Entry> IndexFile<E> {
         self.last = None;
         self.loaded = true;
         Ok(())
+    }
+
+    /// Keeps the entries from the first on that follow each other as `follows` says, whatever else is in the file. Returns
+    /// the last of them.
+    pub fn keep_sound(
+        &mut self,
+        at: &Place,
+        base: i64,
+        follows: impl Fn(Option<&E>, &E) -> bool,
+    ) -> Result<Option<E>> {
+        let file = self.file(at, base)?;
+        let (mut stored, mut last) = (0_u32, None);
+        let mut bytes = vec![0; SOUND_ENTRIES * E::SIZE];
+        'all: loop {
+            let position = u64::from(stored) * E::SIZE as u64;
+            let read = file.read_at(position, &mut bytes);
+            let read = read.map_err(|error| self.io_error(at, base, "read", error))?;
+            for entry in bytes.get(..read).unwrap_or_default().chunks_exact(E::SIZE) {
+                match E::get(entry).filter(|entry| follows(last.as_ref(), entry)) {
+                    Some(entry) => (stored, last) = (stored.saturating_add(1), Some(entry)),
+                    None => break 'all,
+                }
+            }
+            if read < bytes.len() {
+                break;
+            }
+        }
+        let kept = u64::from(stored) * E::SIZE as u64;
+        if file.len().map_err(|error| self.io_error(at, base, "read", error))? != kept {
+            file.set_len(kept).map_err(|error| self.io_error(at, base, "shorten", error))?;
+        }
+        self.pending.clear();
+        (self.stored, self.last, self.loaded) = (stored, last, true);
+        Ok(last)
     }
 
     /// The last entry for which `holds`, which must hold for a prefix of the entries only, and its number.

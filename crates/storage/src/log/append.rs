@@ -149,7 +149,7 @@ impl Log {
         };
         self.usage = Usage::Used;
         self.roll_if_due(&upcoming, millis(now))?;
-        self.assign_epochs(&write.batches)?;
+        self.assign_epochs(&write.batches);
         self.write_bytes(write)?;
         self.note_batches(write, millis(now))?;
         self.end = last.saturating_add(1);
@@ -164,19 +164,18 @@ impl Log {
         })
     }
 
-    /// The epochs are durable before the first record that has them, so that none is missed after a crash.
-    fn assign_epochs(&mut self, batches: &[Incoming]) -> Result<()> {
+    /// The file follows with the sync that covers the records. What lies past the recovery point tells its epochs itself.
+    fn assign_epochs(&mut self, batches: &[Incoming]) {
         for batch in batches {
             self.epochs.assign(batch.header.partition_leader_epoch(), Offset(batch.base_offset));
         }
-        let end = Offset(self.end);
-        self.save_epochs().inspect_err(|_| self.epochs.truncate_from_end(end))
     }
 
     fn write_bytes(&mut self, write: &Write<'_>) -> Result<()> {
         let Some(active) = self.segments.last_mut() else { return Ok(()) };
         let file = active.file(&self.at)?;
         let Err(error) = file.write_at(active.size, &write.parts) else { return Ok(()) };
+        self.epochs.truncate_from_end(Offset(self.end));
         let error = StorageError::io("append to", &active.path(&self.at), error);
         // What was written of it must not be taken for records after a crash.
         let undone = file.set_len(active.size).is_ok();
@@ -203,6 +202,7 @@ impl Log {
         }
         active.checked.add(active.size, active.size + write.bytes);
         active.size += write.bytes;
+        self.since_snapshot += write.bytes;
         active.modified_ms = now_ms;
         result.map_err(|error| self.fail(error))
     }

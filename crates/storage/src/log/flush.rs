@@ -32,6 +32,7 @@ impl Log {
         if self.recovery_point >= self.end {
             return Ok(None);
         }
+        self.keep_epochs()?;
         self.sync_names()?;
         self.cut_since_flush = None;
         let active = self.segments.len().saturating_sub(1);
@@ -43,11 +44,23 @@ impl Log {
         Ok(Some(FlushWork { files, upto: self.end_offset() }))
     }
 
+    /// The epochs are durable before the recovery point passes the first record that has them, so that none is missed after
+    /// a crash.
+    fn keep_epochs(&mut self) -> Result<()> {
+        if self.epochs.is_dirty() {
+            self.save_epochs().map_err(|error| self.fail(error))?;
+            self.names_dirty = true;
+        }
+        Ok(())
+    }
+
+    /// Makes the names of new files durable, and with a new folder whose it is.
     fn sync_names(&mut self) -> Result<()> {
         if !self.names_dirty || planted::on(Bug::ForgetDirectorySync) {
             return Ok(());
         }
-        let synced = self.at.sync_dir().and_then(|()| match self.at.dir.parent() {
+        let owner = if self.owner_dirty { crate::dir::partition_metadata::sync(&self.at) } else { Ok(()) };
+        let synced = owner.and_then(|()| self.at.sync_dir()).and_then(|()| match self.at.dir.parent() {
             Some(parent) => {
                 self.at.disk.sync_dir(parent).map_err(|error| StorageError::io("sync", parent, error))
             }
@@ -55,6 +68,7 @@ impl Log {
         });
         synced.map_err(|error| self.fail(error))?;
         self.names_dirty = false;
+        self.owner_dirty = false;
         Ok(())
     }
 
@@ -64,6 +78,8 @@ impl Log {
         let upto = upto.min(self.end).min(self.cut_since_flush.unwrap_or(i64::MAX));
         self.recovery_point = self.recovery_point.max(upto);
         self.last_flush_ms = millis(now);
+        // Without it recovery reads more, and nothing else.
+        let _ = self.snapshot_if_due();
     }
 
     /// A sync failed. What it should have covered may be lost though later syncs succeed, so the log goes offline.

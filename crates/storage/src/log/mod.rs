@@ -65,12 +65,18 @@ pub struct Log {
     cut_since_flush: Option<i64>,
     /// Whether files were made whose names are not durable yet.
     names_dirty: bool,
+    /// Whether `partition.metadata` was written and not synced yet; the names are not durable then either.
+    owner_dirty: bool,
     epochs: EpochCache,
     producers: ProducerState,
     /// A snapshot of producers holds the last batch of each, and not those before it that may come again as well.
     short_windows: bool,
     /// Offsets of the producer snapshots that exist.
     snapshots: Vec<i64>,
+    /// The newest of them, if it was not synced.
+    unsynced_snapshot: Option<i64>,
+    /// Bytes appended since the newest snapshot.
+    since_snapshot: u64,
     cursors: Cursors,
     /// Files out of use, and when they are to be removed.
     doomed: Vec<(i64, PathBuf)>,

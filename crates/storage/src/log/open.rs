@@ -108,11 +108,12 @@ impl Log {
         if new {
             at.disk.create_dir_all(&at.dir).map_err(|error| StorageError::io("make", &at.dir, error))?;
         }
-        let topic_id = settle_topic_id(&at, topic_id)?;
+        let (topic_id, owner_dirty) = settle_topic_id(&at, topic_id)?;
         let mut report = RecoveryReport::default();
         let mut log = Log::unloaded(at, partition, topic_id, config, params, now);
         // A crash may have come between the making of a file and the sync of its name.
-        log.names_dirty = new || !params.clean;
+        log.names_dirty = new || owner_dirty || !params.clean;
+        log.owner_dirty = log.names_dirty;
         log.load(params, now, &mut report)?;
         Ok((log, report))
     }
@@ -152,7 +153,9 @@ impl Log {
         }
         self.epochs.truncate_from_end(self.end_offset());
         self.epochs.truncate_from_start(self.start_offset());
-        self.save_epochs()?;
+        if !epochs_sound {
+            self.save_epochs()?;
+        }
         self.recovery_point = if params.clean && recovered.is_none() {
             self.end
         } else {
@@ -318,8 +321,9 @@ impl Log {
     }
 }
 
-/// The topic id in `partition.metadata`, which is written if there is none.
-fn settle_topic_id(at: &Place, wanted: Option<Uuid>) -> Result<Option<Uuid>> {
+/// The topic id in `partition.metadata`, and whether that was written because there was none. It is durable once the names are:
+/// until then no record is that only the segments have.
+fn settle_topic_id(at: &Place, wanted: Option<Uuid>) -> Result<(Option<Uuid>, bool)> {
     let path = at.path(names::PARTITION_METADATA);
     let there = partition_metadata::read(at.disk.as_ref(), &path)?;
     match (there, wanted) {
@@ -329,10 +333,10 @@ fn settle_topic_id(at: &Place, wanted: Option<Uuid>) -> Result<Option<Uuid>> {
         )),
         (None, Some(wanted)) => {
             let text = partition_metadata::render(wanted);
-            checkpoint::replace(at.disk.as_ref(), &path, text.as_bytes())?;
-            Ok(Some(wanted))
+            checkpoint::replace_later(at.disk.as_ref(), &path, text.as_bytes())?;
+            Ok((Some(wanted), true))
         }
-        (there, wanted) => Ok(there.or(wanted)),
+        (there, wanted) => Ok((there.or(wanted), false)),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Producer snapshots on disk, and the state that is rebuilt from them and from the batches after them.
 
+use std::path::Path;
+
 use kernel::Timestamp;
+use kernel::port::Disk;
 use wire::batch::{BatchView, EndTxnMarker};
 use wire::compress::Limits;
 
@@ -15,20 +18,56 @@ use crate::segment::{Found, Scan, Segment};
 /// A control batch is tiny; what is larger is not one that a coordinator wrote.
 const MAX_CONTROL: usize = 64 << 10;
 
+/// How many bytes are appended before a snapshot of the producers is due.
+const SNAPSHOT_AFTER: u64 = 4 << 20;
+
 /// How many bytes at the end of a log are looked through for batches that may come again.
 const LOOK_BACK: u64 = 4 << 20;
 
 impl Log {
-    /// Writes a snapshot of the producers at the end of their state, unless there is one.
+    /// Writes a snapshot of the producers at the end of their state, unless there is one. Syncs.
     pub(super) fn take_snapshot(&mut self) -> Result<()> {
+        self.put_snapshot(checkpoint::replace, true)
+    }
+
+    /// The same without a sync. A power cut may take it, or leave a part of it, which its checksum tells: an older one and the
+    /// batches after that are read instead.
+    pub(super) fn take_snapshot_later(&mut self) -> Result<()> {
+        self.put_snapshot(checkpoint::replace_later, false)
+    }
+
+    fn put_snapshot(
+        &mut self,
+        write: impl Fn(&dyn Disk, &Path, &[u8]) -> Result<()>,
+        synced: bool,
+    ) -> Result<()> {
         let offset = self.producers.end();
-        if offset <= self.snapshots.last().copied().unwrap_or(0) {
+        let newest = self.snapshots.last().copied();
+        let again = synced && newest == self.unsynced_snapshot && newest == Some(offset);
+        if offset <= newest.unwrap_or(0) && !again {
             return Ok(());
         }
         let bytes = snapshot::encode(self.producers.entries());
-        checkpoint::replace(self.at.disk.as_ref(), &self.at.segment_path(offset, names::SNAPSHOT), &bytes)?;
-        self.snapshots.push(offset);
+        write(self.at.disk.as_ref(), &self.at.segment_path(offset, names::SNAPSHOT), &bytes)?;
+        if !again {
+            self.snapshots.push(offset);
+        }
+        self.unsynced_snapshot = Some(offset).filter(|_| !synced);
+        self.since_snapshot = 0;
         Ok(())
+    }
+
+    /// Keeps what recovery has to read short: writes a snapshot where much was appended since the last one. The one before is
+    /// kept, as this one may be past the recovery point of the next crash.
+    pub(super) fn snapshot_if_due(&mut self) -> Result<()> {
+        if self.since_snapshot < SNAPSHOT_AFTER {
+            return Ok(());
+        }
+        self.producers.set_end(self.end);
+        self.take_snapshot_later()?;
+        let kept = self.snapshots.iter().rev().nth(1).copied().unwrap_or(i64::MAX);
+        let bases: Vec<i64> = self.segments.iter().map(|segment| segment.base).collect();
+        self.remove_snapshots(|offset| offset < kept && bases.binary_search(&offset).is_err())
     }
 
     pub(super) fn remove_snapshots(&mut self, unwanted: impl Fn(i64) -> bool) -> Result<()> {

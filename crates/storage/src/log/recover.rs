@@ -1,7 +1,7 @@
 //! After an unclean stop: verifying all that may not be durable, and cutting off what is not whole.
 
-use kernel::Timestamp;
 use kernel::planted::{self, Bug};
+use kernel::{Offset, Timestamp};
 
 use super::{Log, RecoveryReport, producers};
 use crate::error::{Result, StorageError};
@@ -11,18 +11,25 @@ use crate::producer::ProducerState;
 use crate::segment::{Found, Rebuilt, Scan, Segment};
 
 impl Log {
-    /// Verifies the segments from the one with the recovery point on: rebuilds their indexes, the producer state and
-    /// the leader epochs, and truncates at the first batch that is not sound. Returns where it began.
+    /// Verifies all batches from the recovery point on: rebuilds the indexes, the producer state and the leader epochs from
+    /// there, and truncates at the first batch that is not sound. Returns the base of the segment where it began.
     ///
     /// Running it again, also after a crash in the middle of it, gives the same result.
     pub(super) fn recover(&mut self, now: Timestamp, report: &mut RecoveryReport) -> Result<Option<i64>> {
         let first = self.segment_of(self.recovery_point);
-        let Some(from) = self.segments.get(first).map(|segment| segment.base) else { return Ok(None) };
-        self.load_producers(from, now, report)?;
+        let Some(segment) = self.segments.get_mut(first) else { return Ok(None) };
+        let from = segment.base;
+        // What the index of aborted transactions lacks is told by the batches alone.
+        let mut resume = match segment.has_txn_index || self.recovery_point <= from {
+            true => None,
+            false => segment.keep_indexes_before(&self.at, self.recovery_point)?,
+        };
+        let known = resume.as_ref().map_or(from, |found| found.header.next_offset().0);
+        self.load_producers(known, now, report)?;
         let mut index = first;
         while index < self.segments.len() {
             let segment = self.segments.remove(index);
-            let (mut segment, rebuilt) = self.recover_segment(segment, report)?;
+            let (mut segment, rebuilt) = self.recover_segment(segment, resume.take(), report)?;
             if rebuilt.damage.is_some() {
                 // Records after a gap are no continuation of those before it. They go first: what is cut off no longer shows
                 // that there is a gap.
@@ -39,30 +46,38 @@ impl Log {
             self.producers = ProducerState::starting_at(end);
         }
         self.remove_snapshots(|offset| offset > end)?;
-        self.take_snapshot()?;
+        self.take_snapshot_later()?;
         Ok(Some(from))
     }
 
     fn recover_segment(
         &mut self,
         mut segment: Segment,
+        resume: Option<Found>,
         report: &mut RecoveryReport,
     ) -> Result<(Segment, Rebuilt)> {
         let (base, before) = (segment.base, segment.size);
-        self.producers.set_end(self.producers.end().max(base));
-        self.take_snapshot()?;
-        self.at.remove_if_there(&self.at.segment_path(base, names::TXN_INDEX))?;
-        segment.has_txn_index = false;
+        if resume.is_none() {
+            self.producers.set_end(self.producers.end().max(base));
+            self.take_snapshot_later()?;
+            self.at.remove_if_there(&self.at.segment_path(base, names::TXN_INDEX))?;
+            segment.has_txn_index = false;
+        }
+        let recovery_point = self.recovery_point;
         let (at, epochs, state) = (&self.at, &mut self.epochs, &mut self.producers);
         let interval = self.config.index_interval_bytes;
-        let rebuilt = segment.rebuild(at, interval, true, |segment, found| {
+        let visit = |segment: &mut Segment, found: &Found| {
             let epoch = found.header.partition_leader_epoch();
             if epochs.latest().is_none_or(|latest| epoch > latest) {
                 epochs.assign(epoch, found.header.base_offset());
             }
             let aborted = state.replay(&producers::incoming(segment, at, found)?);
             push_all(segment, at, &aborted)
-        })?;
+        };
+        let rebuilt = match resume {
+            Some(after) => segment.resume(at, interval, (after, recovery_point), visit)?,
+            None => segment.rebuild(at, interval, true, visit)?,
+        };
         report.segments_verified += 1;
         report.batches_verified += rebuilt.batches;
         report.bytes_truncated += before.saturating_sub(rebuilt.valid);
@@ -109,9 +124,21 @@ impl Log {
     /// Reads the leader epochs from all batches, where their file is damaged.
     pub(super) fn rebuild_epochs(&mut self, report: &mut RecoveryReport) -> Result<()> {
         self.epochs.clear();
-        for segment in &mut self.segments {
+        self.assign_epochs_from(0, report)
+    }
+
+    /// Notes the leader epochs of the batches from an offset on, which their file does not have yet.
+    pub(super) fn read_epochs(&mut self, from: Offset) -> Result<()> {
+        self.assign_epochs_from(from.0, &mut RecoveryReport::default())
+    }
+
+    fn assign_epochs_from(&mut self, from: i64, report: &mut RecoveryReport) -> Result<()> {
+        let first = self.segment_of(from);
+        for segment in self.segments.iter_mut().skip(first) {
+            let start = sound_part(segment.locate(&self.at, from), report)?;
+            let Some(start) = start else { continue };
             let (file, path) = (segment.file(&self.at)?, segment.path(&self.at));
-            let mut scan = Scan::headers(file.as_ref(), &path, 0, segment.size);
+            let mut scan = Scan::headers(file.as_ref(), &path, start.position, segment.size);
             while let Some(Found { header, .. }) = sound_part(scan.next(), report)? {
                 if self.epochs.latest().is_none_or(|latest| header.partition_leader_epoch() > latest) {
                     self.epochs.assign(header.partition_leader_epoch(), header.base_offset());

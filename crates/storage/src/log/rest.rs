@@ -85,6 +85,11 @@ impl Log {
         let (mut log, report) = Self::open(disk, log_dir, partition, Some(topic_id), config, params, now)?;
         log.recovery_point = log.recovery_point.min(rest.recovery_point.0);
         log.names_dirty |= rest.names_dirty;
+        log.owner_dirty |= rest.names_dirty;
+        if rest.latest_epoch > log.latest_epoch() {
+            // Its file is written with the next sync.
+            log.read_epochs(rest.recovery_point)?;
+        }
         log.note_cleaned(rest.cleaned_to);
         Ok((log, report))
     }
@@ -151,6 +156,9 @@ impl Log {
         {
             return Ok(None);
         }
+        if !unflushed {
+            self.save_epochs()?;
+        }
         let facts = self.facts()?;
         self.release()?;
         Ok(Some(facts))
@@ -190,10 +198,13 @@ impl Log {
             last_flush_ms: millis(now),
             cut_since_flush: None,
             names_dirty: false,
+            owner_dirty: false,
             epochs: Default::default(),
             producers: Default::default(),
             short_windows: false,
             snapshots: Vec::new(),
+            unsynced_snapshot: None,
+            since_snapshot: 0,
             cursors: Default::default(),
             doomed: Vec::new(),
             usage: Usage::Resting,

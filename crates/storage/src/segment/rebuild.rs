@@ -9,6 +9,8 @@ use kernel::port::disk::OpenMode;
 use super::{Found, MaxTimestamp, Scan, Segment};
 use crate::config::LogConfig;
 use crate::error::{Result, StorageError};
+use crate::index::offset::OffsetEntry;
+use crate::index::time::TimeEntry;
 use crate::names;
 use crate::place::Place;
 
@@ -18,6 +20,7 @@ const COPIED_AT_ONCE: usize = 256 << 10;
 /// What a walk over all batches of a segment found.
 #[derive(Debug, Default)]
 pub(crate) struct Rebuilt {
+    /// Those that were verified.
     pub batches: u64,
     /// Bytes of whole, sound batches from the start of the file.
     pub valid: u64,
@@ -75,7 +78,7 @@ impl Segment {
         at: &Place,
         interval: u32,
         checked: bool,
-        mut visit: impl FnMut(&mut Self, &Found) -> Result<()>,
+        visit: impl FnMut(&mut Self, &Found) -> Result<()>,
     ) -> Result<Rebuilt> {
         self.offsets.reset(at, self.base)?;
         self.times.reset(at, self.base)?;
@@ -83,12 +86,78 @@ impl Segment {
         self.first_timestamp = None;
         self.bytes_since_entry = 0;
         self.verified = true;
-        let (file, path, end) = (self.file(at)?, self.path(at), self.size);
-        let mut scan = match checked && !planted::on(Bug::SkipChecksum) {
-            true => Scan::checked(file.as_ref(), &path, 0, end),
-            false => Scan::headers(file.as_ref(), &path, 0, end),
+        self.walk(at, interval, (None, checked.then_some(i64::MIN)), visit)
+    }
+
+    /// Keeps what the indexes have of the batches before `offset`, as far as they can be relied on after a power cut.
+    /// Returns the last batch that they lead to, from which [`Self::resume`] goes on; nothing if they lead to none.
+    ///
+    /// The index files of the active segment are not synced with its records, so that any part of them may be zeros, and each
+    /// may be shorter than the other. What the time index does not cover is walked over again: a larger timestamp may be there.
+    pub(crate) fn keep_indexes_before(&mut self, at: &Place, offset: i64) -> Result<Option<Found>> {
+        let (base, size) = (self.base, self.size);
+        let before = |relative: u32| base + i64::from(relative) < offset;
+        let newest = self.times.keep_sound(at, base, |last, entry| {
+            let follows =
+                |last: &TimeEntry| last.timestamp < entry.timestamp && last.relative < entry.relative;
+            before(entry.relative) && last.is_none_or(follows)
+        })?;
+        let Some(newest) = newest else { return Ok(None) };
+        let last = self.offsets.keep_sound(at, base, |last, entry| {
+            let follows =
+                |last: &OffsetEntry| last.relative < entry.relative && last.position < entry.position;
+            let inside = entry.position > 0 && u64::from(entry.position) < size;
+            inside && entry.relative <= newest.relative && last.is_none_or(follows)
+        })?;
+        let Some(last) = last else { return Ok(None) };
+        let found = match self.batch_at(at, u64::from(last.position)) {
+            Err(StorageError::Corrupt { .. }) => None,
+            other => other?,
         };
-        let mut rebuilt = Rebuilt::default();
+        let Some(found) =
+            found.filter(|found| found.header.last_offset().0 == base + i64::from(last.relative))
+        else {
+            return Ok(None);
+        };
+        let kept = self.times.last_where(at, base, |entry| entry.relative <= last.relative)?;
+        let Some((number, newest)) = kept else { return Ok(None) };
+        self.times.truncate(at, base, number + 1)?;
+        let offset = base + i64::from(newest.relative);
+        self.max_timestamp = Some(MaxTimestamp { timestamp: newest.timestamp, offset });
+        self.first_timestamp = None;
+        self.bytes_since_entry = found.header.batch_len() as u64;
+        self.verified = true;
+        Ok(Some(found))
+    }
+
+    /// Walks over the batches after one that [`Self::keep_indexes_before`] found, and verifies those from `offset` on.
+    pub(crate) fn resume(
+        &mut self,
+        at: &Place,
+        interval: u32,
+        (after, offset): (Found, i64),
+        visit: impl FnMut(&mut Self, &Found) -> Result<()>,
+    ) -> Result<Rebuilt> {
+        self.walk(at, interval, (Some(after), Some(offset)), visit)
+    }
+
+    fn walk(
+        &mut self,
+        at: &Place,
+        interval: u32,
+        (after, checked_from): (Option<Found>, Option<i64>),
+        mut visit: impl FnMut(&mut Self, &Found) -> Result<()>,
+    ) -> Result<Rebuilt> {
+        let (file, path, end) = (self.file(at)?, self.path(at), self.size);
+        let start = after.map_or(0, |found| found.end());
+        let scan = match checked_from.is_some() && !planted::on(Bug::SkipChecksum) {
+            true => Scan::checked(file.as_ref(), &path, start, end),
+            false => Scan::headers(file.as_ref(), &path, start, end),
+        };
+        let next_offset = after.map(|found| found.header.next_offset().0);
+        let mut scan = scan.resumed(next_offset.unwrap_or(0), checked_from.unwrap_or(i64::MIN));
+        let mut rebuilt = Rebuilt { valid: start, next_offset, ..Rebuilt::default() };
+        let mut verified_from = None;
         loop {
             let found = match scan.next() {
                 Ok(Some(found)) => found,
@@ -107,13 +176,16 @@ impl Segment {
                 break;
             }
             self.note_batch(at, &found.header, last, found.position, interval)?;
-            rebuilt.batches += 1;
+            if checked_from.is_some_and(|from| last >= from) {
+                rebuilt.batches += 1;
+                verified_from.get_or_insert(found.position);
+            }
             rebuilt.valid = found.end();
             rebuilt.next_offset = Some(last.saturating_add(1));
             visit(self, &found)?;
         }
-        if checked {
-            self.checked.add(0, rebuilt.valid);
+        if let Some(from) = verified_from {
+            self.checked.add(from, rebuilt.valid);
         }
         self.seal(at)?;
         Ok(rebuilt)

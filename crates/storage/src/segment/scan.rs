@@ -42,6 +42,8 @@ pub(crate) struct Scan<'a> {
     refill: usize,
     /// Whether the bytes of each batch are compared with its checksum.
     checked: bool,
+    /// Those that end before this offset are not.
+    checked_from: i64,
     /// Where the batch before ended. No checksum covers the offset of a batch, so damage to it shows only in the order.
     next_offset: i64,
     /// Whether the last error was about that order.
@@ -61,6 +63,7 @@ impl<'a> Scan<'a> {
             window_at,
             refill,
             checked: false,
+            checked_from: i64::MIN,
             next_offset: 0,
             out_of_order: false,
         }
@@ -69,6 +72,11 @@ impl<'a> Scan<'a> {
     /// The batches between `position`, where one must begin, and `end`, each with its checksum verified.
     pub fn checked(file: &'a dyn DiskFile, path: &'a Path, position: u64, end: u64) -> Self {
         Self { refill: CHECKED_WINDOW, checked: true, ..Self::headers(file, path, position, end) }
+    }
+
+    /// The same from a batch on that follows offset `next_offset`; those that end before `checked_from` are known to be sound.
+    pub fn resumed(self, next_offset: i64, checked_from: i64) -> Self {
+        Self { next_offset, checked_from, ..self }
     }
 
     /// The next batch; nothing at the end. [`StorageError::Corrupt`] where no whole, sound batch begins.
@@ -97,7 +105,8 @@ impl<'a> Scan<'a> {
                 format!("a batch has offset {base}, {} is the least that can follow", self.next_offset);
             return Err(StorageError::corrupt(self.path, position, what));
         }
-        if self.checked {
+        if self.checked && header.last_offset().0 >= self.checked_from {
+            self.refill = CHECKED_WINDOW;
             self.verify(&found)?;
         } else if header.batch_len() > HEADER_WINDOW {
             self.refill = SPARSE_WINDOW;

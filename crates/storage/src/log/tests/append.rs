@@ -1,11 +1,14 @@
 use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
 
-use kernel::{ErrorCode, LeaderEpoch, Offset, Timestamp};
-use sim::{Fault, Op, SimDisk, When};
+use kernel::port::disk::OpenMode;
+use kernel::{ErrorCode, LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
+use sim::{Fault, Op, PowerCut, SimDisk, When};
 use wire::batch::BatchView;
 
 use crate::testing::{Bench, EPOCH, judged, records, small_segments};
-use crate::{LogConfig, Origin};
+use crate::{Log, LogConfig, LogDir, OpenParams, Origin};
 
 #[test]
 fn offsets_and_the_leader_epoch_are_assigned_without_touching_the_payload() {
@@ -194,10 +197,14 @@ fn a_write_that_fails_for_another_reason_takes_the_log_offline() {
 }
 
 #[test]
-fn a_new_leader_epoch_is_durable_before_its_first_record() {
+fn a_new_leader_epoch_is_durable_with_its_first_record_and_known_without() {
     let mut bench = Bench::new(LogConfig::default());
     bench.fill(2);
     bench.log.append(Timestamp(0), &[judged(&records(&[(1, "b")]))], LeaderEpoch(5), Origin::Client).unwrap();
+    let starts = bench.log.epochs().to_vec();
+    bench.crash();
+    assert_eq!(bench.log.epochs(), starts, "the records tell them");
+    bench.log.flush(Timestamp(0)).unwrap();
     assert_eq!(bench.content("leader-epoch-checkpoint"), b"0\n2\n3 0\n5 2\n");
     let ends: Vec<_> =
         [3, 4, 5, 6].map(|epoch| bench.log.epoch_end(LeaderEpoch(epoch)).map(|found| found.end.0)).to_vec();
@@ -222,4 +229,46 @@ fn replicated_batches_keep_their_offsets_and_epochs() {
     assert!(follower.log.append_replicated(Timestamp(0), &damaged).is_err());
     assert_eq!(follower.log.latest_epoch(), Some(EPOCH));
     assert_eq!(follower.values(0), leader.values(0)[..4]);
+}
+
+#[test]
+fn a_first_record_waits_for_no_sync_of_its_own_and_the_first_sync_covers_all_there_is() {
+    let disk = SimDisk::new(1);
+    let params = OpenParams { clean: true, ..OpenParams::default() };
+    let id = Some(Uuid::from_bytes([9; 16]));
+    let open = |params| {
+        let (config, partition) = (Arc::new(LogConfig::default()), TopicPartition::new("t", 0));
+        Log::open(disk.port(), Path::new("/data"), partition, id, config, params, Timestamp(0))
+    };
+    let _dir = LogDir::lock(disk.port(), Path::new("/data")).unwrap();
+    disk.start_recording();
+    let (mut log, _) = open(params).unwrap();
+    log.append(Timestamp(0), &[judged(&records(&[(1, "a")]))], EPOCH, Origin::Client).unwrap();
+    let syncs = |op: &sim::Operation| matches!(op.op, Op::Sync | Op::SyncDir);
+    assert_eq!(disk.take_recording().into_iter().find(syncs), None);
+    log.flush(Timestamp(0)).unwrap();
+    disk.power_cut(PowerCut::Strict);
+    let unclean = OpenParams { recovery_point: Offset(1), ..OpenParams::default() };
+    let (log, _) = open(unclean).unwrap();
+    assert_eq!((log.end_offset(), log.latest_epoch(), log.topic_id()), (Offset(1), Some(EPOCH), id));
+    let there = disk.port().list(log.dir()).unwrap();
+    assert!(there.iter().any(|entry| entry.name == "leader-epoch-checkpoint" && entry.len > 0), "{there:?}");
+}
+
+#[test]
+fn a_topic_id_whose_content_a_power_cut_took_is_written_again() {
+    let bench = Bench::new(LogConfig::default());
+    let path = bench.path("partition.metadata");
+    for blank in [0, 30] {
+        bench.disk.port().open(&path, OpenMode::Create).unwrap().set_len(blank).unwrap();
+        let id = Uuid::from_bytes([9; 16]);
+        let (config, partition) = (Arc::new(LogConfig::default()), TopicPartition::new("t", 0));
+        let dir = Path::new("/data");
+        let params = OpenParams::default();
+        let (log, _) =
+            Log::open(bench.disk.port(), dir, partition, Some(id), config, params, Timestamp(0)).unwrap();
+        assert_eq!(log.topic_id(), Some(id));
+        assert!(String::from_utf8(bench.content("partition.metadata")).unwrap().contains(&id.to_string()));
+        bench.disk.port().remove_file(&path).unwrap();
+    }
 }

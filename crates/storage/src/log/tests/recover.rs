@@ -2,7 +2,7 @@ use kernel::port::Disk;
 use kernel::{Offset, Timestamp};
 
 use crate::testing::{Bench, EPOCH, from_producer, judged, records, small_segments};
-use crate::{LogConfig, OpenParams, RecoveryReport};
+use crate::{LogConfig, OffsetQuery, OpenParams, RecoveryReport};
 
 const LOG: &str = "00000000000000000000.log";
 
@@ -187,14 +187,15 @@ fn the_leader_epochs_are_rebuilt_from_the_batches() {
     bench.fill(2);
     let next = kernel::LeaderEpoch(9);
     bench.log.append(Timestamp(0), &[judged(&records(&[(1, "b")]))], next, crate::Origin::Client).unwrap();
-    let before = bench.content("leader-epoch-checkpoint");
     bench.log.close(Timestamp(0)).unwrap();
+    let before = bench.content("leader-epoch-checkpoint");
     write(&bench, "leader-epoch-checkpoint", 0, b"what");
     bench.reopen(OpenParams { clean: true, recovery_point: Offset(3), log_start: Offset(0) });
     assert!(bench.report.epochs_rebuilt);
     assert_eq!(bench.content("leader-epoch-checkpoint"), before);
     bench.disk.remove_file(&bench.path("leader-epoch-checkpoint")).unwrap();
     bench.reopen(unclean());
+    bench.log.flush(Timestamp(0)).unwrap();
     assert_eq!(bench.content("leader-epoch-checkpoint"), before);
     assert_eq!(bench.log.epoch_at(Offset(0)), Some(EPOCH));
 }
@@ -326,4 +327,71 @@ fn a_clean_start_reads_no_records_and_an_unclean_one_those_after_the_checkpoint(
     let names: Vec<&str> = read.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, [name.as_str(), "00000000000000000064.log"], "from the segment with the checkpoint on");
     assert_eq!(bench.values(0).len(), 67);
+}
+
+#[test]
+fn recovery_reads_no_records_before_the_recovery_point_in_its_segment_either() {
+    let mut bench = Bench::new(LogConfig { index_interval_bytes: 1, ..LogConfig::default() });
+    for timestamp in 0..300 {
+        bench.append(&records(&[(timestamp, &"x".repeat(60_000))]));
+        if timestamp % 20 == 19 {
+            bench.log.flush(Timestamp(0)).unwrap();
+        }
+    }
+    bench.fill(3);
+    let recovery_point = bench.log.recovery_point();
+    bench.disk.crash_process();
+    let read = read_of_logs(&mut bench, OpenParams { recovery_point, ..unclean() });
+    assert!(matches!(read.as_slice(), [(_, bytes)] if *bytes < 500_000), "{read:?} of {}", bench.log.size());
+    assert_eq!((bench.report.batches_verified, bench.log.end_offset()), (3, Offset(303)));
+    assert_eq!(bench.values(0).len(), 303);
+}
+
+#[test]
+fn whatever_a_power_cut_left_of_the_indexes_of_the_active_segment_they_are_whole_after_recovery() {
+    let mut bench = Bench::new(LogConfig { index_interval_bytes: 1, ..LogConfig::default() });
+    bench.fill(200);
+    bench.log.flush(Timestamp(0)).unwrap();
+    let recovery_point = bench.log.recovery_point();
+    bench.fill(4);
+    bench.reopen(unclean());
+    let names = ["00000000000000000000.index", "00000000000000000000.timeindex"];
+    let whole = names.map(|name| bench.content(name));
+    let newest = bench.log.list_offset(OffsetQuery::MaxTimestamp).unwrap();
+    for (file, name) in names.iter().enumerate() {
+        let cut = (0..=whole[file].len()).step_by(7).map(|len| whole[file][..len].to_vec());
+        let sectors = (0..whole[file].len()).step_by(512).map(|from| {
+            let mut left = whole[file].clone();
+            left[from..].iter_mut().take(512).for_each(|byte| *byte = 0);
+            left
+        });
+        for (number, left) in cut.chain(sectors).enumerate() {
+            bench.file(name).set_len(0).unwrap();
+            write(&bench, name, 0, &left);
+            bench.disk.crash_process();
+            bench.reopen(OpenParams { recovery_point, ..unclean() });
+            assert!(names.map(|name| bench.content(name)) == whole, "{name}: damage number {number}");
+            assert_eq!(bench.log.end_offset(), Offset(204));
+            let found = bench.log.list_offset(OffsetQuery::MaxTimestamp).unwrap();
+            assert_eq!(found, newest, "{name}: damage number {number}");
+        }
+    }
+}
+
+#[test]
+fn producers_are_known_after_a_crash_from_the_last_snapshot_and_few_batches_after_it() {
+    let mut bench = Bench::new(LogConfig { index_interval_bytes: 1, ..LogConfig::default() });
+    let large = records(&[(1, &"x".repeat(1 << 20))]);
+    bench.append(&from_producer(7, 0, 0, 1));
+    for _ in 0..12 {
+        bench.append(&large);
+        bench.log.flush(Timestamp(0)).unwrap();
+    }
+    bench.append(&from_producer(7, 0, 1, 1));
+    bench.crash();
+    assert!(bench.report.batches_replayed <= 10, "{:?}", bench.report);
+    assert!(bench.append(&from_producer(7, 0, 1, 1)).duplicate);
+    assert!(!bench.append(&from_producer(7, 0, 2, 1)).duplicate);
+    let snapshots = bench.names().into_iter().filter(|name| name.ends_with(".snapshot")).count();
+    assert!(snapshots <= 3, "older ones go: {:?}", bench.names());
 }
