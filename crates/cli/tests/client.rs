@@ -413,7 +413,8 @@ async fn a_member_that_does_not_poll_loses_its_partitions_and_is_told() {
     let mut idle = members.pop().expect("there is one");
     let mut successor = vec![member(&client, None)];
     settle(&mut successor, 1).await;
-    assert!(idle.commit().await.is_err(), "it has nothing to say any more");
+    let late = idle.commit_offsets([(TopicPartition::new("t", 0), Offset(0).into())]).await;
+    assert!(late.is_err(), "it has nothing to say any more");
     assert_eq!(idle.generation(), None);
     assert_eq!(idle.poll(Duration::ZERO).await.expect("the group works"), []);
     assert_eq!(told.take(), ["assigned t-0", "lost t-0"]);

@@ -1,12 +1,16 @@
-//! A broker of our own in a process of its own, and commands run against it.
+//! A broker in a process of its own, and commands run against it.
+//!
+//! It is our own, unless `RIVERRUN_TEST_BROKER` names the command of another one, which is run with the path of a
+//! `server.properties`; `cargo xtask test --only client` runs Apache Kafka so.
 
 #![allow(dead_code)]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a broker may take to be ready, and a command to end.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -70,8 +74,65 @@ impl Drop for Broker {
     }
 }
 
-/// Starts a broker and waits until it says where it listens.
-fn launch(directory: &std::path::Path, port: u16) -> (Child, String) {
+/// Whether the broker is ours, so that what only ours has can be expected.
+pub fn is_ours() -> bool {
+    other_broker().is_none()
+}
+
+fn other_broker() -> Option<String> {
+    std::env::var("RIVERRUN_TEST_BROKER").ok().filter(|command| !command.is_empty())
+}
+
+/// Starts a broker and waits until it listens; on any port if it is 0.
+fn launch(directory: &Path, port: u16) -> (Child, String) {
+    match other_broker() {
+        Some(command) => launch_other(&command, directory, port),
+        None => launch_ours(directory, port),
+    }
+}
+
+fn launch_other(command: &str, directory: &Path, port: u16) -> (Child, String) {
+    let free = || {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        listener.local_addr().expect("it is bound").port()
+    };
+    let port = if port == 0 { free() } else { port };
+    let properties = directory.join("server.properties");
+    if !properties.exists() {
+        let controller = free();
+        std::fs::create_dir_all(directory).expect("the directory can be made");
+        let text = format!(
+            "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+             log.dirs={}\noffsets.topic.replication.factor=1\noffsets.topic.num.partitions=3\n\
+             group.initial.rebalance.delay.ms=0\n",
+            directory.join("data").display()
+        );
+        std::fs::write(&properties, text).expect("the file can be written");
+    }
+    let log = std::fs::File::create(directory.join("broker.log")).expect("the log can be written");
+    let mut words = command.split_whitespace();
+    let mut child = Command::new(words.next().expect("the command is not empty"))
+        .args(words)
+        .arg(properties)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a file can be shared"))
+        .stderr(log)
+        .spawn()
+        .expect("the broker can be started");
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let deadline = Instant::now() + DEADLINE;
+    while TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_err() {
+        let ended = child.try_wait().expect("it can be asked");
+        assert!(ended.is_none() && Instant::now() < deadline, "the broker does not listen: {ended:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (child, address.to_string())
+}
+
+fn launch_ours(directory: &Path, port: u16) -> (Child, String) {
     let mut child = Command::new(RIVERRUN)
         .arg("start")
         .args(["--set", &format!("listeners=PLAINTEXT://127.0.0.1:{port}")])

@@ -6,6 +6,7 @@
 mod adopt;
 mod bomb;
 pub(crate) mod broker;
+mod client;
 mod crash;
 pub(crate) mod fetch;
 mod files;
@@ -40,6 +41,7 @@ const PARTS: &[&str] = &[
     "aiokafka",
     "kafkajs",
     "franz-go",
+    client::PART,
     "adopt",
     files::PART,
     "crash",
@@ -120,7 +122,8 @@ pub fn run(args: &[String]) -> Outcome {
         build(&context.root)?;
     }
     run_suites(&context, &report);
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
+        (client::PART, client::run),
         ("adopt", adopt::run),
         (files::PART, files::run),
         ("crash", crash::run),

@@ -9,10 +9,15 @@ use super::report::{Row, Status};
 
 /// Runs `cargo test --workspace`; its output passes through, its counts become rows.
 pub fn run(context: &Context) -> Result<Vec<Row>, String> {
+    let mut command = Command::new("cargo");
+    command.args(["test", "--workspace", "--no-fail-fast"]).current_dir(&context.root);
+    count(command, "unit", "cargo test --workspace")
+}
+
+/// Runs a `cargo test`; its output passes through, its counts become rows of `part`.
+pub fn count(mut command: Command, part: &'static str, check: &str) -> Result<Vec<Row>, String> {
     let start = Instant::now();
-    let mut child = Command::new("cargo")
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .current_dir(&context.root)
+    let mut child = command
         .env_remove("RIVERRUN_XTASK_LIMITS")
         .stdout(Stdio::piped())
         .spawn()
@@ -28,20 +33,15 @@ pub fn run(context: &Context) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     let mut row = |check: &str, status, count, message: &str| {
         if count > 0 {
-            let row = Row { status, count, ..Row::pass("unit", check, message) };
+            let row = Row { status, count, ..Row::pass(part, check, message) };
             rows.push(row.took(start.elapsed()));
         }
     };
-    row("cargo test --workspace", Status::Pass, counts.passed, "");
-    row("cargo test --workspace, failed", Status::Fail, counts.failed, "see above");
-    row("cargo test --workspace, ignored", Status::Skip, counts.ignored, "marked #[ignore]");
+    row(check, Status::Pass, counts.passed, "");
+    row(&format!("{check}, failed"), Status::Fail, counts.failed, "see above");
+    row(&format!("{check}, ignored"), Status::Skip, counts.ignored, "marked #[ignore]");
     if !status.success() && counts.failed == 0 {
-        row(
-            "cargo test --workspace",
-            Status::Fail,
-            1,
-            "a test program did not compile or ended early; see above",
-        );
+        row(check, Status::Fail, 1, "a test program did not compile or ended early; see above");
     }
     Ok(rows)
 }
