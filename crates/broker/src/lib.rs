@@ -11,6 +11,7 @@ pub mod api;
 mod apply;
 mod background;
 pub mod cleaner;
+mod cold;
 pub mod conn;
 pub mod controller;
 mod dir_state;

@@ -130,7 +130,7 @@ impl Disk for MemoryDisk {
 
     fn submit(&self, work: Submission, done: Completion) {
         done(match work {
-            Submission::Sync(_) => Ok(()),
+            Submission::Sync(_) | Submission::Warm { .. } => Ok(()),
             Submission::Remove(path) if self.0.lock().files.contains_key(&path) => self.remove_file(&path),
             Submission::Remove(path) => self.remove_dir_all(&path),
         });
@@ -163,6 +163,14 @@ impl DiskFile for MemoryFile {
         let count = into.len().min(content.len() - from);
         into[..count].copy_from_slice(&content[from..from + count]);
         Ok(count)
+    }
+
+    fn is_warm(&self, _: u64, _: usize) -> bool {
+        true
+    }
+
+    fn warm(&self, _: u64, _: usize) -> io::Result<()> {
+        Ok(())
     }
 
     fn submit_write(&self, position: u64, block: Arc<Block>, done: Completion) {

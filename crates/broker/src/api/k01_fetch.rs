@@ -18,6 +18,7 @@ use wire::messages::fetch_response::{
 };
 use wire::{Records, SpanRef};
 
+use crate::cold;
 use crate::conn::FileSpan;
 use crate::fetch_session::{FetchContext, FetchKey, News, SessionRequest, TopicKey, Wanted};
 use crate::node::Node;
@@ -52,6 +53,8 @@ struct Found {
     key: FetchKey,
     data: PartitionData,
     span: Option<FileSpan>,
+    /// The span is not in memory, and was not looked at.
+    cold: bool,
 }
 
 impl Found {
@@ -150,7 +153,7 @@ fn read_session(asked: &FetchRequestView<'_>, version: i16) -> SessionRequest {
 
 /// Reads until there is enough, something urgent, or no time left.
 async fn poll(node: &Arc<Node>, fetch: &Fetch, context: &FetchContext) -> Attempt {
-    let attempt = read_all(node, fetch, context);
+    let attempt = read_warm(node, fetch, context).await;
     if attempt.is_enough(fetch) || fetch.max_wait.is_zero() {
         return attempt;
     }
@@ -165,7 +168,7 @@ async fn poll(node: &Arc<Node>, fetch: &Fetch, context: &FetchContext) -> Attemp
         }
     }
     loop {
-        let attempt = read_all(node, fetch, context);
+        let attempt = read_warm(node, fetch, context).await;
         if attempt.is_enough(fetch) || Instant::now() >= deadline {
             return attempt;
         }
@@ -175,11 +178,32 @@ async fn poll(node: &Arc<Node>, fetch: &Fetch, context: &FetchContext) -> Attemp
     }
 }
 
-fn read_all(node: &Node, fetch: &Fetch, context: &FetchContext) -> Attempt {
+/// Reads. What would have to wait for a disk is brought into memory first, while others are served.
+async fn read_warm(node: &Node, fetch: &Fetch, context: &FetchContext) -> Attempt {
+    let attempt = read_all(node, fetch, context, Cold::Leave);
+    let cold: Vec<_> =
+        attempt.found.iter().filter(|found| found.cold).filter_map(|found| found.span.clone()).collect();
+    if cold.is_empty() {
+        return attempt;
+    }
+    drop(attempt);
+    cold::warm(&*node.disk, cold).await;
+    // Once only: what the system has forgotten again by now would be forgotten the next time, too.
+    read_all(node, fetch, context, Cold::Read)
+}
+
+/// What is done with records that are not in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cold {
+    Leave,
+    Read,
+}
+
+fn read_all(node: &Node, fetch: &Fetch, context: &FetchContext, cold: Cold) -> Attempt {
     let mut attempt = Attempt::default();
     for (key, wanted) in context.partitions() {
         let bounds =
-            Bounds { left: fetch.max_bytes.saturating_sub(attempt.bytes), first: attempt.bytes == 0 };
+            Bounds { left: fetch.max_bytes.saturating_sub(attempt.bytes), first: attempt.bytes == 0, cold };
         let (found, available) = read_one(node, fetch, key, wanted, bounds);
         attempt.bytes += found.span.as_ref().map_or(0, |span| span.len);
         attempt.available = attempt.available.saturating_add(available);
@@ -195,6 +219,7 @@ struct Bounds {
     left: usize,
     /// Nothing was found yet: one batch is given however large it is.
     first: bool,
+    cold: Cold,
 }
 
 fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds: Bounds) -> (Found, u64) {
@@ -222,18 +247,24 @@ fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds:
         read_partition(&partition, fetch, wanted, bounds, &mut data)
     });
     match read {
-        Ok((span, available)) => (Found { key: key.clone(), data, span }, available),
+        Ok(Read { span, cold, available }) => (Found { key: key.clone(), data, span, cold }, available),
         Err(code) => {
             let old = fetch.version <= NO_STORAGE_ERROR_UPTO && code == ErrorCode::KafkaStorageError;
             let code = if old { ErrorCode::NotLeaderOrFollower } else { code };
             let data = PartitionData { error_code: code.code(), aborted_transactions: absent, ..nothing() };
-            (Found { key: key.clone(), data, span: None }, 0)
+            (Found { key: key.clone(), data, span: None, cold: false }, 0)
         }
     }
 }
 
-/// Where the records are, and how many bytes count as available.
-type Read = (Option<FileSpan>, u64);
+/// Where the records are.
+#[derive(Default)]
+struct Read {
+    span: Option<FileSpan>,
+    cold: bool,
+    /// How many bytes count as available.
+    available: u64,
+}
 
 fn read_partition(
     partition: &Partition,
@@ -249,7 +280,7 @@ fn read_partition(
         (data.high_watermark, data.last_stable_offset, data.log_start_offset) =
             (end.get(), end.get(), start.get());
         data.aborted_transactions = fetch.read_committed.then(Vec::new);
-        return Ok((None, 0));
+        return Ok(Read::default());
     }
     let mut log = partition.serving()?;
     // Read under the log's lock: what is before it is in the log.
@@ -260,7 +291,7 @@ fn read_partition(
     data.log_start_offset = log.start_offset().get();
     if let Some(diverging) = divergence(partition, &log, wanted)? {
         data.diverging_epoch = diverging;
-        return Ok((None, 0));
+        return Ok(Read::default());
     }
     data.aborted_transactions = fetch.read_committed.then(Vec::new);
     let upper = match fetch.read_committed {
@@ -295,9 +326,17 @@ fn read_partition(
         bytes => bytes.min(most as u64).max(u64::from(read.len())),
     };
     drop(log);
-    let span = read.span.map(|span| verified(partition, span)).transpose()?;
+    let cold = bounds.cold == Cold::Leave
+        && read
+            .span
+            .as_ref()
+            .is_some_and(|span| !span.recent && !span.file.is_warm(span.position, span.len as usize));
+    let span = match cold {
+        true => read.span,
+        false => read.span.map(|span| verified(partition, span)).transpose()?,
+    };
     let span = span.map(|span| FileSpan { file: span.file, position: span.position, len: span.len as usize });
-    Ok((span, available))
+    Ok(Read { span, cold, available })
 }
 
 /// The end of a log that rests, if the client has read up to there: it need not be woken for each poll.

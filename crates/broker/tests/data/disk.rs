@@ -110,6 +110,30 @@ fn what_is_not_durable_yet_is_neither_acknowledged_nor_seen() {
 }
 
 #[test]
+fn who_reads_what_is_not_in_memory_holds_up_nobody() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    client.create("t", &[("segment.bytes", "1048576")]);
+    let wide = "x".repeat(400_000);
+    for _ in 0..8 {
+        client.append("t", batch(&[&wide]));
+    }
+    node.stop();
+    node.restart();
+    let (mut late, mut client) = (node.client(), node.client());
+    disk.set_completions(Completions::Queued);
+    let fetched = late.send(FETCH, &fetch_request("t", 0));
+    while disk.pending_completions() == 0 {
+        client.offset("t", LATEST);
+    }
+    assert_eq!(client.offset("t", LATEST).offset, 8);
+    disk.set_completions(Completions::Immediate);
+    disk.run_completions();
+    assert_eq!(values(&only(late.receive(fetched))), [wide.as_str(), &wide]);
+}
+
+#[test]
 fn one_write_of_the_journal_covers_all_that_arrived_meanwhile() {
     let disk = SimDisk::new(1);
     let mut node = TestNode::start_on(&disk);

@@ -127,6 +127,15 @@ impl DiskFile for DirectFile {
         self.file.write_at(position, parts)
     }
 
+    fn is_warm(&self, _: u64, _: usize) -> bool {
+        // Its reads go to the disk in any case.
+        true
+    }
+
+    fn warm(&self, _: u64, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
     fn submit_write(&self, position: u64, block: Arc<Block>, done: Completion) {
         if let Err(refused) = self.queue.send(Job::Write(position, block, done))
             && let Job::Write(_, _, done) = refused.0

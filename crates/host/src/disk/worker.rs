@@ -9,7 +9,7 @@ use kernel::port::Submission;
 use kernel::port::disk::Completion;
 use parking_lot::Mutex;
 
-/// How many works run at a time. Syncs of one file system join one journal commit, so few threads are enough.
+/// How many works of a kind run at a time. Syncs of one file system join one journal commit, so few threads are enough.
 const WORKERS: usize = 4;
 
 /// How many works may wait. Whoever submits more does the work itself, which slows it down to what the disk can do.
@@ -19,31 +19,38 @@ type Job = (Submission, Completion);
 
 #[derive(Debug)]
 pub(super) struct Workers {
-    queue: SyncSender<Job>,
+    changes: SyncSender<Job>,
+    /// Apart from the others, so that who reads what is old holds up nobody's acknowledgement.
+    reads: SyncSender<Job>,
 }
 
 impl Workers {
     pub(super) fn start() -> io::Result<Self> {
-        let (queue, jobs) = sync_channel(QUEUE_MAX);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for number in 0..WORKERS {
-            let jobs = Arc::clone(&jobs);
-            thread::Builder::new()
-                .name(format!("disk-{number}"))
-                .stack_size(128 << 10)
-                .spawn(move || serve(&jobs))?;
-        }
-        Ok(Self { queue })
+        Ok(Self { changes: start("disk")?, reads: start("read")? })
     }
 
     pub(super) fn submit(&self, work: Submission, done: Completion) {
-        match self.queue.try_send((work, done)) {
+        let queue = if matches!(work, Submission::Warm { .. }) { &self.reads } else { &self.changes };
+        match queue.try_send((work, done)) {
             Ok(()) => {}
             Err(TrySendError::Full((work, done)) | TrySendError::Disconnected((work, done))) => {
                 done(perform(&work))
             }
         }
     }
+}
+
+fn start(name: &str) -> io::Result<SyncSender<Job>> {
+    let (queue, jobs) = sync_channel(QUEUE_MAX);
+    let jobs = Arc::new(Mutex::new(jobs));
+    for number in 0..WORKERS {
+        let jobs = Arc::clone(&jobs);
+        thread::Builder::new()
+            .name(format!("{name}-{number}"))
+            .stack_size(128 << 10)
+            .spawn(move || serve(&jobs))?;
+    }
+    Ok(queue)
 }
 
 fn serve(jobs: &Mutex<Receiver<Job>>) {
@@ -57,6 +64,7 @@ fn serve(jobs: &Mutex<Receiver<Job>>) {
 fn perform(work: &Submission) -> io::Result<()> {
     match work {
         Submission::Sync(file) => file.sync_data(),
+        Submission::Warm { file, position, len } => file.warm(*position, *len),
         Submission::Remove(path) if path.is_dir() => std::fs::remove_dir_all(path),
         Submission::Remove(path) => match std::fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

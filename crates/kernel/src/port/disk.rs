@@ -56,6 +56,8 @@ pub enum Submission {
     Sync(Arc<dyn DiskFile>),
     /// Removes a file, or a folder with all that is in it.
     Remove(PathBuf),
+    /// Brings a part of a file into memory, as [`DiskFile::warm`] does. It does not wait for syncs.
+    Warm { file: Arc<dyn DiskFile>, position: u64, len: usize },
 }
 
 /// Called once, with the result of a [`Submission`].
@@ -108,6 +110,12 @@ pub trait DiskFile: Send + Sync {
 
     /// Reads up to the length of `into`; less only at the end of the file.
     fn read_at(&self, position: u64, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether a read of this part would find all of it in memory. Says yes where that cannot be told.
+    fn is_warm(&self, position: u64, len: usize) -> bool;
+
+    /// Brings this part into the memory of the system, and waits for it. What comes after it may begin to come as well.
+    fn warm(&self, position: u64, len: usize) -> io::Result<()>;
 
     /// Begins to write a block to a file that was opened with [`OpenMode::Direct`]. When `done` is told of success, the
     /// block is durable. Writes of one file are done in the order they were given, and wait for no other work.

@@ -24,6 +24,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kernel::port::disk::{Completion, DirEntry, OpenMode, Space};
 use kernel::port::{Block, Clock, Disk, DiskFile, Submission};
@@ -96,6 +97,11 @@ enum Work {
     /// A sync of a file that is not of this disk, but wraps one.
     SyncOther(Arc<dyn DiskFile>),
     Remove(PathBuf),
+    Warm {
+        file: Arc<dyn DiskFile>,
+        position: u64,
+        len: usize,
+    },
     /// A block that is durable once it is written.
     Write {
         file: OpenFile,
@@ -297,6 +303,10 @@ impl SimDisk {
                 drop(world);
                 file.sync_data()
             }
+            Work::Warm { file, position, len } => {
+                drop(world);
+                file.warm(*position, *len)
+            }
         }
     }
 
@@ -304,6 +314,7 @@ impl SimDisk {
     fn prepare(&self, work: Submission) -> Work {
         let handle = match work {
             Submission::Remove(path) => return Work::Remove(path),
+            Submission::Warm { file, position, len } => return Work::Warm { file, position, len },
             Submission::Sync(handle) => handle,
         };
         let known = self.shared.submitted.lock().files.get(&address(&*handle)).cloned();
@@ -327,7 +338,12 @@ impl Disk for SimDisk {
         };
         let open = OpenFile { node, life, path: path.to_owned() };
         let writable = mode != OpenMode::Read;
-        let file = Arc::new(SimFile { disk: self.clone(), open: open.clone(), writable });
+        let file = Arc::new(SimFile {
+            disk: self.clone(),
+            open: open.clone(),
+            writable,
+            warm: AtomicBool::new(false),
+        });
         self.shared.submitted.lock().files.insert(address(&*file), open);
         Ok(file)
     }
@@ -415,6 +431,8 @@ struct SimFile {
     disk: SimDisk,
     open: OpenFile,
     writable: bool,
+    /// Nothing of a file is in memory until somebody has asked for some of it.
+    warm: AtomicBool,
 }
 
 impl SimFile {
@@ -445,6 +463,16 @@ impl DiskFile for SimFile {
             world.judge(Op::Read, &self.open.path, position, into.len() as u64).result()?;
             Ok(world.file(self.open.node)?.content().read(position, into))
         })
+    }
+
+    fn is_warm(&self, _: u64, _: usize) -> bool {
+        self.warm.load(Ordering::Relaxed)
+    }
+
+    fn warm(&self, position: u64, len: usize) -> io::Result<()> {
+        self.with(|world| world.judge(Op::Read, &self.open.path, position, len as u64).result())?;
+        self.warm.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn submit_write(&self, position: u64, block: Arc<Block>, done: Completion) {

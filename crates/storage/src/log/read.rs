@@ -11,12 +11,17 @@ use crate::error::{ReadError, Result, StorageError};
 use crate::index::txn::{self, AbortedTxn};
 use crate::segment::Scan;
 
+/// How far from the end of a log its readers are still with those who write it.
+const RECENT_BYTES: u64 = 8 << 20;
+
 /// Bytes of a segment file that hold whole batches. They stay readable even if the segment is deleted meanwhile.
 #[derive(Clone)]
 pub struct Span {
     pub file: Arc<dyn DiskFile>,
     pub position: u64,
     pub len: u32,
+    /// It was written only just now, so that it is in memory.
+    pub recent: bool,
     /// Set as long as nobody has compared the bytes with their checksums since this process began: see [`Span::verify`].
     pub unchecked: Option<Unchecked>,
 }
@@ -243,7 +248,9 @@ impl Log {
             return Err(StorageError::corrupt(&segment.path(at), start, "a batch is larger than any can be"));
         };
         let upper = Offset(next.unwrap_or(upper).min(upper));
-        Ok(Some(ReadInfo { span: Some(Span { file, position: start, len, unchecked }), upper, available }))
+        let recent = sound && segment_end == self.end && segment.size - start <= RECENT_BYTES;
+        let span = Span { file, position: start, len, recent, unchecked };
+        Ok(Some(ReadInfo { span: Some(span), upper, available }))
     }
 
     /// A span was verified: who reads it again need not do so, as long as this process lives.
