@@ -7,10 +7,11 @@
 //! the machine has to give at that moment is in the comparison.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +31,8 @@ pub struct Task {
     pub appends: usize,
     /// Whether a request is durable before it is answered.
     pub durable: bool,
+    /// Where consumers ask: how many bytes of a file each request is answered with. Nothing else is done then.
+    pub sends: usize,
 }
 
 /// As long as Kafka's reply to a produce for one partition.
@@ -44,23 +47,25 @@ const LISTENER: usize = usize::MAX;
 
 impl Task {
     pub fn args(self, dir: &Path) -> Vec<String> {
-        let Self { port, files, appends, durable } = self;
+        let Self { port, files, appends, durable, sends } = self;
         vec![
             dir.display().to_string(),
             port.to_string(),
             files.to_string(),
             appends.to_string(),
             durable.to_string(),
+            sends.to_string(),
         ]
     }
 
     fn parse(args: &[String]) -> Option<(&Path, Self)> {
-        let [dir, port, files, appends, durable] = args else { return None };
+        let [dir, port, files, appends, durable, sends] = args else { return None };
         let task = Self {
             port: port.parse().ok()?,
             files: files.parse().ok()?,
             appends: appends.parse().ok()?,
             durable: durable.parse().ok()?,
+            sends: sends.parse().ok()?,
         };
         Some((Path::new(dir), task))
     }
@@ -69,7 +74,37 @@ impl Task {
 /// Serves until it is killed.
 pub fn run(args: &[String]) -> Outcome {
     let (dir, task) = Task::parse(args).ok_or("the limit program is started by the benchmark")?;
-    Limit::new(dir, task).and_then(Limit::serve).map_err(|error| format!("{}: {error}", dir.display()))
+    let served = match task.sends {
+        0 => Limit::new(dir, task).and_then(Limit::serve),
+        sends => send(dir, task.port, sends),
+    };
+    served.map_err(|error| format!("{}: {error}", dir.display()))
+}
+
+/// Answers each request with so many bytes of a file, which the kernel sends. Waits in the socket: one thread for each, as
+/// what is counted is the work and not how little of it waits.
+fn send(dir: &Path, port: u16, bytes: usize) -> io::Result<()> {
+    let path = dir.join("sent");
+    std::fs::write(&path, vec![1; bytes])?;
+    let file = Arc::new(File::open(path)?);
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    loop {
+        let mut stream = listener.accept()?.0;
+        stream.set_nodelay(true)?;
+        let file = Arc::clone(&file);
+        std::thread::spawn(move || -> io::Result<()> {
+            let mut request = [0; 4];
+            loop {
+                stream.read_exact(&mut request)?;
+                stream.write_all(&(bytes as u32).to_be_bytes())?;
+                let mut at = 0;
+                while at < bytes as u64 {
+                    let left = bytes - at as usize;
+                    rustix::fs::sendfile(&stream, &*file, Some(&mut at), left)?;
+                }
+            }
+        });
+    }
 }
 
 struct Limit {

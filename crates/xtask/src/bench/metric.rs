@@ -39,6 +39,9 @@ metrics! {
     ConsumedP50Us,      "consumed p50 us",               0, Lower;
     ConsumedP99Us,      "consumed p99 us",               0, Lower;
     ConsumedP999Us,     "consumed p99.9 us",             0, Lower;
+    ReadMbPerSecond,    "cold read MB/s",                0, Higher;
+    AloneP99Us,         "p99 us without the reader",     0, Lower;
+    P99Times,           "p99, times that without",       1, Lower;
     ResidentMb,         "resident MB",                   0, Lower;
     CreateSeconds,      "create, s",                     2, Lower;
     PartitionKib,       "resident KiB per partition",    1, Lower;

@@ -6,6 +6,10 @@
 #[cfg(feature = "bench")]
 mod admin;
 #[cfg(feature = "bench")]
+mod catchup;
+#[cfg(feature = "bench")]
+mod fanout;
+#[cfg(feature = "bench")]
 mod flame;
 #[cfg(feature = "bench")]
 mod footprint;
@@ -31,6 +35,8 @@ mod produce;
 mod profile;
 #[cfg(feature = "bench")]
 mod quiet;
+#[cfg(feature = "bench")]
+mod readers;
 #[cfg(feature = "bench")]
 mod recorded;
 #[cfg(feature = "bench")]

@@ -8,6 +8,8 @@ pub const USAGE: &str =
     "usage: cargo xtask bench [WORKLOAD]... [OPTION]...    (all workloads if none is named)
   W1   1 KB records, 12 partitions, acks=1: batches of 16 KiB, 64 KiB and 1 MiB
   W2   one record of 100 bytes a request, 64 connections with 1 and with 5 in flight, idempotent producers
+  W4   20 MB/s to one partition and 50 consumers at its tail
+  W5   a backlog that is not in memory, read while 100 MB/s are produced
   W6   5,000 records a second: latency relaxed, with flush.messages=1, and until a consumer has them
   W7   flush.messages=1, 128 partitions: 4 KiB batches, and one request for all partitions
   W9   many partitions: create, memory and CPU at rest, start after a stop and after kill -9
@@ -24,7 +26,7 @@ the order of things
   --pin                brokers on the second core, the load on the first
 sizes
   --partitions N,N     for W9 (1000,10000)
-  --data-mib N         for W11 (2048)
+  --data-mib N         for W5 and W11 (2048)
   --heap-gib N         Kafka's heap (1; W9 gives it 2)
 what becomes of the figures
   --record             keep them as docs/benchmarks.json, in place of older ones of the same workloads
@@ -33,7 +35,7 @@ what becomes of the figures
   --profile            a flame graph of ours for each of W1, W2, W6, W7, from one more run of each
   --port P             first of the 150 loopback ports to use (21300)";
 
-pub const IDS: &[&str] = &["W1", "W2", "W6", "W7", "W9", "W11", "W12"];
+pub const IDS: &[&str] = &["W1", "W2", "W4", "W5", "W6", "W7", "W9", "W11", "W12"];
 
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of the command line")]

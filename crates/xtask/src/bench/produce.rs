@@ -17,6 +17,7 @@ use super::metric::Metric;
 use super::options::Options;
 use super::profile::Profile;
 use super::quiet::Quiet;
+use super::readers::Readers;
 use super::report::{Run, Series};
 use super::side::{Places, Side, Who};
 use super::tail::Tail;
@@ -144,7 +145,8 @@ impl<'a> Stage<'a> {
 impl Workload {
     fn limit(&self) -> Task {
         let files = usize::try_from(self.partitions).unwrap_or(1);
-        Task { port: 0, files, appends: if self.every_partition { files } else { 1 }, durable: self.flushed }
+        let appends = if self.every_partition { files } else { 1 };
+        Task { port: 0, files, appends, durable: self.flushed, sends: 0 }
     }
 
     fn templates(&self, topic: Uuid) -> Result<Vec<Template>, String> {
@@ -276,6 +278,76 @@ fn cleared(data: &Path) -> Outcome {
     Ok(())
 }
 
+/// What a load did beside readers.
+pub struct Beside {
+    pub measured: Measured,
+    /// What the broker took while the load was measured.
+    pub cpu_seconds: f64,
+    /// What the readers got meanwhile.
+    pub read_bytes: u64,
+    /// And how much a second, from their start until there was no more.
+    pub read_per_second: f64,
+}
+
+/// A load beside readers, on a topic that goes afterwards.
+pub fn beside(
+    side: &Side,
+    workload: &Workload,
+    topic: &str,
+    seconds: Duration,
+    readers: impl FnOnce(Uuid) -> Readers,
+) -> Result<Beside, String> {
+    let id = ready_topic(topic, workload, side)?;
+    let load = plain(side, workload, id, seconds)?;
+    let readers = readers(id);
+    let (mut cpu, mut bytes) = (Vec::new(), Vec::new());
+    let mark = || {
+        cpu.push(machine::cpu_seconds(side.pid()));
+        bytes.push(readers.bytes());
+    };
+    let measured = load::run(&load, None, mark, |_| {});
+    let ended = readers.end();
+    let (measured, read_per_second) = (measured?, ended?);
+    admin::delete_topic(side.address, topic)?;
+    let cpu: Vec<f64> = cpu.into_iter().collect::<Result<_, _>>()?;
+    match (&cpu[..], &bytes[..]) {
+        ([begin, end], [before, after]) => {
+            let (cpu_seconds, read_bytes) = (end - begin, after - before);
+            Ok(Beside { measured, cpu_seconds, read_bytes, read_per_second })
+        }
+        _ => Err("the measured part has a beginning and an end".to_owned()),
+    }
+}
+
+/// A load alone, on a topic that goes afterwards.
+pub fn alone(side: &Side, workload: &Workload, topic: &str, seconds: Duration) -> Result<Measured, String> {
+    let id = ready_topic(topic, workload, side)?;
+    let measured = load::run(&plain(side, workload, id, seconds)?, None, || {}, |_| {})?;
+    admin::delete_topic(side.address, topic)?;
+    Ok(measured)
+}
+
+/// From the intended start to the reply, in microseconds.
+pub fn percentile(measured: &Measured, quantile: f64) -> f64 {
+    measured.acked.value_at_quantile(quantile) as f64 / 1e3
+}
+
+/// A load without anything special to it.
+fn plain(side: &Side, workload: &Workload, topic: Uuid, seconds: Duration) -> Result<Load, String> {
+    Ok(Load {
+        address: side.address,
+        connections: workload.connections,
+        pace: workload.pace,
+        templates: workload.templates(topic)?,
+        producers: Vec::new(),
+        stamped: false,
+        warm_up: WARM_UP,
+        seconds,
+        bytes_max: u64::MAX,
+        accepted: frames::accepted,
+    })
+}
+
 /// Puts W1 on a broker for some seconds and leaves the topic where it is.
 pub fn fill(
     side: &Side,
@@ -286,16 +358,10 @@ pub fn fill(
 ) -> Result<Uuid, String> {
     let id = ready_topic(topic, workload, side)?;
     let load = Load {
-        address: side.address,
-        connections: workload.connections,
         pace: Pace::InFlight(4),
-        templates: workload.templates(id)?,
-        producers: Vec::new(),
-        stamped: false,
         warm_up: Duration::ZERO,
-        seconds,
         bytes_max: bytes,
-        accepted: frames::accepted,
+        ..plain(side, workload, id, seconds)?
     };
     load::run(&load, None, || {}, |_| {})?;
     Ok(id)

@@ -13,7 +13,7 @@ use super::recorded::{self, Recorded};
 use super::report::{Series, Summary};
 use super::side::Places;
 use super::workloads::WORKLOADS;
-use super::{footprint, limit, partitions, start};
+use super::{catchup, fanout, footprint, limit, partitions, start};
 use crate::Outcome;
 
 #[derive(Debug, Serialize)]
@@ -96,6 +96,12 @@ fn measure(options: &Options, places: &Places, quiet: &mut Quiet, report: &mut R
     }
     if let Some(Err(error)) = stage.map(Stage::end) {
         note("the end of the brokers", Err(error), report);
+    }
+    if options.wants("W4") {
+        note("W4", fanout::series(options, places, quiet), report);
+    }
+    if options.wants("W5") {
+        note("W5", catchup::series(options, places, quiet), report);
     }
     if options.wants("W9") {
         for count in &options.partitions {
