@@ -166,7 +166,7 @@ mod tests {
         fs::create_dir_all(&dir).expect("a folder");
         let path = dir.join(format!("host-warm-{}", std::process::id()));
         fs::write(&path, vec![7; len]).expect("written");
-        let file = RealFile::new(fs::File::open(&path).expect("opened"));
+        let file = RealFile::new(File::open(&path).expect("opened"));
         file.sync_data().expect("synced");
         (path, file)
     }
