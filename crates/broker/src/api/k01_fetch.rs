@@ -326,11 +326,7 @@ fn read_partition(
         bytes => bytes.min(most as u64).max(u64::from(read.len())),
     };
     drop(log);
-    let cold = bounds.cold == Cold::Leave
-        && read
-            .span
-            .as_ref()
-            .is_some_and(|span| !span.recent && !span.file.is_warm(span.position, span.len as usize));
+    let cold = bounds.cold == Cold::Leave && read.span.as_ref().is_some_and(is_cold);
     let span = match cold {
         true => read.span,
         false => read.span.map(|span| verified(partition, span)).transpose()?,
@@ -347,6 +343,11 @@ fn nothing_new(partition: &Partition, wanted: &Wanted) -> Option<Offset> {
     let agrees = epoch < 0 || latest.contains(&Some(kernel::LeaderEpoch(epoch)));
     let at_end = known.end.get() == wanted.fetch_offset && partition.high_watermark() == known.end;
     (known.quiet && at_end && agrees && !partition.is_ended()).then_some(known.end)
+}
+
+/// Whether who reads it has to wait for the disk.
+fn is_cold(span: &storage::Span) -> bool {
+    !span.recent && !span.file.is_warm(span.position, span.len as usize)
 }
 
 /// What may be served of a span. What this process has not written is compared with its checksums once, without the lock of
