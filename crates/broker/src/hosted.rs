@@ -52,7 +52,17 @@ impl Hosted {
     }
 
     pub fn partition(&self, topic: &str, index: i32) -> Option<Arc<Partition>> {
-        self.by_name(topic)?.partition(index)
+        self.find(Named::Name(topic), index)
+    }
+
+    /// A partition that is here.
+    fn find(&self, topic: Named<'_>, index: i32) -> Option<Arc<Partition>> {
+        let topics = self.topics.read();
+        let hosted = match topic {
+            Named::Name(name) => topics.by_name.get(name),
+            Named::Id(id) => topics.by_id.get(&id),
+        };
+        hosted?.partition(index)
     }
 
     /// Every partition, ordered by topic and index.
@@ -122,11 +132,7 @@ pub enum Named<'a> {
 impl Node {
     /// The partition that a client asks for, or what to tell the client.
     pub fn find(&self, topic: Named<'_>, index: i32) -> Result<Arc<Partition>, ErrorCode> {
-        let hosted = match topic {
-            Named::Name(name) => self.hosted.by_name(name),
-            Named::Id(id) => self.hosted.by_id(id),
-        };
-        hosted.and_then(|topic| topic.partition(index)).ok_or_else(|| self.why_missing(topic, index))
+        self.hosted.find(topic, index).ok_or_else(|| self.why_missing(topic, index))
     }
 
     fn why_missing(&self, topic: Named<'_>, index: i32) -> ErrorCode {

@@ -5,23 +5,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 
-use kernel::Offset;
 use kernel::planted::{self, Bug};
 use kernel::port::{Block, DiskFile};
-use parking_lot::Mutex;
+use kernel::{ErrorCode, Offset};
+use parking_lot::{Mutex, MutexGuard};
 use storage::StorageError;
-use storage::journal::{Blocks, Ring, Sealed};
+use storage::journal::{BATCH_MAX, Blocks, Ring, Sealed};
 use tokio::sync::Notify;
 use tracing::error;
 
 use crate::partition::Partition;
-
-/// The largest batch that goes through the journal. What is larger would be written twice for little: one sync of its
-/// segment costs less.
-const BATCH_MAX: usize = 256 << 10;
+use crate::sleepers::Sleepers;
 
 /// What a new block has room for at first.
 const BLOCK_MIN: usize = 64 << 10;
@@ -44,6 +42,11 @@ pub struct Journal {
     dir: PathBuf,
     number: u64,
     state: Mutex<State>,
+    /// The largest batch that goes through the journal. What is larger would be written twice for little: one sync of its
+    /// segment costs less.
+    batch_max: AtomicUsize,
+    /// All blocks before this number are durable. Changed under the lock of the state.
+    durable_before: AtomicU64,
     file: OnceLock<Arc<dyn DiskFile>>,
     /// Why nothing of this directory can be acknowledged any more.
     failed: OnceLock<StorageError>,
@@ -55,15 +58,38 @@ pub struct Journal {
 struct State {
     ring: Option<Ring>,
     open: Option<Blocks>,
+    /// The number of the block that fills. They become durable in their order.
+    filling: u64,
     holders: Holders,
     /// Full blocks that wait for their turn. What they have is charged to the memory of the requests that brought it.
-    full: VecDeque<(Sealed, Holders)>,
+    full: VecDeque<Full>,
     writing: bool,
     spares: Vec<Block>,
+    spare_holders: Vec<Holders>,
+    sleepers: Sleepers,
     /// A block was written since [`Journal::rest`] looked last.
     busy: bool,
     /// Who has records in the zones that are not free.
     zones: BTreeMap<u64, Vec<Arc<Partition>>>,
+}
+
+struct Full {
+    number: u64,
+    sealed: Sealed,
+    holders: Holders,
+}
+
+/// Waits until a block of a journal is durable, and nothing before it is left out.
+///
+/// It takes its place in a list that the journal has anyway, so that a wait costs no memory; and a task that waits for
+/// several entries of one block is woken once for it.
+pub struct InJournal {
+    journal: Arc<Journal>,
+    block: u64,
+    /// Who is woken.
+    waker: Option<Waker>,
+    /// Has seen to it that the block will be written.
+    begun: bool,
 }
 
 impl Journal {
@@ -74,13 +100,16 @@ impl Journal {
             number: number as u64,
             tell_failed,
             state: Mutex::default(),
+            batch_max: AtomicUsize::new(0),
+            durable_before: AtomicU64::new(0),
             file: OnceLock::new(),
             failed: OnceLock::new(),
         })
     }
 
-    /// From now on blocks are written. Until then they are only gathered.
-    pub fn begin(self: &Arc<Self>, journal: storage::journal::Journal) {
+    /// From now on batches of at most `batch_max` bytes are taken, and blocks written.
+    pub fn begin(self: &Arc<Self>, journal: storage::journal::Journal, batch_max: usize) {
+        self.batch_max.store(batch_max.min(BATCH_MAX), Ordering::Relaxed);
         self.state.lock().ring = Some(journal.ring);
         let _ = self.file.set(journal.file);
         self.kick();
@@ -96,11 +125,12 @@ impl Journal {
 
     /// Whether a batch of so many bytes goes through the journal.
     pub fn takes(&self, batch_len: usize) -> bool {
-        batch_len <= BATCH_MAX
+        batch_len <= self.batch_max.load(Ordering::Relaxed)
     }
 
-    /// Takes a batch along. [`Journal::kick`] must follow, once the locks are given back.
-    pub fn add(&self, partition: &Arc<Partition>, (base, end): (Offset, Offset), parts: &[&[u8]]) {
+    /// Takes a batch along. Returns the number of its block, which must be waited for ([`InJournal`]) or kicked
+    /// ([`Journal::kick`]) once the locks are given back.
+    pub fn add(&self, partition: &Arc<Partition>, (base, end): (Offset, Offset), parts: &[&[u8]]) -> u64 {
         let len = parts.iter().map(|part| part.len()).sum();
         let mut state = self.state.lock();
         if state.open.as_ref().is_some_and(|open| !open.has_room(len)) {
@@ -115,6 +145,7 @@ impl Journal {
             Some((last, upto)) if Arc::ptr_eq(last, partition) => *upto = end,
             _ => holders.push((Arc::clone(partition), end)),
         }
+        state.filling
     }
 
     /// A zone, told from those of the other directories.
@@ -124,8 +155,12 @@ impl Journal {
 
     /// Writes what was gathered, unless a block is on its way.
     pub fn kick(self: &Arc<Self>) {
+        self.go_on(self.state.lock());
+    }
+
+    /// The same, by whoever has the lock.
+    fn go_on(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let Some(file) = self.file.get() else { return };
-        let mut state = self.state.lock();
         if state.writing || self.failed.get().is_some() {
             return;
         }
@@ -133,10 +168,10 @@ impl Journal {
             state.seal();
         }
         let State { full, ring: Some(ring), zones, .. } = &mut *state else { return };
-        let Some((sealed, _)) = full.front() else { return };
+        let Some(next) = full.front() else { return };
         // Without room it goes on when a zone is free.
-        let Some(place) = ring.take(sealed.file_len()) else { return };
-        let Some((sealed, holders)) = full.pop_front() else { return };
+        let Some(place) = ring.take(next.sealed.file_len()) else { return };
+        let Some(Full { number, sealed, holders }) = full.pop_front() else { return };
         let entering = holders.iter().filter(|(partition, _)| partition.enters_zone(self.tag(place.zone)));
         zones.entry(place.zone).or_default().extend(entering.map(|(partition, _)| Arc::clone(partition)));
         let left = place.left.map(|zone| (zone, zones.remove(&zone).unwrap_or_default()));
@@ -144,21 +179,27 @@ impl Journal {
         drop(state);
         let block = Arc::new(sealed.finish(&place));
         let (journal, written) = (Arc::clone(self), Arc::clone(&block));
-        let done = move |result: std::io::Result<()>| journal.written(result, holders, written);
+        let done = move |result: std::io::Result<()>| journal.written(result, number, holders, written);
         file.submit_write(place.position, block, Box::new(done));
         if let Some((zone, partitions)) = left {
             self.clean(zone, partitions);
         }
     }
 
-    fn written(self: &Arc<Self>, result: std::io::Result<()>, holders: Holders, block: Arc<Block>) {
+    fn written(
+        self: &Arc<Self>,
+        result: std::io::Result<()>,
+        number: u64,
+        mut holders: Holders,
+        block: Arc<Block>,
+    ) {
         match result
             .or_else(|problem| if planted::on(Bug::SwallowFailedSync) { Ok(()) } else { Err(problem) })
         {
-            Ok(()) => holders.into_iter().for_each(|(partition, end)| partition.is_durable(end)),
+            Ok(()) => holders.drain(..).for_each(|(partition, end)| partition.is_durable(end)),
             Err(problem) => {
                 self.fail(&format!("a write of the journal failed: {problem}"));
-                holders.into_iter().for_each(|(partition, _)| partition.cannot_be_durable(self));
+                holders.drain(..).for_each(|(partition, _)| partition.cannot_be_durable(self));
             }
         }
         let mut state = self.state.lock();
@@ -169,8 +210,27 @@ impl Journal {
         {
             state.spares.push(block);
         }
+        if state.spare_holders.len() < SPARES_MAX {
+            state.spare_holders.push(holders);
+        }
+        // Also the blocks before it, whose writes were done earlier. After a failure nothing is acknowledged any more.
+        if self.failed.get().is_none() {
+            self.durable_before.store(number + 1, Ordering::Release);
+        }
+        let mut waiting = state.sleepers.done(number);
         drop(state);
-        self.kick();
+        waiting.drain(..).for_each(Waker::wake);
+        let mut state = self.state.lock();
+        state.sleepers.recycle(waiting);
+        self.go_on(state);
+    }
+
+    /// Whether a block is durable; nothing while that is not known.
+    fn outcome(&self, block: u64) -> Option<Result<(), ErrorCode>> {
+        if block < self.durable_before.load(Ordering::Acquire) {
+            return Some(Ok(()));
+        }
+        self.failed.get().map(|_| Err(ErrorCode::KafkaStorageError))
     }
 
     /// Gives the memory of a journal back that had nothing to do since the last call.
@@ -178,6 +238,8 @@ impl Journal {
         let mut state = self.state.lock();
         if !std::mem::take(&mut state.busy) {
             state.spares = Vec::new();
+            state.spare_holders = Vec::new();
+            state.sleepers.rest();
         }
     }
 
@@ -229,9 +291,65 @@ impl Journal {
         let gathered = std::mem::take(&mut state.holders);
         let full = std::mem::take(&mut state.full);
         state.open = None;
+        let waiting = state.sleepers.all();
         drop(state);
-        let waiting = full.into_iter().flat_map(|(_, holders)| holders).chain(gathered);
-        waiting.for_each(|(partition, _)| partition.cannot_be_durable(self));
+        let holding = full.into_iter().flat_map(|full| full.holders).chain(gathered);
+        holding.for_each(|(partition, _)| partition.cannot_be_durable(self));
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl InJournal {
+    pub fn new(journal: &Arc<Journal>, block: u64) -> Self {
+        Self { journal: Arc::clone(journal), block, waker: None, begun: false }
+    }
+
+    /// Waits for another block as well, if it is of the same journal.
+    pub fn extend(&mut self, other: &Self) -> bool {
+        let same = Arc::ptr_eq(&self.journal, &other.journal);
+        if same {
+            self.block = self.block.max(other.block);
+        }
+        same
+    }
+
+    /// Sees to it that the block will be written, though nobody waits for it.
+    pub fn begin(&self) {
+        self.journal.kick();
+    }
+
+    /// Where no block is on its way the first call leaves a moment for what else the task brings along, and the next one
+    /// begins to write.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ErrorCode>> {
+        if let Some(outcome) = self.journal.outcome(self.block) {
+            return Poll::Ready(outcome);
+        }
+        let known = self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+        if known && self.begun {
+            return Poll::Pending;
+        }
+        let mut state = self.journal.state.lock();
+        // Looked at again under the lock, as it may have been written meanwhile.
+        if let Some(outcome) = self.journal.outcome(self.block) {
+            return Poll::Ready(outcome);
+        }
+        if !known {
+            state.sleepers.add(self.block, context.waker());
+        }
+        let first = self.waker.is_none();
+        if !known {
+            self.waker = Some(context.waker().clone());
+        }
+        if state.writing {
+            self.begun = true;
+        } else if first {
+            drop(state);
+            context.waker().wake_by_ref();
+        } else {
+            self.begun = true;
+            self.journal.go_on(state);
+        }
+        Poll::Pending
     }
 }
 
@@ -239,8 +357,85 @@ impl State {
     /// Ends the block that fills, if it has anything.
     fn seal(&mut self) {
         if let Some(blocks) = self.open.take_if(|blocks| !blocks.is_empty()) {
-            let holders = std::mem::take(&mut self.holders);
-            self.full.push_back((blocks.seal(), holders));
+            let next = self.spare_holders.pop().unwrap_or_default();
+            let holders = std::mem::replace(&mut self.holders, next);
+            self.full.push_back(Full { number: self.filling, sealed: blocks.seal(), holders });
+            self.filling += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Task(AtomicUsize);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn block_written(journal: &Arc<Journal>, number: u64) {
+        journal.state.lock().writing = false;
+        journal.written(Ok(()), number, Vec::new(), Arc::new(Block::with_capacity(0)));
+    }
+
+    #[test]
+    fn requests_that_wait_for_one_block_cost_their_task_one_turn() {
+        let journal = Journal::new(Path::new("/data"), 0, Arc::default());
+        journal.state.lock().writing = true;
+        let task = Arc::new(Task::default());
+        let waker = Waker::from(Arc::clone(&task));
+        let mut context = Context::from_waker(&waker);
+        let mut waits: Vec<InJournal> = [0, 0, 0, 1].map(|block| InJournal::new(&journal, block)).into();
+        for _ in 0..3 {
+            // Looking again changes nothing.
+            assert!(waits.iter_mut().all(|wait| wait.poll(&mut context).is_pending()));
+        }
+        block_written(&journal, 0);
+        assert_eq!(task.0.load(Ordering::SeqCst), 1);
+        let done: Vec<bool> = waits.iter_mut().map(|wait| wait.poll(&mut context).is_ready()).collect();
+        assert_eq!(done, [true, true, true, false], "the next block is not written yet");
+        block_written(&journal, 1);
+        assert_eq!(task.0.load(Ordering::SeqCst), 2);
+        assert_eq!(waits[3].poll(&mut context), Poll::Ready(Ok(())));
+    }
+
+    #[test]
+    fn a_wait_ends_when_the_journal_fails_and_keeps_what_was_durable() {
+        let journal = Journal::new(Path::new("/data"), 0, Arc::default());
+        journal.state.lock().writing = true;
+        let task = Arc::new(Task::default());
+        let waker = Waker::from(Arc::clone(&task));
+        let mut context = Context::from_waker(&waker);
+        let mut waits: Vec<InJournal> = [0, 1].map(|block| InJournal::new(&journal, block)).into();
+        assert!(waits.iter_mut().all(|wait| wait.poll(&mut context).is_pending()));
+        block_written(&journal, 0);
+        journal.fail("it is gone");
+        assert_eq!(task.0.load(Ordering::SeqCst), 2);
+        // Its write was under way when the journal failed.
+        block_written(&journal, 1);
+        assert_eq!(waits[0].poll(&mut context), Poll::Ready(Ok(())));
+        assert_eq!(waits[1].poll(&mut context), Poll::Ready(Err(ErrorCode::KafkaStorageError)));
+        let mut late = InJournal::new(&journal, 2);
+        assert_eq!(late.poll(&mut context), Poll::Ready(Err(ErrorCode::KafkaStorageError)));
+    }
+
+    #[test]
+    fn a_task_is_woken_by_the_waker_that_it_had_last() {
+        let journal = Journal::new(Path::new("/data"), 0, Arc::default());
+        journal.state.lock().writing = true;
+        let mut wait = InJournal::new(&journal, 0);
+        let tasks = [Arc::new(Task::default()), Arc::new(Task::default())];
+        for task in &tasks {
+            let waker = Waker::from(Arc::clone(task));
+            assert!(wait.poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        block_written(&journal, 0);
+        assert_eq!(tasks[1].0.load(Ordering::SeqCst), 1);
     }
 }

@@ -36,6 +36,7 @@ mod quorum;
 mod replay;
 pub mod request;
 mod settings;
+mod sleepers;
 pub mod slot;
 pub mod start;
 mod stop;

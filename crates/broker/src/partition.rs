@@ -15,7 +15,7 @@ use wire::batch::validate::{ProduceRules, Validated};
 
 use crate::dirs::Home;
 use crate::flush::{Flush, OnDurable};
-use crate::journal::Journal;
+use crate::journal::{InJournal, Journal};
 use crate::parked::Waiters;
 use crate::slot::{Awake, LogGuard, Slot};
 
@@ -59,11 +59,18 @@ pub(crate) struct World {
 }
 
 /// What an append came to.
-#[derive(Debug, Clone)]
 pub struct Appended {
     pub info: AppendInfo,
-    /// The acknowledgement has to wait until everything before this offset is durable.
-    pub wait_for: Option<Offset>,
+    /// What the acknowledgement has to wait for.
+    pub wait_for: Option<WaitFor>,
+}
+
+/// What an acknowledgement waits for.
+pub struct WaitFor {
+    /// Everything before this offset has to be durable.
+    pub end: Offset,
+    /// It is once this block of a journal is.
+    pub block: Option<InJournal>,
 }
 
 impl Partition {
@@ -197,8 +204,8 @@ impl Partition {
         })
     }
 
-    /// Appends one batch. Whoever is told to wait must call [`Partition::when_durable`] before it waits for anything,
-    /// or the batch stays unseen.
+    /// Appends one batch. Whoever is told to wait must begin that ([`Partition::when_durable`], or for a block of the journal
+    /// [`InJournal`](crate::journal::InJournal)) before it waits for anything else, or the batch stays unseen.
     pub fn append(
         self: &Arc<Self>,
         now: Now,
@@ -238,11 +245,13 @@ impl Partition {
             // The records may have arrived a moment ago and not be durable yet.
             let end = info.last_offset + 1;
             let durable = self.durable_to() >= end;
-            (!durable && !planted::on(Bug::AckDuplicateBeforeSync)).then_some(end)
+            let block = None;
+            (!durable && !planted::on(Bug::AckDuplicateBeforeSync)).then_some(WaitFor { end, block })
         } else {
             let [batch] = &batches;
-            self.hand_to_journal(&home.journal, &info, epoch, batch, end);
-            (!planted::on(Bug::AckBeforeSync)).then_some(end)
+            let block = self.hand_to_journal(&home.journal, &info, epoch, batch, end);
+            (!planted::on(Bug::AckBeforeSync))
+                .then(|| WaitFor { end, block: block.map(|block| InJournal::new(&home.journal, block)) })
         };
         drop(log);
         if wait_for.is_none() {
@@ -252,13 +261,13 @@ impl Partition {
     }
 
     /// What a topic with `write.caching` waits for: a sync, where `flush.messages` asks for one.
-    fn appended_relaxed(&self, info: &AppendInfo, end: Offset) -> Option<Offset> {
+    fn appended_relaxed(&self, info: &AppendInfo, end: Offset) -> Option<WaitFor> {
         if info.duplicate {
             let end = info.last_offset + 1;
-            (info.flush_due || self.high_watermark() < end).then_some(end)
+            (info.flush_due || self.high_watermark() < end).then_some(WaitFor { end, block: None })
         } else if info.flush_due || self.high_watermark() < info.base_offset {
             // Others before it wait for a sync; what comes later may not be seen earlier.
-            Some(end)
+            Some(WaitFor { end, block: None })
         } else {
             self.high_watermark.store(end.get(), Ordering::Release);
             None
@@ -267,6 +276,7 @@ impl Partition {
 
     /// Gives a small batch to the journal. A large one is cheaper to make durable by a sync of its segment, and so is what
     /// comes after it until that is done. Called under the lock of the log, so that the journal has offsets in order.
+    /// Returns the journal's block that has it.
     fn hand_to_journal(
         self: &Arc<Self>,
         journal: &Journal,
@@ -274,24 +284,27 @@ impl Partition {
         epoch: LeaderEpoch,
         batch: &Validated,
         end: Offset,
-    ) {
+    ) -> Option<u64> {
         let journaled = self.journaled.load(Ordering::Relaxed);
         if journaled < info.base_offset.get() || !journal.takes(batch.batch_len()) {
-            return;
+            return None;
         }
         let mut header = *batch.header();
         header.assign(info.base_offset, epoch);
-        journal.add(self, (info.base_offset, end), &[&header.encode(), batch.payload()]);
+        let block = journal.add(self, (info.base_offset, end), &[&header.encode(), batch.payload()]);
         self.journaled.store(end.get(), Ordering::Release);
+        Some(block)
     }
 
     /// Notes that records of this partition are in a zone of the journal; false if that was known.
     pub(crate) fn enters_zone(&self, zone: u64) -> bool {
-        self.journal_zone.swap(zone, Ordering::Relaxed) != zone
+        // One block at a time is given its place.
+        self.journal_zone.load(Ordering::Relaxed) != zone
+            && self.journal_zone.swap(zone, Ordering::Relaxed) != zone
     }
 
     /// All before this offset survives a power cut.
-    fn durable_to(&self) -> Offset {
+    pub(crate) fn durable_to(&self) -> Offset {
         Offset(self.durable.load(Ordering::Acquire))
     }
 

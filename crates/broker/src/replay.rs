@@ -37,10 +37,11 @@ pub(crate) async fn begin_journals(node: &Arc<Node>) {
             dir.lose(&problem);
         }
     }
-    let bytes = node.config().background.journal_bytes;
+    let config = node.config();
+    let (bytes, batch_max) = (config.background.journal_bytes, config.background.journal_batch_bytes_max);
     for dir in node.dirs.online() {
         match storage::journal::Journal::open(&*node.disk, dir.path(), bytes, life(node)) {
-            Ok(journal) => dir.journal().begin(journal),
+            Ok(journal) => dir.journal().begin(journal, batch_max),
             Err(problem) => dir.lose(&problem),
         }
     }

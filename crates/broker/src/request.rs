@@ -71,7 +71,7 @@ pub struct Request {
     pub version: i16,
     pub correlation_id: i32,
     /// The `client.id` that the client was configured with.
-    pub client_id: Option<String>,
+    pub client_id: Option<Arc<str>>,
     frame: Bytes,
     body_at: usize,
     /// Holds the request's memory until it is answered.
@@ -79,15 +79,23 @@ pub struct Request {
 }
 
 impl Request {
-    pub(crate) fn parse(frame: Frame, peer: &Arc<Peer>) -> Result<Self, String> {
+    /// Reads the header of a request. `client` is the `client.id` of the connection's last one, which hardly ever changes.
+    pub(crate) fn parse(
+        frame: Frame,
+        peer: &Arc<Peer>,
+        client: &mut Option<Arc<str>>,
+    ) -> Result<Self, String> {
         let (header, body_at) = RequestHeaderView::decode(&frame.bytes)
             .map_err(|error| format!("a request's header cannot be read: {error}"))?;
+        if client.as_deref() != header.client_id {
+            *client = header.client_id.map(Arc::from);
+        }
         Ok(Self {
             peer: Arc::clone(peer),
             api_key: header.request_api_key,
             version: header.request_api_version,
             correlation_id: header.correlation_id,
-            client_id: header.client_id.map(str::to_owned),
+            client_id: client.clone(),
             body_at,
             frame: frame.bytes,
             _charge: frame.charge,
@@ -101,6 +109,12 @@ impl Request {
 
     pub fn client_id(&self) -> &str {
         self.client_id.as_deref().unwrap_or_default()
+    }
+
+    /// Lets go of the bytes of a request that has been read, so that the connection can receive into their memory again.
+    /// What was charged for them stays so until it is answered.
+    pub fn forget_body(&mut self) {
+        self.frame = Bytes::new();
     }
 
     /// Part of the body as bytes of their own, without copying them.

@@ -3,11 +3,13 @@
 //! 5 log start offset · 7 zstd · 8 errors of single records · 9 flexible · 10 leader hints (KIP-951) · 12 partitions are
 //! added to a transaction implicitly (KIP-890) · 13 topic ids (KIP-516)
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
-use kernel::{ErrorCode, Offset, Timestamp};
+use kernel::{ErrorCode, Timestamp};
 use storage::{AppendError, Origin, StorageError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use wire::batch::BatchView;
@@ -19,8 +21,9 @@ use wire::messages::produce_response::{
 };
 
 use crate::hosted::Named;
+use crate::journal::InJournal;
 use crate::node::Node;
-use crate::partition::{Appended, Partition};
+use crate::partition::{Appended, Partition, WaitFor};
 use crate::request::{Handled, Refusal, Reply, Request};
 
 /// The first version that knows zstd.
@@ -31,42 +34,122 @@ const TOPIC_IDS_FROM: i16 = 13;
 /// A compressed batch of this size is worth the change of a thread.
 const LARGE: usize = 128 << 10;
 
-/// An acknowledgement that has to wait.
+pub async fn handle(node: Arc<Node>, mut request: Request) -> Handled {
+    let produce = ProduceRequestView::decode(request.body(), request.version)?;
+    let acks = produce.acks;
+    let mut unsettled = Unsettled::default();
+    let mut response = ProduceResponse::default();
+    for data in produce.topic_data {
+        let topic = response.responses.len();
+        let answered = append_topic(&node, &request, acks, &data, &mut |partition, log, wait| {
+            unsettled.add(topic, partition, &log, wait);
+        });
+        response.responses.push(answered);
+    }
+    request.forget_body();
+    if acks == 0 {
+        unsettled.begin();
+        return unanswered(&response);
+    }
+    unsettled.settle(&node, &request, &mut response).await;
+    if request.version >= LEADER_HINTS_FROM {
+        hint(&node, &request, &mut response);
+    }
+    request.reply(&response)
+}
+
+/// What the acknowledgements of a request wait for.
+#[derive(Default)]
 struct Unsettled {
+    /// The last block of a journal that has something of this request. A second journal is another log directory's.
+    block: Option<InJournal>,
+    other_blocks: Vec<InJournal>,
+    synced: Vec<Synced>,
+}
+
+/// A sync that one partition's acknowledgement waits for.
+struct Synced {
     topic: usize,
     partition: usize,
     settled: Pin<Box<dyn Future<Output = Result<(), ErrorCode>> + Send>>,
 }
 
-pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
-    let produce = ProduceRequestView::decode(request.body(), request.version)?;
-    let acks = produce.acks;
-    let mut unsettled = Vec::new();
-    let mut response = ProduceResponse::default();
-    for data in produce.topic_data {
-        let topic = response.responses.len();
-        let answered = append_topic(&node, &request, acks, &data, &mut |partition, log, end| {
+impl Unsettled {
+    fn add(&mut self, topic: usize, partition: usize, log: &Arc<Partition>, wait: WaitFor) {
+        let Some(block) = wait.block else {
             // Begun for all of them before the first is waited for: the client may hang up any time.
-            let settled = Box::pin(log.durable(end));
-            unsettled.push(Unsettled { topic, partition, settled });
-        });
-        response.responses.push(answered);
-    }
-    if acks == 0 {
-        return unanswered(&response);
-    }
-    for waiting in unsettled {
-        let Err(code) = waiting.settled.await else { continue };
-        let partition = response.responses.get_mut(waiting.topic);
-        if let Some(answer) = partition.and_then(|topic| topic.partition_responses.get_mut(waiting.partition))
-        {
-            *answer = refused(answer.index, code);
+            let settled = Box::pin(log.durable(wait.end));
+            return self.synced.push(Synced { topic, partition, settled });
+        };
+        let mut known = self.block.iter_mut().chain(&mut self.other_blocks);
+        if known.any(|known| known.extend(&block)) {
+            return;
+        }
+        match self.block {
+            None => self.block = Some(block),
+            Some(_) => self.other_blocks.push(block),
         }
     }
-    if request.version >= LEADER_HINTS_FROM {
-        hint(&node, &request, &mut response);
+
+    /// Sees to it that what nobody waits for becomes durable as well.
+    fn begin(&self) {
+        for block in self.block.iter().chain(&self.other_blocks) {
+            block.begin();
+        }
     }
-    request.reply(&response)
+
+    /// Waits for all of it, and puts the outcome into the answers.
+    async fn settle(mut self, node: &Node, request: &Request, response: &mut ProduceResponse) {
+        // All are begun before the first is waited for, as above.
+        let mut failed = None;
+        poll_fn(|context| {
+            let mut goes_on = |block: &mut InJournal| match block.poll(context) {
+                Poll::Pending => true,
+                Poll::Ready(outcome) => {
+                    failed = failed.or(outcome.err());
+                    false
+                }
+            };
+            self.block.take_if(|block| !goes_on(block));
+            self.other_blocks.retain_mut(|block| goes_on(block));
+            if self.block.is_none() && self.other_blocks.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        if let Some(code) = failed {
+            refuse_what_is_not_durable(node, request, response, code);
+        }
+        for waiting in self.synced {
+            let Err(code) = waiting.settled.await else { continue };
+            let topic = response.responses.get_mut(waiting.topic);
+            if let Some(answer) = topic.and_then(|topic| topic.partition_responses.get_mut(waiting.partition))
+            {
+                *answer = refused(answer.index, code);
+            }
+        }
+    }
+}
+
+/// Takes back what was answered for partitions whose journal failed.
+fn refuse_what_is_not_durable(
+    node: &Node,
+    request: &Request,
+    response: &mut ProduceResponse,
+    code: ErrorCode,
+) {
+    let by_id = request.version >= TOPIC_IDS_FROM;
+    for topic in &mut response.responses {
+        let named = if by_id { Named::Id(topic.topic_id) } else { Named::Name(&topic.name) };
+        for answer in topic.partition_responses.iter_mut().filter(|answer| answer.error_code == 0) {
+            // What is not there any more cannot be said to be safe either.
+            let unconcerned = node.find(named, answer.index).is_ok_and(|partition| {
+                // Durable is always the end of a batch.
+                partition.durable_to().get() > answer.base_offset || partition.log_config().write_caching
+            });
+            if !unconcerned {
+                *answer = refused(answer.index, code);
+            }
+        }
+    }
 }
 
 fn unanswered(response: &ProduceResponse) -> Handled {
@@ -86,7 +169,7 @@ fn append_topic(
     request: &Request,
     acks: i16,
     data: &TopicProduceDataView<'_>,
-    wait: &mut dyn FnMut(usize, Arc<Partition>, Offset),
+    wait: &mut dyn FnMut(usize, Arc<Partition>, WaitFor),
 ) -> TopicProduceResponse {
     let by_id = request.version >= TOPIC_IDS_FROM;
     let topic = if by_id { Named::Id(data.topic_id) } else { Named::Name(data.name) };
@@ -103,8 +186,8 @@ fn append_topic(
         });
         let answered = match appended {
             Ok((partition, Appended { info, wait_for })) => {
-                if let Some(end) = wait_for {
-                    wait(answer.partition_responses.len(), partition, end);
+                if let Some(wait_for) = wait_for {
+                    wait(answer.partition_responses.len(), partition, wait_for);
                 }
                 PartitionProduceResponse {
                     index: part.index,

@@ -63,6 +63,8 @@ struct Connection<S> {
     stream: S,
     node: Arc<Node>,
     peer: Arc<Peer>,
+    /// The `client.id` of the last request.
+    client: Option<Arc<str>>,
     inbox: Inbox,
     pipeline: Pipeline,
     outbox: Outbox,
@@ -81,6 +83,7 @@ pub(crate) async fn serve<S: Stream>(stream: S, node: Arc<Node>, peer: Arc<Peer>
         stream,
         node,
         peer,
+        client: None,
         inbox,
         pipeline: Pipeline::new(IN_FLIGHT_MAX),
         outbox: Outbox::default(),
@@ -136,7 +139,7 @@ impl<S: Stream> Connection<S> {
     async fn start_requests(&mut self) {
         while !self.closing && self.pipeline.has_room() {
             let (pending, holds) = match self.inbox.next_frame() {
-                Ok(Some(frame)) => match Request::parse(frame, &self.peer) {
+                Ok(Some(frame)) => match Request::parse(frame, &self.peer, &mut self.client) {
                     Ok(request) => {
                         let holds = !dispatch::may_be_overtaken(request.api_key);
                         (dispatch::dispatch(&self.node, request), holds)
@@ -201,6 +204,7 @@ impl<S: Stream> Connection<S> {
         }
         if quiet >= QUIET {
             self.inbox.release();
+            self.client = None;
             self.resting = true;
         }
         let stall = (self.closing || self.inbox.holds_charge()).then_some(STALL_MAX);

@@ -152,8 +152,8 @@ impl Coordinator {
             for append in effects.appends {
                 let id = append.id;
                 let outcome = match self.write(&append, now) {
-                    Ok(Appended { info, wait_for: Some(end) }) if !planted::on(Bug::AckCommitBeforeSync) => {
-                        unsynced.push(Unsynced { id, base: info.base_offset, end });
+                    Ok(Appended { info, wait_for: Some(wait) }) if !planted::on(Bug::AckCommitBeforeSync) => {
+                        unsynced.push(Unsynced { id, base: info.base_offset, end: wait.end });
                         None
                     }
                     Ok(Appended { info, .. }) => Some(Ok(info.base_offset)),

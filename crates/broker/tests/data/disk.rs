@@ -142,9 +142,12 @@ fn one_write_of_the_journal_covers_all_that_arrived_meanwhile() {
         client.create(topic, &[]);
     }
     disk.set_completions(Completions::Queued);
-    let sent: Vec<_> = ["t", "t", "u", "u", "v"]
-        .map(|topic| client.send(PRODUCE, &produce_request(topic, -1, batch(&["a"]))))
-        .into();
+    let mut produce = |topic: &str| client.send(PRODUCE, &produce_request(topic, -1, batch(&["a"])));
+    let mut sent = vec![produce("t")];
+    while disk.pending_completions() == 0 {
+        node.client().offset("v", LATEST);
+    }
+    sent.extend(["t", "u", "u", "v"].map(produce));
     // The first is on its way, and the last is in the log.
     let arrived =
         || node.node().hosted.partition("v", 0).is_some_and(|last| last.log().end_offset().get() > 0);

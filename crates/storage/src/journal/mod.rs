@@ -30,6 +30,9 @@ const FILE: &str = "riverrun.journal";
 /// The largest block; larger ones gain nothing, and their entries would wait for each other.
 pub const BLOCK_MAX: usize = 1 << 20;
 
+/// The largest batch that fits into a block.
+pub const BATCH_MAX: usize = BLOCK_MAX - block::BLOCK_HEADER - block::ENTRY_HEADER;
+
 /// The smallest journal: each of its zones must hold the largest block.
 pub const BYTES_MIN: u64 = ring::ZONES * BLOCK_MAX as u64;
 

@@ -28,8 +28,8 @@ pub struct AppendInfo {
 
 /// Batches with their offsets, ready to be written.
 struct Write<'a> {
-    batches: Vec<Incoming>,
-    parts: Vec<IoSlice<'a>>,
+    batches: &'a [Incoming],
+    parts: &'a [IoSlice<'a>],
     bytes: u64,
 }
 
@@ -45,19 +45,45 @@ impl Log {
         origin: Origin,
     ) -> Result<AppendInfo, AppendError> {
         self.ensure_online()?;
-        let mut write = Write { batches: Vec::with_capacity(batches.len()), parts: Vec::new(), bytes: 0 };
-        let mut next = self.end;
-        for batch in batches {
-            let incoming = assign(batch, next, epoch)?;
-            next = last_offset(&incoming).checked_add(1).ok_or_else(offsets_used_up)?;
-            write.bytes += batch.batch_len() as u64;
-            write.batches.push(incoming);
+        if let [batch] = batches {
+            // What a producer sends is one batch, and takes no memory on its way.
+            let incoming = assign(batch, self.end, epoch)?;
+            last_offset(&incoming).checked_add(1).ok_or_else(offsets_used_up)?;
+            let header = incoming.header.encode();
+            let parts = [IoSlice::new(&header), IoSlice::new(batch.payload())];
+            let bytes = batch.batch_len() as u64;
+            return self.write_new(now, &Write { batches: &[incoming], parts: &parts, bytes }, origin);
         }
-        let staged = match self.check_producers(&write.batches, origin)? {
+        let mut next = self.end;
+        let mut bytes = 0;
+        let mut incoming = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let assigned = assign(batch, next, epoch)?;
+            next = last_offset(&assigned).checked_add(1).ok_or_else(offsets_used_up)?;
+            bytes += batch.batch_len() as u64;
+            incoming.push(assigned);
+        }
+        let headers: Vec<[u8; HEADER_LEN]> = incoming.iter().map(|batch| batch.header.encode()).collect();
+        let parts: Vec<IoSlice<'_>> = headers
+            .iter()
+            .zip(batches)
+            .flat_map(|(header, batch)| [IoSlice::new(header), IoSlice::new(batch.payload())])
+            .collect();
+        self.write_new(now, &Write { batches: &incoming, parts: &parts, bytes }, origin)
+    }
+
+    /// Writes what is new; what came before is only told again.
+    fn write_new(
+        &mut self,
+        now: Timestamp,
+        write: &Write<'_>,
+        origin: Origin,
+    ) -> Result<AppendInfo, AppendError> {
+        let staged = match self.check_producers(write.batches, origin)? {
             Checked::Accepted(staged) => staged,
             Checked::Duplicate(batch) => {
                 let (base_offset, last_offset) = (Offset(batch.first_offset()), Offset(batch.last_offset));
-                let log_append_time = self.log_append_time(&write.batches).map_or(-1, |_| batch.timestamp);
+                let log_append_time = self.log_append_time(write.batches).map_or(-1, |_| batch.timestamp);
                 return Ok(AppendInfo {
                     base_offset,
                     last_offset,
@@ -68,13 +94,7 @@ impl Log {
                 });
             }
         };
-        let headers: Vec<[u8; HEADER_LEN]> =
-            write.batches.iter().map(|batch| batch.header.encode()).collect();
-        for (header, batch) in headers.iter().zip(batches) {
-            write.parts.push(IoSlice::new(header));
-            write.parts.push(IoSlice::new(batch.payload()));
-        }
-        self.write(now, &write, Some(staged))
+        self.write(now, write, Some(staged))
     }
 
     /// Checks the producers of batches. What seems to be out of order may be one of the last batches that came again.
@@ -95,7 +115,8 @@ impl Log {
     /// verified here.
     pub fn append_replicated(&mut self, now: Timestamp, records: &[u8]) -> Result<AppendInfo, AppendError> {
         self.ensure_online()?;
-        let mut write = Write { batches: Vec::new(), parts: Vec::new(), bytes: 0 };
+        let mut batches = Vec::new();
+        let mut bytes = 0;
         let mut next = self.end;
         let mut rest = records;
         while let Ok((batch, after)) = BatchView::parse(rest) {
@@ -114,13 +135,13 @@ impl Log {
             next = header.next_offset().0;
             let control = header.is_control() && header.has_producer_id();
             let marker = control.then(|| producers::marker(batch.bytes())).flatten();
-            write.batches.push(Incoming { header, base_offset: header.base_offset().0, marker });
-            write.bytes += batch.bytes().len() as u64;
+            batches.push(Incoming { header, base_offset: header.base_offset().0, marker });
+            bytes += batch.bytes().len() as u64;
             rest = after;
         }
-        let whole = usize::try_from(write.bytes).unwrap_or(usize::MAX);
-        write.parts.push(IoSlice::new(records.get(..whole).unwrap_or(records)));
-        self.write(now, &write, None)
+        let whole = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let parts = [IoSlice::new(records.get(..whole).unwrap_or(records))];
+        self.write(now, &Write { batches: &batches, parts: &parts, bytes }, None)
     }
 
     /// Writes batches whose producers were checked, or need no check.
@@ -149,15 +170,15 @@ impl Log {
         };
         self.usage = Usage::Used;
         self.roll_if_due(&upcoming, millis(now))?;
-        self.assign_epochs(&write.batches);
+        self.assign_epochs(write.batches);
         self.write_bytes(write)?;
         self.note_batches(write, millis(now))?;
         self.end = last.saturating_add(1);
-        self.note_producers(&write.batches, staged)?;
+        self.note_producers(write.batches, staged)?;
         Ok(AppendInfo {
             base_offset: Offset(base),
             last_offset: Offset(last),
-            log_append_time: self.log_append_time(&write.batches).unwrap_or(Timestamp::NONE),
+            log_append_time: self.log_append_time(write.batches).unwrap_or(Timestamp::NONE),
             log_start: self.start_offset(),
             duplicate: false,
             flush_due: self.flush_due_at(last),
@@ -174,7 +195,7 @@ impl Log {
     fn write_bytes(&mut self, write: &Write<'_>) -> Result<()> {
         let Some(active) = self.segments.last_mut() else { return Ok(()) };
         let file = active.file(&self.at)?;
-        let Err(error) = file.write_at(active.size, &write.parts) else { return Ok(()) };
+        let Err(error) = file.write_at(active.size, write.parts) else { return Ok(()) };
         self.epochs.truncate_from_end(Offset(self.end));
         let error = StorageError::io("append to", &active.path(&self.at), error);
         // What was written of it must not be taken for records after a crash.
@@ -189,7 +210,7 @@ impl Log {
         let Some(active) = self.segments.last_mut() else { return Ok(()) };
         let mut result = Ok(());
         let mut position = active.size;
-        for batch in &write.batches {
+        for batch in write.batches {
             let interval = self.config.index_interval_bytes;
             let noted = active.note_batch(&self.at, &batch.header, last_offset(batch), position, interval);
             // Entries that a full disk does not take stay in memory and are written later.

@@ -16,6 +16,8 @@ mod footprint;
 #[cfg(feature = "bench")]
 mod frames;
 #[cfg(feature = "bench")]
+mod journal;
+#[cfg(feature = "bench")]
 mod limit;
 #[cfg(feature = "bench")]
 mod load;

@@ -15,6 +15,7 @@ pub const USAGE: &str =
   W9   many partitions: create, memory and CPU at rest, start after a stop and after kill -9
   W11  from exec to the first acknowledged record: empty, with data, after kill -9 with data
   W12  resident memory at rest and under W1, size of the binary
+       cargo xtask bench journal [OPTION]...    the journal beside syncs of segments, by partitions and size of batches
 the order of things
   --pairs N            runs of each side in each workload, interleaved (3)
   --seconds S          how long one run is measured at most (3)

@@ -142,6 +142,22 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// One run on one broker that runs already.
+pub fn figures_of_one(
+    workload: &Workload,
+    side: &Side,
+    warm: &mut Warm,
+    options: &Options,
+) -> Result<BTreeMap<Metric, f64>, String> {
+    let bytes_max = options.mib << 20;
+    warm.fill(bytes_max + bytes_max / 2)?;
+    let (load, tail) = prepare(workload, side, options.seconds, bytes_max)?;
+    let figures = measure(&load, tail, workload, side, warm, None)?;
+    admin::delete_topic(side.address, TOPIC)?;
+    cleared(&side.data())?;
+    Ok(figures)
+}
+
 impl Workload {
     fn limit(&self) -> Task {
         let files = usize::try_from(self.partitions).unwrap_or(1);

@@ -106,13 +106,22 @@ pub struct Side {
 impl Side {
     /// Starts a broker on an empty directory. Does not wait until it serves.
     pub fn start(who: Who, places: &Places) -> Result<Self, String> {
+        Self::start_with(who, places, "")
+    }
+
+    /// Starts ours with further settings, each on a line.
+    pub fn ours(places: &Places, settings: &str) -> Result<Self, String> {
+        Self::start_with(Who::Ours, places, settings)
+    }
+
+    fn start_with(who: Who, places: &Places, settings: &str) -> Result<Self, String> {
         let dir = places.scratch.join(who.folder());
         clear(&dir)?;
         // Each side has ports of its own: one that was just started may not listen yet.
         let [port, controller] = free_ports(places.port, who)?;
         let properties = dir.join("server.properties");
         let text = format!(
-            "{PROPERTIES}listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+            "{PROPERTIES}{settings}listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
              advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
              controller.quorum.bootstrap.servers=127.0.0.1:{controller}\nlog.dirs={}\n",
             dir.join("data").display()

@@ -13,7 +13,7 @@ use super::recorded::{self, Recorded};
 use super::report::{Series, Summary};
 use super::side::Places;
 use super::workloads::WORKLOADS;
-use super::{catchup, fanout, footprint, limit, partitions, start};
+use super::{catchup, fanout, footprint, journal, limit, partitions, start};
 use crate::Outcome;
 
 #[derive(Debug, Serialize)]
@@ -29,7 +29,8 @@ pub fn run(args: &[String]) -> Outcome {
     {
         return limit::run(args);
     }
-    let options = Options::parse(args)?;
+    let compare_journal = args.first().is_some_and(|first| first == "journal");
+    let options = Options::parse(args.get(usize::from(compare_journal)..).unwrap_or_default())?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)
@@ -49,6 +50,9 @@ pub fn run(args: &[String]) -> Outcome {
     fs::create_dir_all(&places.scratch).map_err(|error| format!("{}: {error}", out.display()))?;
     if options.pinned {
         pin_to_first_core()?;
+    }
+    if compare_journal {
+        return journal::run(&options, &places);
     }
     let mut quiet = Quiet::new(options.patience);
     let results =

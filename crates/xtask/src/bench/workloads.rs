@@ -22,7 +22,8 @@ pub struct Workload {
     pub consumed: bool,
 }
 
-const PLAIN: Workload = Workload {
+/// What the others are varied from.
+pub const PLAIN: Workload = Workload {
     id: "",
     shape: "",
     connections: 4,
