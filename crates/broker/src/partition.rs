@@ -392,8 +392,11 @@ impl Partition {
             Ok(Some(work)) => self.sync(work),
             Ok(None) => self.sync_ended(Ok(end)),
             Err(problem) => {
-                error!(partition = %self.name(), %problem, "a sync cannot begin");
-                self.home().blame(&problem);
+                // What was deleted needs none.
+                if !self.is_deleted() {
+                    error!(partition = %self.name(), %problem, "a sync cannot begin");
+                    self.home().blame(&problem);
+                }
                 self.sync_ended(Err(()));
             }
         }

@@ -5,7 +5,7 @@
 //! halves from a [`Connect`].
 
 use std::fmt::Debug;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -76,7 +76,8 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 
 impl Stream for TcpStream {
     fn readable(&self) -> impl Future<Output = io::Result<()>> + Send {
-        TcpStream::readable(self)
+        // A stream has one reader, which needs no place in a list of them.
+        poll_fn(|context| self.poll_read_ready(context))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

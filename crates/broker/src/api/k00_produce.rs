@@ -39,6 +39,7 @@ pub async fn handle(node: Arc<Node>, mut request: Request) -> Handled {
     let acks = produce.acks;
     let mut unsettled = Unsettled::default();
     let mut response = ProduceResponse::default();
+    response.responses.reserve_exact(produce.topic_data.len().min(1024));
     for data in produce.topic_data {
         let topic = response.responses.len();
         let answered = append_topic(&node, &request, acks, &data, &mut |partition, log, wait| {

@@ -10,6 +10,7 @@ mod write;
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -101,6 +102,8 @@ impl<S: Stream> Connection<S> {
         let timer = sleep_until(Instant::now() + self.node.limits().idle_max.min(QUIET));
         tokio::pin!(timer);
         let mut stopping = self.node.stopping();
+        let stopped = stopping.wait();
+        tokio::pin!(stopped);
         loop {
             self.start_requests().await;
             let refused = self.collect_replies();
@@ -111,7 +114,7 @@ impl<S: Stream> Connection<S> {
                 let Self { stream, pipeline, inbox, .. } = self;
                 tokio::select! {
                     biased;
-                    () = stopping.wait() => return Ok(End::Stopping),
+                    () = &mut stopped => return Ok(End::Stopping),
                     () = poll_fn(|context| pipeline.poll_progress(context)), if !pipeline.is_empty() => {}
                     read = receive(stream, inbox), if readable => {
                         if read? == 0 {
@@ -217,8 +220,20 @@ impl<S: Stream> Connection<S> {
 
 async fn receive<S: Stream>(stream: &mut S, inbox: &mut Inbox) -> Result<usize, End> {
     stream.readable().await.map_err(End::Failed)?;
-    let Ok(room) = timeout(STALL_MAX, inbox.prepare()).await else {
+    let Some(room) = within(STALL_MAX, inbox.prepare()).await else {
         return Err(End::Refused("memory for requests is used up (queued.max.request.bytes)".into()));
     };
-    stream.read_buf(room).await.map_err(End::Failed)
+    let read = stream.read_buf(room).await.map_err(End::Failed)?;
+    let filled = room.len() == room.capacity();
+    inbox.received(filled);
+    Ok(read)
+}
+
+/// Bounds how long something may take. Only what is not done at once costs a timer.
+async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => timeout(limit, future).await.ok(),
+    }
 }

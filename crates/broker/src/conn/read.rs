@@ -46,11 +46,19 @@ pub struct Inbox {
     charge: Charge,
     frame_max: usize,
     last_frame: usize,
+    /// The last read filled all the room that there was, so that more has probably arrived.
+    filled: bool,
 }
 
 impl Inbox {
     pub fn new(budget: &Arc<MemoryBudget>, frame_max: usize) -> Self {
-        Self { buffer: BytesMut::new(), charge: Charge::none(budget), frame_max, last_frame: 0 }
+        Self {
+            buffer: BytesMut::new(),
+            charge: Charge::none(budget),
+            frame_max,
+            last_frame: 0,
+            filled: false,
+        }
     }
 
     /// The next whole frame, without its length prefix.
@@ -79,6 +87,11 @@ impl Inbox {
         }
     }
 
+    /// Notes whether a read left no room.
+    pub fn received(&mut self, filled: bool) {
+        self.filled = filled;
+    }
+
     /// Whether a partial frame holds memory that others may be waiting for.
     pub fn holds_charge(&self) -> bool {
         self.charge.is_some()
@@ -98,12 +111,15 @@ impl Inbox {
             Ok(Some(len)) => (PREFIX + len).saturating_sub(held),
             _ => 0,
         };
-        let step = if missing > 0 {
+        let wanted = if missing > 0 {
             // At most as much again as has arrived, so that an announcement costs its sender as much as us.
             missing.min(held.max(READ_MIN * 4)).max(READ_MIN)
         } else {
             self.last_frame.saturating_add(PREFIX).clamp(READ_MIN, READ_AHEAD_MAX)
         };
+        // Several requests with one read, where they come faster than they are read.
+        let ahead = if self.filled { UNCHARGED_MAX.saturating_sub(held) } else { 0 };
+        let step = wanted.max(ahead);
         let total = held.saturating_add(step);
         if missing > 0 && total > UNCHARGED_MAX {
             // What was charged by an attempt that was given up before anything arrived counts.
@@ -145,6 +161,34 @@ mod tests {
             arrive(&mut inbox, &announced.to_be_bytes());
             let error = inbox.next_frame().expect_err("not a legal length");
             assert_eq!(error, FrameLengthError { announced, max: 1000 });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_sends_faster_than_is_read_is_read_in_larger_steps() {
+        let mut inbox = Inbox::new(&MemoryBudget::new(1 << 30), 1 << 20);
+        assert!(inbox.prepare().await.capacity() < UNCHARGED_MAX);
+        inbox.received(true);
+        assert!(inbox.prepare().await.capacity() >= UNCHARGED_MAX);
+        // Also with the beginning of a frame, and without more than may be held uncharged.
+        arrive(&mut inbox, &20_000_i32.to_be_bytes());
+        arrive(&mut inbox, &[7; 9_000]);
+        assert!(inbox.prepare().await.capacity() >= UNCHARGED_MAX);
+        assert!(!inbox.holds_charge());
+    }
+
+    #[tokio::test]
+    async fn memory_of_frames_that_were_let_go_is_received_into_again() {
+        let mut inbox = Inbox::new(&MemoryBudget::new(1 << 30), 1 << 20);
+        let mut memory = None;
+        for _ in 0..20 {
+            let room = inbox.prepare().await;
+            let at = room.as_ptr();
+            assert_eq!(*memory.get_or_insert(at), at);
+            arrive(&mut inbox, &10_000_i32.to_be_bytes());
+            arrive(&mut inbox, &[7; 10_000]);
+            let frame = inbox.next_frame().expect("legal").expect("whole");
+            assert_eq!(frame.bytes.len(), 10_000);
         }
     }
 

@@ -9,7 +9,8 @@ use bytes::{Buf, Bytes};
 use host::net::Stream;
 use kernel::port::DiskFile;
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
+
+use super::within;
 
 /// How many pieces one send takes.
 const SLICES_MAX: usize = 64;
@@ -54,9 +55,9 @@ impl Outbox {
     /// Sends everything. Fails with [`io::ErrorKind::TimedOut`] if the peer takes nothing for as long as `stall`.
     pub async fn flush<S: Stream>(&mut self, stream: &mut S, stall: Duration) -> io::Result<()> {
         while !self.parts.is_empty() {
-            timeout(stall, self.flush_some(stream))
+            within(stall, self.flush_some(stream))
                 .await
-                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+                .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))?;
         }
         Ok(())
     }
