@@ -137,6 +137,30 @@ async fn batches_that_are_too_large_for_the_topic_are_halved_until_they_fit() {
 }
 
 #[tokio::test]
+async fn a_producer_that_is_closed_in_time_says_what_was_given_up() {
+    let mut broker = Broker::start("close-within");
+    let client = connect(&broker).await;
+    topic(&client, "t", 1, &[]).await;
+    let first = producer(&client);
+    let written = first.send(ProducerRecord::new("t").value("a")).await.expect("there is room");
+    first.close_within(DEADLINE).await.expect("there is time enough");
+    assert_eq!(written.await.expect("it is written").offset, Some(Offset(0)));
+    let second = producer(&client);
+    second
+        .send(ProducerRecord::new("t").value("b"))
+        .await
+        .expect("there is room")
+        .await
+        .expect("it is written");
+    broker.kill();
+    let late = second.send(ProducerRecord::new("t").value("c")).await.expect("there is room");
+    let error = second.close_within(Duration::from_millis(50)).await.expect_err("nobody is there");
+    assert!(matches!(error, Error::Timeout { what: "closing the producer", .. }), "{error}");
+    assert_eq!(timeout(DEADLINE, late.wait()).await.expect("it is settled"), Err(error));
+    assert_eq!(second.send(ProducerRecord::new("t")).await.expect_err("it is closed"), Error::Closed);
+}
+
+#[tokio::test]
 async fn errors_say_what_they_are_about() {
     let broker = Broker::start("errors");
     let client = connect(&broker).await;

@@ -143,7 +143,42 @@ fn records_go_in_and_come_out_with_keys_headers_and_every_codec() {
     let early = broker.run(&["consume", "a", "--from", "@-1h", "--until-end", "--format", "json"]);
     assert_eq!(early.ok().lines().count(), 5);
     let wrong = broker.run_with_input(&["produce", "a", "--key-separator", ":"], "a:b\nno key\n");
-    assert!(wrong.failed(1).contains("line 2"), "{wrong:?}");
+    assert!(wrong.failed(1).contains("record 2"), "{wrong:?}");
+}
+
+#[test]
+fn records_are_written_and_read_as_templates_say() {
+    let broker = Broker::start("template");
+    broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();
+    broker.run(&["topic", "create", "b", "--partitions", "1"]).ok();
+    let produce = ["produce", "a", "--header", "h=1", "--template", "%k %p %d %v\\n"];
+    broker.run_with_input(&produce, "x 0 1000 one\ny 0 2000 two words\nz 1 3000 three\n").ok();
+    broker.run_with_input(&["produce", "b", "-f", "%V{big16}%v"], "\0\u{3}a\nb\0\u{1}c").ok();
+    let consume = ["consume", "a", "--partition", "0", "--from", "start", "--until-end", "-f"];
+    let template = "%i %t-%p@%o %d{date} %k=%v{json} %K,%V %h{%k:%v;} %v{hex}\\n";
+    assert_eq!(
+        broker.run(&[&consume[..], &[template]].concat()).ok(),
+        "1 a-0@0 1970-01-01T00:00:01.000Z x=\"one\" 1,3 h:1; 6f6e65\n\
+         2 a-0@1 1970-01-01T00:00:02.000Z y=\"two words\" 1,9 h:1; 74776f20776f726473\n"
+    );
+    let both = broker.run(&["consume", "a", "b", "--tail", "1", "--until-end", "-f", "%t %v|"]);
+    let mut parts: Vec<&str> = both.ok().split_terminator('|').collect();
+    parts.sort();
+    assert_eq!(parts, ["a three", "a two words", "b c"]);
+    let until = broker.run(&["consume", "a", "--from", "@1500", "--until", "@3000", "-f", "%k\\n"]);
+    assert_eq!(until.ok(), "y\n");
+    for wrong in [
+        &["consume", "a", "-f", "%z"][..],
+        &["produce", "a", "-f", "%k%v"],
+        &["consume", "a", "--tail", "1", "--from", "start"],
+    ] {
+        broker.run(wrong).failed(2);
+    }
+    let wrong = broker.run_with_input(&["produce", "a", "-f", "%p %v\\n"], "0 good\nx bad\n");
+    assert!(wrong.failed(1).contains("\"x\" is no number"), "{wrong:?}");
+    broker.run_with_input(&["produce", "b", "--key", "k", "--tombstone"], "\n").ok();
+    let last = broker.run(&["consume", "b", "--tail", "1", "--until-end", "--format", "json"]);
+    assert!(last.ok().contains(r#""key":"k""#) && last.ok().contains(r#""value":null"#), "{last:?}");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicParti
 use host::signal::StopSignals;
 use serde_json::{Map, Value};
 
-use super::place::Where;
+use super::place::{Where, partitions_of, resolve};
+use super::template::Template;
 use super::{Failure, Format, Session, time};
 use crate::print;
 
@@ -23,13 +24,20 @@ use crate::print;
   riverrun consume orders --from 1200 --partition 0 -n 10
   riverrun consume orders --group kitchen --from start
   riverrun consume orders --from start --until-end --format json | jq .value
+  riverrun consume orders payments --tail 5 --template '%t %d{date} %k: %v\\n'
+  riverrun consume orders --from @-2h --until @-1h
 
 With a group, --from counts only where the group has committed nothing yet. Fields that are printed before the value are
-separated by tabs.")]
+separated by tabs.
+
+In a template %t is the topic, %p the partition, %o the offset, %e the leader epoch, %d the time (%d{date} as a date), %k
+the key, %v the value, %h{%k=%v } each header, %i the count of what was printed; %T, %K and %V are lengths, %H the number
+of headers. Forms stand in braces: hex, base64, json for bytes, hex64 to hex4, big64 to big8, little64 to little8 for
+numbers. \\n, \\t, \\xHH and %% are what they are elsewhere.")]
 pub struct Consume {
-    /// The topic to read.
-    #[arg(value_name = "TOPIC")]
-    topic: String,
+    /// The topics to read.
+    #[arg(value_name = "TOPIC", required = true)]
+    topics: Vec<String>,
     /// Where to begin: start, end, an offset, or @TIME (milliseconds since 1970, 2026-01-31T12:30:00Z, or -15m).
     #[arg(long, value_name = "WHERE", default_value = "end")]
     from: Where,
@@ -39,15 +47,24 @@ pub struct Consume {
     /// Read one partition only.
     #[arg(long, value_name = "N")]
     partition: Option<i32>,
+    /// Begin so many records before the end of each partition; where records are missing, it is fewer.
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "group"], value_parser = clap::value_parser!(u32).range(1..))]
+    tail: Option<u32>,
     /// Stop where the topic ended when the command began.
     #[arg(long)]
     until_end: bool,
+    /// Stop before this place, named as for --from.
+    #[arg(long, value_name = "WHERE", conflicts_with_all = ["until_end", "group"])]
+    until: Option<Where>,
     /// Stop after so many records.
     #[arg(short = 'n', long = "number", value_name = "N")]
-    number: Option<usize>,
+    number: Option<u64>,
     /// Leave out records of transactions that are open or aborted.
     #[arg(long)]
     read_committed: bool,
+    /// How a record is printed, instead of as a line with its value.
+    #[arg(long, short = 'f', value_name = "TEMPLATE")]
+    template: Option<Template>,
     #[command(flatten)]
     fields: Fields,
 }
@@ -80,39 +97,33 @@ const RECORDS_MAX: usize = 500;
 
 pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot read the topic");
-    let topic = session.admin.describe_topic(&consume.topic).await.map_err(failed)?;
-    let wanted = |partition: &i32| consume.partition.is_none_or(|wanted| wanted == *partition);
-    let name = |partition: i32| TopicPartition::new(topic.name.as_str(), partition);
-    let partitions: Vec<TopicPartition> = topic.partitions.keys().copied().filter(wanted).map(name).collect();
-    if partitions.is_empty() {
-        let partition = consume.partition.unwrap_or_default();
-        let count = topic.partitions.len();
-        return Err(Failure::not_there(format!("{} has no partition {partition}", topic.name))
-            .next(format!("it has {count}, counted from 0")));
+    let mut partitions = Vec::new();
+    for topic in &consume.topics {
+        let topic = session.admin.describe_topic(topic).await.map_err(failed)?;
+        partitions.extend(partitions_of(&topic, consume.partition)?);
     }
     let mut signals = StopSignals::listen()
         .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
-    let mut consumer = begin(&consume, &partitions, session)?;
-    let end = match consume.until_end {
-        true => Some(ends(&consume, &partitions, session).await.map_err(failed)?),
-        false => None,
-    };
-    if consume.from == Where::End && !consume.until_end && io::stderr().is_terminal() {
+    let mut consumer = begin(&consume, &partitions, session).await?;
+    let end = ends(&consume, &partitions, session).await.map_err(failed)?;
+    let waits = consume.from == Where::End && consume.tail.is_none() && end.is_none();
+    if waits && io::stderr().is_terminal() {
         print::note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
-    let mut left = consume.number.unwrap_or(usize::MAX);
+    let mut printer = Printer { consume: &consume, ends: end.as_ref(), format: session.format, printed: 0 };
+    let max = consume.number.unwrap_or(u64::MAX);
     let read = loop {
-        if left == 0 || end.as_ref().is_some_and(|end| is_at_end(&consumer, end)) {
+        if printer.printed >= max || end.as_ref().is_some_and(|end| is_at_end(&mut consumer, end)) {
             break Ok(());
         }
+        let left = usize::try_from(max - printer.printed).unwrap_or(usize::MAX);
         let polled = tokio::select! {
             polled = consumer.poll_up_to(left.min(RECORDS_MAX), POLL) => polled,
             _ = signals.next() => break Ok(()),
         };
         match polled.map_err(failed) {
             Ok(records) => {
-                left -= records.len();
-                if let Err(error) = print_all(&consume, &records, end.as_ref(), session.format) {
+                if let Err(error) = printer.print(&records) {
                     break Err(error.into());
                 }
             }
@@ -123,7 +134,11 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     read.and(closed)
 }
 
-fn begin(consume: &Consume, partitions: &[TopicPartition], session: &Session) -> Result<Consumer, Failure> {
+async fn begin(
+    consume: &Consume,
+    partitions: &[TopicPartition],
+    session: &Session,
+) -> Result<Consumer, Failure> {
     let reset = match (consume.from, &consume.group) {
         (Where::Start, _) => OffsetReset::Earliest,
         (Where::End, _) | (_, None) => OffsetReset::Latest,
@@ -150,59 +165,92 @@ fn begin(consume: &Consume, partitions: &[TopicPartition], session: &Session) ->
         Where::Offset(offset) => Start::Offset(Offset(offset)),
         Where::At(timestamp) => Start::At(timestamp),
     };
-    match consume.group {
-        Some(_) => consumer.subscribe([consume.topic.as_str()]).map_err(failed)?,
-        None => consumer.assign(partitions.iter().map(|partition| (partition.clone(), start))),
+    match (&consume.group, consume.tail) {
+        (Some(_), _) => consumer.subscribe(consume.topics.iter().map(String::as_str)).map_err(failed)?,
+        (None, None) => consumer.assign(partitions.iter().map(|partition| (partition.clone(), start))),
+        (None, Some(tail)) => {
+            let starts = resolve(partitions, Where::Start, session).await.map_err(failed)?;
+            let ends = resolve(partitions, Where::End, session).await.map_err(failed)?;
+            let place = |(name, end): (TopicPartition, Offset)| {
+                let start = starts.get(&name).copied().unwrap_or_default();
+                let offset = Offset(end.0.saturating_sub(i64::from(tail))).max(start);
+                (name, Start::Offset(offset))
+            };
+            consumer.assign(ends.into_iter().map(place));
+        }
     }
     Ok(consumer)
 }
 
 type Ends = BTreeMap<TopicPartition, Offset>;
 
-/// Where the partitions end now.
+/// Where to stop in each partition, if anywhere.
 async fn ends(
     consume: &Consume,
     partitions: &[TopicPartition],
     session: &Session,
-) -> Result<Ends, client::Error> {
+) -> Result<Option<Ends>, client::Error> {
+    if let Some(until) = consume.until {
+        return resolve(partitions, until, session).await.map(Some);
+    }
+    if !consume.until_end {
+        return Ok(None);
+    }
     let isolation =
         if consume.read_committed { IsolationLevel::ReadCommitted } else { IsolationLevel::ReadUncommitted };
     let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), OffsetSpec::Latest)).collect();
     let listed = session.admin.list_offsets(&wanted, isolation).await?;
-    Ok(listed.into_iter().filter_map(|(name, listed)| Some((name, listed.offset?))).collect())
+    Ok(Some(listed.into_iter().filter_map(|(name, listed)| Some((name, listed.offset?))).collect()))
 }
 
-/// Whether everything that was there at the beginning has been read, as far as it is this consumer's to read.
-fn is_at_end(consumer: &Consumer, ends: &Ends) -> bool {
-    consumer.has_assignment()
-        && consumer.assignment().all(|name| {
-            let end = ends.get(name).copied().unwrap_or_default();
-            consumer.position(name).is_some_and(|position| position >= end)
-        })
+/// Whether everything that is wanted has been read, as far as it is this consumer's to read. Partitions that are done are
+/// not read on.
+fn is_at_end(consumer: &mut Consumer, ends: &Ends) -> bool {
+    let is_done = |name: &&TopicPartition| {
+        let end = ends.get(*name).copied().unwrap_or_default();
+        consumer.position(name).is_some_and(|position| position >= end)
+    };
+    let done: Vec<TopicPartition> = consumer.assignment().filter(is_done).cloned().collect();
+    consumer.pause(&done);
+    consumer.has_assignment() && done.len() == consumer.assignment().count()
 }
 
-/// Prints records, but none that came after the command began if it is to end there.
-fn print_all(
-    consume: &Consume,
-    records: &[ConsumerRecord],
-    ends: Option<&Ends>,
+/// Prints records, and counts them.
+struct Printer<'c> {
+    consume: &'c Consume,
+    ends: Option<&'c Ends>,
     format: Format,
-) -> io::Result<()> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    for record in records {
-        let name = TopicPartition { topic: record.topic.clone(), partition: record.partition };
-        let late = ends.and_then(|ends| ends.get(&name)).is_some_and(|end| record.offset >= *end);
-        if late && consume.group.is_none() {
-            continue;
+    printed: u64,
+}
+
+impl Printer<'_> {
+    /// Prints all but what is beyond the end, if there is to be one. What a group commits is printed anyhow.
+    fn print(&mut self, records: &[ConsumerRecord]) -> io::Result<()> {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut bytes = Vec::new();
+        for record in records {
+            let name = TopicPartition { topic: record.topic.clone(), partition: record.partition };
+            let late = self.ends.and_then(|ends| ends.get(&name)).is_some_and(|end| record.offset >= *end);
+            if late && self.consume.group.is_none() {
+                continue;
+            }
+            self.printed += 1;
+            match (&self.consume.template, self.format) {
+                (Some(template), _) => {
+                    bytes.clear();
+                    template.write(&mut bytes, record, self.printed);
+                    out.write_all(&bytes)?;
+                }
+                (None, Format::Json) => writeln!(out, "{}", json(record))?,
+                (None, Format::Yaml) => {
+                    writeln!(out, "---\n{}", print::yaml::text(&json(record)).trim_end())?;
+                }
+                (None, Format::Name) => writeln!(out, "{name}@{}", record.offset)?,
+                (None, Format::Table | Format::Wide) => text(&mut out, &self.consume.fields, record)?,
+            }
         }
-        match format {
-            Format::Json => writeln!(out, "{}", json(record))?,
-            Format::Yaml => writeln!(out, "---\n{}", print::yaml::text(&json(record)).trim_end())?,
-            Format::Name => writeln!(out, "{name}@{}", record.offset)?,
-            Format::Table | Format::Wide => text(&mut out, &consume.fields, record)?,
-        }
+        out.flush()
     }
-    out.flush()
 }
 
 fn text(out: &mut impl Write, fields: &Fields, record: &ConsumerRecord) -> io::Result<()> {

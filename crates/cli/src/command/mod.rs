@@ -15,6 +15,7 @@ mod profile;
 mod session;
 mod settings;
 mod start;
+mod template;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -10,18 +10,26 @@ use host::signal::StopSignals;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::template::{Reader, Template};
 use super::{Failure, Format, Session};
 use crate::print::{self, Progress};
 
-/// Write records, one for each line of standard input.
+/// Write records: one for each line of standard input, or as a template has them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   echo 'two teapots' | riverrun produce orders
   printf 'ada:two teapots\\ngrace:one kettle\\n' | riverrun produce orders --key-separator :
   riverrun produce clicks --compression zstd --header source=web < clicks.jsonl
+  riverrun produce orders --template '%k %p %v\\n' < records.txt
+  riverrun produce blobs --template '%K{big32}%k%V{big32}%v' < records.bin
+  printf 'ada:\\n' | riverrun produce orders --key-separator : --tombstone
 
 Records with one key go to one partition. A line without the separator is an error, as a record that lost its key would
-go elsewhere.")]
+go elsewhere.
+
+In a template %k is the key, %v the value, %t the topic, %p the partition, %d the time in milliseconds; %K, %V and %T are
+lengths of what comes after. A field ends where the text after it is, or after its length. Forms stand in braces: hex,
+base64, json for what is text, big32, little16, hex8 and so on for numbers.")]
 pub struct Produce {
     /// The topic to write to.
     #[arg(value_name = "TOPIC")]
@@ -29,6 +37,15 @@ pub struct Produce {
     /// What is before this in a line is the key, and what is after it the value.
     #[arg(long, value_name = "SEPARATOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     key_separator: Option<String>,
+    /// How records stand in the input, if they are not lines.
+    #[arg(long, short = 'f', value_name = "TEMPLATE", conflicts_with = "key_separator")]
+    template: Option<Template>,
+    /// The key of all records.
+    #[arg(long, short, value_name = "KEY", conflicts_with = "key_separator")]
+    key: Option<String>,
+    /// Write records without a value where it is empty: they delete their key from a compacted topic.
+    #[arg(long, short = 'Z')]
+    tombstone: bool,
     /// A header for each record; may be given several times.
     #[arg(long = "header", value_name = "KEY=VALUE", value_parser = key_value)]
     headers: Vec<(String, String)>,
@@ -68,7 +85,15 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     if io::stdin().is_terminal() {
         print::note("each line is a record; Ctrl-D ends");
     }
-    let mut lines = read_lines();
+    let mut lines = match &produce.template {
+        Some(template) => {
+            let reader = Reader::new(io::stdin().lock(), template.clone());
+            // Looked at here, as the thread can tell nobody.
+            reader.map_err(|reason| Failure::wrong_use(format!("the template cannot be read: {reason}")))?;
+            read_records(template.clone())
+        }
+        None => read_lines(),
+    };
     let mut written = Written::default();
     let mut progress = Progress::new();
     let sent = loop {
@@ -96,7 +121,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
 }
 
 /// Reads lines on a thread of its own, as a read from a terminal cannot be given up.
-fn read_lines() -> mpsc::Receiver<io::Result<Vec<u8>>> {
+fn read_lines() -> mpsc::Receiver<io::Result<Input>> {
     let (lines, receiver) = mpsc::channel(LINES_AHEAD);
     std::thread::spawn(move || {
         let mut input = io::stdin().lock();
@@ -112,12 +137,36 @@ fn read_lines() -> mpsc::Receiver<io::Result<Vec<u8>>> {
                 Err(error) => Err(error),
             };
             let failed = line.is_err();
-            if lines.blocking_send(line).is_err() || failed {
+            if lines.blocking_send(line.map(Input::Line)).is_err() || failed {
                 return;
             }
         }
     });
     receiver
+}
+
+/// Reads what a template describes, on a thread of its own.
+fn read_records(template: Template) -> mpsc::Receiver<io::Result<Input>> {
+    let (records, receiver) = mpsc::channel(LINES_AHEAD);
+    std::thread::spawn(move || {
+        let Ok(mut reader) = Reader::new(io::stdin().lock(), template) else {
+            return;
+        };
+        while let Some(record) = reader.next_record().transpose() {
+            let failed = record.is_err();
+            if records.blocking_send(record.map(Input::Record)).is_err() || failed {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// A piece of the input that becomes a record.
+#[derive(Debug)]
+enum Input {
+    Line(Vec<u8>),
+    Record(ProducerRecord),
 }
 
 /// What was written so far.
@@ -137,12 +186,12 @@ struct Range {
 }
 
 impl Written {
-    async fn send(&mut self, producer: &Producer, produce: &Produce, line: Vec<u8>) -> Result<(), Failure> {
+    async fn send(&mut self, producer: &Producer, produce: &Produce, input: Input) -> Result<(), Failure> {
         self.lines += 1;
         let number = self.lines;
-        let record = record(produce, line)
-            .map_err(|problem| Failure::failed(format!("line {number} was not written: {problem}")))?;
-        let doing = || format!("line {number} was not written");
+        let doing = || format!("record {number} was not written");
+        let record =
+            record(produce, input).map_err(|problem| Failure::failed(format!("{}: {problem}", doing())))?;
         let delivery = producer.send(record).await.map_err(|error| Failure::of(error, &doing()))?;
         self.waiting.push_back((number, delivery));
         if self.waiting.len() >= DELIVERIES_MAX { self.settle_one().await } else { Ok(()) }
@@ -152,8 +201,9 @@ impl Written {
         let Some((number, delivery)) = self.waiting.pop_front() else {
             return Ok(());
         };
-        let metadata =
-            delivery.await.map_err(|error| Failure::of(error, &format!("line {number} was not written")))?;
+        let metadata = delivery
+            .await
+            .map_err(|error| Failure::of(error, &format!("record {number} was not written")))?;
         self.records += 1;
         let offset = metadata.offset.map(|offset| offset.0);
         let range = self.partitions.entry(metadata.partition.partition).or_insert(Range {
@@ -204,24 +254,36 @@ impl Written {
     }
 }
 
-fn record(produce: &Produce, line: Vec<u8>) -> Result<ProducerRecord, String> {
-    let line = Bytes::from(line);
-    let mut record = ProducerRecord::new(produce.topic.as_str());
-    record.partition = produce.partition;
-    match &produce.key_separator {
-        None => record.value = Some(line),
-        Some(separator) => {
-            let separator = separator.as_bytes();
-            let found = line.windows(separator.len()).position(|window| window == separator);
-            let at = found.ok_or("the key separator is not in it")?;
-            record.key = Some(line.slice(..at));
-            record.value = Some(line.slice(at + separator.len()..));
-        }
+fn record(produce: &Produce, input: Input) -> Result<ProducerRecord, String> {
+    let mut record = match input {
+        Input::Line(line) => split(produce, Bytes::from(line))?,
+        Input::Record(record) => record,
+    };
+    if record.topic.is_empty() {
+        record.topic = produce.topic.as_str().into();
+    }
+    record.partition = produce.partition.or(record.partition);
+    if let Some(key) = &produce.key {
+        record.key = Some(Bytes::copy_from_slice(key.as_bytes()));
+    }
+    if produce.tombstone {
+        record.value.take_if(|value| value.is_empty());
     }
     for (key, value) in &produce.headers {
         record = record.header(key.clone(), value.clone());
     }
     Ok(record)
+}
+
+fn split(produce: &Produce, line: Bytes) -> Result<ProducerRecord, String> {
+    let record = ProducerRecord::new(produce.topic.as_str());
+    let Some(separator) = &produce.key_separator else {
+        return Ok(record.value(line));
+    };
+    let separator = separator.as_bytes();
+    let found = line.windows(separator.len()).position(|window| window == separator);
+    let at = found.ok_or("the key separator is not in it")?;
+    Ok(record.key(line.slice(..at)).value(line.slice(at + separator.len()..)))
 }
 
 #[cfg(test)]
@@ -235,20 +297,32 @@ mod tests {
             headers: vec![("h".to_owned(), "v".to_owned())],
             partition: None,
             compression: Codec::None,
+            template: None,
+            key: None,
+            tombstone: false,
         }
     }
 
     #[test]
     fn a_line_is_split_at_the_first_separator() {
-        let record = record(&produce(Some("::")), b"a::b::c".to_vec()).expect("it has a key");
+        let record = record(&produce(Some("::")), Input::Line(b"a::b::c".to_vec())).expect("it has a key");
         assert_eq!((record.key, record.value), (Some(Bytes::from("a")), Some(Bytes::from("b::c"))));
         assert_eq!(record.headers, [("h".to_owned(), Some(Bytes::from("v")))]);
     }
 
     #[test]
+    fn an_empty_value_is_a_tombstone_where_that_was_asked_for() {
+        let mut produce = produce(Some(":"));
+        let line = || Input::Line(b"k:".to_vec());
+        assert_eq!(record(&produce, line()).expect("it has a key").value, Some(Bytes::new()));
+        produce.tombstone = true;
+        assert_eq!(record(&produce, line()).expect("it has a key").value, None);
+    }
+
+    #[test]
     fn a_line_that_should_have_a_key_and_has_none_is_refused() {
-        assert!(record(&produce(Some(":")), b"a".to_vec()).is_err());
-        let without = record(&produce(None), b"a:b".to_vec()).expect("no key is asked for");
+        assert!(record(&produce(Some(":")), Input::Line(b"a".to_vec())).is_err());
+        let without = record(&produce(None), Input::Line(b"a:b".to_vec())).expect("no key is asked for");
         assert_eq!((without.key, without.value), (None, Some(Bytes::from("a:b"))));
     }
 }

@@ -10,6 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
@@ -178,7 +179,7 @@ impl Producer {
         appended
     }
 
-    /// Waits until everything that was handed over before is written or given up.
+    /// Waits until everything that was handed over before is written or given up. Dropping the call only ends the wait.
     pub async fn flush(&self) {
         let outcomes: Vec<Arc<Outcome>> = {
             let mut topics = self.shared.topics.lock();
@@ -200,6 +201,29 @@ impl Producer {
             let _ = sender.await;
         }
         Ok(())
+    }
+
+    /// As [`Producer::close`], but gives up after `time` what is not written by then: the deliveries of these records end
+    /// with [`Error::Timeout`]. What is on its way may still be written.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if anything was given up.
+    pub async fn close_within(&self, time: Duration) -> Result<(), Error> {
+        if let Ok(closed) = timeout(time, self.close()).await {
+            return closed;
+        }
+        let late = Error::Timeout { what: "closing the producer", after: time };
+        if let Some(sender) = self.sender.lock().take() {
+            sender.abort();
+        }
+        let unsettled = std::mem::take(&mut self.shared.topics.lock().unsettled);
+        match unsettled.is_empty() {
+            true => Ok(()),
+            false => {
+                unsettled.values().for_each(|outcome| outcome.settle(Err(late.clone())));
+                Err(late)
+            }
+        }
     }
 
     async fn reserve(&self, size: usize) -> Result<(), Error> {

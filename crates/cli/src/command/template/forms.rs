@@ -1,0 +1,165 @@
+//! The forms in which bytes, numbers and times stand in text.
+
+/// How bytes stand there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BytesForm {
+    Raw,
+    Hex,
+    Base64,
+    /// As a string of JSON; bytes that are not UTF-8 have a mark in their place.
+    Json,
+}
+
+/// How a number stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NumberForm {
+    Decimal,
+    /// So many hexadecimal digits, with zeros before.
+    Hex(usize),
+    /// So many bytes, the highest first.
+    Big(usize),
+    /// So many bytes, the lowest first.
+    Little(usize),
+}
+
+/// How a time stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeForm {
+    /// Milliseconds since 1970.
+    Number(NumberForm),
+    /// Date and time of day, UTC.
+    Date,
+}
+
+impl BytesForm {
+    pub fn read(name: &str) -> Result<BytesForm, String> {
+        match name {
+            "hex" => Ok(BytesForm::Hex),
+            "base64" => Ok(BytesForm::Base64),
+            "json" => Ok(BytesForm::Json),
+            _ => Err(format!("{{{name}}} is no form of bytes: hex, base64 or json is expected")),
+        }
+    }
+}
+
+impl NumberForm {
+    pub fn read(name: &str) -> Result<NumberForm, String> {
+        let bits = |kind: &str| name.strip_prefix(kind).and_then(|bits| bits.parse::<usize>().ok());
+        let bytes = |kind| bits(kind).filter(|bits| matches!(bits, 8 | 16 | 32 | 64)).map(|bits| bits / 8);
+        let digits = bits("hex").filter(|bits| matches!(bits, 4 | 8 | 16 | 32 | 64)).map(|bits| bits / 4);
+        match (name, digits, bytes("big"), bytes("little")) {
+            ("ascii", ..) => Ok(NumberForm::Decimal),
+            ("byte", ..) => Ok(NumberForm::Big(1)),
+            (_, Some(digits), ..) => Ok(NumberForm::Hex(digits)),
+            (_, _, Some(bytes), _) => Ok(NumberForm::Big(bytes)),
+            (_, _, _, Some(bytes)) => Ok(NumberForm::Little(bytes)),
+            _ => Err(format!(
+                "{{{name}}} is no form of a number: ascii, hex64 to hex4, big64 to big8 or little64 to little8 is expected"
+            )),
+        }
+    }
+
+    pub fn write(self, out: &mut Vec<u8>, number: i64) {
+        let last = |bytes: [u8; 8], count: usize| bytes.get(8 - count..).unwrap_or_default().to_vec();
+        match self {
+            NumberForm::Decimal => out.extend(number.to_string().bytes()),
+            NumberForm::Hex(digits) => {
+                let all = format!("{number:016x}");
+                out.extend(all.get(16 - digits..).unwrap_or_default().bytes());
+            }
+            NumberForm::Big(count) => out.extend(last(number.to_be_bytes(), count)),
+            NumberForm::Little(count) => {
+                let mut bytes = last(number.to_be_bytes(), count);
+                bytes.reverse();
+                out.extend(bytes);
+            }
+        }
+    }
+
+    /// How many bytes it takes; nothing if that depends on the number.
+    pub fn size(self) -> Option<usize> {
+        match self {
+            NumberForm::Decimal => None,
+            NumberForm::Hex(count) | NumberForm::Big(count) | NumberForm::Little(count) => Some(count),
+        }
+    }
+
+    /// The number that `bytes` are, without a sign but in decimal.
+    pub fn parse(self, bytes: &[u8]) -> Option<i64> {
+        let text = || std::str::from_utf8(bytes).ok();
+        let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        match self {
+            NumberForm::Decimal => text()?.trim().parse().ok(),
+            NumberForm::Hex(_) => i64::try_from(u64::from_str_radix(text()?, 16).ok()?).ok(),
+            NumberForm::Big(_) => i64::try_from(bytes.iter().fold(0, fold)).ok(),
+            NumberForm::Little(_) => i64::try_from(bytes.iter().rev().fold(0, fold)).ok(),
+        }
+    }
+}
+
+/// Two hexadecimal digits for each byte.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes that hexadecimal digits mean.
+pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
+}
+
+/// The bytes that base64 means, with its padding or without.
+pub(super) fn unbase64(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut group, mut bits) = (0_u32, 0);
+    for byte in text.get(..end)? {
+        group = group << 6 | u32::from(digit(*byte)?);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((group >> bits & 0xff) as u8);
+        }
+    }
+    // What is left of a digit means nothing, but a whole digit must not be left.
+    (bits < 6).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_back_in_every_form() {
+        for name in ["ascii", "hex64", "hex16", "big64", "big16", "little32", "byte"] {
+            let form = NumberForm::read(name).expect("it is a form");
+            let mut bytes = Vec::new();
+            form.write(&mut bytes, 200);
+            assert_eq!(form.parse(&bytes), Some(200), "{name}");
+            assert!(form.size().is_none_or(|size| size == bytes.len()), "{name}");
+        }
+        for wrong in ["", "hex5", "big7", "small8", "big"] {
+            assert!(NumberForm::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_read_back() {
+        for bytes in [&b""[..], b"f", b"fo", b"foo", &[0, 255, 128]] {
+            assert_eq!(unhex(hex(bytes).as_bytes()).as_deref(), Some(bytes));
+            let text = crate::print::json::base64(bytes);
+            assert_eq!(unbase64(text.as_bytes()).as_deref(), Some(bytes));
+            assert_eq!(unbase64(text.trim_end_matches('=').as_bytes()).as_deref(), Some(bytes));
+        }
+        assert_eq!((unhex(b"0"), unhex(b"0g"), unbase64(b"a"), unbase64(b"a*b=")), (None, None, None, None));
+    }
+}
