@@ -1,6 +1,9 @@
 //! Where Riverrun's defaults differ from Kafka's. This table is the whole list, in the code and in the documentation.
 
-use super::{Default, OptionDef, Value, default_value, validate};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::{Default, OptionDef, Table, Value, default_value, validate};
 
 /// A default of ours.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +99,28 @@ pub fn default_of(def: &OptionDef, alone: impl FnOnce() -> bool) -> Value {
         _ => default_value(def),
     }
 }
+
+/// [`default_of`] for an option by its name; nothing if there is no such broker option.
+pub(super) fn default_for(name: &str, alone: impl FnOnce() -> bool) -> Option<Value> {
+    let Known { among, lone } = DEFAULTS.get(&(name.len(), name))?;
+    Some(lone.as_ref().filter(|_| alone()).unwrap_or(among).clone())
+}
+
+/// A default, and another one for a lone node if it has one.
+struct Known {
+    among: Value,
+    lone: Option<Value>,
+}
+
+/// By length and name. A configuration asks for hundreds.
+static DEFAULTS: LazyLock<BTreeMap<(usize, &str), Known>> = LazyLock::new(|| {
+    let known = |def: &'static OptionDef| {
+        let (among, alone) = (default_of(def, || false), default_of(def, || true));
+        let lone = (alone != among).then_some(alone);
+        ((def.name.len(), def.name), Known { among, lone })
+    };
+    Table::Broker.rows().map(known).collect()
+});
 
 /// Kafka's default as somebody would write it; `None` when there is none.
 pub fn kafka_default(def: &OptionDef) -> Option<&'static str> {

@@ -30,6 +30,7 @@ mod valid;
 mod value;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 pub use broker_config::BrokerConfig;
@@ -55,14 +56,20 @@ pub enum Table {
 }
 
 impl Table {
-    /// The rows of this table, in no particular order.
+    /// The rows of this table, by name.
     pub fn rows(self) -> impl Iterator<Item = &'static OptionDef> {
-        self.index().values().copied()
+        self.index().rows.iter().copied()
+    }
+
+    /// The names of this table that are so long.
+    fn names_by_len(self, lens: RangeInclusive<usize>) -> impl Iterator<Item = &'static str> {
+        let longer = lens.end().saturating_add(1);
+        self.index().by_len.range((*lens.start(), "")..(longer, "")).map(|((_, name), _)| *name)
     }
 
     /// The row of exactly this name.
     pub fn find(self, name: &str) -> Option<&'static OptionDef> {
-        self.index().get(name).copied()
+        self.index().by_len.get(&(name.len(), name)).copied()
     }
 
     fn index(self) -> &'static Index {
@@ -75,7 +82,12 @@ impl Table {
     }
 }
 
-type Index = BTreeMap<&'static str, &'static OptionDef>;
+/// The rows of a table, sorted by name.
+struct Index {
+    rows: Vec<&'static OptionDef>,
+    /// A lookup compares few letters: names have long beginnings in common, but seldom their length.
+    by_len: BTreeMap<(usize, &'static str), &'static OptionDef>,
+}
 
 static BROKER: LazyLock<Index> = LazyLock::new(|| index(broker::AREAS.iter().map(|(_, rows)| *rows)));
 static TOPIC: LazyLock<Index> = LazyLock::new(|| index([topic::TOPIC]));
@@ -83,7 +95,10 @@ static GROUP: LazyLock<Index> = LazyLock::new(|| index([group::GROUP]));
 static CLIENT_METRICS: LazyLock<Index> = LazyLock::new(|| index([client_metrics::CLIENT_METRICS]));
 
 fn index(tables: impl IntoIterator<Item = &'static [OptionDef]>) -> Index {
-    tables.into_iter().flatten().map(|def| (def.name, def)).collect()
+    let mut rows: Vec<_> = tables.into_iter().flatten().collect();
+    rows.sort_by_key(|def| def.name);
+    let by_len = rows.iter().map(|def| ((def.name.len(), def.name), *def)).collect();
+    Index { rows, by_len }
 }
 
 /// The row that a broker option belongs to, looking through a `listener.name.NAME.` (and mechanism) before it.

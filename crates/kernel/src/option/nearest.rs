@@ -1,60 +1,93 @@
 //! The known name that somebody probably meant.
 
+use std::ops::RangeInclusive;
+
 /// The nearest of `names`, when it is near enough to be worth a hint.
+///
+/// A file of thousands of unknown names is no reason to start late: what is quickly told keeps nearly all names from being
+/// compared letter by letter.
 pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let longest_hint = 200;
     if name.len() > longest_hint {
         return None;
     }
-    let allowed = (name.len() / 5).clamp(1, 4);
+    let (allowed, lens) = (allowed(name), lens(name));
+    let letters = Letters::default().with(name, 1);
+    let mut rows = Rows::default();
     names
-        .filter(|known| known.len().abs_diff(name.len()) <= allowed)
-        .filter(|known| letters_apart(name.as_bytes(), known.as_bytes()) <= 2 * allowed)
-        .filter_map(|known| Some((distance(name.as_bytes(), known.as_bytes(), allowed)?, known)))
+        .filter(|known| lens.contains(&known.len()))
+        .filter(|known| letters.with(known, -1).apart() <= 2 * allowed)
+        .filter_map(|known| Some((rows.distance(name.as_bytes(), known.as_bytes(), allowed)?, known)))
         .min()
         .map(|(_, known)| known)
 }
 
-/// How many letters one has more often than the other. No edit changes this by more than two, and it is quickly told.
-fn letters_apart(a: &[u8], b: &[u8]) -> usize {
-    let mut more = [0_i32; 256];
-    for (letters, by) in [(a, 1), (b, -1)] {
-        for letter in letters {
-            if let Some(count) = more.get_mut(usize::from(*letter)) {
-                *count += by;
-            }
-        }
-    }
-    more.iter().map(|count| count.unsigned_abs() as usize).sum()
+/// How long the names are that can be near to `name`.
+pub(super) fn lens(name: &str) -> RangeInclusive<usize> {
+    name.len().saturating_sub(allowed(name))..=name.len() + allowed(name)
 }
 
-/// How many letters must be inserted, deleted, replaced or swapped with their neighbour; nothing if more than `most`.
-///
-/// Most names differ in their first letters already, and are given up there: a file of thousands of unknown names is no
-/// reason to start late.
-fn distance(a: &[u8], b: &[u8], most: usize) -> Option<usize> {
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = Vec::with_capacity(b.len() + 1);
-        row.push(i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let at = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
-            let mut best =
-                (at(&above, j) + usize::from(x != y)).min(at(&above, j + 1) + 1).min(at(&row, j) + 1);
-            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
-            if swapped {
-                best = best.min(at(&before, j - 1) + 1);
+/// How many edits a name may be away.
+fn allowed(name: &str) -> usize {
+    (name.len() / 5).clamp(1, 4)
+}
+
+/// How often each letter occurs, some letters taken for the same.
+#[derive(Clone, Copy, Default)]
+struct Letters([i16; 32]);
+
+impl Letters {
+    fn with(mut self, text: &str, times: i16) -> Self {
+        for letter in text.bytes() {
+            if let Some(count) = self.0.get_mut(usize::from(letter % 32)) {
+                *count += times;
             }
-            row.push(best);
         }
-        // A row follows from the two above it, and is nowhere less than the least of them.
-        if row.iter().chain(&above).all(|so_far| *so_far > most) {
-            return None;
-        }
-        before = std::mem::replace(&mut above, row);
+        self
     }
-    above.last().copied().filter(|distance| *distance <= most)
+
+    /// How many letters one text has more often than the other. No edit changes this by more than two.
+    fn apart(&self) -> usize {
+        self.0.iter().map(|count| usize::from(count.unsigned_abs())).sum()
+    }
+}
+
+/// Three rows of the table of distances between the beginnings of two texts, kept from one comparison to the next.
+#[derive(Default)]
+struct Rows {
+    before: Vec<usize>,
+    above: Vec<usize>,
+    row: Vec<usize>,
+}
+
+impl Rows {
+    /// How many letters must be inserted, deleted, replaced or swapped with their neighbour; nothing if more than `most`.
+    fn distance(&mut self, a: &[u8], b: &[u8], most: usize) -> Option<usize> {
+        let Self { before, above, row } = self;
+        above.clear();
+        above.extend(0..=b.len());
+        for (i, x) in a.iter().enumerate() {
+            row.clear();
+            row.push(i + 1);
+            for (j, y) in b.iter().enumerate() {
+                let at = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
+                let mut best =
+                    (at(above, j) + usize::from(x != y)).min(at(above, j + 1) + 1).min(at(row, j) + 1);
+                let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+                if swapped {
+                    best = best.min(at(before, j - 1) + 1);
+                }
+                row.push(best);
+            }
+            // A row follows from the two above it, and is nowhere less than the least of them.
+            if row.iter().chain(above.iter()).all(|so_far| *so_far > most) {
+                return None;
+            }
+            std::mem::swap(before, above);
+            std::mem::swap(above, row);
+        }
+        above.last().copied().filter(|distance| *distance <= most)
+    }
 }
 
 #[cfg(test)]
@@ -63,7 +96,8 @@ mod tests {
 
     #[test]
     fn counts_edits() {
-        let edits = |a: &str, b: &str, most| distance(a.as_bytes(), b.as_bytes(), most);
+        let mut rows = Rows::default();
+        let mut edits = |a: &str, b: &str, most| rows.distance(a.as_bytes(), b.as_bytes(), most);
         assert_eq!(edits("listeners", "listeners", 0), Some(0));
         assert_eq!(edits("listner", "listener", 2), Some(1));
         assert_eq!(edits("lsitener", "listener", 1), Some(1));

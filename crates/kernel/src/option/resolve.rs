@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{
     BrokerConfig, OptionError, Overrides, Table, Value, check, deviation, find_broker, is_dynamic_only,
-    nearest::nearest, properties, synonym, validate,
+    nearest, properties, synonym, validate,
 };
 
 /// What a node is started with.
@@ -145,12 +145,14 @@ impl Resolved {
 
     /// The value that counts: what was written, or the default.
     pub fn value(&self, name: &str) -> Value {
-        let Some(def) = find_broker(name) else { return Value::Null };
-        match self.settings.get(name) {
-            Some(setting) => validate(def, &setting.raw).unwrap_or(Value::Null),
-            None if def.name == name => deviation::default_of(def, || self.is_lone()),
-            None => self.value(def.name),
+        if let Some(setting) = self.settings.get(name) {
+            return find_broker(name).and_then(|def| validate(def, &setting.raw).ok()).unwrap_or(Value::Null);
         }
+        deviation::default_for(name, || self.is_lone()).unwrap_or_else(|| match find_broker(name) {
+            // An option of a listener, which the plain one stands behind.
+            Some(def) => self.value(def.name),
+            None => Value::Null,
+        })
     }
 
     pub fn boolean(&self, name: &str) -> bool {
@@ -243,7 +245,7 @@ impl Resolved {
             let origin = Origin::Environment { variable: variable.clone() };
             if find_broker(&key).is_some() && !is_dynamic_only(&key) {
                 self.put(&key, value.clone(), origin);
-            } else if let Some(meant) = nearest(&key, static_names()) {
+            } else if let Some(meant) = meant(&key) {
                 self.warnings.push(format!("{origin}: there is no option {key}; did you mean {meant}?"));
             }
         }
@@ -300,7 +302,7 @@ impl Resolved {
             } else if is_removed(name) {
                 warnings.push(format!("{}: {name} was removed in Kafka 4.0 and is ignored", setting.origin));
             } else if find_broker(name).is_none() && !is_for_a_plugin(name) {
-                let hint = nearest(name, static_names()).map(|meant| format!("; did you mean {meant}?"));
+                let hint = meant(name).map(|meant| format!("; did you mean {meant}?"));
                 warnings.push(format!(
                     "{}: unknown option {name}{}",
                     setting.origin,
@@ -326,8 +328,10 @@ impl Resolved {
     }
 }
 
-fn static_names() -> impl Iterator<Item = &'static str> {
-    Table::Broker.rows().map(|def| def.name).filter(|name| !is_dynamic_only(name))
+/// The option of a file that somebody may have meant by `name`.
+fn meant(name: &str) -> Option<&'static str> {
+    let names = Table::Broker.names_by_len(nearest::lens(name));
+    nearest(name, names.filter(|name| !is_dynamic_only(name)))
 }
 
 /// What files written for Kafka 3 may still contain.
