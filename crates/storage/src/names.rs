@@ -17,14 +17,28 @@ pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 /// Longest name that file systems take.
 const MAX_NAME: usize = 255;
 
-/// The name of a file that belongs to the segment starting at `base`.
+/// How many digits of an offset a name has, so that names sort as offsets do.
+const BASE_DIGITS: usize = 20;
+const DIGITS: &[u8; 10] = b"0123456789";
+
+/// The name of a file that belongs to the segment starting at `base`, which is not negative.
 pub(crate) fn segment_file(base: i64, suffix: &str) -> String {
-    format!("{base:020}.{suffix}")
+    let mut digits = [b'0'; BASE_DIGITS];
+    let mut rest = base.unsigned_abs();
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS.get((rest % 10) as usize).copied().unwrap_or(b'0');
+        rest /= 10;
+    }
+    let mut name = String::with_capacity(BASE_DIGITS + 1 + suffix.len());
+    name.push_str(std::str::from_utf8(&digits).unwrap_or_default());
+    name.push('.');
+    name.push_str(suffix);
+    name
 }
 
 /// The name of a file that keeps what recovery found damaged: the bytes of a segment from `position` on.
 pub(crate) fn damaged_file(base: i64, position: u64) -> String {
-    format!("{base:020}.log.{position}.damaged")
+    format!("{}.{position}.damaged", segment_file(base, LOG))
 }
 
 /// Splits a file name such as `00000000000000000042.log` into its offset and what follows the first dot.

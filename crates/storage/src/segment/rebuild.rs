@@ -197,7 +197,8 @@ impl Segment {
         let copy = at.open(&aside, OpenMode::Create)?;
         let failed = |error| StorageError::io("write", &aside, error);
         copy.set_len(0).map_err(failed)?;
-        let mut piece = vec![0; COPIED_AT_ONCE];
+        let left = usize::try_from(self.size.saturating_sub(valid)).unwrap_or(usize::MAX);
+        let mut piece = vec![0; left.clamp(1, COPIED_AT_ONCE)];
         let mut done = 0;
         loop {
             let read = file.read_at(valid + done, &mut piece);
