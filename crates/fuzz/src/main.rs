@@ -64,9 +64,9 @@ mod tool {
         let words: Vec<&str> = args.iter().map(String::as_str).collect();
         match words.as_slice() {
             ["list"] => {
-                TARGETS
-                    .iter()
-                    .for_each(|target| println!("{}\t{}\t{}", target.name, target.len_max, target.what));
+                for Target { name, len_max, micros, what, .. } in TARGETS {
+                    println!("{name}\t{len_max}\t{micros}\t{what}");
+                }
                 Ok(())
             }
             ["replay", target, files @ ..] if !files.is_empty() => {

@@ -2,9 +2,11 @@
 //!
 //! What it holds is not counted: it stands for a disk. `sim` has the disk that loses and tears what is written to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,10 +21,63 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 #[derive(Default)]
 pub struct MemoryDisk(Mutex<Content>);
 
+/// Paths are compared as bytes, since everyone here writes them alike, and nearly always by a number that stands for them:
+/// the engine looks at each comparison of bytes.
 #[derive(Default)]
 struct Content {
-    files: BTreeMap<PathBuf, Arc<MemoryFile>>,
-    dirs: BTreeSet<PathBuf>,
+    files: Vec<Entry>,
+    dirs: BTreeSet<OsString>,
+}
+
+struct Entry {
+    number: u64,
+    path: OsString,
+    file: Arc<MemoryFile>,
+}
+
+fn number(path: &OsStr) -> u64 {
+    let mix = |number: u64, part: &[u8]| {
+        let mut word = [0; 8];
+        word[..part.len()].copy_from_slice(part);
+        (number.rotate_left(23) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    };
+    path.as_bytes().chunks(8).fold(0, mix)
+}
+
+impl Content {
+    fn place(&self, path: &OsStr) -> Option<usize> {
+        let number = number(path);
+        self.files.iter().position(|entry| entry.number == number && entry.path == path)
+    }
+
+    /// Puts a file in the place of another one, if there is one.
+    fn put(&mut self, path: OsString, file: Arc<MemoryFile>) {
+        match self.place(&path) {
+            Some(place) => self.files[place].file = file,
+            None => self.files.push(Entry { number: number(&path), path, file }),
+        }
+    }
+
+    fn take(&mut self, path: &OsStr) -> io::Result<Arc<MemoryFile>> {
+        let place = self.place(path).ok_or_else(|| error(io::ErrorKind::NotFound))?;
+        Ok(self.files.swap_remove(place).file)
+    }
+
+    /// Makes a folder and those above it.
+    fn add_dir(&mut self, dir: &Path) {
+        for dir in dir.ancestors() {
+            if self.dirs.contains(dir.as_os_str()) {
+                break;
+            }
+            self.dirs.insert(dir.into());
+        }
+    }
+}
+
+/// The name of what lies directly in a folder.
+fn name_in<'a>(dir: &OsStr, path: &'a OsStr) -> Option<&'a str> {
+    let name = path.as_bytes().strip_prefix(dir.as_bytes())?.strip_prefix(b"/")?;
+    std::str::from_utf8(name).ok().filter(|name| !name.is_empty() && !name.contains('/'))
 }
 
 #[derive(Default)]
@@ -30,15 +85,19 @@ struct MemoryFile(Mutex<Vec<u8>>);
 
 impl MemoryDisk {
     /// Makes a file with this content, and the folders above it.
-    pub fn put(&self, path: &Path, content: &[u8]) {
+    pub fn put(&self, path: &Path, content: Vec<u8>) {
         let mut all = self.0.lock();
-        all.dirs.extend(path.ancestors().skip(1).map(Path::to_owned));
-        all.files.insert(path.to_owned(), Arc::new(MemoryFile(Mutex::new(content.to_vec()))));
+        path.parent().into_iter().for_each(|dir| all.add_dir(dir));
+        all.put(path.into(), Arc::new(MemoryFile(Mutex::new(content))));
     }
 
     /// All files, by path.
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        self.0.lock().files.iter().map(|(path, file)| (path.clone(), file.0.lock().clone())).collect()
+        let all = self.0.lock();
+        let mut files: Vec<(PathBuf, _)> =
+            all.files.iter().map(|entry| (PathBuf::from(&entry.path), entry.file.0.lock().clone())).collect();
+        files.sort();
+        files
     }
 }
 
@@ -49,13 +108,14 @@ fn error(kind: io::ErrorKind) -> io::Error {
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut all = self.0.lock();
-        let file = match (all.files.get(path), mode) {
+        let place = all.place(path.as_os_str());
+        let file = match (place.map(|place| &all.files[place].file), mode) {
             (Some(_), OpenMode::CreateNew) => return Err(error(io::ErrorKind::AlreadyExists)),
             (Some(file), _) => Arc::clone(file),
             (None, OpenMode::Read | OpenMode::Write) => return Err(error(io::ErrorKind::NotFound)),
             (None, _) => opt_out_of(|| {
                 let file = Arc::new(MemoryFile::default());
-                all.files.insert(path.to_owned(), Arc::clone(&file));
+                all.put(path.into(), Arc::clone(&file));
                 file
             }),
         };
@@ -64,17 +124,17 @@ impl Disk for MemoryDisk {
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let all = self.0.lock();
+        let dir = dir.as_os_str();
         if !all.dirs.contains(dir) {
             return Err(error(io::ErrorKind::NotFound));
         }
-        let entry = |path: &Path, len: Option<u64>| {
-            let name = path.file_name()?.to_str()?.to_owned();
+        let entry = |path: &OsStr, len: Option<u64>| {
+            let name = name_in(dir, path)?.to_owned();
             Some(DirEntry { name, is_dir: len.is_none(), len: len.unwrap_or(0), modified_ms: 0 })
         };
-        let inside = |path: &Path| path.parent() == Some(dir);
-        let dirs = all.dirs.iter().filter(|path| inside(path)).filter_map(|path| entry(path, None));
-        let files = all.files.iter().filter(|(path, _)| inside(path));
-        let files = files.filter_map(|(path, file)| entry(path, Some(file.0.lock().len() as u64)));
+        let dirs = all.dirs.iter().filter_map(|path| entry(path, None));
+        let files = all.files.iter();
+        let files = files.filter_map(|one| entry(&one.path, Some(one.file.0.lock().len() as u64)));
         let mut entries: Vec<_> = dirs.chain(files).collect();
         entries.sort();
         Ok(entries)
@@ -82,36 +142,34 @@ impl Disk for MemoryDisk {
 
     fn exists(&self, path: &Path) -> bool {
         let all = self.0.lock();
-        all.dirs.contains(path) || all.files.contains_key(path)
+        all.dirs.contains(path.as_os_str()) || all.place(path.as_os_str()).is_some()
     }
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         let mut all = self.0.lock();
-        opt_out(|| all.dirs.extend(dir.ancestors().map(Path::to_owned)));
+        opt_out(|| all.add_dir(dir));
         Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut all = self.0.lock();
-        opt_out_of(|| match all.files.remove(from) {
-            Some(file) => {
-                all.files.insert(to.to_owned(), file);
-                Ok(())
-            }
-            None => Err(error(io::ErrorKind::NotFound)),
+        opt_out_of(|| {
+            let file = all.take(from.as_os_str())?;
+            all.put(to.into(), file);
+            Ok(())
         })
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut all = self.0.lock();
-        opt_out_of(|| all.files.remove(path).map(|_| ()).ok_or_else(|| error(io::ErrorKind::NotFound)))
+        opt_out_of(|| all.take(path.as_os_str()).map(drop))
     }
 
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
         let mut all = self.0.lock();
         opt_out(|| {
-            all.files.retain(|path, _| !path.starts_with(dir));
-            all.dirs.retain(|path| !path.starts_with(dir));
+            all.files.retain(|entry| !Path::new(&entry.path).starts_with(dir));
+            all.dirs.retain(|path| !Path::new(path).starts_with(dir));
         });
         Ok(())
     }
@@ -131,7 +189,9 @@ impl Disk for MemoryDisk {
     fn submit(&self, work: Submission, done: Completion) {
         done(match work {
             Submission::Sync(_) | Submission::Warm { .. } => Ok(()),
-            Submission::Remove(path) if self.0.lock().files.contains_key(&path) => self.remove_file(&path),
+            Submission::Remove(path) if self.0.lock().place(path.as_os_str()).is_some() => {
+                self.remove_file(&path)
+            }
             Submission::Remove(path) => self.remove_dir_all(&path),
         });
     }

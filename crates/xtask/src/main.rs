@@ -40,7 +40,10 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let command = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
-    let outcome = match command.as_str() {
+    if std::env::var_os(fuzz::plain::WRAPS).is_some() {
+        return exit(fuzz::plain::run(&command, &rest));
+    }
+    exit(match command.as_str() {
         "bench" => bench::run(&rest),
         "check" => check::run(&rest),
         "crash-points" => crash_points::run(&rest),
@@ -53,7 +56,10 @@ fn main() -> ExitCode {
         "sim" => sim::run(&rest),
         "test" => test::run(&rest),
         _ => Err(format!("usage: cargo xtask COMMAND\n{COMMANDS}")),
-    };
+    })
+}
+
+fn exit(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {

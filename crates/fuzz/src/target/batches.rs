@@ -17,6 +17,7 @@ pub const DECOMPRESS: Target = Target {
     run: run_decompress,
     seeds: seeds_decompress,
     len_max: 4096,
+    micros: 30,
 };
 
 pub const ITERATE: Target = Target {
@@ -25,6 +26,7 @@ pub const ITERATE: Target = Target {
     run: run_iterate,
     seeds: seeds_iterate,
     len_max: 4096,
+    micros: 40,
 };
 
 pub const PRODUCE: Target = Target {
@@ -33,6 +35,7 @@ pub const PRODUCE: Target = Target {
     run: run_produce,
     seeds: seeds_produce,
     len_max: 4096,
+    micros: 35,
 };
 
 /// What a decoder keeps beside its output: windows and tables.

@@ -17,6 +17,7 @@ pub const LOG_DIR: Target = Target {
     run: run_dir,
     seeds: seeds_dir,
     len_max: 1024,
+    micros: 70,
 };
 
 const DIR: &str = "/data";
@@ -37,13 +38,13 @@ fn run_dir(input: &[u8]) {
     let len = input.len();
     let mut input = Input::new(input);
     let disk = MemoryDisk::default();
-    disk.put(&Path::new(DIR).join(".lock"), b"");
+    disk.put(&Path::new(DIR).join(".lock"), Vec::new());
     let mut names = 0;
     while !input.is_empty() {
         let which = usize::from(input.byte());
         let content = input.part();
         match FILES.get(which % (FILES.len() + 1)) {
-            Some(name) => disk.put(&Path::new(DIR).join(name), content),
+            Some(name) => disk.put(&Path::new(DIR).join(name), content.to_vec()),
             None => {
                 names += 1;
                 add_folder(&disk, content, &mut input);
@@ -63,7 +64,7 @@ fn add_folder(disk: &MemoryDisk, name: &[u8], input: &mut Input<'_>) {
     }
     let is_name = !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != "..";
     if is_name {
-        disk.put(&Path::new(DIR).join(name).join("partition.metadata"), input.part());
+        disk.put(&Path::new(DIR).join(name).join("partition.metadata"), input.part().to_vec());
     }
 }
 
@@ -94,7 +95,7 @@ fn use_dir(dir: &LogDir) {
 
 fn seeds_dir() -> Vec<Vec<u8>> {
     let disk = Arc::new(MemoryDisk::default());
-    disk.put(&Path::new(DIR).join(".lock"), b"");
+    disk.put(&Path::new(DIR).join(".lock"), Vec::new());
     let dir = LogDir::lock(disk.clone(), Path::new(DIR)).expect("nobody else has it");
     let meta = MetaProperties {
         cluster_id: "5L6g3nShT-eMCtK--X86sw".to_owned(),

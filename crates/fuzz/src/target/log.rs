@@ -1,5 +1,6 @@
 //! A partition's files: segments of any content, and a sound log in which anything was changed.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -20,7 +21,8 @@ pub const SEGMENT: Target = Target {
     what: "segments of any batches: recovery, the indexes it writes, reads, the next append",
     run: run_segments,
     seeds: seeds_segments,
-    len_max: 4096,
+    len_max: 2560,
+    micros: 150,
 };
 
 pub const FILES: Target = Target {
@@ -28,7 +30,8 @@ pub const FILES: Target = Target {
     what: "a sound log of three segments with its files patched, replaced, cut, removed or added",
     run: run_files,
     seeds: seeds_files,
-    len_max: 2048,
+    len_max: 1024,
+    micros: 190,
 };
 
 const LOG_DIR: &str = "/data";
@@ -73,7 +76,7 @@ fn run_segments(input: &[u8]) {
         };
         let content = seal::batches(Input::new(input.part()));
         bytes += content.len();
-        disk.put(&path(&format!("{base:020}.log")), &content);
+        disk.put(&path(&format!("{base:020}.log")), content);
     }
     use_log(&disk, params, bytes);
 }
@@ -93,20 +96,26 @@ fn run_files(input: &[u8]) {
     static SOUND: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| sound_log().files());
     let mut input = Input::new(input);
     let params = params(&mut input);
-    let mut files = SOUND.clone();
+    let borrow = |(path, content): &'static (PathBuf, Vec<u8>)| -> File {
+        (Cow::Borrowed(path), Cow::Borrowed(content))
+    };
+    let mut files: Vec<File> = SOUND.iter().map(borrow).collect();
     while !input.is_empty() {
         change(&mut files, &mut input);
     }
     let disk = Arc::new(MemoryDisk::default());
     let mut bytes = 0;
-    for (path, content) in &files {
+    for (path, content) in files {
         bytes += content.len();
-        disk.put(path, content);
+        disk.put(&path, content.into_owned());
     }
     use_log(&disk, params, bytes);
 }
 
-fn change(files: &mut Vec<(PathBuf, Vec<u8>)>, input: &mut Input<'_>) {
+/// A file of the sound log, or what became of it.
+type File = (Cow<'static, Path>, Cow<'static, [u8]>);
+
+fn change(files: &mut Vec<File>, input: &mut Input<'_>) {
     let (what, which) = (input.byte(), usize::from(input.byte()));
     if files.is_empty() {
         return;
@@ -117,17 +126,18 @@ fn change(files: &mut Vec<(PathBuf, Vec<u8>)>, input: &mut Input<'_>) {
         0 => {
             let at = usize::from(input.u16()) % (content.len() + 1);
             let patch = input.part();
+            let content = content.to_mut();
             content.resize(content.len().max(at + patch.len()), 0);
             content[at..at + patch.len()].copy_from_slice(patch);
         }
-        1 => *content = input.part().to_vec(),
-        2 => content.truncate(usize::from(input.u16())),
+        1 => *content = input.part().to_vec().into(),
+        2 => content.to_mut().truncate(usize::from(input.u16())),
         3 => drop(files.remove(which)),
         4 => {
-            let copy = (path.with_file_name(name(input)), content.clone());
+            let copy = (path.with_file_name(name(input)).into(), content.clone());
             files.push(copy);
         }
-        _ => reseal(path, content),
+        _ => reseal(path, content.to_mut()),
     }
 }
 

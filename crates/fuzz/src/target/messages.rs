@@ -18,6 +18,7 @@ pub const FRAME: Target = Target {
     run: run_frame,
     seeds: seeds_frame,
     len_max: 2048,
+    micros: 30,
 };
 
 pub const REQUEST: Target = Target {
@@ -26,6 +27,7 @@ pub const REQUEST: Target = Target {
     run: |input| run_message(&REQUESTS, input),
     seeds: || seeds_of(&REQUESTS, "request"),
     len_max: 2048,
+    micros: 60,
 };
 
 pub const RESPONSE: Target = Target {
@@ -34,6 +36,7 @@ pub const RESPONSE: Target = Target {
     run: |input| run_message(&RESPONSES, input),
     seeds: || seeds_of(&RESPONSES, "response"),
     len_max: 2048,
+    micros: 70,
 };
 
 pub const RECORD: Target = Target {
@@ -42,6 +45,7 @@ pub const RECORD: Target = Target {
     run: |input| run_message(&RECORDS, input),
     seeds: || seeds_of(&RECORDS, ""),
     len_max: 2048,
+    micros: 60,
 };
 
 /// What an owned message may hold for each byte of its input. An array of empty strings is the worst of it: 24 bytes of

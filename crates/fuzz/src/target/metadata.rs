@@ -18,6 +18,7 @@ pub const METADATA: Target = Target {
     run: run_metadata,
     seeds: seeds_metadata,
     len_max: 1024,
+    micros: 70,
 };
 
 /// What an image and its delta may hold for each byte of a log: a registration of a few bytes becomes entries of several maps.

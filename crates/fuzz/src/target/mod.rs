@@ -20,6 +20,8 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// The longest input that is made up.
     pub len_max: usize,
+    /// About what an execution takes, in microseconds, so that whoever runs all of them begins with the longest.
+    pub micros: u32,
 }
 
 /// Every target.

@@ -17,6 +17,7 @@ pub const OFFSETS_TOPIC: Target = Target {
     run: run_offsets_topic,
     seeds: seeds_offsets_topic,
     len_max: 1024,
+    micros: 40,
 };
 
 /// What a shard may hold for each byte of its log: names are kept as keys of several maps.

@@ -5,7 +5,9 @@
 
 mod options;
 mod outcome;
+pub mod plain;
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -16,11 +18,12 @@ use crate::Outcome;
 use options::{Budget, Options};
 use outcome::Report;
 
-/// Counts each edge, tells the engine of both sides of comparisons, and lets it know this build.
+/// Counts each edge, tells the engine of both sides of comparisons, and lets it know this build. Level 4 would also tell
+/// who calls whom through pointers, of which the engine makes nothing unless it is asked to.
 const RUSTFLAGS: &[&str] = &[
     "--cfg=riverrun_fuzz_engine",
     "-Cpasses=sancov-module",
-    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-level=3",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
@@ -36,6 +39,7 @@ const MEMORY_MB: u32 = 2048;
 struct Target {
     name: String,
     len_max: u32,
+    micros: u32,
 }
 
 struct Run {
@@ -83,7 +87,8 @@ fn chosen(root: &Path, options: &Options) -> Result<Vec<Target>, String> {
 
 fn parse_listed(line: &str) -> Option<Target> {
     let mut words = line.split('\t');
-    Some(Target { name: words.next()?.to_owned(), len_max: words.next()?.parse().ok()? })
+    let name = words.next()?.to_owned();
+    Some(Target { name, len_max: words.next()?.parse().ok()?, micros: words.next()?.parse().ok()? })
 }
 
 /// Runs the program of `crates/fuzz` as it is built without the engine.
@@ -104,12 +109,17 @@ fn tool(root: &Path, args: &[&str]) -> Result<String, String> {
 /// Builds the targets with the engine, in a folder of their own, since everything is instrumented.
 fn build(root: &Path) -> Result<PathBuf, String> {
     let host = host_triple()?;
+    let this = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
     println!("building the targets with the engine for {host}");
     let status = Command::new("cargo")
         .args(["build", "--quiet", "--package", "fuzz", "--profile", "fuzz", "--locked"])
         // With a target, build scripts and macros are not instrumented.
         .args(["--target", &host, "--target-dir", "target/fuzz/build"])
         .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\u{1f}"))
+        .env("RUSTC_WRAPPER", this)
+        // The engine itself, which looks at every comparison, is for the processor that it is built on.
+        .env("CXXFLAGS", "-O3 -march=native")
+        .env(plain::WRAPS, "1")
         .current_dir(root)
         .status()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
@@ -129,9 +139,12 @@ fn host_triple() -> Result<String, String> {
 }
 
 impl Run {
-    /// Runs the targets, as many at a time as there are processors.
+    /// Runs the targets, as many at a time as there are processors and the longest first, so that none of them is left
+    /// to the end.
     fn all(&self, targets: &[Target]) -> Vec<Report> {
-        let queue = Mutex::new(targets.iter());
+        let mut longest_first: Vec<&Target> = targets.iter().collect();
+        longest_first.sort_by_key(|target| Reverse(target.micros));
+        let queue = Mutex::new(longest_first.into_iter());
         let reports = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for _ in 0..self.options.jobs {
