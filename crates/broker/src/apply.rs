@@ -36,6 +36,8 @@ pub(crate) enum Begin<'a> {
     Rest(&'a Dir, Rest),
     /// The cluster knows the partition, and no directory that can be used has its files.
     Missing,
+    /// The same, but that one has a copy that was to take the log's place and may not be whole.
+    OnlyCopy(&'a Path),
 }
 
 /// What a log is begun with, in a directory.
@@ -182,7 +184,8 @@ impl Node {
         image: &Image,
         begin: Begin<'a>,
     ) -> Result<(&'a Dir, Files), StorageError> {
-        let folder = TopicPartition::new(Arc::clone(&replica.topic), replica.index).to_string();
+        let name = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
+        let folder = name.to_string();
         match begin {
             Begin::Rest(dir, rest) => return Ok((dir, Files::Remembered(rest))),
             Begin::Files(dir, params) => return Ok((dir, Files::There(params))),
@@ -195,8 +198,14 @@ impl Node {
                 }
             }
             Begin::Missing => {}
+            Begin::OnlyCopy(copy) => {
+                let why = "only a copy of it is there, which may not be whole: bring the log directory back that it was \
+                           copied from, or delete the topic";
+                return Err(StorageError::offline(copy, why));
+            }
         }
-        let wanted = replica.partition.directory(self.id);
+        let preferred = self.dirs.take_preferred(&name).filter(|_| matches!(begin, Begin::New));
+        let wanted = preferred.or_else(|| replica.partition.directory(self.id));
         let cordoned = self.cordoned_directories(image);
         let placed = match begin {
             Begin::New => {
@@ -282,7 +291,7 @@ impl Node {
         }
     }
 
-    fn remove_later(&self, path: PathBuf, delay: Duration) {
+    pub(crate) fn remove_later(&self, path: PathBuf, delay: Duration) {
         let disk = Arc::clone(&self.disk);
         let mut stopping = self.stopping();
         host::task::spawn(async move {

@@ -59,6 +59,11 @@ impl Dir {
         self.dir.path()
     }
 
+    /// Operators know a directory by its whole path, however it was configured.
+    pub fn shown(&self) -> String {
+        whole(&self.path().display().to_string())
+    }
+
     /// Whether it takes records: nothing has failed here since the node began.
     pub fn is_online(&self) -> bool {
         self.home.is_online()
@@ -91,6 +96,11 @@ impl Dir {
     }
 }
 
+/// The whole path of a directory.
+pub fn whole(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
+}
+
 /// A configured log directory that this node began without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
@@ -108,6 +118,8 @@ pub struct Dirs {
     failed: Arc<Notify>,
     /// Where logs are, as the metadata does not know it yet.
     located: Mutex<Vec<DirectoryAssignment>>,
+    /// Where clients want partitions that are not there yet.
+    preferred: Mutex<BTreeMap<TopicPartition, Uuid>>,
     /// Held while checkpoints are gathered and written, so that no older one replaces a newer one.
     writing: Mutex<Checkpoints>,
 }
@@ -119,6 +131,8 @@ struct Checkpoints {
     recovery: Vec<(TopicPartition, Offset)>,
     starts: Vec<(TopicPartition, Offset)>,
     cleaned: Vec<(TopicPartition, Offset)>,
+    /// Starts of logs that are about to be moved to a directory.
+    announced: BTreeMap<TopicPartition, (Uuid, Offset)>,
     /// A digest of what was written last, by directory: an idle node leaves its disk alone.
     written: BTreeMap<Uuid, u64>,
 }
@@ -130,6 +144,11 @@ fn digest(content: &impl Hash) -> u64 {
 }
 
 impl Checkpoints {
+    fn announced(&self, dir: Uuid) -> impl Iterator<Item = (TopicPartition, Offset)> + '_ {
+        let here = self.announced.iter().filter(move |(_, (to, _))| *to == dir);
+        here.map(|(name, (_, start))| (name.clone(), *start))
+    }
+
     /// The entries of the partitions that have a folder in a directory.
     fn of<'a>(
         disk: &'a dyn Disk,
@@ -148,6 +167,9 @@ pub struct KnownOffsets {
     pub start: Option<Offset>,
     pub cleaned: Option<Offset>,
 }
+
+/// For how many partitions that are not there yet it is remembered where clients want them.
+const PREFERRED_MAX: usize = 10_000;
 
 /// Why a log directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -246,8 +268,8 @@ impl Dirs {
             }
         }
         check_left(dirs.len(), &lost, metadata)?;
-        let (gone, located, writing) = (Vec::new(), Mutex::default(), Mutex::default());
-        Ok((Self { dirs, lost, gone, failed, located, writing }, cluster_id))
+        let (located, preferred, writing) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok((Self { dirs, lost, gone: Vec::new(), failed, located, preferred, writing }, cluster_id))
     }
 
     /// Takes what was remembered at the last stop, by directory. It counts once.
@@ -322,6 +344,19 @@ impl Dirs {
         self.of_id(home.id)
     }
 
+    /// Notes in which directory a client wants a partition that is not there yet.
+    pub fn prefer(&self, partition: TopicPartition, dir: Uuid) {
+        let mut preferred = self.preferred.lock();
+        if preferred.len() < PREFERRED_MAX || preferred.contains_key(&partition) {
+            preferred.insert(partition, dir);
+        }
+    }
+
+    /// Takes what was noted by [`Self::prefer`].
+    pub fn take_preferred(&self, partition: &TopicPartition) -> Option<Uuid> {
+        self.preferred.lock().remove(partition)
+    }
+
     /// Where a new log goes: into the directory that the metadata names, else into the one with the fewest logs of those
     /// that are not closed to new ones.
     pub fn place(&self, wanted: Option<Uuid>, cordoned: &[Uuid]) -> Option<&Dir> {
@@ -376,6 +411,7 @@ impl Dirs {
             let disk = &**dir.dir.disk();
             let mut recovery: Vec<_> = Checkpoints::of(disk, dir, &kept.recovery).collect();
             let mut starts: Vec<_> = Checkpoints::of(disk, dir, &kept.starts).collect();
+            starts.extend(kept.announced(dir.id));
             let mut cleaned: Vec<_> = Checkpoints::of(disk, dir, &kept.cleaned).collect();
             let mut watermarks = Vec::new();
             for partition in partitions {
@@ -461,11 +497,36 @@ impl Dirs {
                 raised.then(|| (partition.topic_partition(), start))
             });
             let starts = starts.chain(Checkpoints::of(&**dir.dir.disk(), dir, &kept.starts));
+            let starts = starts.chain(kept.announced(dir.id));
             dir.journal().check()?;
             let written = dir.dir.write_log_starts(&starts.collect::<Vec<_>>());
             written.inspect_err(|problem| dir.home.blame(problem))?;
         }
         Ok(())
+    }
+
+    /// Makes the start of a log durable in a directory that it is about to be moved to. It stays there until
+    /// [`Self::arrived`].
+    pub fn announce(
+        &self,
+        dir: &Dir,
+        partition: &Partition,
+        partitions: &[Arc<Partition>],
+        start: Offset,
+    ) -> Result<(), StorageError> {
+        let mut kept = self.writing.lock();
+        kept.announced.insert(partition.topic_partition(), (dir.id, start));
+        let here = partitions.iter().filter(|one| one.home().id == dir.id);
+        let starts = here.map(|one| (one.topic_partition(), one.glance().start));
+        let starts = starts.filter(|(_, start)| *start > Offset::ZERO);
+        let starts = starts.chain(Checkpoints::of(&**dir.dir.disk(), dir, &kept.starts));
+        let starts: Vec<_> = starts.chain(kept.announced(dir.id)).collect();
+        dir.dir.write_log_starts(&starts).inspect_err(|problem| dir.home.blame(problem))
+    }
+
+    /// The move of a log has ended.
+    pub fn arrived(&self, partition: &TopicPartition) {
+        self.writing.lock().announced.remove(partition);
     }
 }
 

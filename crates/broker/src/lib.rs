@@ -27,6 +27,7 @@ mod leader_hint;
 pub mod log_levels;
 mod lookup;
 pub mod memory;
+pub mod moves;
 pub mod node;
 mod open;
 mod parked;

@@ -18,6 +18,7 @@ use crate::groups::{Groups, OFFSETS_TOPIC};
 use crate::hosted::Hosted;
 use crate::log_levels::LogLevels;
 use crate::memory::MemoryBudget;
+use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
 use crate::request::Peer;
 use crate::slot::Awake;
@@ -56,6 +57,7 @@ pub struct Node {
     pub in_creation: InCreation,
     pub dirs: Dirs,
     pub cleaner: Cleaner,
+    pub moves: Moves,
     /// The partitions whose logs are in use.
     pub awake: Arc<Awake>,
     pub disk: Arc<dyn Disk>,

@@ -12,6 +12,7 @@ use tracing::{error, warn};
 use crate::apply::Begin;
 use crate::controller::METADATA_TOPIC;
 use crate::dirs::{Dir, KnownOffsets};
+use crate::moves::Unfinished;
 use crate::node::Node;
 use crate::partition::Partition;
 use crate::settings::LastTopic;
@@ -24,18 +25,28 @@ struct Stored<'a> {
     remembered: Option<(Uuid, Rest)>,
 }
 
+/// What the log directories have.
+#[derive(Default)]
+struct All<'a> {
+    partitions: BTreeMap<TopicPartition, Stored<'a>>,
+    /// Copies that were on their way to another directory.
+    future: Vec<Unfinished>,
+}
+
 /// Opens the logs of every partition that the metadata gives to this node, those apart that were remembered at the stop.
 pub(crate) fn open_partitions(node: &Arc<Node>, remembered: Vec<Vec<Remembered>>) -> Vec<Arc<Partition>> {
     let mut opened = Vec::new();
     let image = node.image();
-    let stored = look(node, &image, remembered);
+    let All { partitions: stored, future } = look(node, &image, remembered);
     let offsets = image.topic(crate::groups::OFFSETS_TOPIC).map_or(0, |topic| topic.partitions.len());
     node.groups.set_partitions(i32::try_from(offsets).unwrap_or(i32::MAX));
     let mut settings = LastTopic::default();
     for replica in local_replicas(&image, node.id) {
         let name = TopicPartition::new(Arc::clone(&replica.topic), replica.index);
         let Some(Stored { dir, known, remembered }) = stored.get(&name) else {
-            opened.extend(node.open(&replica, &image, Begin::Missing, &mut settings));
+            let copy = future.iter().find(|copy| copy.partition == name);
+            let begin = copy.map_or(Begin::Missing, |copy| Begin::OnlyCopy(&copy.folder));
+            opened.extend(node.open(&replica, &image, begin, &mut settings));
             continue;
         };
         let params = OpenParams {
@@ -57,6 +68,7 @@ pub(crate) fn open_partitions(node: &Arc<Node>, remembered: Vec<Vec<Remembered>>
             partition.log().note_cleaned(cleaned);
         }
     }
+    future.into_iter().for_each(|copy| node.moves.found(copy));
     opened
 }
 
@@ -72,17 +84,13 @@ fn local_replicas(image: &Image, node: NodeId) -> Vec<LocalReplica> {
 }
 
 /// Finds the folders of all partitions. A directory that cannot be read is offline from then on.
-fn look<'a>(
-    node: &'a Node,
-    image: &Image,
-    remembered: Vec<Vec<Remembered>>,
-) -> BTreeMap<TopicPartition, Stored<'a>> {
-    let mut all: BTreeMap<TopicPartition, Stored<'a>> = BTreeMap::new();
+fn look<'a>(node: &'a Node, image: &Image, remembered: Vec<Vec<Remembered>>) -> All<'a> {
+    let mut all = All::default();
     for (dir, remembered) in node.dirs.iter().zip(remembered) {
         if !dir.is_online() {
             continue;
         }
-        let found = match look_into(node, image, dir, remembered) {
+        let found = match look_into(node, image, dir, remembered, &mut all.future) {
             Ok(found) => found,
             Err(problem) => {
                 dir.lose(&problem);
@@ -90,7 +98,7 @@ fn look<'a>(
             }
         };
         for (name, stored) in found {
-            match all.entry(name) {
+            match all.partitions.entry(name) {
                 Entry::Vacant(free) => drop(free.insert(stored)),
                 Entry::Occupied(mut taken) => {
                     let named = image.topic(&taken.key().topic);
@@ -124,6 +132,7 @@ fn look_into<'a>(
     image: &Image,
     dir: &'a Dir,
     remembered: Vec<Remembered>,
+    future: &mut Vec<Unfinished>,
 ) -> Result<Vec<(TopicPartition, Stored<'a>)>, StorageError> {
     let mut known: BTreeMap<TopicPartition, KnownOffsets> = BTreeMap::new();
     for (partition, offset) in dir.dir.recovery_points()? {
@@ -147,6 +156,8 @@ fn look_into<'a>(
         };
         node.disk.submit(kernel::port::Submission::Remove(path), Box::new(done));
     }
+    let copies = scan.future.into_iter();
+    future.extend(copies.map(|(partition, folder)| Unfinished { partition, folder, to: dir.id }));
     let mut here = Vec::with_capacity(scan.partitions.len());
     for found in scan.partitions.into_iter().filter(|found| *found.partition.topic != *METADATA_TOPIC) {
         if !is_ours(node, image, &found) {

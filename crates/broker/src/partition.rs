@@ -8,7 +8,7 @@ use kernel::planted::{self, Bug};
 use kernel::port::{Clock, Disk, Submission};
 use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Timestamp, TopicPartition, Uuid};
 use parking_lot::{Mutex, RwLock};
-use storage::{AppendError, AppendInfo, EpochEnd, FlushWork, Log, Origin, Rest, StorageError};
+use storage::{AppendError, AppendInfo, EpochEnd, FlushWork, Log, Next, Origin, Rest, StorageError};
 use tokio::sync::oneshot;
 use tracing::error;
 use wire::batch::validate::{ProduceRules, Validated};
@@ -16,6 +16,7 @@ use wire::batch::validate::{ProduceRules, Validated};
 use crate::dirs::Home;
 use crate::flush::{Flush, OnDurable};
 use crate::journal::{InJournal, Journal};
+use crate::moves::Move;
 use crate::parked::Waiters;
 use crate::slot::{Awake, LogGuard, Slot};
 
@@ -41,6 +42,8 @@ pub struct Partition {
     home: RwLock<Arc<Home>>,
     /// The last zone of a journal that has records of this partition, so that it is noted there once.
     journal_zone: AtomicU64,
+    /// The start of the log as the directory knows it that the log moves to.
+    announced: AtomicI64,
     rules: RwLock<Arc<ProduceRules>>,
     flush: Mutex<Flush>,
     waiters: Waiters,
@@ -73,6 +76,14 @@ pub struct WaitFor {
     pub block: Option<InJournal>,
 }
 
+/// What became of [`Partition::swap`].
+pub(crate) enum Swap {
+    /// The copy is the log now. The old one's folder is to be removed.
+    Done(PathBuf),
+    /// There is more to copy.
+    Later,
+}
+
 impl Partition {
     pub(crate) fn new(
         slot: Slot,
@@ -92,6 +103,7 @@ impl Partition {
             journaled: AtomicI64::new(known.recovery_point.get()),
             home: RwLock::new(world.home),
             journal_zone: AtomicU64::new(u64::MAX),
+            announced: AtomicI64::new(-1),
             slot: Mutex::new(slot),
             ended: OnceLock::new(),
             rules: RwLock::new(rules),
@@ -355,6 +367,91 @@ impl Partition {
         self.begin_sync();
     }
 
+    /// Notes which start of the log the directory knows that the log is about to be moved to.
+    pub(crate) fn note_announced(&self, start: Offset) {
+        self.announced.store(start.get(), Ordering::Release);
+    }
+
+    /// Lets a copy take the log's place: it gets what it lacks, and all of it is durable. Nothing happens if that is too much
+    /// for a moment in which nobody can append. The copy is taken only if it is in its place. Syncs.
+    ///
+    /// A failure in the middle takes the log offline: the next start finds which of the two to go on with, and they are
+    /// equal.
+    pub(crate) fn swap(
+        self: &Arc<Self>,
+        moving: &Move,
+        to: &Arc<Home>,
+        copy: &mut Option<Box<Log>>,
+        last: u64,
+        now: Timestamp,
+        id: [u8; 16],
+    ) -> Result<Swap, StorageError> {
+        let offline = |why: &str| StorageError::offline(&self.home().path, why);
+        let slot = self.slot.lock();
+        if self.ended.get().is_some() || moving.is_cancelled() {
+            // Whoever asks for it again sees that.
+            return Ok(Swap::Later);
+        }
+        let mut log = self.awakened(slot);
+        let Some(mut new) = copy.take() else { return Err(offline("there is no copy")) };
+        match self.catch_up(&mut log, &mut new, last, now) {
+            Ok(true) => {}
+            unready => {
+                *copy = Some(new);
+                return unready.map(|_| Swap::Later);
+            }
+        }
+        if let Err((problem, undone)) = new.take_place() {
+            if undone {
+                *copy = Some(new);
+            } else {
+                log.take_offline(&format!("its copy has taken its place, or has not: {problem}"));
+            }
+            return Err(problem);
+        }
+        let old = log.delete(id)?;
+        *log = *new;
+        let end = log.end_offset();
+        *self.home.write() = Arc::clone(to);
+        self.set_end(end);
+        drop(log);
+        let told = self.flush.lock().durable(end);
+        self.waiters.wake();
+        told.into_iter().for_each(|(done, outcome)| done(outcome));
+        self.begin_sync();
+        Ok(Swap::Done(old))
+    }
+
+    /// Gives a copy what it lacks, if that is little, and makes it durable.
+    fn catch_up(
+        &self,
+        log: &mut Log,
+        copy: &mut Log,
+        last: u64,
+        now: Timestamp,
+    ) -> Result<bool, StorageError> {
+        let mut left = last;
+        loop {
+            let most = u32::try_from(left).unwrap_or(u32::MAX).min(log.config().segment_bytes);
+            let Next::Records(mut span) = log.next_for_copy(copy.end_offset(), most)? else { break };
+            if let Some(damage) = span.verify()? {
+                return Err(damage);
+            }
+            let records = span.read_in(log.dir())?;
+            copy.append_copied(&records, now)?;
+            left = left.saturating_sub(records.len() as u64);
+            if left == 0 {
+                return Ok(false);
+            }
+        }
+        if log.start_offset().get() != self.announced.load(Ordering::Acquire) {
+            // The other directory has to know of it first.
+            return Ok(false);
+        }
+        copy.finish_copy(log, now)?;
+        Ok(true)
+    }
+
     /// A replay of the journal may have added records. What the log has now can be read.
     pub(crate) fn recovered(&self) {
         let slot = self.slot.lock();
@@ -417,20 +514,33 @@ impl Partition {
             let done = move |result: std::io::Result<()>| {
                 if let Err(problem) = result {
                     error!(partition = %partition.name(), %problem, "a sync failed; the partition goes offline");
-                    let why = partition.log().flush_failed(problem);
+                    let mut log = partition.log();
+                    if !Arc::ptr_eq(&home, &partition.home()) {
+                        // The log has moved, and is durable where it is now.
+                        drop(log);
+                        home.journal.fail(&format!("a sync failed: {problem}"));
+                        return partition.one_synced(&left, &failed, work.upto);
+                    }
+                    let why = log.flush_failed(problem);
+                    drop(log);
                     // What else is on this disk cannot be relied on either.
                     home.journal.fail(&why.to_string());
                     failed.store(true, Ordering::SeqCst);
                 }
-                if left.fetch_sub(1, Ordering::SeqCst) == 1 {
-                    if failed.load(Ordering::SeqCst) {
-                        partition.sync_ended(Err(()));
-                    } else {
-                        partition.sync_done(work.upto);
-                    }
-                }
+                partition.one_synced(&left, &failed, work.upto);
             };
             self.disk.submit(Submission::Sync(file), Box::new(done));
+        }
+    }
+
+    fn one_synced(self: &Arc<Self>, left: &AtomicUsize, failed: &AtomicBool, upto: Offset) {
+        if left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
+        }
+        if failed.load(Ordering::SeqCst) {
+            self.sync_ended(Err(()));
+        } else {
+            self.sync_done(upto);
         }
     }
 

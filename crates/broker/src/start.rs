@@ -30,6 +30,7 @@ use crate::groups::Groups;
 use crate::hosted::Hosted;
 use crate::log_levels::LogLevels;
 use crate::memory::MemoryBudget;
+use crate::moves::{self, Moves};
 use crate::node::{Advertised, Node};
 use crate::open;
 use crate::producer_ids::ProducerIds;
@@ -126,6 +127,7 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     host::task::spawn(dir_state::watch(Arc::clone(&node)));
     host::task::spawn(background::run(Arc::clone(&node)));
     host::task::spawn(cleaner::run(Arc::clone(&node)));
+    host::task::spawn(moves::run(Arc::clone(&node)));
     Ok(Running { node, listening, clean })
 }
 
@@ -190,6 +192,7 @@ fn assemble<N>(
         in_creation: InCreation::default(),
         dirs,
         cleaner: Cleaner::default(),
+        moves: Moves::default(),
         awake: Awake::new(open_logs_max()),
         disk: world.disk,
         clock: world.clock,
@@ -316,8 +319,10 @@ impl Running {
         let rests: Mutex<Vec<(Uuid, Remembered)>> = Mutex::default();
         // Each waits for the disk several times, unless it rests.
         host::task::each(&partitions, |partition| {
+            let closed = partition.close(now);
+            // From here on it moves no more.
             let home = partition.home();
-            match partition.close(now) {
+            match closed {
                 Ok(rest) => {
                     let remembered = rest.map(|rest| (partition.topic_partition(), partition.topic_id, rest));
                     rests.lock().extend(remembered.map(|remembered| (home.id, remembered)));

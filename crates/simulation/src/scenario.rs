@@ -18,6 +18,7 @@ pub struct Scenario {
     /// How long clients work, and faults come; the healing and the last reads come on top.
     pub time: Duration,
     pub faults: bool,
+    log_dirs: &'static str,
     nodes: Vec<(String, Vec<Role>)>,
 }
 
@@ -35,12 +36,18 @@ const ALL: &[Role] = &[Role::Producer, Role::Producer, Role::Reader, Role::Membe
 
 impl Scenario {
     pub fn new(name: &'static str) -> Self {
-        Self { name, time: Duration::from_secs(30), faults: true, nodes: Vec::new() }
+        Self { name, time: Duration::from_secs(30), faults: true, log_dirs: "/data", nodes: Vec::new() }
     }
 
     /// Adds a node, and clients of it.
     pub fn node(mut self, name: &str, clients: &[Role]) -> Self {
         self.nodes.push((name.to_owned(), clients.to_vec()));
+        self
+    }
+
+    /// Gives each node several log directories; the metadata is in `/data`.
+    pub fn log_dirs(mut self, paths: &'static str) -> Self {
+        self.log_dirs = paths;
         self
     }
 
@@ -61,6 +68,7 @@ impl Scenario {
             Self::new("one-node").node("a", ALL),
             Self::new("three-clients").node("a", THREE).quiet(),
             Self::new("two-nodes").node("a", ALL).node("b", THREE),
+            Self::new("two-dirs").log_dirs("/data,/more").node("a", ALL),
         ]
     }
 
@@ -92,7 +100,7 @@ impl Scenario {
             .enumerate()
             .map(|(index, (name, roles))| {
                 let mut chance = world.chance();
-                let node = SimNode::new(world, name, &settings(name, index + 1, &mut chance));
+                let node = SimNode::new(world, name, &settings(name, index + 1, self.log_dirs, &mut chance));
                 let mut topic = |suffix, partitions| Topic {
                     name: format!("{name}-{suffix}").into(),
                     partitions,
@@ -149,12 +157,13 @@ fn program(
 }
 
 /// The settings of a node. What is acknowledged is synced, everywhere; and what happens seldom happens often.
-fn settings(name: &str, id: usize, chance: &mut Chance) -> Vec<String> {
+fn settings(name: &str, id: usize, log_dirs: &str, chance: &mut Chance) -> Vec<String> {
     vec![
         format!("node.id={id}"),
         format!("listeners=PLAINTEXT://{name}:{PORT}"),
         format!("advertised.listeners=PLAINTEXT://{name}:{PORT}"),
-        "log.dirs=/data".to_owned(),
+        format!("log.dirs={log_dirs}"),
+        "metadata.log.dir=/data".to_owned(),
         // Some nodes have no use for the journal: there each topic asks for a sync of its own before the acknowledgement.
         format!("log.write.caching={}", chance.one_in(3)),
         "log.flush.interval.messages=1".to_owned(),

@@ -80,8 +80,10 @@ pub struct DirScan {
     pub partitions: Vec<FoundPartition>,
     /// Folders to remove: a deletion that did not finish.
     pub deleted: Vec<PathBuf>,
-    /// Replicas that are not in use: set aside, or on their way from another log directory.
+    /// Replicas that are not in use.
     pub set_aside: Vec<PathBuf>,
+    /// Copies of replicas that were on their way from another log directory.
+    pub future: Vec<(TopicPartition, PathBuf)>,
     /// Folders that are no partition's.
     pub unknown: Vec<PathBuf>,
 }
@@ -170,7 +172,8 @@ impl LogDir {
                     scan.partitions.push(FoundPartition { partition, topic_id, path });
                 }
                 FolderName::Deleted => scan.deleted.push(path),
-                FolderName::Future(_) | FolderName::Stray(_) => scan.set_aside.push(path),
+                FolderName::Future(partition) => scan.future.push((partition, path)),
+                FolderName::Stray(_) => scan.set_aside.push(path),
                 FolderName::Other => scan.unknown.push(path),
             }
         }

@@ -32,6 +32,11 @@ pub(crate) struct EpochCache {
 }
 
 impl EpochCache {
+    /// The same, for another file.
+    pub(crate) fn copied(&self) -> Self {
+        Self { dirty: true, ..self.clone() }
+    }
+
     /// Reads the checkpoint. A damaged one is an error, on which the caller rebuilds from the batches.
     pub(crate) fn load(disk: &dyn Disk, path: &Path) -> Result<Self> {
         let Some(content) = checkpoint::read_small(disk, path)? else { return Ok(Self::default()) };

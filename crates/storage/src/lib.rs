@@ -34,9 +34,9 @@ pub use epoch_cache::{EpochEnd, EpochStart};
 pub use error::{AppendError, ReadError, StorageError};
 pub use index::txn::AbortedTxn;
 pub use log::{
-    AppendInfo, Chores, FlushWork, Log, OffsetQuery, OpenParams, ReadInfo, RecoveryReport, Rest, Retained,
-    Span, Unchecked, take_away,
+    AppendInfo, Chores, FlushWork, Log, Next, OffsetQuery, OpenParams, ReadInfo, RecoveryReport, Rest,
+    Retained, Span, Unchecked, take_away,
 };
-pub use names::{FolderName, parse_folder};
+pub use names::{FolderName, future_folder_fits, parse_folder};
 pub use producer::{Origin, ProducerInfo};
 pub use segment::FoundRecord;

@@ -106,6 +106,17 @@ pub(crate) fn stray_folder(partition: &TopicPartition, id: [u8; 16]) -> String {
     marked_folder(partition, id, "stray")
 }
 
+/// The folder's name of a copy that is to replace a partition in another log directory. It is not shortened, so that it
+/// says whose copy it is; [`future_folder_fits`] tells whether there can be one.
+pub(crate) fn future_folder(partition: &TopicPartition, id: [u8; 16]) -> String {
+    format!("{partition}.{:032x}-future", u128::from_be_bytes(id))
+}
+
+/// Whether a partition can be copied to another log directory: a file system takes the name of the copy's folder.
+pub fn future_folder_fits(partition: &TopicPartition) -> bool {
+    future_folder(partition, [0; 16]).len() <= MAX_NAME
+}
+
 fn marked_folder(partition: &TopicPartition, id: [u8; 16], mark: &str) -> String {
     let id = format!("{:032x}", u128::from_be_bytes(id));
     let suffix = format!("-{}.{id}-{mark}", partition.partition);
@@ -125,6 +136,7 @@ mod tests {
         assert_eq!(parse_folder("x-delete-0"), FolderName::Partition(TopicPartition::new("x-delete", 0)));
         assert_eq!(parse_folder(&deleted_folder(&partition(), [7; 16])), FolderName::Deleted);
         assert_eq!(parse_folder(&stray_folder(&partition(), [7; 16])), FolderName::Stray(partition()));
+        assert_eq!(parse_folder(&future_folder(&partition(), [7; 16])), FolderName::Future(partition()));
         assert_eq!(parse_folder("a-b.c-7.0f-future"), FolderName::Future(partition()));
         assert_eq!(parse_folder("a-b.c-7.0f-stray"), FolderName::Stray(partition()));
         for other in ["lost+found", "a", "-1", "a-", "a-x", "a-99999999999", "a-delete", "a b-1"] {

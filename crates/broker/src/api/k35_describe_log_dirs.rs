@@ -12,7 +12,7 @@ use wire::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 
-use crate::dirs::Dir;
+use crate::dirs::{Dir, whole};
 use crate::node::Node;
 use crate::request::{Handled, Request};
 
@@ -29,7 +29,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     });
     let cordoned = node.cordoned_directories(&node.image());
     let mut results: Vec<_> = node.dirs.iter().map(|dir| describe(&node, dir, &asked, &cordoned)).collect();
-    results.extend(node.dirs.lost().iter().map(|lost| offline(absolute(&lost.path))));
+    results.extend(node.dirs.lost().iter().map(|lost| offline(whole(&lost.path))));
     request.reply(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
 }
 
@@ -40,7 +40,7 @@ fn offline(log_dir: String) -> DescribeLogDirsResult {
 
 fn describe(node: &Node, dir: &Dir, asked: &Asked<'_>, cordoned: &[Uuid]) -> DescribeLogDirsResult {
     let path = dir.path();
-    let log_dir = absolute(&path.display().to_string());
+    let log_dir = dir.shown();
     let space = match node.disk.space(path) {
         Ok(space) if dir.is_online() => space,
         _ => return offline(log_dir),
@@ -58,6 +58,19 @@ fn describe(node: &Node, dir: &Dir, asked: &Asked<'_>, cordoned: &[Uuid]) -> Des
             is_future_key: false,
         });
     }
+    for one in node.moves.all().iter().filter(|one| one.to == dir.id) {
+        let partition = &one.partition;
+        let wanted = asked.as_ref().is_none_or(|asked| asked.contains(&(&*partition.topic, partition.index)));
+        // It may have arrived a moment ago.
+        if wanted && partition.home().id != dir.id {
+            topics.entry(Arc::clone(&partition.topic)).or_default().push(DescribeLogDirsPartition {
+                partition_index: partition.index,
+                partition_size: i64::try_from(one.size()).unwrap_or(i64::MAX),
+                offset_lag: i64::try_from(one.lag()).unwrap_or(i64::MAX),
+                is_future_key: true,
+            });
+        }
+    }
     let topics = topics
         .into_iter()
         .map(|(name, partitions)| DescribeLogDirsTopic { name: name.to_string(), partitions });
@@ -69,9 +82,4 @@ fn describe(node: &Node, dir: &Dir, asked: &Asked<'_>, cordoned: &[Uuid]) -> Des
         is_cordoned: cordoned.contains(&dir.id),
         log_dir,
     }
-}
-
-/// Operators know a directory by its whole path, however it was configured.
-fn absolute(path: &str) -> String {
-    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }

@@ -18,7 +18,7 @@ pub use status::{CleanerStatus, Key, LastCleaning, Uncleanable};
 
 use crate::node::Node;
 use crate::partition::Partition;
-use throttle::Throttle;
+pub(crate) use throttle::Throttle;
 
 /// The least that is read at a time.
 const IO_BYTES_MIN: usize = 16 << 10;
@@ -36,6 +36,20 @@ impl Cleaner {
     /// What it does and did.
     pub fn status(&self) -> CleanerStatus {
         self.status.lock().clone()
+    }
+
+    /// Begins no cleaning of a log until [`Self::resume`]. One may be under way: see [`Self::is_at`].
+    pub(crate) fn pause(&self, key: Key) {
+        self.status.lock().paused.insert(key);
+    }
+
+    pub(crate) fn resume(&self, key: Key) {
+        self.status.lock().paused.remove(&key);
+    }
+
+    /// Whether a log is being cleaned.
+    pub(crate) fn is_at(&self, key: &Key) -> bool {
+        self.status.lock().running.contains_key(key)
     }
 }
 

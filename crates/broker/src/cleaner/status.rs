@@ -1,6 +1,6 @@
 //! What the cleaner does and did, for whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct Uncleanable {
 pub struct CleanerStatus {
     /// Logs that are being cleaned, and from which offset on.
     pub running: BTreeMap<Key, (String, Offset)>,
+    /// Logs that are left alone for as long as they are moved to another directory.
+    pub paused: BTreeSet<Key>,
     /// Logs that were due when a worker looked last: `cleanable-partitions-count`.
     pub cleanable: usize,
     /// The dirtiest log's share of records that were not compared yet, 0 to 1: `max-dirty-percent`.
@@ -60,7 +62,7 @@ impl CleanerStatus {
 
     /// Whether a log may be cleaned now.
     pub(super) fn is_free(&self, key: &Key) -> bool {
-        !self.running.contains_key(key) && !self.uncleanable.contains_key(key)
+        !self.running.contains_key(key) && !self.uncleanable.contains_key(key) && !self.paused.contains(key)
     }
 
     pub(super) fn done(&mut self, cleaning: LastCleaning) {

@@ -1,4 +1,4 @@
-//! How fast the cleaner may read and write, over all its workers.
+//! How fast something may read and write in the background, over all its workers.
 
 use std::time::Duration;
 

@@ -55,7 +55,7 @@ impl Log {
     }
 
     /// Makes the names of new files durable, and with a new folder whose it is.
-    fn sync_names(&mut self) -> Result<()> {
+    pub(super) fn sync_names(&mut self) -> Result<()> {
         if !self.names_dirty || planted::on(Bug::ForgetDirectorySync) {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 mod append;
 mod clean;
+mod copy;
 mod cursor;
 mod flush;
 mod offsets;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
 
 pub use append::AppendInfo;
+pub use copy::Next;
 pub use flush::FlushWork;
 pub use offsets::OffsetQuery;
 pub use open::{OpenParams, RecoveryReport};

@@ -104,6 +104,17 @@ impl Log {
         now: Timestamp,
     ) -> Result<(Log, RecoveryReport)> {
         let at = Place { disk, dir: log_dir.join(partition.to_string()), ending: "" };
+        Self::open_at(at, partition, topic_id, config, params, now)
+    }
+
+    pub(super) fn open_at(
+        at: Place,
+        partition: TopicPartition,
+        topic_id: Option<Uuid>,
+        config: Arc<LogConfig>,
+        params: OpenParams,
+        now: Timestamp,
+    ) -> Result<(Log, RecoveryReport)> {
         let new = !at.disk.exists(&at.dir);
         if new {
             at.disk.create_dir_all(&at.dir).map_err(|error| StorageError::io("make", &at.dir, error))?;

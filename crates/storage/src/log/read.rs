@@ -63,6 +63,11 @@ impl Span {
         }
     }
 
+    /// The same as [`Self::read`], with an error that names the folder of the log.
+    pub fn read_in(&self, folder: &std::path::Path) -> Result<Vec<u8>> {
+        self.read().map_err(|error| StorageError::io("read", folder, error))
+    }
+
     /// Reads the bytes into memory.
     pub fn read(&self) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.len as usize];

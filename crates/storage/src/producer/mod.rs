@@ -54,7 +54,7 @@ pub(crate) enum Checked {
 }
 
 /// All producers of a partition.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct ProducerState {
     producers: BTreeMap<i64, ProducerEntry>,
     /// Open transactions: first offset to producer.
