@@ -72,6 +72,18 @@ pub(crate) fn open_partitions(node: &Arc<Node>, remembered: Vec<Vec<Remembered>>
     opened
 }
 
+/// Takes the partitions out whose directory has failed since: they may lack what its journal has, so that not even readers
+/// may see them. Returns the others.
+pub(crate) fn without_failed(node: &Node, opened: Vec<Arc<Partition>>) -> Vec<Arc<Partition>> {
+    let (online, failed): (Vec<_>, Vec<_>) =
+        opened.into_iter().partition(|partition| partition.home().is_online());
+    for partition in failed {
+        node.hosted.remove(partition.topic_id, partition.index);
+        node.hosted.add_offline(partition.topic_id, partition.index, Some(partition.home().id));
+    }
+    online
+}
+
 fn local_replicas(image: &Image, node: NodeId) -> Vec<LocalReplica> {
     let replicas = image.topics.replicas_of(node).map(|(topic, index, partition)| LocalReplica {
         topic: Arc::clone(&topic.name),

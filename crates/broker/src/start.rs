@@ -115,6 +115,7 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     let opened = open::open_partitions(&node, remembered);
     replay::begin_journals(&node).await;
     node.dirs.check_usable(metadata_dir)?;
+    let opened = open::without_failed(&node, opened);
     // Groups are what their partitions remember, with what came out of the journal.
     opened.iter().for_each(|partition| node.coordinate(partition));
     register(&node).await?;

@@ -127,6 +127,30 @@ fn what_was_only_in_the_journal_of_a_lost_directory_is_there_once_it_comes_back(
 }
 
 #[test]
+fn a_directory_that_fails_while_its_journal_is_replayed_is_not_read_either() {
+    let disk = SimDisk::new(11);
+    let mut node = two(&disk);
+    let mut client = node.client();
+    client.append("u", batch(&["b"]));
+    drop(client);
+    node.kill();
+    disk.power_cut(PowerCut::Strict);
+    // What the journal has cannot be brought into the log.
+    disk.fail(Fault::new(Op::Write, When::Every(1)).on("/b/u-0/00000000000000000000.log"));
+    node.restart();
+    let mut client = node.client();
+    is_lost(&mut client, "u");
+    assert_eq!(told(&mut client)["/b"].0, STORAGE);
+    assert_eq!(client.append("t", batch(&["b"])), 1);
+    drop(client);
+    node.kill();
+    disk.power_cut(PowerCut::Strict);
+    disk.clear_faults();
+    node.restart();
+    assert_eq!(node.client().all("u"), ["a", "b"]);
+}
+
+#[test]
 fn partitions_of_a_directory_that_is_not_configured_any_more_are_not_begun_anew() {
     let disk = SimDisk::new(3);
     let mut node = two(&disk);
