@@ -269,6 +269,10 @@ async fn fill_and_swap(
             Swap::Done(old) => {
                 dir.opened();
                 from.into_iter().for_each(Dir::closed);
+                // Else a crash would have all of it read again.
+                if let Err(problem) = node.dirs.write_checkpoints(&node.hosted.partitions()) {
+                    warn!(%problem, "checkpoints could not be written; recovery after a crash will take longer");
+                }
                 node.remove_later(old, Duration::from_millis(u64::try_from(delay).unwrap_or(0)));
                 return Ok(());
             }

@@ -245,7 +245,7 @@ fn a_directory_whose_segments_cannot_be_written_or_read_goes_offline_and_the_oth
             client = node.client();
             // It is open from here on; one that cannot be opened is offline alone.
             client.offset(beside, 1000);
-            disk.fail(Fault::new(op, When::Next).on(&format!("/b/{beside}-0/00000000000000000000.log")));
+            disk.fail(Fault::new(op, When::Every(1)).on(&format!("/b/{beside}-0/00000000000000000000.log")));
             assert_eq!(code(client.fetch(beside, 0).error_code), STORAGE);
         } else {
             disk.fail(Fault::new(op, When::Next).on(&format!("/b/{beside}-0/")));
