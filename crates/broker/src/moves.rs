@@ -209,11 +209,11 @@ async fn move_one(node: &Arc<Node>, one: &Move) -> Result<(), Ended> {
     let id = *node.random_uuid().as_bytes();
     let now = node.now().wall;
     let copy = host::task::long(|| match partition.serving() {
-        Ok(mut log) => log.begin_copy(dir.path(), id, now).map_err(|problem| {
+        Ok(mut log) => {
+            let begun = log.begin_copy(dir.path(), id, now);
             drop(log);
-            dir.home.blame(&problem);
-            problem
-        }),
+            begun.inspect_err(|problem| dir.home.blame(problem))
+        }
         Err(_) => Err(StorageError::offline(&partition.home().path, "the log cannot be read")),
     });
     let mut copy = Some(Box::new(copy?));
