@@ -95,6 +95,7 @@ impl Client {
         Ok(client)
     }
 
+    /// The settings that it was connected with.
     pub fn config(&self) -> &ClientConfig {
         &self.0.config
     }

@@ -168,7 +168,9 @@ impl ProducerConfig {
 /// Where a consumer begins in a partition for which it has no position, or one that is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OffsetReset {
+    /// At the first record that is kept.
     Earliest,
+    /// After the last record that is there by then.
     Latest,
     /// The consumer reports an error instead.
     None,
@@ -177,7 +179,9 @@ pub enum OffsetReset {
 /// Which transactional records a consumer sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IsolationLevel {
+    /// All of them, also those of transactions that are open or were aborted.
     ReadUncommitted,
+    /// Those of transactions that were committed, and those without one; none beyond the first open transaction.
     ReadCommitted,
 }
 

@@ -13,34 +13,92 @@ pub enum Error {
     Broker(BrokerError),
     /// None of the bootstrap servers, nor any broker known from before, could be reached.
     #[error("no broker can be reached at {servers}: {reason}")]
-    Unreachable { servers: String, reason: String },
+    Unreachable {
+        /// As configured, separated by commas.
+        servers: String,
+        /// In words.
+        reason: String,
+    },
     /// A connection could not be made, or ended while an answer was awaited.
     #[error("the connection to {address} failed: {reason}")]
-    Connection { address: String, reason: String },
+    Connection {
+        /// Of the server.
+        address: String,
+        /// In words.
+        reason: String,
+    },
     /// No answer came, or nothing could be done, in the time that the configuration allows.
     #[error("{what} took longer than {} ms", after.as_millis())]
-    Timeout { what: &'static str, after: Duration },
+    Timeout {
+        /// What was waited for.
+        what: &'static str,
+        /// How long.
+        after: Duration,
+    },
     /// A server sent bytes that are not what the protocol says. The connection was closed.
     #[error("{address} does not speak the protocol: {reason}")]
-    Protocol { address: String, reason: String },
+    Protocol {
+        /// Of the server.
+        address: String,
+        /// In words.
+        reason: String,
+    },
     /// The server serves an API in no version that this client speaks.
     #[error("{address} does not serve {api} in a version that this client speaks")]
-    Unsupported { address: String, api: &'static str },
+    Unsupported {
+        /// Of the server.
+        address: String,
+        /// In Kafka's name.
+        api: &'static str,
+    },
     /// A configuration cannot work; found before anything is sent.
     #[error("{name}: {reason}")]
-    Config { name: &'static str, reason: String },
+    Config {
+        /// The setting, in Kafka's name.
+        name: &'static str,
+        /// In words.
+        reason: String,
+    },
     /// A record takes more bytes than may be sent; nothing of it was.
     #[error("a record of {size} bytes is larger than {setting} allows ({limit})")]
-    RecordTooLarge { size: usize, setting: &'static str, limit: usize },
+    RecordTooLarge {
+        /// Of the record, in bytes.
+        size: usize,
+        /// In Kafka's name.
+        setting: &'static str,
+        /// In bytes.
+        limit: usize,
+    },
     /// Records that were fetched cannot be read.
     #[error("the records of {topic}-{partition} at offset {offset} cannot be read: {reason}")]
-    Records { topic: String, partition: i32, offset: i64, reason: String },
+    Records {
+        /// Where.
+        topic: String,
+        /// Its number.
+        partition: i32,
+        /// Where the batch begins that cannot be read.
+        offset: i64,
+        /// In words.
+        reason: String,
+    },
     /// An earlier record of the partition was given up, and whether this one was written is not known.
     #[error("whether a record of {topic}-{partition} was written is not known: {reason}")]
-    Uncertain { topic: String, partition: i32, reason: String },
+    Uncertain {
+        /// Where.
+        topic: String,
+        /// Its number.
+        partition: i32,
+        /// In words.
+        reason: String,
+    },
     /// Nobody says where to begin: nothing is committed, or the position is gone, and `auto.offset.reset` is none.
     #[error("{topic}-{partition}: there is no offset to begin at, and auto.offset.reset is none")]
-    NoOffset { topic: String, partition: i32 },
+    NoOffset {
+        /// Where.
+        topic: String,
+        /// Its number.
+        partition: i32,
+    },
     /// The producer or consumer is closed.
     #[error("it is closed")]
     Closed,
@@ -53,8 +111,11 @@ pub struct BrokerError {
     pub code: ErrorCode,
     /// The broker's own words, where the API carries any.
     pub message: Option<String>,
+    /// The topic that it is about.
     pub topic: Option<String>,
+    /// The partition of the topic.
     pub partition: Option<i32>,
+    /// The group that it is about.
     pub group: Option<String>,
 }
 

@@ -20,6 +20,7 @@
 //! bytes are there.
 //! *Invariant:* a producer's records keep their order within a partition, whatever is sent again.
 
+#![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 pub mod admin;

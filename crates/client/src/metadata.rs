@@ -10,15 +10,20 @@ use wire::messages::metadata_response::{
 /// A broker and where it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broker {
+    /// `node.id`.
     pub id: NodeId,
+    /// As the broker advertises it.
     pub host: String,
+    /// As the broker advertises it.
     pub port: u16,
+    /// `broker.rack`, if it has one.
     pub rack: Option<String>,
 }
 
 /// A topic as metadata describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
+    /// Unique in the cluster.
     pub name: String,
     /// Zero where the server is too old to have topic ids.
     pub id: Uuid,
@@ -31,21 +36,28 @@ pub struct Topic {
 /// A partition as metadata describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
+    /// Its number, counted from 0.
     pub partition: i32,
     /// Nobody while there is no leader.
     pub leader: Option<NodeId>,
+    /// Grows with each election of its leader.
     pub leader_epoch: LeaderEpoch,
+    /// The brokers that keep it, the preferred leader first.
     pub replicas: Vec<NodeId>,
     /// In-sync replicas.
     pub isr: Vec<NodeId>,
+    /// Replicas that are not there.
     pub offline: Vec<NodeId>,
 }
 
 /// The cluster as one answer, and those before it, described it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
+    /// Nothing where the cluster is too old to tell.
     pub cluster_id: Option<String>,
+    /// The broker that takes administrative requests.
     pub controller: Option<NodeId>,
+    /// Those that are alive, by id.
     pub brokers: BTreeMap<NodeId, Broker>,
     topics: BTreeMap<String, Topic>,
     /// Topics that the server said something is wrong with.
@@ -53,6 +65,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// A topic, if it is known.
     pub fn topic(&self, name: &str) -> Option<&Topic> {
         self.topics.get(name)
     }
@@ -67,6 +80,7 @@ impl Metadata {
         self.topics.values()
     }
 
+    /// A partition, if its topic is known and has it.
     pub fn partition(&self, topic: &str, partition: i32) -> Option<&Partition> {
         self.topics.get(topic)?.partitions.get(&partition)
     }

@@ -12,8 +12,11 @@ use kernel::port::{Clock, Entropy};
 /// The network, the clock and the randomness of a client.
 #[derive(Clone)]
 pub struct World {
+    /// Makes connections.
     pub net: Arc<dyn Connect>,
+    /// Says when records happen.
     pub clock: Arc<dyn Clock>,
+    /// Draws what must not be guessed or come in step.
     pub entropy: Arc<dyn Entropy>,
 }
 

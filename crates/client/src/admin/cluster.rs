@@ -17,6 +17,7 @@ use crate::{BrokerError, Error};
 /// What a cluster is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterDescription {
+    /// Drawn when the cluster was formatted; nothing where it is too old to tell.
     pub cluster_id: Option<String>,
     /// The broker that takes administrative requests.
     pub controller: Option<NodeId>,
@@ -34,6 +35,7 @@ pub struct ApiVersions {
 /// What the cluster has agreed on, and what its brokers could.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Features {
+    /// Those that are agreed on, and those that the broker that was asked could have.
     pub by_name: BTreeMap<String, Feature>,
     /// Grows with each change; nothing where the cluster is too old to tell.
     pub epoch: Option<i64>,
@@ -51,6 +53,7 @@ pub struct Feature {
 /// Another level for a feature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureUpdate {
+    /// As Kafka names it: `metadata.version`, `group.version` and so on.
     pub name: String,
     /// 0 turns it off.
     pub level: i16,
@@ -61,9 +64,11 @@ pub struct FeatureUpdate {
 /// A directory in which a broker keeps logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogDir {
+    /// As the broker's configuration names it.
     pub path: String,
     /// What is wrong with it, if anything is.
     pub error: Option<BrokerError>,
+    /// The logs in it.
     pub replicas: BTreeMap<TopicPartition, LogDirReplica>,
     /// The size of its volume, in bytes; nothing where the broker does not tell.
     pub total_bytes: Option<u64>,

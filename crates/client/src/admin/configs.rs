@@ -15,7 +15,9 @@ use crate::{BrokerError, Error};
 /// What settings are of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConfigResource {
+    /// By its name.
     Topic(String),
+    /// By its id; that broker itself is asked.
     Broker(NodeId),
     /// What holds for all brokers that say nothing else.
     AllBrokers,
@@ -76,13 +78,17 @@ impl ConfigResource {
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigEntry {
+    /// In Kafka's name.
     pub name: String,
     /// Nothing for what is secret, or has no value.
     pub value: Option<String>,
+    /// Where the value comes from.
     pub source: ConfigSource,
+    /// Whether it is secret, so that its value is never told.
     pub sensitive: bool,
     /// Whether it cannot be changed while the broker runs.
     pub read_only: bool,
+    /// What a value looks like.
     pub kind: ConfigType,
     /// Every place that says something about it, the one that counts first.
     pub synonyms: Vec<ConfigSynonym>,
@@ -93,8 +99,11 @@ pub struct ConfigEntry {
 /// A place that says something about a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigSynonym {
+    /// Another name than the setting's own where it holds for more: `log.retention.ms` for `retention.ms`.
     pub name: String,
+    /// Nothing for what is secret.
     pub value: Option<String>,
+    /// What kind of place it is.
     pub source: ConfigSource,
 }
 
@@ -109,10 +118,13 @@ pub enum ConfigSource {
     DynamicDefaultBroker,
     /// From a broker's file.
     StaticBroker,
+    /// Nobody has set it.
     Default,
     /// The level of a logger.
     BrokerLogger,
+    /// Set for the subscription itself.
     ClientMetrics,
+    /// Set for the group itself.
     Group,
     /// Something that this client does not know, by its number.
     Other(i8),
@@ -137,14 +149,23 @@ impl ConfigSource {
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfigType {
+    /// `true` or `false`.
     Boolean,
+    /// Any text.
     String,
+    /// A number of 32 bits.
     Int,
+    /// A number of 16 bits.
     Short,
+    /// A number of 64 bits.
     Long,
+    /// A number with a fraction.
     Double,
+    /// Values separated by commas.
     List,
+    /// The name of a Java class.
     Class,
+    /// A secret.
     Password,
     /// The cluster does not tell, or something that this client does not know.
     Unknown,
@@ -170,22 +191,30 @@ impl ConfigType {
 /// A change of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigChange {
+    /// Gives it a value.
     Set {
+        /// The setting, in Kafka's name.
         name: String,
+        /// As somebody would write it in a file.
         value: String,
     },
     /// What nobody has set comes from elsewhere, in the end from the default.
     Delete {
+        /// The setting, in Kafka's name.
         name: String,
     },
     /// Adds to a list.
     Append {
+        /// The setting, in Kafka's name.
         name: String,
+        /// One value, or several separated by commas.
         value: String,
     },
     /// Takes from a list.
     Subtract {
+        /// The setting, in Kafka's name.
         name: String,
+        /// One value, or several separated by commas.
         value: String,
     },
 }

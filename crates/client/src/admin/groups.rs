@@ -26,6 +26,7 @@ use crate::{BrokerError, Error};
 /// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupListing {
+    /// Its name.
     pub group: String,
     /// `consumer` for groups of consumers; empty for one that only keeps offsets.
     pub protocol_type: String,
@@ -38,21 +39,30 @@ pub struct GroupListing {
 /// A group with its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupDescription {
+    /// Its name.
     pub group: String,
+    /// `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance` and so on.
     pub state: String,
+    /// `consumer` for groups of consumers; empty for one that only keeps offsets.
     pub protocol_type: String,
     /// The assignor that the members agreed on.
     pub assignor: String,
+    /// The address of the broker that coordinates it.
     pub coordinator: String,
+    /// None if it is empty.
     pub members: Vec<GroupMember>,
 }
 
 /// A member of a group, and what it reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupMember {
+    /// Drawn by the broker when the member joined.
     pub id: String,
+    /// `group.instance.id` of a static member.
     pub instance_id: Option<String>,
+    /// `client.id` of its client.
     pub client_id: String,
+    /// The address that it connects from.
     pub host: String,
     /// Nothing if the member is no consumer, or has no assignment yet.
     pub assignment: Vec<TopicPartition>,

@@ -46,6 +46,7 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// An admin on a client's cluster.
     pub fn new(client: &Client) -> Admin {
         Admin { client: client.clone() }
     }

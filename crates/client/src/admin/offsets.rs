@@ -45,7 +45,9 @@ impl OffsetSpec {
 pub struct ListedOffset {
     /// Nothing if no record fits.
     pub offset: Option<Offset>,
+    /// Of the record at the offset, where a time was asked for.
     pub timestamp: Option<Timestamp>,
+    /// In whose reign the record was written, if that is known.
     pub leader_epoch: Option<LeaderEpoch>,
 }
 

@@ -12,7 +12,9 @@ use crate::{BrokerError, Error};
 /// An idempotent or transactional producer, as a partition remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveProducer {
+    /// Drawn by the cluster for this producer.
     pub producer_id: ProducerId,
+    /// Grows whenever the producer begins anew.
     pub epoch: ProducerEpoch,
     /// The sequence number of its last record; nothing if there is none that counts.
     pub last_sequence: Option<i32>,

@@ -15,10 +15,13 @@ use crate::{BrokerError, Error};
 /// The controllers that agree on the cluster's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quorum {
+    /// The controller that decides.
     pub leader: NodeId,
+    /// Grows with each election.
     pub leader_epoch: i32,
     /// Up to where the metadata log is committed.
     pub high_watermark: Offset,
+    /// Controllers that vote, the leader among them.
     pub voters: Vec<QuorumReplica>,
     /// Brokers, and controllers that do not vote.
     pub observers: Vec<QuorumReplica>,
@@ -27,11 +30,15 @@ pub struct Quorum {
 /// A copy of the metadata log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuorumReplica {
+    /// Of the node.
     pub id: NodeId,
     /// Zero where the cluster is too old to tell.
     pub directory: Uuid,
+    /// After the last record that it has.
     pub log_end_offset: Offset,
+    /// When it last asked for records; nothing for the leader of an old cluster.
     pub last_fetch: Option<Timestamp>,
+    /// When it last had all that there was.
     pub last_caught_up: Option<Timestamp>,
 }
 
@@ -47,8 +54,11 @@ pub enum Election {
 /// Where a partition moves to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reassignment {
+    /// Those that have it while it moves.
     pub replicas: Vec<NodeId>,
+    /// Those that get it.
     pub adding: Vec<NodeId>,
+    /// Those that lose it.
     pub removing: Vec<NodeId>,
 }
 

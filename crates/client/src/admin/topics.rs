@@ -13,11 +13,13 @@ use crate::{BrokerError, Error};
 /// A topic to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTopic {
+    /// At most 249 letters, digits, dots, underscores and dashes.
     pub name: String,
     /// Nothing for the cluster's `num.partitions`.
     pub partitions: Option<i32>,
     /// Nothing for the cluster's `default.replication.factor`.
     pub replication_factor: Option<i16>,
+    /// Settings in Kafka's names, with their values.
     pub configs: Vec<(String, String)>,
 }
 

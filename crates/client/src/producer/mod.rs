@@ -31,14 +31,17 @@ use queue::Queue;
 /// A record to be written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProducerRecord {
+    /// Where it goes.
     pub topic: Arc<str>,
     /// Nothing: the key decides, or without a key the partition that is being filled.
     pub partition: Option<i32>,
     /// When it happened; nothing for now.
     pub timestamp: Option<Timestamp>,
+    /// Records of one key keep their order, as they go to one partition.
     pub key: Option<Bytes>,
     /// Nothing is a tombstone: it deletes the key from a compacted topic.
     pub value: Option<Bytes>,
+    /// In order; a name may come several times.
     pub headers: Vec<(String, Option<Bytes>)>,
 }
 
@@ -48,26 +51,31 @@ impl ProducerRecord {
         Self { topic: topic.into(), ..Self::default() }
     }
 
+    /// Sends it to this partition, whatever its key.
     pub fn partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
         self
     }
 
+    /// Sets when it happened.
     pub fn timestamp(mut self, timestamp: Timestamp) -> Self {
         self.timestamp = Some(timestamp);
         self
     }
 
+    /// Sets its key.
     pub fn key(mut self, key: impl Into<Bytes>) -> Self {
         self.key = Some(key.into());
         self
     }
 
+    /// Sets its value.
     pub fn value(mut self, value: impl Into<Bytes>) -> Self {
         self.value = Some(value.into());
         self
     }
 
+    /// Adds a header.
     pub fn header(mut self, key: impl Into<String>, value: impl Into<Bytes>) -> Self {
         self.headers.push((key.into(), Some(value.into())));
         self
@@ -87,9 +95,11 @@ impl ProducerRecord {
 /// Where a record was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordMetadata {
+    /// Where it is.
     pub partition: TopicPartition,
     /// Nothing if the broker does not tell: with `acks=0`, or after a retry that it recognised.
     pub offset: Option<Offset>,
+    /// As it stands in the log: the record's own, or the broker's where the topic says so.
     pub timestamp: Timestamp,
 }
 

@@ -1,4 +1,5 @@
-//! Our own client and command line against Apache Kafka: the tests that they pass against our broker, once more.
+//! Our own client and command line against Apache Kafka: the tests that they pass against our broker, once more; and a
+//! group of members of ours and of Java's.
 
 use std::process::Command;
 
@@ -8,14 +9,14 @@ use super::{Context, fetch, unit};
 pub const PART: &str = "client";
 
 /// The test programs of the command line that begin with a broker of their own.
-const PROGRAMS: &[&str] = &["client", "commands", "manage"];
+const PROGRAMS: &[&str] = &["client", "commands", "manage", "mixed"];
 
 /// Runs them with the broker that `--broker` names, or Apache Kafka.
 pub fn run(context: &Context) -> Result<Vec<Row>, String> {
     let broker = match &context.options.broker {
         Some(command) => command.clone(),
         None => {
-            if let Err(missing) = fetch::need(&["java", "mvn"]) {
+            if let Err(missing) = fetch::java_tools(context) {
                 return match context.options.everything_required {
                     true => Err(missing),
                     false => Ok(vec![Row::skip(PART, "whole suite", missing)]),
@@ -27,11 +28,12 @@ pub fn run(context: &Context) -> Result<Vec<Row>, String> {
     let mut command = Command::new("cargo");
     command.args(["test", "--package", "cli", "--no-fail-fast"]);
     command.args(PROGRAMS.iter().flat_map(|program| ["--test", *program]));
-    // Each test starts a broker, which is a JVM.
-    command.args(["--", "--test-threads", "2"]);
+    // Each test starts a broker, which is a JVM; what is ignored elsewhere needs Java.
+    command.args(["--", "--test-threads", "2", "--include-ignored"]);
     command
         .current_dir(&context.root)
         .env("RIVERRUN_TEST_BROKER", broker)
+        .env("RIVERRUN_TEST_JAVA", context.cache.join("java-tools"))
         .env("RIVERRUN_CACHE", &context.cache);
     unit::count(command, PART, "the client's tests and the commands' against Apache Kafka")
 }

@@ -117,7 +117,7 @@ pub fn run(args: &[String]) -> Outcome {
         record(&report, unit::run(&context).unwrap_or_else(|error| vec![Row::fail(part, "run", error)]));
     }
     if context.options.broker.is_none()
-        && PARTS.iter().any(|part| *part != "unit" && context.options.wants(part))
+        && PARTS.iter().any(|part| !["unit", client::PART].contains(part) && context.options.wants(part))
     {
         build(&context.root)?;
     }
