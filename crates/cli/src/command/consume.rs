@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::place::{Where, partitions_of, resolve};
 use super::template::Template;
 use super::{Failure, Format, Session, time};
-use crate::print;
+use crate::print::{self, Progress};
 
 /// Read records and print them.
 #[derive(Debug, Args)]
@@ -111,6 +111,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
         print::note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
     let mut printer = Printer { consume: &consume, ends: end.as_ref(), format: session.format, printed: 0 };
+    let mut progress = Progress::of_output();
     let max = consume.number.unwrap_or(u64::MAX);
     let read = loop {
         if printer.printed >= max || end.as_ref().is_some_and(|end| is_at_end(&mut consumer, end)) {
@@ -126,10 +127,12 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
                 if let Err(error) = printer.print(&records) {
                     break Err(error.into());
                 }
+                progress.show(printer.printed);
             }
             Err(failure) => break Err(failure),
         }
     };
+    drop(progress);
     let closed = consumer.close().await.map_err(|error| Failure::of(error, "cannot leave the group"));
     read.and(closed)
 }

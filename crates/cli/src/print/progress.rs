@@ -23,6 +23,12 @@ impl Progress {
         Progress { begun: Instant::now(), shown: None, on_terminal }
     }
 
+    /// For a command whose results go elsewhere.
+    pub fn of_output() -> Progress {
+        let on_terminal = io::stderr().is_terminal() && !io::stdout().is_terminal();
+        Progress { begun: Instant::now(), shown: None, on_terminal }
+    }
+
     /// Tells how many records there are now.
     pub fn show(&mut self, records: u64) {
         if !self.on_terminal || self.shown.unwrap_or(self.begun).elapsed() < INTERVAL {
