@@ -16,6 +16,7 @@ mod options;
 pub(crate) mod process;
 mod raw;
 pub(crate) mod report;
+mod shop;
 mod suite;
 mod unit;
 
@@ -45,6 +46,7 @@ const PARTS: &[&str] = &[
     "adopt",
     files::PART,
     "crash",
+    shop::PART,
     "hostile",
     crate::powercut::PART,
     crate::kafka_it::PART,
@@ -122,11 +124,12 @@ pub fn run(args: &[String]) -> Outcome {
         build(&context.root)?;
     }
     run_suites(&context, &report);
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         (client::PART, client::run),
         ("adopt", adopt::run),
         (files::PART, files::run),
         ("crash", crash::run),
+        (shop::PART, shop::run),
         ("hostile", hostile::run),
         (crate::powercut::PART, crate::powercut::ten),
         (crate::kafka_it::PART, kafka_it),
