@@ -1,6 +1,8 @@
 //! The differences that are meant, each with its reason: `conformance/oracle/accepted.tsv`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -24,7 +26,12 @@ struct Entry {
     kafka: String,
     reason: String,
     used: Cell<u64>,
+    /// What both answered where the entry was needed, the first few.
+    seen: RefCell<BTreeSet<(String, String)>>,
 }
+
+/// How many different answers are told of an entry.
+const SEEN_MAX: usize = 6;
 
 impl Accepted {
     pub fn read(root: &Path) -> Result<Self, String> {
@@ -53,6 +60,10 @@ impl Accepted {
         });
         if let Some(entry) = found {
             entry.used.set(entry.used.get() + 1);
+            let mut seen = entry.seen.borrow_mut();
+            if seen.len() < SEEN_MAX {
+                seen.insert((difference.ours.clone(), difference.kafka.clone()));
+            }
         }
         found.is_some()
     }
@@ -60,6 +71,20 @@ impl Accepted {
     /// How many differences were meant.
     pub fn total(&self) -> u64 {
         self.entries.iter().map(|entry| entry.used.get()).sum()
+    }
+
+    /// For each entry how often it was needed, and for what: where it allows more than that, it can be narrowed.
+    pub fn uses(&self) -> String {
+        let mut text = String::new();
+        for entry in &self.entries {
+            let Entry { line, api, path, used, seen, .. } = entry;
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{FILE}:{line}: {api} {path}: {} times", used.get());
+            for (ours, kafka) in seen.borrow().iter() {
+                let _ = writeln!(text, "  ours {ours}, Kafka {kafka}");
+            }
+        }
+        text
     }
 
     /// The entries that nothing needed.
@@ -89,6 +114,7 @@ fn entry(line: usize, text: &str) -> Option<Entry> {
         kafka,
         reason,
         used: Cell::new(0),
+        seen: RefCell::default(),
     })
 }
 
@@ -109,6 +135,7 @@ mod tests {
         assert!(!accepted.covers("Fetch", 5, &difference("A", "1", "7")));
         assert_eq!(accepted.unused().len(), 1);
         assert_eq!(accepted.total(), 1);
+        assert!(accepted.uses().contains("Fetch A: 1 times\n  ours 0, Kafka 7\n"), "{}", accepted.uses());
     }
 
     #[test]

@@ -114,6 +114,8 @@ fn report(duel: &Duel, options: &Options, scratch: &Path, begun: Instant) -> Out
     let file = scratch.join("differences.txt");
     fs::write(&file, format!("{}{}", report.lines(), report.details(true)))
         .map_err(|error| format!("{}: {error}", file.display()))?;
+    let uses = scratch.join("accepted.txt");
+    fs::write(&uses, report.accepted.uses()).map_err(|error| format!("{}: {error}", uses.display()))?;
     println!("exchanges per API: {}", report.counts());
     const DETAILED: usize = 20;
     if report.distinct() > DETAILED {
