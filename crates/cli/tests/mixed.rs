@@ -1,4 +1,5 @@
-//! A member of ours and one of Apache Kafka's Java client in one cooperative group.
+//! A member of ours and one of Apache Kafka's Java client in one cooperative group. It needs Java and Kafka's tools:
+//! `cargo xtask test --only client` brings them.
 
 mod support;
 
@@ -64,7 +65,6 @@ async fn settle(consumer: &mut Consumer, admin: &Admin, ours: usize, members: us
 }
 
 #[tokio::test]
-#[ignore = "it needs Java and Kafka's tools: cargo xtask test --only client"]
 async fn java_members_share_a_group_with_ours_whoever_leads() {
     let broker = Broker::start("mixed");
     let client = Client::connect(ClientConfig::new(&broker.bootstrap)).await.expect("the broker is there");

@@ -28,8 +28,8 @@ pub fn run(context: &Context) -> Result<Vec<Row>, String> {
     let mut command = Command::new("cargo");
     command.args(["test", "--package", "cli", "--no-fail-fast"]);
     command.args(PROGRAMS.iter().flat_map(|program| ["--test", *program]));
-    // Each test starts a broker, which is a JVM; what is ignored elsewhere needs Java.
-    command.args(["--", "--test-threads", "2", "--include-ignored"]);
+    // Each test starts a broker, which is a JVM.
+    command.args(["--", "--test-threads", "2"]);
     command
         .current_dir(&context.root)
         .env("RIVERRUN_TEST_BROKER", broker)
