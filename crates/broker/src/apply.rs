@@ -13,7 +13,7 @@ use metadata::controller::{Decision, DirectoryAssignment};
 use metadata::image::{ConfigResource, ConfigResourceType};
 use metadata::{Delta, Image, LocalReplica};
 use storage::{Log, LogConfig, OpenParams, Rest, StorageError};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::controller::Deciding;
 use crate::dirs::Dir;
@@ -21,7 +21,7 @@ use crate::groups::OFFSETS_TOPIC;
 use crate::node::Node;
 use crate::partition::{Partition, World};
 use crate::settings::{self, LastTopic};
-use crate::slot::Slot;
+use crate::slot::{Slot, report_recovery};
 
 /// What the log of a partition is begun with.
 #[derive(Clone, Copy)]
@@ -82,9 +82,11 @@ impl Node {
             self.apply_topic_settings(image, |topic| configs.contains(&ConfigResource::topic(topic)));
         }
         let mut deleted = BTreeMap::new();
-        let mut cleaned = Vec::new();
+        let (mut cleaned, mut had_records) = (Vec::new(), false);
         for replica in &changes.removed {
-            cleaned.extend(self.remove(replica).filter(|gone| gone.glance().cleaned_to > Offset::ZERO));
+            let gone = self.remove(replica);
+            had_records |= gone.as_ref().is_some_and(|gone| gone.known().end > Offset::ZERO);
+            cleaned.extend(gone.filter(|gone| gone.known().cleaned_to > Offset::ZERO));
             deleted.insert(Arc::clone(&replica.topic), replica.topic_id);
         }
         if !cleaned.is_empty()
@@ -92,6 +94,10 @@ impl Node {
         {
             // The next topic of that name would count as cleaned.
             warn!(%problem, "the cleaner's checkpoint still names deleted partitions");
+        }
+        if had_records && let Err(problem) = self.dirs.write_checkpoints(&self.hosted.partitions()) {
+            // The next topic of that name would count as durable up to there after a crash.
+            warn!(%problem, "the checkpoints still name deleted partitions");
         }
         let mut settings = LastTopic::default();
         for replica in &changes.led {
@@ -237,13 +243,7 @@ impl Node {
         let flush_messages = config.flush_messages;
         let (mut log, report) =
             Log::open(disk, dir.path(), partition, Some(replica.topic_id), config, params, now)?;
-        if report.lost_durable || report.segments_dropped > 0 {
-            error!(partition = %folder, ?report,
-                "records that had been whole are damaged: the log ends before them, and what follows is kept in its folder, \
-                 in files that end in .damaged");
-        } else if report.is_notable() {
-            info!(partition = %folder, ?report, "log recovered");
-        }
+        report_recovery(&folder, &report);
         let unsynced = log.end_offset().get().saturating_sub(log.recovery_point().get());
         if unsynced >= flush_messages.max(1) && !synced_later {
             // All that is there is given to readers, and then it must stay. Elsewhere that comes with the replay of the

@@ -20,13 +20,21 @@ struct Rounds {
     retention: Instant,
     checkpoint: Instant,
     producers: Instant,
+    /// How much had been made durable at the last checkpoint.
+    checkpointed: u64,
 }
+
+/// A checkpoint comes earlier where so much was made durable since the last: what lies past it is read after a crash.
+const CHECKPOINT_BYTES: u64 = 256 << 20;
+
+/// It names each partition, and may take a small part of the work only.
+const CHECKPOINT_BYTES_PER_PARTITION: u64 = 8 << 10;
 
 /// Runs until the node stops.
 pub(crate) async fn run(node: Arc<Node>) {
     let mut stopping = node.stopping();
     let start = node.now().mono;
-    let mut rounds = Rounds { retention: start, checkpoint: start, producers: start };
+    let mut rounds = Rounds { retention: start, checkpoint: start, producers: start, checkpointed: 0 };
     loop {
         tokio::select! {
             biased;
@@ -67,10 +75,16 @@ async fn round(node: &Arc<Node>, rounds: &mut Rounds) {
         chores(node, partition);
         give_way(number).await;
     }
-    if due(&mut rounds.checkpoint, background.recovery_checkpoint_interval)
-        && let Err(problem) = node.dirs.write_checkpoints(&node.hosted.partitions())
-    {
-        error!(%problem, "checkpoints could not be written; recovery after a crash will take longer");
+    let moved = node.dirs.iter().map(|dir| dir.journal().progress()).sum::<u64>();
+    let much = moved.saturating_sub(rounds.checkpointed) >= CHECKPOINT_BYTES && {
+        let partitions = node.hosted.count() as u64;
+        moved - rounds.checkpointed >= partitions * CHECKPOINT_BYTES_PER_PARTITION
+    };
+    if due(&mut rounds.checkpoint, background.recovery_checkpoint_interval) || much {
+        rounds.checkpointed = moved;
+        if let Err(problem) = node.dirs.write_checkpoints(&node.hosted.partitions()) {
+            error!(%problem, "checkpoints could not be written; recovery after a crash will take longer");
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use kernel::{Offset, TopicPartition, Uuid};
 use metadata::controller::DirectoryAssignment;
 use metadata::image::directory_id;
 use parking_lot::Mutex;
-use storage::{LogDir, MetaProperties, Remembered, StorageError};
+use storage::{LogDir, MetaProperties, Remembered, Rest, StorageError};
 use tokio::sync::Notify;
 use tracing::{error, warn};
 
@@ -170,6 +170,15 @@ pub struct KnownOffsets {
 
 /// For how many partitions that are not there yet it is remembered where clients want them.
 const PREFERRED_MAX: usize = 10_000;
+
+impl KnownOffsets {
+    /// What a log begins with that nobody has looked at since a crash.
+    pub(crate) fn unverified(&self) -> Rest {
+        let [recovery, start, cleaned] =
+            [self.recovery, self.start, self.cleaned].map(|known| known.unwrap_or(Offset::ZERO));
+        Rest::unverified(start, recovery, cleaned)
+    }
+}
 
 /// Why a log directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -419,7 +428,7 @@ impl Dirs {
                     continue;
                 }
                 let high_watermark = partition.high_watermark();
-                let log = partition.glance();
+                let log = partition.known();
                 if log.end == Offset::ZERO {
                     // What a checkpoint does not name begins at zero as well.
                     continue;
@@ -468,7 +477,7 @@ impl Dirs {
                 continue;
             }
             let cleaned = partitions.iter().filter_map(|partition| {
-                let cleaned_to = partition.glance().cleaned_to;
+                let cleaned_to = partition.known().cleaned_to;
                 let here = cleaned_to > Offset::ZERO && *partition.home().path == *path;
                 here.then(|| (partition.topic_partition(), cleaned_to))
             });
@@ -492,7 +501,7 @@ impl Dirs {
                 continue;
             }
             let starts = partitions.iter().filter_map(|partition| {
-                let start = partition.glance().start;
+                let start = partition.known().start;
                 let raised = start > Offset::ZERO && *partition.home().path == *path;
                 raised.then(|| (partition.topic_partition(), start))
             });

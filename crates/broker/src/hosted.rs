@@ -71,6 +71,11 @@ impl Hosted {
         topics.iter().flat_map(|topic| topic.partitions()).collect()
     }
 
+    /// How many partitions there are.
+    pub fn count(&self) -> usize {
+        self.topics.read().by_name.values().map(|topic| topic.partitions.read().len()).sum()
+    }
+
     pub fn add(&self, partition: Arc<Partition>) {
         let mut topics = self.topics.write();
         topics.offline.remove(&(partition.topic_id, partition.index));

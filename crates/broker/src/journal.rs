@@ -48,6 +48,8 @@ pub struct Journal {
     /// All blocks before this number are durable. Changed under the lock of the state.
     durable_before: AtomicU64,
     file: OnceLock<Arc<dyn DiskFile>>,
+    /// About how many bytes were made durable here, in the journal or by syncs of large batches.
+    progress: AtomicU64,
     /// Why nothing of this directory can be acknowledged any more.
     failed: OnceLock<StorageError>,
     /// Tells the node of it.
@@ -103,6 +105,7 @@ impl Journal {
             batch_max: AtomicUsize::new(0),
             durable_before: AtomicU64::new(0),
             file: OnceLock::new(),
+            progress: AtomicU64::new(0),
             failed: OnceLock::new(),
         })
     }
@@ -113,6 +116,11 @@ impl Journal {
         self.state.lock().ring = Some(journal.ring);
         let _ = self.file.set(journal.file);
         self.kick();
+    }
+
+    /// Whether what it had from earlier was replayed.
+    pub fn has_begun(&self) -> bool {
+        self.file.get().is_some()
     }
 
     /// Whether appends to this directory can become durable.
@@ -202,6 +210,7 @@ impl Journal {
                 holders.drain(..).for_each(|(partition, _)| partition.cannot_be_durable(self));
             }
         }
+        self.progress.fetch_add(block.len() as u64, Ordering::Relaxed);
         let mut state = self.state.lock();
         state.writing = false;
         state.busy = true;
@@ -231,6 +240,16 @@ impl Journal {
             return Some(Ok(()));
         }
         self.failed.get().map(|_| Err(ErrorCode::KafkaStorageError))
+    }
+
+    /// About how many bytes were made durable in this directory so far.
+    pub fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Segments of a partition were synced, which is asked for where batches are larger than what the journal takes.
+    pub fn synced(&self) {
+        self.progress.fetch_add(BATCH_MAX as u64, Ordering::Relaxed);
     }
 
     /// Gives the memory of a journal back that had nothing to do since the last call.

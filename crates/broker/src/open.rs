@@ -56,6 +56,8 @@ pub(crate) fn open_partitions(node: &Arc<Node>, remembered: Vec<Vec<Remembered>>
         };
         let begin = match remembered {
             Some((id, rest)) if *id == replica.topic_id => Begin::Rest(dir, *rest),
+            // Recovered when somebody uses it, or the journal has something for it.
+            None if !dir.clean => Begin::Rest(dir, known.unverified()),
             _ => Begin::Files(dir, params),
         };
         opened.extend(node.open(&replica, &image, begin, &mut settings));
@@ -158,7 +160,11 @@ fn look_into<'a>(
     }
     let mut remembered: BTreeMap<_, _> =
         remembered.into_iter().map(|(partition, id, rest)| (partition, (id, rest))).collect();
-    let scan = dir.dir.scan_beside(|partition| remembered.get(partition).map(|(id, _)| *id))?;
+    let scan = dir.dir.scan_beside(|partition| {
+        let stopped = remembered.get(partition).map(|(id, _)| *id);
+        // After a crash each folder is looked into when its log wakes.
+        stopped.or_else(|| image.topic(&partition.topic).filter(|_| !dir.clean).map(|topic| topic.id))
+    })?;
     for path in scan.deleted {
         let shown = path.display().to_string();
         let done = move |result: std::io::Result<()>| {

@@ -545,6 +545,7 @@ impl Partition {
     }
 
     fn sync_done(self: &Arc<Self>, upto: Offset) {
+        self.home().journal.synced();
         let mut log = self.log();
         log.flushed_to(upto, self.clock.now().wall);
         self.journaled.fetch_max(log.recovery_point().get(), Ordering::AcqRel);
@@ -567,9 +568,10 @@ impl Partition {
     }
 
     /// The log ends elsewhere than was thought.
-    pub(crate) fn set_end(&self, end: Offset) {
-        for what in [&self.high_watermark, &self.durable, &self.journaled] {
-            what.store(end.get(), Ordering::Release);
+    pub(crate) fn found(&self, end: Offset, durable: Offset) {
+        self.high_watermark.store(end.get(), Ordering::Release);
+        for what in [&self.durable, &self.journaled] {
+            what.store(durable.get(), Ordering::Release);
         }
     }
 

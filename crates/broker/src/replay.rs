@@ -151,7 +151,7 @@ async fn sync_all(partitions: &[Arc<Partition>]) {
     let unsynced: Vec<_> = partitions
         .iter()
         .filter(|partition| {
-            let known = partition.glance();
+            let known = partition.known();
             known.recovery_point < known.end && !partition.log_config().write_caching
         })
         .collect();

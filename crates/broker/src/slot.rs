@@ -11,8 +11,8 @@ use std::sync::{Arc, Weak};
 
 use kernel::{LeaderEpoch, Offset, Timestamp};
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
-use storage::{Chores, Log, LogConfig, Rest, StorageError};
-use tracing::{error, warn};
+use storage::{Chores, Log, LogConfig, RecoveryReport, Rest, StorageError};
+use tracing::{error, info, warn};
 
 use crate::partition::Partition;
 
@@ -209,8 +209,18 @@ impl Partition {
         })
     }
 
-    /// What is known of the log without waking it.
+    /// What is to be said of the log. It is woken only if nobody has looked at its files since a crash.
     pub fn glance(&self) -> Glance {
+        let slot = self.slot.lock();
+        if slot.log.is_some() || !slot.rest.unverified {
+            return slot.glance();
+        }
+        drop(self.awakened(slot));
+        self.known()
+    }
+
+    /// What is known of the log without waking it; after a crash, what checkpoints have said.
+    pub(crate) fn known(&self) -> Glance {
         self.slot.lock().glance()
     }
 
@@ -255,13 +265,23 @@ impl Partition {
             // The folder may be another topic's by now.
             return Log::not_woken(disk, &home.path, name(), self.topic_id, config, rest, "it was deleted");
         }
-        let opened = Log::wake(disk, &home.path, name(), self.topic_id, Arc::clone(&config), rest, now);
+        let opened = match rest.unverified {
+            true => self.recover(config.clone(), rest),
+            false => Log::wake(disk, &home.path, name(), self.topic_id, Arc::clone(&config), rest, now),
+        };
         match opened {
+            Ok((log, report)) if rest.unverified => {
+                report_recovery(&self.name(), &report);
+                if self.home().journal.has_begun() {
+                    self.found(log.end_offset(), log.recovery_point());
+                }
+                log
+            }
             Ok((log, report)) => {
                 if log.end_offset() != rest.end {
                     warn!(partition = %self.name(), expected = %rest.end, found = %log.end_offset(), ?report,
                         "somebody else has changed the files of this partition: what is there counts");
-                    self.set_end(log.end_offset());
+                    self.found(log.end_offset(), log.end_offset());
                 }
                 log
             }
@@ -272,6 +292,27 @@ impl Partition {
                 Log::not_woken(disk, &home.path, name(), self.topic_id, config, rest, &why)
             }
         }
+    }
+
+    /// Makes the log after a crash. What it has then is given to readers, so it must stay; that comes with the replay of the
+    /// journal as long as that is not done.
+    fn recover(&self, config: Arc<LogConfig>, rest: &Rest) -> Result<(Log, RecoveryReport), StorageError> {
+        let (home, now) = (self.home(), self.clock.now().wall);
+        let (name, mut rest) = (self.topic_partition(), *rest);
+        if let Some(path) = storage::set_former_aside(&*self.disk, &home.path, &name, self.topic_id)? {
+            warn!(partition = %name, path = %path.display(),
+                "these files are of an earlier topic of that name; they are kept under another name");
+            rest = Rest::unwritten(Offset::ZERO);
+        }
+        let (relaxed, flush_messages) = (config.write_caching, config.flush_messages);
+        let disk = Arc::clone(&self.disk);
+        let (mut log, report) = Log::wake(disk, &home.path, name, self.topic_id, config, &rest, now)?;
+        let unsynced = log.end_offset().get().saturating_sub(log.recovery_point().get());
+        let due = if relaxed { unsynced >= flush_messages.max(1) } else { home.journal.has_begun() };
+        if unsynced > 0 && due {
+            log.flush(now)?;
+        }
+        Ok((log, report))
     }
 
     /// Whether retention would take something away, or can only be told by the log itself.
@@ -309,7 +350,9 @@ impl Partition {
     /// Syncs, unless the log rests and all of it is durable.
     pub(crate) fn settle(&self, now: Timestamp) -> Result<Option<Rest>, StorageError> {
         let slot = self.slot.lock();
-        if slot.log.is_none() && slot.rest.recovery_point >= slot.rest.end && !slot.rest.names_dirty {
+        let rest = &slot.rest;
+        let durable = rest.recovery_point >= rest.end && !rest.names_dirty && !rest.unverified;
+        if slot.log.is_none() && durable {
             return Ok(Some(slot.rest).filter(|rest| rest.on_disk));
         }
         drop(slot);
@@ -330,6 +373,20 @@ impl Partition {
             }
             None => Ok(None),
         }
+    }
+}
+
+/// Says what recovery had to mend.
+pub(crate) fn report_recovery(partition: &str, report: &RecoveryReport) {
+    if report.lost_durable || report.segments_dropped > 0 {
+        error!(
+            partition,
+            ?report,
+            "records that had been whole are damaged: the log ends before them, and what follows is kept in its folder, \
+             in files that end in .damaged"
+        );
+    } else if report.is_notable() {
+        info!(partition, ?report, "log recovered");
     }
 }
 

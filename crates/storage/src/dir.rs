@@ -182,11 +182,7 @@ impl LogDir {
 
     /// Sets a partition's folder aside under a name that is not used, and keeps its files. Returns the new path.
     pub fn set_aside(&self, partition: &TopicPartition, id: [u8; 16]) -> Result<PathBuf> {
-        let from = self.path.join(partition.to_string());
-        let to = self.path.join(names::stray_folder(partition, id));
-        self.disk.rename(&from, &to).map_err(|error| StorageError::io("rename", &from, error))?;
-        self.sync()?;
-        Ok(to)
+        set_aside(&*self.disk, &self.path, partition, id)
     }
 
     /// Whether the node stopped cleanly, and with which broker epoch. The mark is taken away, so that it cannot be
@@ -265,6 +261,30 @@ impl LogDir {
 
     fn sync(&self) -> Result<()> {
         self.disk.sync_dir(&self.path).map_err(|error| StorageError::io("sync", &self.path, error))
+    }
+}
+
+fn set_aside(disk: &dyn Disk, log_dir: &Path, partition: &TopicPartition, id: [u8; 16]) -> Result<PathBuf> {
+    let from = log_dir.join(partition.to_string());
+    let to = log_dir.join(names::stray_folder(partition, id));
+    disk.rename(&from, &to).map_err(|error| StorageError::io("rename", &from, error))?;
+    disk.sync_dir(log_dir).map_err(|error| StorageError::io("sync", log_dir, error))?;
+    Ok(to)
+}
+
+/// Sets a partition's folder aside if it is of an earlier topic of the same name. Returns its new path then.
+pub fn set_former_aside(
+    disk: &dyn Disk,
+    log_dir: &Path,
+    partition: &TopicPartition,
+    topic_id: Uuid,
+) -> Result<Option<PathBuf>> {
+    let metadata = log_dir.join(partition.to_string()).join(names::PARTITION_METADATA);
+    match partition_metadata::read(disk, &metadata)? {
+        Some(former) if former != topic_id => {
+            set_aside(disk, log_dir, partition, *former.as_bytes()).map(Some)
+        }
+        _ => Ok(None),
     }
 }
 

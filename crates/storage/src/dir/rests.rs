@@ -110,6 +110,7 @@ fn entry(line: &str, topic: &mut Arc<str>) -> Option<Remembered> {
         on_disk: true,
         plain: flags & 1 != 0,
         names_dirty: flags & 2 != 0,
+        unverified: false,
     };
     Some((partition, id, rest))
 }

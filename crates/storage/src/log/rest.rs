@@ -33,6 +33,9 @@ pub struct Rest {
     pub plain: bool,
     /// Whether files were made whose names are not durable yet.
     pub names_dirty: bool,
+    /// Whether nobody has looked at the files since a stop that was not clean. The offsets are then those of checkpoints, and
+    /// the rest is unknown until the log wakes.
+    pub unverified: bool,
 }
 
 impl Rest {
@@ -51,6 +54,22 @@ impl Rest {
             on_disk: false,
             plain: true,
             names_dirty: false,
+            unverified: false,
+        }
+    }
+
+    /// A log of which only checkpoints tell something after a crash.
+    pub fn unverified(start: Offset, recovery_point: Offset, cleaned_to: Offset) -> Self {
+        let end = recovery_point.max(start);
+        Self {
+            end,
+            recovery_point,
+            cleaned_to,
+            on_disk: true,
+            plain: false,
+            names_dirty: true,
+            unverified: true,
+            ..Self::unwritten(start)
         }
     }
 
@@ -66,12 +85,14 @@ impl Rest {
             let surplus = self.size.saturating_sub(limit);
             surplus > 0 && surplus >= self.first_size
         };
-        self.size > 0 && (passed || (config.cleanup.delete && (old() || large())))
+        // What is not known has to be looked at.
+        self.unverified || self.size > 0 && (passed || (config.cleanup.delete && (old() || large())))
     }
 }
 
 impl Log {
-    /// Makes the log of its rest. If the files say otherwise than the rest, the files are right.
+    /// Makes the log of its rest. If the files say otherwise than the rest, the files are right. One that is not verified is
+    /// recovered.
     pub fn wake(
         disk: Arc<dyn Disk>,
         log_dir: &Path,
@@ -81,7 +102,8 @@ impl Log {
         rest: &Rest,
         now: Timestamp,
     ) -> Result<(Log, RecoveryReport)> {
-        let params = OpenParams { clean: true, recovery_point: rest.recovery_point, log_start: rest.start };
+        let clean = !rest.unverified;
+        let params = OpenParams { clean, recovery_point: rest.recovery_point, log_start: rest.start };
         let (mut log, report) = Self::open(disk, log_dir, partition, Some(topic_id), config, params, now)?;
         log.recovery_point = log.recovery_point.min(rest.recovery_point.0);
         log.names_dirty |= rest.names_dirty;
@@ -137,6 +159,7 @@ impl Log {
             on_disk: true,
             plain: self.producers.entries().len() == 0,
             names_dirty: self.names_dirty,
+            unverified: false,
         })
     }
 

@@ -50,6 +50,7 @@ metrics! {
     EmptyStartMs,       "first ack, empty, ms",          0, Lower;
     CleanStartMs,       "first ack after a stop, ms",    0, Lower;
     CrashStartMs,       "first ack after kill -9, ms",   0, Lower;
+    AllServedMs,        "all partitions, ms",            0, Lower;
     IdleMb,             "idle, resident MB",             1, Lower;
     LoadedMb,           "under W1, most resident MB",    0, Lower;
     BinaryMb,           "binary MB",                     1, Lower;

@@ -42,6 +42,8 @@ mod readers;
 #[cfg(feature = "bench")]
 mod recorded;
 #[cfg(feature = "bench")]
+mod recovery;
+#[cfg(feature = "bench")]
 mod report;
 #[cfg(feature = "bench")]
 mod side;

@@ -15,6 +15,7 @@ pub const USAGE: &str =
   W9   many partitions: create, memory and CPU at rest, start after a stop and after kill -9
   W11  from exec to the first acknowledged record: empty, with data, after kill -9 with data
   W12  resident memory at rest and under W1, size of the binary
+  W16  kill -9 under load with data in 1,000 partitions, until one and until all are served
        cargo xtask bench journal [OPTION]...    the journal beside syncs of segments, by partitions and size of batches
 the order of things
   --pairs N            runs of each side in each workload, interleaved (3)
@@ -27,7 +28,7 @@ the order of things
   --pin                brokers on the second core, the load on the first
 sizes
   --partitions N,N     for W9 (1000,10000)
-  --data-mib N         for W5 and W11 (2048)
+  --data-mib N         for W5, W11 and W16 (2048)
   --heap-gib N         Kafka's heap (1; W9 gives it 2)
 what becomes of the figures
   --record             keep them as docs/benchmarks.json, in place of older ones of the same workloads
@@ -36,7 +37,7 @@ what becomes of the figures
   --profile            a flame graph of ours for each of W1, W2, W6, W7, from one more run of each
   --port P             first of the 150 loopback ports to use (21300)";
 
-pub const IDS: &[&str] = &["W1", "W2", "W4", "W5", "W6", "W7", "W9", "W11", "W12"];
+pub const IDS: &[&str] = &["W1", "W2", "W4", "W5", "W6", "W7", "W9", "W11", "W12", "W16"];
 
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of the command line")]

@@ -13,7 +13,7 @@ use super::recorded::{self, Recorded};
 use super::report::{Series, Summary};
 use super::side::Places;
 use super::workloads::WORKLOADS;
-use super::{catchup, fanout, footprint, journal, limit, partitions, start};
+use super::{catchup, fanout, footprint, journal, limit, partitions, recovery, start};
 use crate::Outcome;
 
 #[derive(Debug, Serialize)]
@@ -117,6 +117,9 @@ fn measure(options: &Options, places: &Places, quiet: &mut Quiet, report: &mut R
     }
     if options.wants("W12") {
         note("W12", footprint::series(options, places, quiet), report);
+    }
+    if options.wants("W16") {
+        note("W16", recovery::series(options, places, quiet), report);
     }
     failures
 }

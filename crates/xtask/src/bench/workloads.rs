@@ -75,6 +75,9 @@ pub const WORKLOADS: &[Workload] = &[
 /// What a broker is under for W12 as well.
 pub const W1_64_KIB: Workload = Workload { shape: "64 KiB batches", records: 63, ..W1 };
 
+/// What a broker is killed under.
+pub const W16: Workload = Workload { id: "W16", shape: "64 KiB batches", partitions: 1000, ..W1_64_KIB };
+
 impl Workload {
     /// What is sent, in words.
     pub fn what(&self) -> String {
