@@ -526,7 +526,7 @@ impl Dirs {
         let mut kept = self.writing.lock();
         kept.announced.insert(partition.topic_partition(), (dir.id, start));
         let here = partitions.iter().filter(|one| one.home().id == dir.id);
-        let starts = here.map(|one| (one.topic_partition(), one.glance().start));
+        let starts = here.map(|one| (one.topic_partition(), one.known().start));
         let starts = starts.filter(|(_, start)| *start > Offset::ZERO);
         let starts = starts.chain(Checkpoints::of(&**dir.dir.disk(), dir, &kept.starts));
         let starts: Vec<_> = starts.chain(kept.announced(dir.id)).collect();

@@ -17,7 +17,7 @@ use crate::fetch_session::FetchSessions;
 use crate::groups::{Groups, OFFSETS_TOPIC};
 use crate::hosted::Hosted;
 use crate::log_levels::LogLevels;
-use crate::memory::MemoryBudget;
+use crate::memory::Memory;
 use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
 use crate::request::Peer;
@@ -47,7 +47,7 @@ pub struct Advertised {
 pub struct Node {
     pub id: NodeId,
     pub cluster_id: Arc<str>,
-    pub memory: Arc<MemoryBudget>,
+    pub memory: Memory,
     pub connections: Arc<Connections>,
     pub fetch_sessions: FetchSessions,
     pub hosted: Hosted,

@@ -413,7 +413,7 @@ impl Partition {
         *log = *new;
         let end = log.end_offset();
         *self.home.write() = Arc::clone(to);
-        self.set_end(end);
+        self.found(end, end);
         drop(log);
         let told = self.flush.lock().durable(end);
         self.waiters.wake();

@@ -29,7 +29,7 @@ use crate::fetch_session::FetchSessions;
 use crate::groups::Groups;
 use crate::hosted::Hosted;
 use crate::log_levels::LogLevels;
-use crate::memory::MemoryBudget;
+use crate::memory::Memory;
 use crate::moves::{self, Moves};
 use crate::node::{Advertised, Node};
 use crate::open;
@@ -183,7 +183,7 @@ fn assemble<N>(
     Node {
         id: config.node_id,
         cluster_id: cluster_id.into(),
-        memory: MemoryBudget::new(config.network.request_memory_bytes),
+        memory: Memory::new(config.network.request_memory_bytes),
         connections: Connections::new(&config.network),
         fetch_sessions: FetchSessions::new(config.fetch.max_sessions),
         hosted: Hosted::default(),

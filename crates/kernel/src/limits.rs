@@ -11,6 +11,17 @@ pub const MAX_CONFIG_VALUE_BYTES: usize = i16::MAX as usize;
 /// that hostile clients may cost.
 pub const REQUEST_MEMORY_BYTES: usize = 128 * MIB;
 
+/// Small requests under way and answers that wait to be sent may hold this much together, over all connections, before
+/// nobody's next request is begun; from half of it on, no next request of a connection that holds some of it. Beyond it a
+/// connection holds what is small enough not to be counted, and what was begun.
+pub const ANSWER_MEMORY_BYTES: usize = 64 * MIB;
+
+/// What a connection may hold of these without being counted: a few hundred connections of one client each are no burden.
+pub const UNCOUNTED_BYTES: usize = 64 << 10;
+
+/// What compressed batches may become at the same time while they are judged. One of the largest size fits.
+pub const DECOMPRESSION_MEMORY_BYTES: usize = 128 * MIB;
+
 /// What one compressed batch may become. As much as the largest request may carry uncompressed.
 pub const MAX_DECOMPRESSED_BATCH_BYTES: usize = 100 * MIB;
 
@@ -47,4 +58,6 @@ const _: () =
 const _: () = assert!(REQUEST_MEMORY_BYTES < 256 * MIB, "hostile clients may cost less than 256 MiB");
 const _: () =
     assert!(MAX_DECOMPRESSED_BATCH_BYTES <= REQUEST_MEMORY_BYTES, "a batch is opened within that memory");
+const _: () =
+    assert!(MAX_DECOMPRESSED_BATCH_BYTES <= DECOMPRESSION_MEMORY_BYTES, "the largest batch must fit");
 const _: () = assert!(MAX_TOPIC_NAME_BYTES < 255, "a topic name must fit a file name");

@@ -223,7 +223,7 @@ fn append(
     let rules = ProduceRules { zstd_allowed: request.version >= ZSTD_FROM, ..*rules };
     let records = request.bytes_of(records.unwrap_or_default());
     let failed = |failure: Failure| failure.with_log_start(partition);
-    let batch = judge(&records, &rules, now.wall).map_err(|reject| match reject.of_form {
+    let batch = judge(node, &records, &rules, now.wall).map_err(|reject| match reject.of_form {
         true => reject.into(),
         false => failed(reject.into()),
     })?;
@@ -235,14 +235,30 @@ fn append(
 }
 
 /// Judges what was sent. A large compressed batch can become a thousand times as large, and others must not wait for that:
-/// they go on in another thread meanwhile.
-fn judge(records: &Bytes, rules: &ProduceRules, now: Timestamp) -> Result<Validated, ProduceReject> {
-    let compressed = || BatchView::parse(records).is_ok_and(|(batch, _)| batch.is_compressed());
-    let threads = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-    if records.len() >= LARGE && compressed() && threads() {
-        tokio::task::block_in_place(|| validate_produce(records, rules, now))
-    } else {
-        validate_produce(records, rules, now)
+/// they go on in another thread meanwhile. So they do where what is decompressed elsewhere leaves no room.
+fn judge(
+    node: &Node,
+    records: &Bytes,
+    rules: &ProduceRules,
+    now: Timestamp,
+) -> Result<Validated, ProduceReject> {
+    if !BatchView::parse(records).is_ok_and(|(batch, _)| batch.is_compressed()) {
+        return validate_produce(records, rules, now);
+    }
+    let (room, needed) = (&node.memory.decompression, rules.limits.allowed(records.len()));
+    let validate = || validate_produce(records, rules, now);
+    let at_once = room.try_take(needed);
+    if Handle::current().runtime_flavor() != RuntimeFlavor::MultiThread {
+        // Nobody else is at it in the only thread there is.
+        return validate();
+    }
+    match at_once {
+        Some(_room) if records.len() < LARGE => validate(),
+        Some(_room) => tokio::task::block_in_place(validate),
+        None => tokio::task::block_in_place(|| {
+            let _room = room.take(needed);
+            validate()
+        }),
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::dispatch;
+use crate::memory::Share;
 use crate::node::Node;
 use crate::request::{Peer, Request};
 
@@ -69,6 +70,8 @@ struct Connection<S> {
     inbox: Inbox,
     pipeline: Pipeline,
     outbox: Outbox,
+    /// Requests under way that are charged nowhere else, and answers until they are sent.
+    share: Share,
     /// Nothing more is read: a request under way ends the connection.
     closing: bool,
     /// When bytes came or went last.
@@ -79,7 +82,8 @@ struct Connection<S> {
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve<S: Stream>(stream: S, node: Arc<Node>, peer: Arc<Peer>) -> End {
-    let inbox = Inbox::new(&node.memory, node.limits().request_bytes_max);
+    let inbox = Inbox::new(&node.memory.requests, node.limits().request_bytes_max);
+    let share = Share::none(&node.memory.answers);
     let mut connection = Connection {
         stream,
         node,
@@ -88,6 +92,7 @@ pub(crate) async fn serve<S: Stream>(stream: S, node: Arc<Node>, peer: Arc<Peer>
         inbox,
         pipeline: Pipeline::new(IN_FLIGHT_MAX),
         outbox: Outbox::default(),
+        share,
         closing: false,
         last_active: Instant::now(),
         resting: false,
@@ -107,10 +112,13 @@ impl<S: Stream> Connection<S> {
         loop {
             self.start_requests().await;
             let refused = self.collect_replies();
+            self.share.set(self.pipeline.bytes() + self.outbox.bytes());
             if !self.outbox.is_empty() {
                 self.send().await?;
             } else if refused.is_none() {
-                let readable = !self.closing && self.pipeline.has_room();
+                let muted = self.share.is_used_up();
+                let readable = !self.closing && self.pipeline.has_room() && !muted;
+                let eased = self.share.eased();
                 let Self { stream, pipeline, inbox, .. } = self;
                 tokio::select! {
                     biased;
@@ -125,6 +133,7 @@ impl<S: Stream> Connection<S> {
                             timer.as_mut().reset(self.last_active + QUIET);
                         }
                     }
+                    () = eased, if muted => {}
                     () = &mut timer => {
                         let next = self.look()?;
                         timer.as_mut().reset(next);
@@ -140,25 +149,32 @@ impl<S: Stream> Connection<S> {
 
     /// Starts every whole request that has arrived.
     async fn start_requests(&mut self) {
-        while !self.closing && self.pipeline.has_room() {
-            let (pending, holds) = match self.inbox.next_frame() {
-                Ok(Some(frame)) => match Request::parse(frame, &self.peer, &mut self.client) {
-                    Ok(request) => {
-                        let holds = !dispatch::may_be_overtaken(request.api_key);
-                        (dispatch::dispatch(&self.node, request), holds)
+        while !self.closing && self.pipeline.has_room() && !self.share.is_used_up() {
+            let (pending, holds, bytes) = match self.inbox.next_frame() {
+                Ok(Some(frame)) => {
+                    // What is charged already is not counted twice.
+                    let bytes = if frame.charge.is_some() { 0 } else { frame.bytes.len() };
+                    match Request::parse(frame, &self.peer, &mut self.client) {
+                        Ok(request) => {
+                            let holds = !dispatch::may_be_overtaken(request.api_key);
+                            (dispatch::dispatch(&self.node, request), holds, bytes)
+                        }
+                        Err(reason) => (self.last(reason), true, 0),
                     }
-                    Err(reason) => (self.last(reason), true),
-                },
+                }
                 Ok(None) => break,
-                Err(error) => (self.last(error.to_string()), true),
+                Err(error) => (self.last(error.to_string()), true, 0),
             };
             let mut pending = Some(pending);
             let pipeline = &mut self.pipeline;
             let ends = poll_fn(|context| {
-                Poll::Ready(pending.take().is_some_and(|pending| pipeline.start(pending, holds, context)))
+                Poll::Ready(
+                    pending.take().is_some_and(|pending| pipeline.start(pending, (holds, bytes), context)),
+                )
             })
             .await;
             self.closing |= ends;
+            self.share.set(self.pipeline.bytes() + self.outbox.bytes());
         }
     }
 

@@ -34,6 +34,8 @@ enum Slot {
         request: Pending,
         /// Nothing that came later may begin before this is done.
         holds: bool,
+        /// Of the request, where they are charged nowhere else.
+        bytes: usize,
     },
     Done(Outcome),
 }
@@ -48,18 +50,25 @@ pub struct Pipeline {
     max: usize,
     /// Bytes of the replies that are done.
     replies: usize,
+    /// Bytes of the requests that wait.
+    requests: usize,
     /// The last request under way must be done before another begins.
     held: bool,
 }
 
 impl Pipeline {
     pub fn new(max: usize) -> Self {
-        Self { slots: VecDeque::new(), max, replies: 0, held: false }
+        Self { slots: VecDeque::new(), max, replies: 0, requests: 0, held: false }
     }
 
     /// Whether another request may begin.
     pub fn has_room(&self) -> bool {
         !self.held && self.slots.len() < self.max && self.replies < REPLIES_MAX
+    }
+
+    /// The memory that requests under way and their replies hold.
+    pub fn bytes(&self) -> usize {
+        self.replies + self.requests
     }
 
     pub fn is_empty(&self) -> bool {
@@ -68,7 +77,12 @@ impl Pipeline {
 
     /// Starts a request: runs it as far as it goes without waiting. If it has to wait and `holds`, nothing else begins
     /// until it is done. Returns whether it is known to be the last one.
-    pub fn start(&mut self, mut request: Pending, holds: bool, context: &mut Context<'_>) -> bool {
+    pub fn start(
+        &mut self,
+        mut request: Pending,
+        (holds, bytes): (bool, usize),
+        context: &mut Context<'_>,
+    ) -> bool {
         let slot = match request.as_mut().poll(context) {
             Poll::Ready(outcome) => {
                 self.replies += outcome.len();
@@ -76,7 +90,8 @@ impl Pipeline {
             }
             Poll::Pending => {
                 self.held = holds;
-                Slot::Waiting { request, holds }
+                self.requests += bytes;
+                Slot::Waiting { request, holds, bytes }
             }
         };
         let last = matches!(slot, Slot::Done(Outcome::Close(_)));
@@ -102,11 +117,12 @@ impl Pipeline {
     pub fn poll_progress(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut let_go = false;
         for slot in &mut self.slots {
-            if let Slot::Waiting { request, holds } = slot
+            if let Slot::Waiting { request, holds, bytes } = slot
                 && let Poll::Ready(outcome) = request.as_mut().poll(context)
             {
                 let_go |= *holds;
                 self.replies += outcome.len();
+                self.requests = self.requests.saturating_sub(*bytes);
                 *slot = Slot::Done(outcome);
             }
         }
@@ -155,8 +171,8 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         let mut pipeline = Pipeline::new(2);
         let (done, request) = waiting(1);
-        pipeline.start(request, false, &mut context);
-        pipeline.start(Box::pin(async { reply(2) }), true, &mut context);
+        pipeline.start(request, (false, 0), &mut context);
+        pipeline.start(Box::pin(async { reply(2) }), (true, 0), &mut context);
         assert!(!pipeline.has_room());
         assert!(pipeline.poll_progress(&mut context).is_pending());
         assert!(pipeline.next_done().is_none());
@@ -172,9 +188,9 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         let mut pipeline = Pipeline::new(10);
         let (_poll, request) = waiting(1);
-        pipeline.start(request, false, &mut context);
+        pipeline.start(request, (false, 0), &mut context);
         let large = Part::Bytes(Bytes::from(vec![0; REPLIES_MAX]));
-        pipeline.start(Box::pin(async { Outcome::Reply(vec![large]) }), false, &mut context);
+        pipeline.start(Box::pin(async { Outcome::Reply(vec![large]) }), (false, 0), &mut context);
         assert!(!pipeline.has_room());
     }
 
@@ -183,9 +199,9 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         let mut pipeline = Pipeline::new(10);
         let (_poll, request) = waiting(1);
-        pipeline.start(request, false, &mut context);
+        pipeline.start(request, (false, 0), &mut context);
         let (done, request) = waiting(2);
-        pipeline.start(request, true, &mut context);
+        pipeline.start(request, (true, 0), &mut context);
         assert!(!pipeline.has_room());
         assert!(pipeline.poll_progress(&mut context).is_pending());
         done.send(()).expect("the request waits");

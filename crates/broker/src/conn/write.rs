@@ -52,6 +52,11 @@ impl Outbox {
         self.parts.is_empty()
     }
 
+    /// The bytes of memory that wait, without what lies in files.
+    pub fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| if let Part::Bytes(bytes) = part { bytes.len() } else { 0 }).sum()
+    }
+
     /// Sends everything. Fails with [`io::ErrorKind::TimedOut`] if the peer takes nothing for as long as `stall`.
     pub async fn flush<S: Stream>(&mut self, stream: &mut S, stall: Duration) -> io::Result<()> {
         while !self.parts.is_empty() {

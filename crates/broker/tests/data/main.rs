@@ -9,6 +9,7 @@ mod fetch;
 mod fetch_sessions;
 mod idempotence;
 mod log_dirs;
+mod memory;
 mod moves;
 mod offsets;
 mod polls;

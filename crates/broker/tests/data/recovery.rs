@@ -209,7 +209,7 @@ fn wait_until(node: &TestNode, mut done: impl FnMut() -> bool) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "what a crash or an operator left is made by hand")]
-mod files {
+pub mod files {
     use std::path::Path;
 
     pub fn read(path: &Path) -> Vec<u8> {

@@ -63,3 +63,64 @@ fn files_that_changed_while_the_node_was_down_count_more_than_what_was_remembere
     node.restart();
     assert_eq!(node.client().all("gone"), ["b"]);
 }
+
+#[test]
+fn after_a_crash_a_log_is_opened_once_somebody_uses_it_or_the_journal_has_something_for_it() {
+    let mut node = TestNode::start("asleep-after-crash");
+    let mut client = node.client();
+    for topic in ["used", "idle", "unread"] {
+        client.create(topic, &[]);
+        client.append(topic, batch(&["a"]));
+    }
+    node.stop();
+    node.restart();
+    node.client().append("used", batch(&["b"]));
+    node.kill();
+    node.restart();
+    assert_eq!(node.node().awake.open(), 1, "only the journal's");
+    let mut client = node.client();
+    assert_eq!(client.offset("idle", LATEST).offset, 1);
+    assert_eq!(client.all("idle"), ["a"]);
+    assert_eq!(client.all("used"), ["a", "b"]);
+    // A second crash, before anybody has looked at the third.
+    node.kill();
+    node.restart();
+    assert_eq!(node.client().all("unread"), ["a"]);
+    node.stop();
+    node.restart();
+    assert_eq!(node.client().all("unread"), ["a"]);
+}
+
+#[test]
+fn what_no_journal_has_is_found_after_a_kill() {
+    let mut node = TestNode::start("relaxed-after-kill");
+    let mut client = node.client();
+    client.create("t", &[("write.caching", "true")]);
+    client.append("t", batch(&["a", "b"]));
+    node.kill();
+    node.restart();
+    let mut client = node.client();
+    assert_eq!(client.offset("t", LATEST).offset, 2);
+    assert_eq!(client.append("t", batch(&["c"])), 2);
+    assert_eq!(client.all("t"), ["a", "b", "c"]);
+}
+
+#[test]
+fn the_folder_of_an_earlier_topic_of_the_same_name_is_set_aside_when_its_log_wakes() {
+    let mut node = TestNode::start("former-topic");
+    let mut client = node.client();
+    client.create("t", &[]);
+    client.append("t", batch(&["old"]));
+    let folder = node.dir().join("t-0");
+    let former = crate::recovery::files::read(&folder.join("partition.metadata"));
+    node.kill();
+    let text = String::from_utf8(former).expect("text");
+    let (before, id) = text.split_once("topic_id: ").expect("names the topic");
+    let first = if id.starts_with('B') { "C" } else { "B" };
+    let other = format!("{before}topic_id: {first}{}", &id[1..]);
+    crate::recovery::files::write(&folder.join("partition.metadata"), other.as_bytes());
+    node.restart();
+    assert_eq!(node.client().all("t"), ["old"], "what the journal has for this one");
+    let names = crate::recovery::files::names(node.dir());
+    assert!(names.iter().any(|name| name.starts_with("t-0.") && name.ends_with("-stray")), "{names:?}");
+}

@@ -150,7 +150,8 @@ impl Limits {
         Self { bytes_max, ratio_max: usize::MAX }
     }
 
-    fn allowed(self, input_len: usize) -> usize {
+    /// The most that may come out of so many bytes.
+    pub fn allowed(self, input_len: usize) -> usize {
         let by_ratio = input_len.saturating_mul(self.ratio_max).max(Self::RATIO_FREE);
         self.bytes_max.min(by_ratio)
     }
