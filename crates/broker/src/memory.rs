@@ -309,6 +309,7 @@ impl Drop for Charge {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests wait in tasks and threads of their own")]
 mod tests {
     use super::*;
 
@@ -322,7 +323,7 @@ mod tests {
         assert!(one.is_used_up() && !other.is_used_up(), "who holds nothing goes on");
         other.set(500 << 10);
         assert!(one.is_used_up() && other.is_used_up() && Share::none(&budget).is_used_up());
-        let eased = tokio::spawn(other.eased());
+        let eased = host::task::spawn(other.eased());
         other.set(0);
         tokio::task::yield_now().await;
         assert!(!eased.is_finished());
@@ -339,7 +340,7 @@ mod tests {
         let tasks: Vec<_> = (0..20)
             .map(|_| {
                 let budget = Arc::clone(&budget);
-                tokio::spawn(async move {
+                host::task::spawn(async move {
                     let mut charge = Charge::none(&budget);
                     for _ in 0..5 {
                         charge.grow(10).await;
