@@ -164,7 +164,8 @@ async fn choose(node: &Arc<Node>) -> Option<(Arc<Partition>, Cleanable)> {
 
 /// What of a compacted log can be cleaned, and whether that is due.
 fn look_at(node: &Node, partition: &Partition) -> Option<(Cleanable, bool)> {
-    // A log that rests has nothing to be cleaned, or it would not.
+    // A log that rests has nothing to be cleaned, or it would not; one that nobody has looked at since a crash is woken for
+    // retention at the latest.
     if !partition.is_awake() || !partition.log_config().cleanup.compact {
         return None;
     }

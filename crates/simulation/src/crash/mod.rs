@@ -159,7 +159,7 @@ impl Crashes {
         let how = if power.is_some() { "power cut" } else { "kill" };
         let what = |what| format!("after a {how} at change {at} of its recovery: {what}");
         let (again, _) = again.map_err(what)?;
-        let Some((now, before)) = again.iter().zip(&found).find(|(now, before)| now != before) else {
+        let Some((now, before)) = again.iter().zip(&found).find(|(now, before)| !now.agrees(before)) else {
             return if again.len() == found.len() {
                 Ok(())
             } else {
