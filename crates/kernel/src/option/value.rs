@@ -159,7 +159,8 @@ fn parse_list(def: &OptionDef, text: &str) -> Vec<String> {
         return list;
     }
     for entry in text.split(',') {
-        let entry = entry.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}');
+        // As of the whole value, so that an entry that is written again as the last one is still the same.
+        let entry = entry.trim_matches(|c: char| c <= ' ');
         if !distinct || !list.iter().any(|known| known == entry) {
             list.push(entry.to_owned());
         }

@@ -183,6 +183,15 @@ fn values_are_read_as_kafka_reads_them() {
 }
 
 #[test]
+fn a_list_that_was_read_can_be_written_and_read_again() {
+    let name = "group.consumer.assignors";
+    assert!(refusal(name, "range,\u{f},uniform").contains("must not be empty"));
+    let list = validate(def(name), " \u{1}range , uniform,range\u{f}").expect("a list");
+    let written = list.to_text().expect("a text");
+    assert_eq!((written.as_str(), validate(def(name), &written)), ("range,uniform", Ok(list)));
+}
+
+#[test]
 fn refusals_say_what_is_wrong() {
     let cases = [
         ("num.partitions", "0", "Invalid value 0 for configuration num.partitions: Value must be at least 1"),
