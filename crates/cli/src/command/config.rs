@@ -1,6 +1,7 @@
 //! `riverrun config`: get, set, diff, explain.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use client::Error;
@@ -8,6 +9,7 @@ use client::admin::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Con
 use kernel::NodeId;
 use kernel::option::{Default as OptionDefault, OptionDef, Table as OptionTable, nearest};
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::ask::Change;
 use super::{Failure, Format, Session};
@@ -233,7 +235,7 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     let mut values = Vec::new();
     let after = match dry_run {
         true => Vec::new(),
-        false => session.admin.describe_configs(resource).await.map_err(failed)?,
+        false => settled(resource, &all, &before, session).await.map_err(failed)?,
     };
     for change in &all {
         let name = name_of(change);
@@ -251,6 +253,33 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
         true => output.hint("nothing was changed (--dry-run)"),
         false => output,
     })
+}
+
+/// How long a broker may take to see what its controller has decided, and how often it is asked.
+const SEEN_MAX: Duration = Duration::from_secs(2);
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// The settings once the broker has seen the changes: Kafka answers before that.
+async fn settled(
+    resource: &ConfigResource,
+    changes: &[ConfigChange],
+    before: &[ConfigEntry],
+    session: &Session,
+) -> Result<Vec<ConfigEntry>, Error> {
+    let old =
+        |name: &str| before.iter().find(|entry| entry.name == name).and_then(|entry| entry.value.as_deref());
+    let expected = changes.iter().any(|change| match change {
+        ConfigChange::Set { name, value } => old(name) != Some(value),
+        _ => true,
+    });
+    let deadline = Instant::now() + SEEN_MAX;
+    loop {
+        let after = session.admin.describe_configs(resource).await?;
+        if !expected || after != before || Instant::now() >= deadline {
+            return Ok(after);
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
 }
 
 fn name_of(change: &ConfigChange) -> &str {
