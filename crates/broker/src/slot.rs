@@ -266,7 +266,8 @@ impl Partition {
             return Log::not_woken(disk, &home.path, name(), self.topic_id, config, rest, "it was deleted");
         }
         let opened = match rest.unverified {
-            true => self.recover(config.clone(), rest),
+            // What lies past the recovery point is read and verified, while other tasks go on.
+            true => host::task::long(|| self.recover(Arc::clone(&config), rest)),
             false => Log::wake(disk, &home.path, name(), self.topic_id, Arc::clone(&config), rest, now),
         };
         match opened {
