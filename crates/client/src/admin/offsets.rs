@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel::{ErrorCode, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
+use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use wire::messages::list_offsets_response::ListOffsetsResponse;
 use wire::messages::offset_fetch_request::{
@@ -11,6 +11,7 @@ use wire::messages::offset_fetch_request::{
 use wire::messages::offset_fetch_response::OffsetFetchResponse;
 
 use super::Admin;
+use super::records::by_leader;
 use crate::cluster::{Lane, Wanted};
 use crate::config::{IsolationLevel, millis};
 use crate::retry::Retry;
@@ -117,19 +118,8 @@ async fn ask_leaders(
     isolation: IsolationLevel,
     listed: &mut BTreeMap<TopicPartition, ListedOffset>,
 ) -> Result<(), Error> {
-    let mut by_leader: BTreeMap<NodeId, Vec<(TopicPartition, i64)>> = BTreeMap::new();
-    for (name, spec) in open {
-        client.topic(&name.topic, false, client.config().default_api_timeout).await?;
-        let metadata = client.metadata();
-        let refuse = |code: ErrorCode| {
-            Error::from(BrokerError::new(code.code()).partition(name.topic.as_ref(), name.partition))
-        };
-        let partition = metadata.partition(&name.topic, name.partition);
-        let partition = partition.ok_or_else(|| refuse(ErrorCode::UnknownTopicOrPartition))?;
-        let leader = partition.leader.ok_or_else(|| refuse(ErrorCode::LeaderNotAvailable))?;
-        by_leader.entry(leader).or_default().push((name.clone(), spec.sentinel()));
-    }
-    for (leader, partitions) in by_leader {
+    let open: Vec<_> = open.iter().map(|(name, spec)| (name.clone(), spec.sentinel())).collect();
+    for (leader, partitions) in by_leader(client, &open).await? {
         let connection = client.broker(leader, Lane::General).await?;
         let answer = connection.ask(&request(&partitions, isolation, client)).await?;
         read(&answer, listed)?;
