@@ -72,6 +72,18 @@ impl Node {
         Ok(reply)
     }
 
+    /// As [`Node::change`], for a task that will not be given up, and for what opens no logs.
+    pub(crate) async fn change_within<R>(
+        self: &Arc<Self>,
+        decide: impl FnOnce(&Image, Deciding) -> Decision<R>,
+    ) -> Result<R, ErrorCode> {
+        let (change, reply) = self.controller.decide(decide).await?;
+        if let Some(change) = change {
+            self.controller.finish(change, |delta, image| self.apply(delta, image)).await?;
+        }
+        Ok(reply)
+    }
+
     pub(crate) fn apply(&self, delta: &Delta, image: &Arc<Image>) {
         let changes = delta.local_changes(self.id);
         let configs: Vec<ConfigResource> = delta.configs().cloned().collect();

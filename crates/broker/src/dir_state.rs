@@ -63,19 +63,12 @@ impl Node {
         if located.is_empty() || !self.image().features.record_level().directories() {
             return;
         }
-        let told = self.controller.decide(|image, _| {
+        let told = self.change_within(|image, _| {
             let Some(broker) = image.broker(self.id) else { return Decision::reply(Vec::new()) };
             assign_replicas_to_dirs(image, self.id, broker.epoch, &located)
                 .unwrap_or_else(|_| Decision::reply(Vec::new()))
         });
-        let told = match told.await {
-            Ok((Some(change), _)) => {
-                self.controller.finish(change, |delta, image| self.apply(delta, image)).await
-            }
-            Ok((None, _)) => Ok(()),
-            Err(code) => Err(code),
-        };
-        match told {
+        match told.await.map(drop) {
             Ok(()) => {
                 debug!(replicas = located.len(), "the controller knows in which log directories they are")
             }
@@ -99,13 +92,7 @@ impl Node {
         if self.cordon(&self.image()).records.is_empty() {
             return;
         }
-        let told = match self.controller.decide(|image, _| self.cordon(image)).await {
-            Ok((Some(change), ())) => {
-                self.controller.finish(change, |delta, image| self.apply(delta, image)).await
-            }
-            Ok((None, ())) => Ok(()),
-            Err(code) => Err(code),
-        };
+        let told = self.change_within(|image, _| self.cordon(image)).await;
         match told {
             Ok(()) if self.config().cordoned_log_dirs.is_empty() => {
                 debug!("every log directory takes new replicas");
