@@ -1,5 +1,6 @@
 //! Consumers that only take what they are given: as many as are wanted, on a thread of their own beside a load.
 
+use std::iter::once;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,15 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use kernel::Uuid;
 use wire::batch::BatchView;
-use wire::header::ResponseHeader;
-use wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
-use wire::messages::fetch_response::FetchResponseView;
 
-use super::admin;
 use super::poll::{Peer, Poll};
-
-const FETCH_VERSION: i16 = 13;
-const MAX_WAIT_MS: i32 = 500;
+use super::tail;
 
 /// How often it is looked whether the readers are to end.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -105,7 +100,7 @@ fn read(plan: &Plan, shared: &Shared) -> Result<(), String> {
 impl Reader {
     fn ask(&mut self, plan: &Plan, poll: &Poll) -> Result<(), String> {
         let frame = match plan.topic {
-            Some(topic) => fetch(topic, self.next, plan.bytes_max)?,
+            Some(topic) => tail::request(topic, once((0, self.next)), plan.bytes_max)?,
             // A frame without content.
             None => Bytes::from_static(&[0; 4]),
         };
@@ -123,11 +118,7 @@ impl Reader {
         let (mut bytes, mut answered) = (0, false);
         while let Some(reply) = self.peer.frame()? {
             answered = true;
-            let Some(_) = plan.topic else {
-                bytes += reply.len() as u64;
-                continue;
-            };
-            let (len, next) = take(reply)?;
+            let (len, next) = if plan.topic.is_some() { take(reply)? } else { (reply.len() as u64, None) };
             bytes += len;
             self.next = next.unwrap_or(self.next);
         }
@@ -138,39 +129,16 @@ impl Reader {
     }
 }
 
-fn fetch(topic: Uuid, offset: i64, bytes_max: i32) -> Result<Bytes, String> {
-    let partition =
-        FetchPartition { fetch_offset: offset, partition_max_bytes: bytes_max, ..FetchPartition::default() };
-    let request = FetchRequest {
-        max_wait_ms: MAX_WAIT_MS,
-        min_bytes: 1,
-        max_bytes: bytes_max,
-        // No session: each fetch names its partition.
-        session_epoch: -1,
-        topics: vec![FetchTopic { topic_id: topic, partitions: vec![partition], ..FetchTopic::default() }],
-        ..FetchRequest::default()
-    };
-    wire::frame::encode_request(&request, FETCH_VERSION, 1, admin::CLIENT).map_err(|error| error.to_string())
-}
-
 /// How many bytes of records an answer has, and the offset after them.
 fn take(reply: &[u8]) -> Result<(u64, Option<i64>), String> {
-    let bad = |error: &dyn std::fmt::Display| format!("a fetch is not understood: {error}");
-    let (_, body) =
-        ResponseHeader::decode(reply, FetchRequest::API_KEY, FETCH_VERSION).map_err(|error| bad(&error))?;
-    let reply = FetchResponseView::decode(reply.get(body..).unwrap_or_default(), FETCH_VERSION)
-        .map_err(|error| bad(&error))?;
     let (mut bytes, mut next) = (0, None);
-    let partitions = reply.responses.iter().flat_map(|topic| topic.partitions);
-    for (code, records) in partitions.map(|one| (one.error_code, one.records.unwrap_or_default())) {
-        if code != 0 || reply.error_code != 0 {
-            return Err(format!("a fetch was refused: {}", admin::name(code.max(reply.error_code))));
-        }
+    tail::answered(reply, |_, records| {
         // The last batch of an answer of Kafka's may be cut off.
         for batch in BatchView::iter(records).map_while(Result::ok) {
             bytes += batch.bytes().len() as u64;
             next = Some(batch.next_offset().0);
         }
-    }
+        Ok(())
+    })?;
     Ok((bytes, next))
 }

@@ -10,31 +10,15 @@ use super::metric::Metric;
 use super::options::Options;
 use super::produce;
 use super::quiet::Quiet;
-use super::report::{Run, Series};
+use super::report::Series;
 use super::side::{Places, Side};
+use super::start::started;
 use super::workloads::W16;
 
 const FILL_DEADLINE: Duration = Duration::from_secs(300);
 
 pub fn series(options: &Options, places: &Places, quiet: &mut Quiet) -> Result<Series, String> {
-    let mut runs = Vec::new();
-    for pair in 0..options.pairs {
-        let mut turn = options.brokers();
-        if pair % 2 == 1 {
-            turn.reverse();
-        }
-        for who in turn {
-            eprintln!("  W16 {}", who.name());
-            quiet.wait();
-            quiet.begin();
-            let mut side = Side::start(who, places)?;
-            quiet.brokers_are(vec![side.pid()]);
-            let figures = one(&mut side, options.data_mib << 20).map_err(|error| side.explain(&error))?;
-            side.kill()?;
-            side.remove()?;
-            runs.push(Run { side: who, pair, figures, foreign_percent: quiet.foreign_percent() });
-        }
-    }
+    let runs = started("W16", options, places, quiet, one)?;
     Ok(Series {
         workload: "W16",
         shape: "crash".to_owned(),
@@ -49,8 +33,8 @@ pub fn series(options: &Options, places: &Places, quiet: &mut Quiet) -> Result<S
     })
 }
 
-fn one(side: &mut Side, bytes: u64) -> Result<BTreeMap<Metric, f64>, String> {
-    let topic = produce::fill(side, &W16, "full", FILL_DEADLINE, bytes)?;
+fn one(side: &mut Side, options: &Options) -> Result<BTreeMap<Metric, f64>, String> {
+    let topic = produce::fill(side, &W16, "full", FILL_DEADLINE, options.data_mib << 20)?;
     side.kill()?;
     let payload = Payload::new(1, 100, false)?;
     let (first, all) = (payload.produce(topic, once(0))?, payload.produce(topic, 0..W16.partitions)?);

@@ -17,23 +17,7 @@ use super::workloads::W1_64_KIB;
 const FILL_DEADLINE: Duration = Duration::from_secs(120);
 
 pub fn series(options: &Options, places: &Places, quiet: &mut Quiet) -> Result<Series, String> {
-    let mut runs = Vec::new();
-    for pair in 0..options.pairs {
-        let mut turn = options.brokers();
-        if pair % 2 == 1 {
-            turn.reverse();
-        }
-        for who in turn {
-            eprintln!("  W11 {}", who.name());
-            quiet.wait();
-            quiet.begin();
-            let mut side = Side::start(who, places)?;
-            quiet.brokers_are(vec![side.pid()]);
-            let figures = one(&mut side, options).map_err(|error| side.explain(&error))?;
-            side.end()?;
-            runs.push(Run { side: who, pair, figures, foreign_percent: quiet.foreign_percent() });
-        }
-    }
+    let runs = started("W11", options, places, quiet, one)?;
     Ok(Series {
         workload: "W11",
         shape: "start".to_owned(),
@@ -45,6 +29,35 @@ pub fn series(options: &Options, places: &Places, quiet: &mut Quiet) -> Result<S
         runs,
         notes: Vec::new(),
     })
+}
+
+/// Brokers that are each started for one run, by turns. What is left of one is removed.
+pub fn started(
+    name: &str,
+    options: &Options,
+    places: &Places,
+    quiet: &mut Quiet,
+    one: impl Fn(&mut Side, &Options) -> Result<BTreeMap<Metric, f64>, String>,
+) -> Result<Vec<Run>, String> {
+    let mut runs = Vec::new();
+    for pair in 0..options.pairs {
+        let mut turn = options.brokers();
+        if pair % 2 == 1 {
+            turn.reverse();
+        }
+        for who in turn {
+            eprintln!("  {name} {}", who.name());
+            quiet.wait();
+            quiet.begin();
+            let mut side = Side::start(who, places)?;
+            quiet.brokers_are(vec![side.pid()]);
+            let figures = one(&mut side, options).map_err(|error| side.explain(&error))?;
+            side.kill()?;
+            side.remove()?;
+            runs.push(Run { side: who, pair, figures, foreign_percent: quiet.foreign_percent() });
+        }
+    }
+    Ok(runs)
 }
 
 fn one(side: &mut Side, options: &Options) -> Result<BTreeMap<Metric, f64>, String> {

@@ -1,16 +1,14 @@
 //! One process that runs seeds one after the other and says of each, in a line, what came of it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::process::{ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::Simulator;
-use crate::test::process::Reaped;
+use crate::test::process::{Reaped, lines};
 
 /// A seed takes a second or so; one that takes this long will not end.
 const SEED_TIME_MAX: Duration = Duration::from_secs(120);
@@ -88,17 +86,4 @@ impl Simulator {
         }
         Ok(())
     }
-}
-
-/// The lines of a process, so that they can be waited for with a deadline. The thread ends with the process.
-fn lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }

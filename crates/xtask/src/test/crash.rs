@@ -1,14 +1,14 @@
 //! An idempotent producer numbers its records while the broker is killed again and again; then everything is read back.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::broker::Broker;
-use super::process::Reaped;
+use super::process::{Reaped, lines};
 use super::report::Row;
 use super::{Context, fetch};
 
@@ -80,18 +80,6 @@ fn kill_repeatedly(
         slowest = slowest.max(start.elapsed());
     }
     Ok(slowest)
-}
-
-fn lines(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    lines
 }
 
 /// The numbering program: says `ACKED n` as it goes, and rows at the end.

@@ -1,6 +1,8 @@
 //! Child processes that are never waited for without a deadline.
 
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,6 +39,20 @@ impl Reaped {
             other => Err(format!("cannot send SIGTERM to {}: {other:?}", self.0.id())),
         }
     }
+}
+
+/// The lines of a process, so that they can be waited for with a deadline. The thread ends with the process, or when nobody
+/// listens any more.
+pub fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// Whether a program can be started at all.

@@ -1,16 +1,14 @@
 //! The example of five services (`examples/shop`): one of them is away, the broker is killed, one reads everything anew, and
 //! in the end nobody misses an order.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::Context;
 use super::broker::Broker;
-use super::process::{Reaped, succeed};
+use super::process::{Reaped, lines, succeed};
 use super::report::Row;
 
 pub const PART: &str = "shop";
@@ -60,8 +58,8 @@ fn tell(context: &Context, mut shop: Shop, broker: &mut Broker) -> Result<String
 struct Shop {
     process: Reaped,
     lines: Receiver<String>,
-    program: std::path::PathBuf,
-    dir: std::path::PathBuf,
+    program: PathBuf,
+    dir: PathBuf,
 }
 
 impl Shop {
@@ -75,15 +73,7 @@ impl Shop {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
-        let output = child.stdout.take().ok_or("no output")?;
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
+        let lines = lines(child.stdout.take().ok_or("no output")?);
         Ok(Self { process: Reaped(child), lines, program, dir: dir.to_owned() })
     }
 

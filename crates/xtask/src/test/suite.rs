@@ -4,17 +4,16 @@
 //! started again on the same data, and the program is answered on its standard input.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Context;
 use super::broker::Broker;
 use super::fetch::{self, Program};
-use super::process::{Reaped, last_lines};
+use super::process::{Reaped, last_lines, lines};
 use super::report::{Row, Status};
 
 /// A client of other people.
@@ -154,17 +153,8 @@ impl Running {
             .stderr(errors)
             .spawn()
             .map_err(|error| format!("cannot start {name}: {error}"))?;
-        let (input, output) = (child.stdin.take(), child.stdout.take());
-        let (sender, lines) = mpsc::channel();
-        if let Some(output) = output {
-            thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
+        let (input, output) = (child.stdin.take(), child.stdout.take().ok_or("no output")?);
+        let lines = lines(output);
         Ok(Self { process: Reaped(child), lines, input })
     }
 
