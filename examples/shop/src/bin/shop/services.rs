@@ -77,9 +77,9 @@ impl fmt::Display for Verdict {
 }
 
 impl Services {
-    pub fn new(dir: &Path, bootstrap: &str, rate: u64, orders: u64) -> Result<Self, Box<dyn Error>> {
+    pub fn new(dir: &Path, bootstrap: &str, rate: u64, orders: u64) -> Self {
         let all = NAMES.into_iter().map(|name| (name, Service::default())).collect();
-        Ok(Self { dir: dir.to_owned(), bootstrap: bootstrap.to_owned(), rate, orders, all })
+        Self { dir: dir.to_owned(), bootstrap: bootstrap.to_owned(), rate, orders, all }
     }
 
     pub fn get(&self, name: &str) -> Option<&Service> {
