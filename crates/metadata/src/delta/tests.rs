@@ -204,6 +204,27 @@ fn a_record_about_something_unknown_is_noted_and_changes_nothing() {
 }
 
 #[test]
+fn a_quota_that_is_not_a_number_is_the_same_after_a_snapshot() {
+    let entity = vec![EntityData { entity_type: "user".to_owned(), entity_name: Some("x".to_owned()) }];
+    let record = ClientQuotaRecord { entity, key: "request_percentage".to_owned(), value: f64::NAN, remove: false };
+    let image = replay(&Image::default(), [record.into()]).apply();
+    let again = replay(&Image::default(), image.write_snapshot()).apply();
+    assert_eq!(again, image);
+    assert_ne!(again, Image::default());
+}
+
+#[test]
+fn of_two_topics_with_one_id_the_later_is_left() {
+    let delta = replay(&Image::default(), [topic("before", 1), topic("after", 1)]);
+    assert_eq!(delta.notes().count(), 1);
+    let image = delta.apply();
+    let names: Vec<_> = image.topics.iter().map(|topic| topic.name.to_string()).collect();
+    assert_eq!(names, ["after"]);
+    assert_eq!(image.topic("before"), None);
+    assert!(replay(&image, [remove(1)]).apply().topics.is_empty());
+}
+
+#[test]
 fn notes_are_kept_only_up_to_a_bound() {
     let delta = replay(&cluster([]), (0..1000).map(|index| partition(1, index)));
     assert_eq!((delta.notes().count(), delta.notes().iter().count()), (1000, 32));

@@ -81,15 +81,24 @@ impl Topics {
     pub(crate) fn create(&mut self, record: &TopicRecord) -> Result<(), Unknown> {
         let name: Arc<str> = record.name.as_str().into();
         let topic = Topic { name: name.clone(), id: record.topic_id, partitions: BTreeMap::new() };
-        // A name has one topic: should a log create it twice, the later wins as it would in Kafka.
+        // A name has one topic and a topic one name: should a log create either twice, the later wins as it would in Kafka.
         let before = Arc::make_mut(&mut self.by_name).insert(name, record.topic_id);
         if let Some(id) = before.filter(|id| *id != record.topic_id) {
             self.by_id.remove(&id);
         }
-        self.by_id.insert(record.topic_id, Arc::new(topic));
-        match before {
-            Some(id) => Err(Unknown::new("free topic name", format_args!("{} ({id})", record.name))),
-            None => Ok(()),
+        let replaced = self.by_id.insert(record.topic_id, Arc::new(topic));
+        let renamed = replaced.filter(|topic| *topic.name != *record.name);
+        if let Some(topic) = &renamed
+            && self.id_of(&topic.name) == Some(topic.id)
+        {
+            Arc::make_mut(&mut self.by_name).remove(&topic.name);
+        }
+        match (before, renamed) {
+            (Some(id), _) => Err(Unknown::new("free topic name", format_args!("{} ({id})", record.name))),
+            (None, Some(topic)) => {
+                Err(Unknown::new("free topic id", format_args!("{} ({})", topic.id, topic.name)))
+            }
+            (None, None) => Ok(()),
         }
     }
 

@@ -79,7 +79,7 @@ impl Log {
         self.recovery_point = self.recovery_point.max(upto);
         self.last_flush_ms = millis(now);
         // Without it recovery reads more, and nothing else.
-        let _ = self.snapshot_if_due();
+        let _ = self.snapshot_if_due(self.last_flush_ms);
     }
 
     /// A sync failed. What it should have covered may be lost though later syncs succeed, so the log goes offline.

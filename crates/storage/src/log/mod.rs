@@ -79,6 +79,8 @@ pub struct Log {
     unsynced_snapshot: Option<i64>,
     /// Bytes appended since the newest snapshot.
     since_snapshot: u64,
+    /// When the last one was taken because much had been appended.
+    last_snapshot_ms: i64,
     cursors: Cursors,
     /// Files out of use, and when they are to be removed.
     doomed: Vec<(i64, PathBuf)>,

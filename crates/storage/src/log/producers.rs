@@ -18,8 +18,11 @@ use crate::segment::{Found, Scan, Segment};
 /// A control batch is tiny; what is larger is not one that a coordinator wrote.
 const MAX_CONTROL: usize = 64 << 10;
 
-/// How many bytes are appended before a snapshot of the producers is due.
+/// How many bytes are appended before a snapshot of the producers is due, a while after the last one and at any time: each
+/// makes a file, and takes one away.
 const SNAPSHOT_AFTER: u64 = 4 << 20;
+const SNAPSHOT_AFTER_MAX: u64 = 32 << 20;
+const SNAPSHOT_PAUSE_MS: i64 = 1000;
 
 /// How many bytes at the end of a log are looked through for batches that may come again.
 const LOOK_BACK: u64 = 4 << 20;
@@ -59,10 +62,12 @@ impl Log {
 
     /// Keeps what recovery has to read short: writes a snapshot where much was appended since the last one. The one before is
     /// kept, as this one may be past the recovery point of the next crash.
-    pub(super) fn snapshot_if_due(&mut self) -> Result<()> {
-        if self.since_snapshot < SNAPSHOT_AFTER {
+    pub(super) fn snapshot_if_due(&mut self, now_ms: i64) -> Result<()> {
+        let paused = now_ms.saturating_sub(self.last_snapshot_ms) >= SNAPSHOT_PAUSE_MS;
+        if self.since_snapshot < if paused { SNAPSHOT_AFTER } else { SNAPSHOT_AFTER_MAX } {
             return Ok(());
         }
+        self.last_snapshot_ms = now_ms;
         self.producers.set_end(self.end);
         self.take_snapshot_later()?;
         let kept = self.snapshots.iter().rev().nth(1).copied().unwrap_or(i64::MAX);

@@ -228,6 +228,7 @@ impl Log {
             snapshots: Vec::new(),
             unsynced_snapshot: None,
             since_snapshot: 0,
+            last_snapshot_ms: i64::MIN,
             cursors: Default::default(),
             doomed: Vec::new(),
             usage: Usage::Resting,

@@ -28,14 +28,22 @@ const RETRY_PAUSE: Duration = Duration::from_millis(2);
 
 /// Creates a topic and waits until all its partitions have a leader. `flushed` asks for a sync before each
 /// acknowledgement.
-pub fn create_topic(address: SocketAddr, name: &str, partitions: i32, flushed: bool) -> Result<Uuid, String> {
-    let config = CreatableTopicConfig { name: "flush.messages".to_owned(), value: Some("1".to_owned()) };
+pub fn create_topic(
+    address: SocketAddr,
+    name: &str,
+    partitions: i32,
+    config: Option<(&str, &str)>,
+) -> Result<Uuid, String> {
+    let config = config.map(|(name, value)| CreatableTopicConfig {
+        name: name.to_owned(),
+        value: Some(value.to_owned()),
+    });
     let request = CreateTopicsRequest {
         topics: vec![CreatableTopic {
             name: name.to_owned(),
             num_partitions: partitions,
             replication_factor: 1,
-            configs: if flushed { vec![config] } else { Vec::new() },
+            configs: config.into_iter().collect(),
             ..CreatableTopic::default()
         }],
         timeout_ms: 60_000,

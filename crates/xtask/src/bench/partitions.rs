@@ -63,7 +63,7 @@ fn one(side: &mut Side, count: usize, figures: &mut BTreeMap<Metric, f64>) -> Re
         |what: &'static str, who: Who| move |error: String| format!("{} {what}: {error}", who.name());
     let who = side.who;
     let payload = Payload::new(1, 100, false)?;
-    admin::create_topic(side.address, "first", 1, false).map_err(failed("did not start", who))?;
+    admin::create_topic(side.address, "first", 1, None).map_err(failed("did not start", who))?;
     thread::sleep(SETTLE);
     let before_mb = machine::memory_mb(side.pid(), "VmRSS")?;
 
@@ -72,7 +72,7 @@ fn one(side: &mut Side, count: usize, figures: &mut BTreeMap<Metric, f64>) -> Re
     for first in (0..count).step_by(TOPIC_PARTITIONS) {
         let partitions = i32::try_from(TOPIC_PARTITIONS.min(count - first)).unwrap_or(i32::MAX);
         let topic = format!("many-{}", first / TOPIC_PARTITIONS);
-        let created = admin::create_topic(side.address, &topic, partitions, false);
+        let created = admin::create_topic(side.address, &topic, partitions, None);
         let id = created
             .map_err(|error| format!("{} stopped creating after {first} partitions: {error}", who.name()))?;
         last = Some((id, partitions));

@@ -65,24 +65,27 @@ impl<'a> Stage<'a> {
         let mut runs = Vec::new();
         for pair in 0..self.options.pairs {
             quiet.wait();
-            let mut turn: Vec<Option<usize>> = (0..self.brokers.len()).map(Some).collect();
+            let mut turn = self.options.brokers();
             if pair % 2 == 1 {
                 turn.reverse();
             }
-            // Kafka first would find what the limit program left, so that goes before both.
-            for broker in std::iter::once(None).chain(turn) {
-                // It has no consumers.
-                if broker.is_none() && (!self.options.limit || workload.consumed) {
-                    continue;
-                }
-                let run = self.one(workload, broker, pair, self.options.seconds, quiet, None)?;
+            // What Kafka does, by itself: it is compared with both.
+            if !workload.flushed {
+                turn.push(Who::Relaxed);
+            }
+            // Kafka first would find what the limit program left, so that goes before both. It has no consumers.
+            if self.options.limit && !workload.consumed {
+                turn.insert(0, Who::Limit);
+            }
+            for who in turn {
+                let run = self.one(workload, who, pair, self.options.seconds, quiet, None)?;
                 eprintln!("  {} {}: {}", workload.id, run.side.name(), brief(&run));
                 runs.push(run);
             }
         }
         if self.options.profile {
             let mut profile = Profile::new(&self.places.root, &format!("{} {}", workload.id, workload.shape));
-            self.one(workload, Some(0), self.options.pairs, self.options.seconds, quiet, Some(&mut profile))?;
+            self.one(workload, Who::Ours, self.options.pairs, self.options.seconds, quiet, Some(&mut profile))?;
             println!("{}", profile.finish());
         }
         Ok(Series {
@@ -96,14 +99,16 @@ impl<'a> Stage<'a> {
 
     /// A virtual machine that compiles what runs often gets the time for it before it is measured.
     fn warm_kafka(&mut self, workload: &Workload, quiet: &mut Quiet) -> Outcome {
-        let Some(kafka) = self.brokers.iter().position(|side| side.who == Who::Kafka) else { return Ok(()) };
+        if !self.options.kafka {
+            return Ok(());
+        }
         // The shapes of one workload run through the same code.
         let seconds = if self.warmed == workload.id { self.options.warm / 4 } else { self.options.warm };
         self.warmed = workload.id;
         let end = Instant::now() + seconds;
         while Instant::now() < end {
             let left = end.saturating_duration_since(Instant::now());
-            self.one(workload, Some(kafka), 0, left, quiet, None)?;
+            self.one(workload, Who::Kafka, 0, left, quiet, None)?;
         }
         Ok(())
     }
@@ -112,7 +117,7 @@ impl<'a> Stage<'a> {
     fn one(
         &mut self,
         workload: &Workload,
-        broker: Option<usize>,
+        who: Who,
         pair: usize,
         seconds: Duration,
         quiet: &mut Quiet,
@@ -121,22 +126,20 @@ impl<'a> Stage<'a> {
         let bytes_max = self.options.mib << 20;
         // What the warm-up appends comes out of the same store.
         self.warm.fill(if workload.is_open() { 64 << 20 } else { bytes_max + bytes_max / 2 })?;
-        let limit = if broker.is_none() { Some(Side::limit(self.places, workload.limit())?) } else { None };
-        let side = match (&limit, broker.and_then(|index| self.brokers.get(index))) {
-            (Some(limit), _) => limit,
-            (None, Some(broker)) => broker,
-            (None, None) => return Err("no such broker".to_owned()),
-        };
+        let limit = if who == Who::Limit { Some(Side::limit(self.places, workload.limit())?) } else { None };
+        let process = if who == Who::Relaxed { Who::Ours } else { who };
+        let side = self.brokers.iter().chain(&limit).find(|side| side.who == process);
+        let side = side.ok_or("no such broker")?;
         let explain = |error: String| side.explain(&error);
-        let (load, tail) = prepare(workload, side, seconds, bytes_max).map_err(explain)?;
-        quiet.begin();
+        let (load, tail) = prepare(workload, side, who, seconds, bytes_max).map_err(explain)?;
+        quiet.these_are_ours(self.brokers.iter().chain(&limit).map(Side::pid).collect());
         let figures = measure(&load, tail, workload, side, &mut self.warm, profile).map_err(explain)?;
         let foreign_percent = quiet.foreign_percent();
         if side.who != Who::Limit {
             admin::delete_topic(side.address, TOPIC)?;
             cleared(&side.data())?;
         }
-        let run = Run { side: side.who, pair, figures, foreign_percent };
+        let run = Run { side: who, pair, figures, foreign_percent };
         limit.map_or(Ok(()), Side::end)?;
         Ok(run)
     }
@@ -151,7 +154,7 @@ pub fn figures_of_one(
 ) -> Result<BTreeMap<Metric, f64>, String> {
     let bytes_max = options.mib << 20;
     warm.fill(bytes_max + bytes_max / 2)?;
-    let (load, tail) = prepare(workload, side, options.seconds, bytes_max)?;
+    let (load, tail) = prepare(workload, side, side.who, options.seconds, bytes_max)?;
     let figures = measure(&load, tail, workload, side, warm, None)?;
     admin::delete_topic(side.address, TOPIC)?;
     cleared(&side.data())?;
@@ -178,12 +181,13 @@ impl Workload {
 fn prepare(
     workload: &Workload,
     side: &Side,
+    who: Who,
     seconds: Duration,
     bytes_max: u64,
 ) -> Result<(Load, Option<Tail>), String> {
-    let broker = side.who != Who::Limit;
+    let broker = who != Who::Limit;
     let topic = match broker {
-        true => ready_topic(TOPIC, workload, side)?,
+        true => ready_topic(TOPIC, workload, side, who)?,
         false => Uuid::from_bytes([1; 16]),
     };
     let producer = |number| if broker { admin::producer(side.address) } else { Ok((number as i64, 0)) };
@@ -206,8 +210,12 @@ fn prepare(
 
 /// Makes the topic, and has each of its partitions accept a record: a leader may be named before it leads. The record is
 /// too short for a stamp, so that a consumer takes no notice of it.
-fn ready_topic(name: &str, workload: &Workload, side: &Side) -> Result<Uuid, String> {
-    let topic = admin::create_topic(side.address, name, workload.partitions, workload.flushed)?;
+fn ready_topic(name: &str, workload: &Workload, side: &Side, who: Who) -> Result<Uuid, String> {
+    let config = match who {
+        Who::Relaxed => Some(("write.caching", "true")),
+        _ => workload.flushed.then_some(("flush.messages", "1")),
+    };
+    let topic = admin::create_topic(side.address, name, workload.partitions, config)?;
     let records = Payload::new(1, 4, false)?.produce(topic, 0..workload.partitions)?;
     admin::first_produce(side.address, &records.frame)?;
     Ok(topic)
@@ -313,7 +321,7 @@ pub fn beside(
     seconds: Duration,
     readers: impl FnOnce(Uuid) -> Readers,
 ) -> Result<Beside, String> {
-    let id = ready_topic(topic, workload, side)?;
+    let id = ready_topic(topic, workload, side, side.who)?;
     let load = plain(side, workload, id, seconds)?;
     let readers = readers(id);
     let (mut cpu, mut bytes) = (Vec::new(), Vec::new());
@@ -337,7 +345,7 @@ pub fn beside(
 
 /// A load alone, on a topic that goes afterwards.
 pub fn alone(side: &Side, workload: &Workload, topic: &str, seconds: Duration) -> Result<Measured, String> {
-    let id = ready_topic(topic, workload, side)?;
+    let id = ready_topic(topic, workload, side, side.who)?;
     let measured = load::run(&plain(side, workload, id, seconds)?, None, || {}, |_| {})?;
     admin::delete_topic(side.address, topic)?;
     Ok(measured)
@@ -372,7 +380,7 @@ pub fn fill(
     seconds: Duration,
     bytes: u64,
 ) -> Result<Uuid, String> {
-    let id = ready_topic(topic, workload, side)?;
+    let id = ready_topic(topic, workload, side, side.who)?;
     let load = Load {
         pace: Pace::InFlight(4),
         warm_up: Duration::ZERO,

@@ -141,6 +141,8 @@ mod tests {
             sides: BTreeMap::new(),
             times_kafka: BTreeMap::new(),
             of_limit: BTreeMap::from([(Metric::MbPerCpuSecond, share)]),
+            relaxed_times_kafka: BTreeMap::new(),
+            relaxed_of_limit: BTreeMap::new(),
             notes: Vec::new(),
         }
     }

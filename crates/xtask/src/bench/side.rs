@@ -17,6 +17,8 @@ use crate::test::process::{Reaped, last_lines, succeed};
 #[serde(rename_all = "lowercase")]
 pub enum Who {
     Ours,
+    /// Ours, where a record is acknowledged before it is durable, as Kafka does it.
+    Relaxed,
     Kafka,
     Limit,
 }
@@ -25,6 +27,7 @@ impl Who {
     pub fn name(self) -> &'static str {
         match self {
             Who::Ours => "Riverrun",
+            Who::Relaxed => "Riverrun, `write.caching=true`",
             Who::Kafka => "Apache Kafka 4.4.0",
             Who::Limit => "limit program",
         }
@@ -32,7 +35,7 @@ impl Who {
 
     fn folder(self) -> &'static str {
         match self {
-            Who::Ours => "ours",
+            Who::Ours | Who::Relaxed => "ours",
             Who::Kafka => "kafka",
             Who::Limit => "limit",
         }

@@ -58,9 +58,9 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { shape: "1 MiB batches", records: 1014, ..W1 },
     Workload { shape: "1 in flight", pace: Pace::InFlight(1), ..W2 },
     Workload { shape: "5 in flight", pace: Pace::InFlight(5), ..W2 },
-    Workload { shape: "relaxed", ..W6 },
+    Workload { shape: "as it is", ..W6 },
     Workload { shape: "synced", flushed: true, ..W6 },
-    Workload { shape: "relaxed, with a consumer", consumed: true, ..W6 },
+    Workload { shape: "with a consumer", consumed: true, ..W6 },
     Workload { shape: "as fast as it goes", pace: Pace::InFlight(8), ..W7 },
     Workload { shape: "2,000 batches a second", pace: Pace::PerSecond(2000), ..W7 },
     Workload {
