@@ -50,6 +50,11 @@ impl Flush {
         true
     }
 
+    /// The sync that has begun is of everything before `end`.
+    pub fn covers(&mut self, end: Offset) {
+        self.running = Some(end);
+    }
+
     /// The sync ended. Returns up to where records are durable now, and whom to tell what.
     pub fn ended(&mut self, synced: bool) -> (Option<Offset>, Vec<Told>) {
         let end = self.running.take();

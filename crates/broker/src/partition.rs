@@ -388,11 +388,25 @@ impl Partition {
     }
 
     fn begin_sync(self: &Arc<Self>) {
-        let mut log = self.log();
+        let log = self.log();
         let end = log.end_offset();
         if !self.flush.lock().begin(end, Offset(self.journaled.load(Ordering::Acquire))) {
             return;
         }
+        if log.flush_waits() {
+            // Whoever calls may be the journal, which has others to write for.
+            drop(log);
+            let partition = Arc::clone(self);
+            let begin = move || partition.begin_flush(partition.log());
+            return self.disk.submit(Submission::Task(Box::new(begin)), Box::new(|_| {}));
+        }
+        self.begin_flush(log);
+    }
+
+    /// Begins the sync that was noted, of all that the log has by now.
+    fn begin_flush(self: &Arc<Self>, mut log: LogGuard<'_>) {
+        let end = log.end_offset();
+        self.flush.lock().covers(end);
         let work = log.begin_flush();
         drop(log);
         match work {

@@ -193,6 +193,10 @@ impl Disk for MemoryDisk {
                 self.remove_file(&path)
             }
             Submission::Remove(path) => self.remove_dir_all(&path),
+            Submission::Task(task) => {
+                task();
+                Ok(())
+            }
         });
     }
 }

@@ -34,7 +34,7 @@ impl Workers {
         match queue.try_send((work, done)) {
             Ok(()) => {}
             Err(TrySendError::Full((work, done)) | TrySendError::Disconnected((work, done))) => {
-                done(perform(&work))
+                done(perform(work))
             }
         }
     }
@@ -57,18 +57,22 @@ fn serve(jobs: &Mutex<Receiver<Job>>) {
     loop {
         let job = jobs.lock().recv();
         let Ok((work, done)) = job else { return };
-        done(perform(&work));
+        done(perform(work));
     }
 }
 
-fn perform(work: &Submission) -> io::Result<()> {
+fn perform(work: Submission) -> io::Result<()> {
     match work {
         Submission::Sync(file) => file.sync_data(),
-        Submission::Warm { file, position, len } => file.warm(*position, *len),
+        Submission::Warm { file, position, len } => file.warm(position, len),
         Submission::Remove(path) if path.is_dir() => std::fs::remove_dir_all(path),
         Submission::Remove(path) => match std::fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         },
+        Submission::Task(task) => {
+            task();
+            Ok(())
+        }
     }
 }

@@ -58,6 +58,8 @@ pub enum Submission {
     Remove(PathBuf),
     /// Brings a part of a file into memory, as [`DiskFile::warm`] does. It does not wait for syncs.
     Warm { file: Arc<dyn DiskFile>, position: u64, len: usize },
+    /// Several steps of which each waits for the disk and for the one before.
+    Task(Box<dyn FnOnce() + Send>),
 }
 
 /// Called once, with the result of a [`Submission`].

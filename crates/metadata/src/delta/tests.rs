@@ -206,7 +206,8 @@ fn a_record_about_something_unknown_is_noted_and_changes_nothing() {
 #[test]
 fn a_quota_that_is_not_a_number_is_the_same_after_a_snapshot() {
     let entity = vec![EntityData { entity_type: "user".to_owned(), entity_name: Some("x".to_owned()) }];
-    let record = ClientQuotaRecord { entity, key: "request_percentage".to_owned(), value: f64::NAN, remove: false };
+    let record =
+        ClientQuotaRecord { entity, key: "request_percentage".to_owned(), value: f64::NAN, remove: false };
     let image = replay(&Image::default(), [record.into()]).apply();
     let again = replay(&Image::default(), image.write_snapshot()).apply();
     assert_eq!(again, image);

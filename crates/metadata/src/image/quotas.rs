@@ -30,13 +30,14 @@ pub struct ClientQuotas {
 impl PartialEq for ClientQuotas {
     /// Compares limits as they are written: a log may have one that is not a number, which would differ from itself.
     fn eq(&self, other: &Self) -> bool {
-        let written = |quotas: &Self| {
-            let limits = quotas.by_entity.iter().flat_map(|(entity, limits)| {
-                limits.iter().map(move |(key, limit)| (entity, key, limit.to_bits()))
-            });
-            limits.collect::<Vec<_>>()
+        let same = |one: &BTreeMap<String, f64>, other: &BTreeMap<String, f64>| {
+            let bits =
+                |limits: &BTreeMap<String, f64>| limits.values().map(|limit| limit.to_bits()).collect();
+            let (one_bits, other_bits): (Vec<u64>, Vec<u64>) = (bits(one), bits(other));
+            one.keys().eq(other.keys()) && one_bits == other_bits
         };
-        written(self) == written(other)
+        self.by_entity.keys().eq(other.by_entity.keys())
+            && self.by_entity.values().zip(other.by_entity.values()).all(|(one, other)| same(one, other))
     }
 }
 

@@ -102,6 +102,7 @@ enum Work {
         position: u64,
         len: usize,
     },
+    Task(Box<dyn FnOnce() + Send>),
     /// A block that is durable once it is written.
     Write {
         file: OpenFile,
@@ -281,31 +282,34 @@ impl SimDisk {
             return false;
         };
         let Queued { work, done } = queued;
-        let result = self.carry_out(&work);
-        drop(work);
-        done(result);
+        done(self.carry_out(work));
         true
     }
 
-    fn carry_out(&self, work: &Work) -> io::Result<()> {
+    fn carry_out(&self, work: Work) -> io::Result<()> {
         let mut world = self.shared.world.lock();
         match work {
+            Work::Task(task) => {
+                drop(world);
+                task();
+                Ok(())
+            }
             Work::Sync { file, .. } if file.life != world.life => Err(of_an_earlier_life()),
-            Work::Sync { file, changes, .. } => world.sync_file(file.node, &file.path, *changes),
+            Work::Sync { file, changes, .. } => world.sync_file(file.node, &file.path, changes),
             Work::Write { file, .. } if file.life != world.life => Err(of_an_earlier_life()),
             Work::Write { file, position, block } => {
                 let now_ms = self.now_ms();
-                world.write(file.node, &file.path, *position, block.bytes(), now_ms)?;
+                world.write(file.node, &file.path, position, block.bytes(), now_ms)?;
                 world.sync_file(file.node, &file.path, u64::MAX)
             }
-            Work::Remove(path) => world.perform(Op::Remove, path, |world| world.remove(path)),
+            Work::Remove(path) => world.perform(Op::Remove, &path, |world| world.remove(&path)),
             Work::SyncOther(file) => {
                 drop(world);
                 file.sync_data()
             }
             Work::Warm { file, position, len } => {
                 drop(world);
-                file.warm(*position, *len)
+                file.warm(position, len)
             }
         }
     }
@@ -315,6 +319,7 @@ impl SimDisk {
         let handle = match work {
             Submission::Remove(path) => return Work::Remove(path),
             Submission::Warm { file, position, len } => return Work::Warm { file, position, len },
+            Submission::Task(task) => return Work::Task(task),
             Submission::Sync(handle) => handle,
         };
         let known = self.shared.submitted.lock().files.get(&address(&*handle)).cloned();
@@ -405,9 +410,7 @@ impl SimDisk {
             }
             Completions::Immediate => {
                 drop(submitted);
-                let result = self.carry_out(&work);
-                drop(work);
-                done(result);
+                done(self.carry_out(work));
             }
         }
     }

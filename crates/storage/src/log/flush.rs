@@ -24,6 +24,11 @@ impl Log {
         last_offset >= self.recovery_point && self.end.saturating_sub(self.recovery_point) >= limit
     }
 
+    /// Whether [`Log::begin_flush`] would wait for the disk: names of new files and what is said of them come first.
+    pub fn flush_waits(&self) -> bool {
+        self.recovery_point < self.end && (self.names_dirty || self.epochs.is_dirty())
+    }
+
     /// What to sync so that all records so far are durable; nothing if they are.
     ///
     /// Names of new files are made durable here, which waits for the disk; that is needed once after each roll.

@@ -34,10 +34,8 @@ pub fn create_topic(
     partitions: i32,
     config: Option<(&str, &str)>,
 ) -> Result<Uuid, String> {
-    let config = config.map(|(name, value)| CreatableTopicConfig {
-        name: name.to_owned(),
-        value: Some(value.to_owned()),
-    });
+    let config = config
+        .map(|(name, value)| CreatableTopicConfig { name: name.to_owned(), value: Some(value.to_owned()) });
     let request = CreateTopicsRequest {
         topics: vec![CreatableTopic {
             name: name.to_owned(),

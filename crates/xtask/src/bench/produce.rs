@@ -85,7 +85,14 @@ impl<'a> Stage<'a> {
         }
         if self.options.profile {
             let mut profile = Profile::new(&self.places.root, &format!("{} {}", workload.id, workload.shape));
-            self.one(workload, Who::Ours, self.options.pairs, self.options.seconds, quiet, Some(&mut profile))?;
+            self.one(
+                workload,
+                Who::Ours,
+                self.options.pairs,
+                self.options.seconds,
+                quiet,
+                Some(&mut profile),
+            )?;
             println!("{}", profile.finish());
         }
         Ok(Series {
