@@ -12,7 +12,7 @@ use kernel::port::disk::OpenMode;
 use kernel::port::{Clock, Disk, Submission};
 use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Timestamp, TopicPartition, Uuid};
 use metadata::controller::Decision;
-use metadata::image::QuorumRecord;
+use metadata::image::{Quorum, QuorumRecord};
 use metadata::log::{MetadataBatch, SnapshotId, decode_batch, encode_batch, encode_quorum, encode_snapshot};
 use metadata::{Delta, Image, MetadataRecord, Provenance};
 use parking_lot::RwLock;
@@ -28,9 +28,6 @@ pub const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// The file in which a format step leaves a cluster's first records.
 pub const BOOTSTRAP_CHECKPOINT: &str = "bootstrap.checkpoint";
-
-/// The level of `kraft.version` at which the log names the voters.
-const VOTERS_IN_LOG: i16 = 1;
 
 /// What is read of the log at a time when it is loaded.
 const LOAD_BYTES: u32 = 4 << 20;
@@ -192,10 +189,13 @@ impl Controller {
         if base.quorum.voters().is_some() {
             return Ok(());
         }
+        if writer.failed || writer.closed {
+            return Err(damaged(writer.log.dir(), "the metadata log is not written any more"));
+        }
         let now = self.clock.now().wall;
         let unwritten = |problem: String| damaged(writer.log.dir(), problem);
         let voters = QuorumRecord::voters(voters).map_err(|error| unwritten(error.to_string()))?;
-        let quorum = vec![QuorumRecord::Version(VOTERS_IN_LOG), voters];
+        let quorum = vec![QuorumRecord::Version(Quorum::VOTERS_IN_LOG), voters];
         let batch = encode_quorum(&quorum, writer.log.end_offset(), writer.epoch, now)
             .map_err(|error| unwritten(error.to_string()))?;
         if let Err(problem) = self.append(&mut writer, &batch).await {

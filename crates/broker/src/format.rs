@@ -9,11 +9,13 @@ use kernel::port::{Clock, Disk, Entropy};
 pub use metadata::MetadataVersion;
 use metadata::controller::features::SERVED;
 use metadata::controller::{BOOTSTRAP_FEATURES, bootstrap};
+use metadata::image::KRAFT_VERSION;
 use metadata::log::encode_snapshot;
 use metadata::{Delta, Image};
 use storage::{LogDir, MetaProperties, StorageError};
 
 use crate::controller::BOOTSTRAP_CHECKPOINT;
+use crate::quorum;
 
 /// How a node is to begin.
 #[derive(Debug, Clone)]
@@ -44,6 +46,11 @@ pub enum FormatError {
     Other { path: PathBuf, node: i32, cluster: String },
     #[error("the feature {name} is not served at level {level}. Served are: {}", served())]
     NotServed { name: String, level: i16 },
+    #[error(
+        "kraft.version is {0} with this configuration: it is 1 where a controller listens and controller.quorum.voters is not \
+         set, so that the log names the voters, and 0 elsewhere"
+    )]
+    QuorumVersion(i16),
     #[error("metadata.version is named by the release; it cannot be a feature beside it")]
     VersionTwice,
     #[error("the first records cannot be written: {0}")]
@@ -72,7 +79,7 @@ pub fn format(
     entropy: &dyn Entropy,
 ) -> Result<(MetadataVersion, Vec<FormattedDir>), FormatError> {
     check_cluster_id(&wanted.cluster_id)?;
-    let (version, features) = levels(wanted)?;
+    let (version, features) = levels(wanted, quorum::founding_level(config))?;
     let metadata_dir = Path::new(&config.metadata_log_dir);
     let mut paths: Vec<&Path> = config.log_dirs.iter().map(Path::new).collect();
     if !paths.contains(&metadata_dir) {
@@ -121,7 +128,7 @@ fn check_cluster_id(id: &str) -> Result<(), FormatError> {
 type Levels<'a> = Vec<(&'a str, i16)>;
 
 /// The level of `metadata.version`, and those of all features.
-fn levels(wanted: &Format) -> Result<(MetadataVersion, Levels<'_>), FormatError> {
+fn levels(wanted: &Format, quorum: i16) -> Result<(MetadataVersion, Levels<'_>), FormatError> {
     let mut version = wanted.release;
     let mut levels = Levels::new();
     for (name, level) in &wanted.features {
@@ -136,6 +143,11 @@ fn levels(wanted: &Format) -> Result<(MetadataVersion, Levels<'_>), FormatError>
                 return Err(FormatError::VersionTwice);
             }
             version = MetadataVersion::from_level(*level);
+        } else if name == KRAFT_VERSION {
+            // The quorum's own records say it, at the first start.
+            if *level != quorum {
+                return Err(FormatError::QuorumVersion(quorum));
+            }
         } else {
             levels.push((name, *level));
         }

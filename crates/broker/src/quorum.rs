@@ -3,17 +3,27 @@
 use std::path::Path;
 
 use kernel::Uuid;
+use kernel::option::BrokerConfig;
+use metadata::image::Quorum;
 use wire::records::voters_record::{Endpoint, KRaftVersionFeature, Voter, VotersRecord};
 
 use crate::node::Node;
 
-/// The levels of `kraft.version` that this node can live with.
-const KRAFT_VERSION_MAX: i16 = 1;
+/// The level of `kraft.version` at which a cluster begins: the configuration says who the voters are, or the log does. It
+/// cannot where no controller listens, of which it would have to tell the address.
+pub(crate) fn founding_level(config: &BrokerConfig) -> i16 {
+    let named = !config.quorum.voters.is_empty();
+    if named || config.listeners.controller_advertised.is_empty() { 0 } else { Quorum::VOTERS_IN_LOG }
+}
 
-/// The voters of a new cluster; nothing where the configuration says who they are, or where no controller listens, of which the
-/// record would have to tell the address.
+/// The voters of a new cluster; nothing where the log does not name them.
 pub(crate) fn founding(node: &Node) -> Option<VotersRecord> {
-    if !node.config().quorum.voters.is_empty() || node.controller_advertised.is_empty() {
+    if founding_level(&node.config()) == 0 { None } else { itself(node) }
+}
+
+/// This node as the only voter; nothing where no controller listens.
+pub(crate) fn itself(node: &Node) -> Option<VotersRecord> {
+    if node.controller_advertised.is_empty() {
         return None;
     }
     let endpoints = node.controller_advertised.iter().map(|one| Endpoint {
@@ -27,7 +37,7 @@ pub(crate) fn founding(node: &Node) -> Option<VotersRecord> {
         endpoints: endpoints.collect(),
         kraft_version_feature: KRaftVersionFeature {
             min_supported_version: 0,
-            max_supported_version: KRAFT_VERSION_MAX,
+            max_supported_version: Quorum::VOTERS_IN_LOG,
         },
     };
     Some(VotersRecord { version: 0, voters: vec![itself] })

@@ -141,8 +141,9 @@ fn features_that_are_not_served_stay_finalized_and_are_not_told() {
     };
     let told = node.client().call(4, &request);
     let names = |names: &mut dyn Iterator<Item = &String>| names.cloned().collect::<Vec<_>>();
-    assert_eq!(names(&mut told.finalized_features.iter().map(|one| &one.name)), ["metadata.version"]);
-    assert_eq!(names(&mut told.supported_features.iter().map(|one| &one.name)), ["metadata.version"]);
+    let served = ["metadata.version", "kraft.version"];
+    assert_eq!(names(&mut told.finalized_features.iter().map(|one| &one.name)), served);
+    assert_eq!(names(&mut told.supported_features.iter().map(|one| &one.name)), served);
     let image = node.node().image();
     assert_eq!((image.features.level("transaction.version"), image.features.level("group.version")), (2, 1));
     assert!(image.features.elr_enabled());

@@ -84,6 +84,9 @@ fn what_is_not_served_is_refused_before_anything_is_written() {
         let refused = run(&[&dir], &features(name, level)).unwrap_err();
         assert!(matches!(&refused, FormatError::NotServed { .. }), "{name}: {refused}");
     }
+    // No controller listens here that the log could name.
+    let refused = run(&[&dir], &features("kraft.version", 1)).unwrap_err();
+    assert!(matches!(refused, FormatError::QuorumVersion(0)), "{refused}");
     let refused = run(&[&dir], &features("metadata.version", 20)).unwrap_err();
     assert!(matches!(refused, FormatError::VersionTwice), "{refused}");
     let id = "no spaces, no\nlines".to_owned();

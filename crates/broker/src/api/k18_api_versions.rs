@@ -88,7 +88,7 @@ fn describe(node: &Node, request: &Request) -> ApiVersionsResponse {
     });
     // A feature that is finalized by another kind of node and not served here must not lead a client to use it.
     let served = |name: &str| SERVED.iter().any(|feature| feature.name == name);
-    let finalized = image.features.iter().filter(|(name, _)| served(name));
+    let finalized = image.finalized_features().filter(|(name, _)| served(name));
     let finalized_features = finalized.map(|(name, level)| FinalizedFeatureKey {
         name: name.to_owned(),
         min_version_level: level,

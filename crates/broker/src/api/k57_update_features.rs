@@ -4,12 +4,14 @@
 
 use std::sync::Arc;
 
+use kernel::ErrorCode;
 use metadata::controller::{FeatureUpdate, UpdateFeatures, UpgradeType, features, update_features};
-use tracing::info;
+use tracing::{error, info};
 use wire::messages::update_features_request::{FeatureUpdateKeyView, UpdateFeaturesRequestView};
 use wire::messages::update_features_response::{UpdatableFeatureResult, UpdateFeaturesResponse};
 
 use crate::node::Node;
+use crate::quorum;
 use crate::request::{Handled, Request};
 use crate::told::{told, undecided, within};
 
@@ -26,8 +28,15 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         controller: node.id,
         supported: features::SERVED,
         min_in_sync_replicas: i32::try_from(min_in_sync).unwrap_or(1),
+        voters_known: quorum::itself(&node).is_some(),
     };
-    let change = node.change(|image, _| update_features(image, &command));
+    let change = async {
+        let decided = node.change(|image, _| update_features(image, &command)).await?;
+        if decided.is_ok() && !command.validate_only && command.names_voters() {
+            name_voters(&node).await?;
+        }
+        Ok(decided)
+    };
     let result = within(asked.timeout_ms, change).await.unwrap_or_else(|code| Err(undecided(code)));
     if result.is_ok() && !command.validate_only {
         for update in &command.updates {
@@ -47,6 +56,23 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         results: results.collect(),
         ..UpdateFeaturesResponse::default()
     })
+}
+
+/// Says in the log who the voters are, if it does not yet. That goes on where nobody waits for it any longer: what is in the
+/// log has to come into the image.
+async fn name_voters(node: &Arc<Node>) -> Result<(), ErrorCode> {
+    let Some(voters) = quorum::itself(node) else { return Ok(()) };
+    let node = Arc::clone(node);
+    let named = host::task::spawn(async move { node.controller.found_quorum(&voters).await });
+    match named.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(problem)) => {
+            error!(%problem, "the voters cannot be named");
+            Err(ErrorCode::KafkaStorageError)
+        }
+        // It is given up only with the whole process.
+        Err(_) => Err(ErrorCode::BrokerNotAvailable),
+    }
 }
 
 fn feature_update(update: FeatureUpdateKeyView<'_>, version: i16) -> FeatureUpdate {

@@ -112,6 +112,48 @@ fn features_are_updated_all_or_none() {
     assert_eq!(told.finalized_features[0].max_version_level, 33);
 }
 
+#[test]
+fn the_quorums_feature_is_told_and_raising_it_names_the_voters_for_good() {
+    let mut node = TestNode::start_with(
+        "features-quorum",
+        &[
+            "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+            "controller.listener.names=CONTROLLER",
+            "controller.quorum.voters=1@localhost:9093",
+        ],
+    );
+    let told = |node: &TestNode| {
+        let told = node.client().call(4, &versions_request(None, -1));
+        let range = told.supported_features.iter().find(|one| one.name == "kraft.version");
+        let level = told.finalized_features.iter().find(|one| one.name == "kraft.version");
+        let range = range.map(|one| (one.min_version, one.max_version));
+        (range, level.map(|one| (one.min_version_level, one.max_version_level)))
+    };
+    assert_eq!(told(&node), (Some((0, 1)), None));
+    let raise = |validate_only| UpdateFeaturesRequest {
+        feature_updates: vec![FeatureUpdateKey {
+            feature: "kraft.version".into(),
+            max_version_level: 1,
+            upgrade_type: 1,
+            ..FeatureUpdateKey::default()
+        }],
+        validate_only,
+        ..UpdateFeaturesRequest::default()
+    };
+    let mut client = node.client();
+    assert_eq!(client.call(1, &raise(true)).error_code, 0);
+    assert_eq!(told(&node), (Some((0, 1)), None), "it was only asked whether it could be");
+    for again in [false, true] {
+        assert_eq!(client.call(1, &raise(false)).error_code, 0, "again: {again}");
+        assert_eq!(told(&node), (Some((0, 1)), Some((1, 1))));
+    }
+    node.kill();
+    node.restart();
+    assert_eq!(told(&node), (Some((0, 1)), Some((1, 1))));
+    let voters = node.node().image().quorum.voters().expect("the log names them").voters;
+    assert_eq!(voters.iter().map(|voter| voter.voter_id).collect::<Vec<_>>(), [1]);
+}
+
 fn versions_request(cluster_id: Option<&str>, node_id: i32) -> ApiVersionsRequest {
     ApiVersionsRequest {
         client_software_name: "riverrun-test".into(),

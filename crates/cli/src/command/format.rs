@@ -82,9 +82,10 @@ pub fn run(asked: Format) -> Result<(), Failure> {
 
 fn failure(error: FormatError) -> Failure {
     match error {
-        FormatError::ClusterId(_) | FormatError::NotServed { .. } | FormatError::VersionTwice => {
-            Failure::wrong_use(error.to_string())
-        }
+        FormatError::ClusterId(_)
+        | FormatError::NotServed { .. }
+        | FormatError::QuorumVersion(_)
+        | FormatError::VersionTwice => Failure::wrong_use(error.to_string()),
         other => Failure::failed(other.to_string()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::configs::{MIN_IN_SYNC_REPLICAS, config_record};
 use super::features::{SupportedFeature, level_record};
-use crate::image::{ConfigResource, ELR_FEATURE};
+use crate::image::{ConfigResource, ELR_FEATURE, KRAFT_VERSION};
 use crate::record::MetadataRecord;
 use crate::version::MetadataVersion;
 
@@ -26,7 +26,7 @@ pub fn bootstrap(features: &[(&str, i16)], min_in_sync_replicas: i32) -> Vec<Met
 }
 
 /// The records of a fresh cluster whose directory was formatted before: what the operator chose, but for features that are
-/// not served.
+/// not served, and for that of the quorum, which its own records say.
 pub fn bootstrap_formatted(
     formatted: Vec<MetadataRecord>,
     served: &[SupportedFeature],
@@ -35,9 +35,10 @@ pub fn bootstrap_formatted(
         MetadataRecord::FeatureLevel(record) => Some(record.name.clone()),
         _ => None,
     };
+    let kept = |name: &str| name != KRAFT_VERSION && served.iter().any(|one| one.name == name);
     let (version, rest): (Vec<_>, Vec<_>) = formatted
         .into_iter()
-        .filter(|record| feature(record).is_none_or(|name| served.iter().any(|one| one.name == name)))
+        .filter(|record| feature(record).is_none_or(|name| kept(&name)))
         .partition(|record| feature(record).is_some_and(|name| name == MetadataVersion::FEATURE));
     let mut records = match version.is_empty() {
         true => bootstrap(BOOTSTRAP_FEATURES, 1),
@@ -53,10 +54,17 @@ mod tests {
 
     #[test]
     fn a_formatted_cluster_begins_as_formatted_but_for_features_that_are_not_served() {
-        let served = [SupportedFeature { name: MetadataVersion::FEATURE, min: 7, max: 33 }];
+        let served = [
+            SupportedFeature { name: MetadataVersion::FEATURE, min: 7, max: 33 },
+            SupportedFeature { name: KRAFT_VERSION, min: 0, max: 1 },
+        ];
         let other = config_record(&ConfigResource::all_brokers(), "min.insync.replicas", Some("1"));
-        let formatted =
-            vec![other.clone(), level_record("group.version", 1), level_record(MetadataVersion::FEATURE, 21)];
+        let formatted = vec![
+            other.clone(),
+            level_record("group.version", 1),
+            level_record(KRAFT_VERSION, 1),
+            level_record(MetadataVersion::FEATURE, 21),
+        ];
         let expected = [level_record(MetadataVersion::FEATURE, 21), other.clone()];
         assert_eq!(bootstrap_formatted(formatted, &served), expected);
         let latest = level_record(MetadataVersion::FEATURE, MetadataVersion::LATEST.0);

@@ -6,7 +6,7 @@ use kernel::{ErrorCode, NodeId};
 
 use super::configs::{MIN_IN_SYNC_REPLICAS, config_record};
 use super::{Decision, Refusal};
-use crate::image::{ConfigResource, ConfigResourceType, ELR_FEATURE, Image};
+use crate::image::{ConfigResource, ConfigResourceType, ELR_FEATURE, Image, KRAFT_VERSION, Quorum};
 use crate::record::{FeatureLevelRecord, MetadataRecord};
 use crate::version::MetadataVersion;
 
@@ -19,14 +19,19 @@ pub struct SupportedFeature {
 }
 
 /// The features that this release serves.
-///
-/// Features of Kafka 4.4 that are not here are not served at any level but 0: `group.version`, `transaction.version`,
-/// `share.version`, `streams.version` and `eligible.leader.replicas.version`.
-pub const SERVED: &[SupportedFeature] = &[SupportedFeature {
-    name: MetadataVersion::FEATURE,
-    min: MetadataVersion::OLDEST.0,
-    max: MetadataVersion::LATEST.0,
-}];
+pub const SERVED: &[SupportedFeature] = &[
+    SupportedFeature {
+        name: MetadataVersion::FEATURE,
+        min: MetadataVersion::OLDEST.0,
+        max: MetadataVersion::LATEST.0,
+    },
+    SupportedFeature { name: KRAFT_VERSION, min: 0, max: Quorum::VOTERS_IN_LOG },
+];
+
+/// The features of Kafka 4.4 that are not served at any level but 0. Tools turn all of them off when they go back to an older
+/// release.
+pub const NOT_SERVED: &[&str] =
+    &["group.version", "transaction.version", "share.version", "streams.version", ELR_FEATURE];
 
 /// What a level of a feature needs from another one: feature, level, other feature, its level.
 const NEEDS: &[(&str, i16, &str, i16)] = &[(ELR_FEATURE, 1, MetadataVersion::FEATURE, 23)];
@@ -44,6 +49,17 @@ pub struct UpdateFeatures<'a> {
     /// The `min.insync.replicas` of this node's configuration, which becomes the cluster's when eligible leader
     /// replicas are switched on.
     pub min_in_sync_replicas: i32,
+    /// Whether this node can say in the log who the voters are, as it has to once `kraft.version` is raised.
+    pub voters_known: bool,
+}
+
+impl UpdateFeatures<'_> {
+    /// Whether the log has to name the voters once this is decided. Control records say so, which no decision has.
+    pub fn names_voters(&self) -> bool {
+        self.updates
+            .iter()
+            .any(|update| update.name == KRAFT_VERSION && update.level >= Quorum::VOTERS_IN_LOG)
+    }
 }
 
 /// One feature whose level is to change.
@@ -95,7 +111,7 @@ pub fn update_features(image: &Image, command: &UpdateFeatures<'_>) -> Decision<
 }
 
 fn changed_levels(image: &Image, command: &UpdateFeatures<'_>) -> Result<Vec<MetadataRecord>, Refusal> {
-    let mut proposed: BTreeMap<&str, i16> = image.features.iter().collect();
+    let mut proposed: BTreeMap<&str, i16> = image.finalized_features().collect();
     for update in &command.updates {
         proposed.insert(&update.name, update.level);
     }
@@ -106,7 +122,9 @@ fn changed_levels(image: &Image, command: &UpdateFeatures<'_>) -> Result<Vec<Met
         if update.name == ELR_FEATURE && update.level > 0 {
             records.append(&mut elr_records(image, command.min_in_sync_replicas));
         }
-        records.push(level_record(&update.name, update.level));
+        if update.name != KRAFT_VERSION {
+            records.push(level_record(&update.name, update.level));
+        }
     }
     Ok(records)
 }
@@ -125,7 +143,7 @@ fn check(
         return Err("A feature level cannot be less than 0.".to_owned());
     }
     let own = command.supported.iter().find(|feature| feature.name == name);
-    if own.is_none() && *level == 0 {
+    if own.is_none() && *level == 0 && !NOT_SERVED.contains(&name.as_str()) {
         // Nothing to turn off; a misspelt name must not look like success.
         return Err(format!("There is no feature {name}."));
     }
@@ -138,7 +156,7 @@ fn check(
         let range = controller.features.get(name).copied();
         check_range(&format!("Controller {}", controller.id.0), *level, range)?;
     }
-    let current = image.features.level(name);
+    let current = image.feature_level(name);
     if *level < current && *upgrade_type == UpgradeType::Upgrade {
         return Err(
             "Can't downgrade the version of this feature without setting the upgrade type to either safe or \
@@ -151,6 +169,9 @@ fn check(
     }
     if name == MetadataVersion::FEATURE {
         return check_metadata_version(image, *level);
+    }
+    if name == KRAFT_VERSION {
+        return check_kraft_version(current, *level, command.voters_known);
     }
     for (feature, from, other, needed) in NEEDS {
         let held = proposed.get(other).copied().unwrap_or(0);
@@ -183,6 +204,19 @@ fn check_metadata_version(image: &Image, level: i16) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// Nothing leads back from voters that the log names to voters that the configuration names.
+fn check_kraft_version(current: i16, level: i16, voters_known: bool) -> Result<(), String> {
+    if level < current {
+        return Err("Can't downgrade the version of this feature.".to_owned());
+    }
+    if level > current && !voters_known {
+        return Err(
+            "The log cannot name the voters: no controller listener says where they are reached.".to_owned()
+        );
+    }
+    Ok(())
 }
 
 fn invalid_version(name: &str, level: i16, reason: &str) -> Refusal {

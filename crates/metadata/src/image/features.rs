@@ -16,8 +16,8 @@ pub struct Features {
     levels: BTreeMap<String, i16>,
 }
 
-/// The consensus protocol's own feature, which lives in control records and never in the image (KAFKA-18979).
-const KRAFT_VERSION: &str = "kraft.version";
+/// The consensus protocol's own feature: its level is in control records, not in those of features (KAFKA-18979).
+pub const KRAFT_VERSION: &str = "kraft.version";
 /// The feature under which eligible leader replicas are kept (KIP-966).
 pub const ELR_FEATURE: &str = "eligible.leader.replicas.version";
 

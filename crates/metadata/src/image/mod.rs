@@ -22,7 +22,7 @@ pub use acls::{Acl, Acls};
 pub use brokers::{Broker, Brokers, Endpoint, directory_id};
 pub use configs::{ConfigResource, ConfigResourceType, ConfigValues, Configs};
 pub use controllers::{Controller, Controllers};
-pub use features::{ELR_FEATURE, Features};
+pub use features::{ELR_FEATURE, Features, KRAFT_VERSION};
 pub use partition::Partition;
 pub(crate) use partition::numbers;
 pub use producer_ids::ProducerIds;
@@ -91,6 +91,17 @@ impl Image {
             .chain(self.acls.records())
             .chain(self.scram.records(level))
             .chain(self.tokens.records(level))
+    }
+
+    /// The finalized level of a feature; 0 if it is off or unknown.
+    pub fn feature_level(&self, name: &str) -> i16 {
+        if name == KRAFT_VERSION { self.quorum.version() } else { self.features.level(name) }
+    }
+
+    /// Every finalized feature with its level, those that control records keep among them.
+    pub fn finalized_features(&self) -> impl Iterator<Item = (&str, i16)> {
+        let quorum = self.quorum.version();
+        self.features.iter().chain((quorum > 0).then_some((KRAFT_VERSION, quorum)))
     }
 
     /// A topic by name.

@@ -55,6 +55,9 @@ impl QuorumRecord {
 }
 
 impl Quorum {
+    /// The level at which the log names the voters, and the highest that there is.
+    pub const VOTERS_IN_LOG: i16 = 1;
+
     /// The level of the feature `kraft.version`: at 0 the configuration says who the voters are, and from 1 on the log.
     pub fn version(&self) -> i16 {
         self.version

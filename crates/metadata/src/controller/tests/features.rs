@@ -6,16 +6,25 @@ use super::code;
 use crate::MetadataRecord;
 use crate::controller::testing::*;
 use crate::controller::*;
-use crate::image::{ConfigResource, ConfigResourceType, ELR_FEATURE, Image};
+use crate::image::{ConfigResource, ConfigResourceType, ELR_FEATURE, Image, KRAFT_VERSION, QuorumRecord};
 use crate::record::FeatureLevelRecord;
 
 const SUPPORTED: &[SupportedFeature] = &[
     SupportedFeature { name: "metadata.version", min: 7, max: 33 },
     SupportedFeature { name: ELR_FEATURE, min: 0, max: 1 },
+    SupportedFeature { name: KRAFT_VERSION, min: 0, max: 1 },
     SupportedFeature { name: "new", min: 0, max: 2 },
 ];
 
 fn update(image: &Image, updates: &[(&str, i16, UpgradeType)]) -> Decision<Result<(), Refusal>> {
+    update_where(image, updates, true)
+}
+
+fn update_where(
+    image: &Image,
+    updates: &[(&str, i16, UpgradeType)],
+    voters_known: bool,
+) -> Decision<Result<(), Refusal>> {
     let updates = updates.iter().map(|(name, level, upgrade_type)| FeatureUpdate {
         name: (*name).to_owned(),
         level: *level,
@@ -27,6 +36,7 @@ fn update(image: &Image, updates: &[(&str, i16, UpgradeType)]) -> Decision<Resul
         controller: NodeId(7),
         supported: SUPPORTED,
         min_in_sync_replicas: 2,
+        voters_known,
     };
     update_features(image, &command)
 }
@@ -38,7 +48,8 @@ fn level(name: &str, feature_level: i16) -> MetadataRecord {
 /// A cluster whose broker serves what the controller does.
 fn image() -> Image {
     let mut broker = broker(1);
-    broker.features.extend([("new".to_owned(), (0, 2)), (ELR_FEATURE.to_owned(), (0, 1))]);
+    let others = [("new", (0, 2)), (ELR_FEATURE, (0, 1)), (KRAFT_VERSION, (0, 1))];
+    broker.features.extend(others.map(|(name, range)| (name.to_owned(), range)));
     cluster([broker])
 }
 
@@ -57,6 +68,9 @@ fn a_level_goes_up_by_an_upgrade_and_down_by_a_downgrade() {
         ("new", 3, Upgrade, ErrorCode::InvalidUpdateVersion),
         ("new", -1, Upgrade, ErrorCode::InvalidUpdateVersion),
         ("never", 1, Upgrade, ErrorCode::InvalidUpdateVersion),
+        ("never", 0, SafeDowngrade, ErrorCode::InvalidUpdateVersion),
+        ("group.version", 0, SafeDowngrade, ErrorCode::None),
+        ("group.version", 1, Upgrade, ErrorCode::InvalidUpdateVersion),
         ("metadata.version", 33, Upgrade, ErrorCode::None),
         ("metadata.version", 34, Upgrade, ErrorCode::InvalidUpdateVersion),
         ("metadata.version", 32, SafeDowngrade, ErrorCode::InvalidUpdateVersion),
@@ -77,6 +91,44 @@ fn a_metadata_version_goes_down_where_nothing_is_lost() {
     let down = |to| update(&image, &[("metadata.version", to, UpgradeType::SafeDowngrade)]).reply;
     assert_eq!(down(30), Ok(()));
     assert_eq!(code(&down(29)), ErrorCode::InvalidUpdateVersion);
+}
+
+#[test]
+fn the_quorums_feature_goes_up_without_a_record_of_the_controller_and_never_down() {
+    use UpgradeType::{SafeDowngrade, UnsafeDowngrade, Upgrade};
+    let low = image();
+    let mut high = low.clone();
+    high.quorum.replay(&QuorumRecord::Version(1));
+    let refused = ErrorCode::InvalidUpdateVersion;
+    let cases = [
+        (&low, 0, Upgrade, true, ErrorCode::None),
+        (&low, 0, SafeDowngrade, true, ErrorCode::None),
+        (&low, 1, Upgrade, true, ErrorCode::None),
+        (&low, 1, Upgrade, false, refused),
+        (&low, 1, SafeDowngrade, true, refused),
+        (&low, 2, Upgrade, true, refused),
+        (&high, 1, Upgrade, false, ErrorCode::None),
+        (&high, 1, SafeDowngrade, false, ErrorCode::None),
+        (&high, 0, Upgrade, true, refused),
+        (&high, 0, SafeDowngrade, true, refused),
+        (&high, 0, UnsafeDowngrade, true, refused),
+    ];
+    for (image, to, upgrade_type, voters_known, expected) in cases {
+        let decision = update_where(image, &[(KRAFT_VERSION, to, upgrade_type)], voters_known);
+        let from = image.feature_level(KRAFT_VERSION);
+        assert_eq!(code(&decision.reply), expected, "{from} to {to} {upgrade_type:?}");
+        assert_eq!(decision.records, []);
+    }
+    let levels: Vec<_> = high.finalized_features().filter(|(name, _)| *name == KRAFT_VERSION).collect();
+    assert_eq!((low.feature_level(KRAFT_VERSION), levels), (0, vec![(KRAFT_VERSION, 1)]));
+}
+
+#[test]
+fn a_feature_that_is_not_served_can_be_turned_off() {
+    let image = apply(&image(), &[level("group.version", 1)]);
+    let decision = update(&image, &[("group.version", 0, UpgradeType::SafeDowngrade)]);
+    assert_eq!(decision.reply, Ok(()));
+    assert_eq!(apply(&image, &decision.records).features.level("group.version"), 0);
 }
 
 #[test]
