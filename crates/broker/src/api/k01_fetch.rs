@@ -77,7 +77,8 @@ impl Found {
 #[derive(Default)]
 struct Attempt {
     found: Vec<Found>,
-    bytes: usize,
+    /// How much of what the answer may have is used up.
+    spent: u64,
     /// Bytes that count for `min_bytes`: also those that did not fit.
     available: u64,
     /// Something must be told at once: an error or a divergence.
@@ -202,10 +203,10 @@ enum Cold {
 fn read_all(node: &Node, fetch: &Fetch, context: &FetchContext, cold: Cold) -> Attempt {
     let mut attempt = Attempt::default();
     for (key, wanted) in context.partitions() {
-        let bounds =
-            Bounds { left: fetch.max_bytes.saturating_sub(attempt.bytes), first: attempt.bytes == 0, cold };
-        let (found, available) = read_one(node, fetch, key, wanted, bounds);
-        attempt.bytes += found.span.as_ref().map_or(0, |span| span.len);
+        let left = (fetch.max_bytes as u64).saturating_sub(attempt.spent);
+        let bounds = Bounds { left, first: attempt.spent == 0, cold };
+        let (found, available, spent) = read_one(node, fetch, key, wanted, bounds);
+        attempt.spent = attempt.spent.saturating_add(spent);
         attempt.available = attempt.available.saturating_add(available);
         attempt.urgent |= found.data.error_code != 0 || found.data.diverging_epoch.epoch >= 0;
         attempt.found.push(found);
@@ -216,13 +217,13 @@ fn read_all(node: &Node, fetch: &Fetch, context: &FetchContext, cold: Cold) -> A
 /// What of the answer is left for a partition.
 #[derive(Clone, Copy)]
 struct Bounds {
-    left: usize,
+    left: u64,
     /// Nothing was found yet: one batch is given however large it is.
     first: bool,
     cold: Cold,
 }
 
-fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds: Bounds) -> (Found, u64) {
+fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds: Bounds) -> (Found, u64, u64) {
     let nothing = || PartitionData {
         partition_index: key.partition,
         high_watermark: -1,
@@ -247,12 +248,14 @@ fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds:
         read_partition(&partition, fetch, wanted, bounds, &mut data)
     });
     match read {
-        Ok(Read { span, cold, available }) => (Found { key: key.clone(), data, span, cold }, available),
+        Ok(Read { span, cold, available, spent }) => {
+            (Found { key: key.clone(), data, span, cold }, available, spent)
+        }
         Err(code) => {
             let old = fetch.version <= NO_STORAGE_ERROR_UPTO && code == ErrorCode::KafkaStorageError;
             let code = if old { ErrorCode::NotLeaderOrFollower } else { code };
             let data = PartitionData { error_code: code.code(), aborted_transactions: absent, ..nothing() };
-            (Found { key: key.clone(), data, span: None, cold: false }, 0)
+            (Found { key: key.clone(), data, span: None, cold: false }, 0, 0)
         }
     }
 }
@@ -264,6 +267,8 @@ struct Read {
     cold: bool,
     /// How many bytes count as available.
     available: u64,
+    /// How much of what the answer may have is used up.
+    spent: u64,
 }
 
 fn read_partition(
@@ -299,7 +304,7 @@ fn read_partition(
         false if planted::on(Bug::ServePastHighWatermark) => log.end_offset(),
         false => high_watermark,
     };
-    let most = usize::try_from(wanted.max_bytes).unwrap_or(0);
+    let most = u64::try_from(wanted.max_bytes).unwrap_or(0);
     let max_bytes = u32::try_from(bounds.left.min(most)).unwrap_or(u32::MAX);
     let from = Offset(wanted.fetch_offset);
     let read = match log.read(from, max_bytes, upper, bounds.first) {
@@ -323,8 +328,9 @@ fn read_partition(
     // A client that asked for much does not wait because a segment ends here, or a batch did not fit.
     let available = match read.available {
         u64::MAX => u64::MAX,
-        bytes => bytes.min(most as u64).max(u64::from(read.len())),
+        bytes => bytes.min(most).max(u64::from(read.len())),
     };
+    let spent = read.spent;
     drop(log);
     let cold = bounds.cold == Cold::Leave && read.span.as_ref().is_some_and(is_cold);
     let span = match cold {
@@ -332,7 +338,7 @@ fn read_partition(
         false => read.span.map(|span| verified(partition, span)).transpose()?,
     };
     let span = span.map(|span| FileSpan { file: span.file, position: span.position, len: span.len as usize });
-    Ok(Read { span, cold, available })
+    Ok(Read { span, cold, available, spent })
 }
 
 /// The end of a log that rests, if the client has read up to there: it need not be woken for each poll.

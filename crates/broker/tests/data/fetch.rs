@@ -170,6 +170,25 @@ fn a_batch_larger_than_what_is_left_comes_without_a_list_of_aborted_transactions
 }
 
 #[test]
+fn what_a_batch_that_does_not_fit_would_begin_with_is_not_left_for_other_partitions() {
+    const REST: usize = 20;
+    let node = TestNode::start("rest");
+    let mut client = node.client();
+    let one = filled(&mut client, &["a", "b"]);
+    let number = |bytes: usize| i32::try_from(bytes).expect("it is small");
+    let mut second = |max_bytes: usize| {
+        let of_both = from_all(&["a", "b"], number(one + REST));
+        let request = FetchRequest { max_bytes: number(max_bytes), isolation_level: 1, ..of_both };
+        let response: FetchResponse = client.call(FETCH, &request);
+        let aborted = response.responses[1].partitions[0].aborted_transactions.clone();
+        (sizes(&response), aborted)
+    };
+    assert_eq!(second(one + REST), (vec![one, 0], Some(Vec::new())), "nothing is left to look for");
+    assert_eq!(second(one + REST + one - 1), (vec![one, 0], None), "a batch is there and does not fit");
+    assert_eq!(second(one + REST + one), (vec![one, one], Some(Vec::new())));
+}
+
+#[test]
 fn a_node_that_does_not_belong_here_replicates_nothing() {
     let node = TestNode::start("follower");
     let mut client = node.client();

@@ -133,6 +133,9 @@ pub struct ReadInfo {
     /// How many bytes there are to read from there on, below the upper bound, whether given or not. All the batches in
     /// segments after the first count as [`u64::MAX`]: that they are many is all that matters.
     pub available: u64,
+    /// How much of what the reader may have is used up: with the bytes of a batch at the end that does not fit as a whole,
+    /// which count as given.
+    pub spent: u64,
 }
 
 impl ReadInfo {
@@ -163,7 +166,7 @@ impl Log {
             return Err(ReadError::OutOfRange { offset: from, start, end });
         }
         let upper = upper.0.min(self.end);
-        let nothing = ReadInfo { span: None, upper: from, available: 0 };
+        let nothing = ReadInfo { span: None, upper: from, available: 0, spent: 0 };
         if from.0 >= upper {
             if from.0 == self.end
                 && let Some(active) = self.segments.last()
@@ -229,7 +232,7 @@ impl Log {
             if end <= start {
                 let first = if min_one { segment.batch_at(at, start)? } else { None };
                 let Some(first) = first else {
-                    return Ok(Some(ReadInfo { span: None, upper: Offset(from), available }));
+                    return Ok(Some(ReadInfo { span: None, upper: Offset(from), available, spent: 0 }));
                 };
                 (end, next) = (first.end(), Some(first.header.next_offset().0));
             }
@@ -254,8 +257,9 @@ impl Log {
         };
         let upper = Offset(next.unwrap_or(upper).min(upper));
         let recent = sound && segment_end == self.end && segment.size - start <= RECENT_BYTES;
+        let spent = (limit - start).min(max_bytes.max(len).into());
         let span = Span { file, position: start, len, recent, unchecked };
-        Ok(Some(ReadInfo { span: Some(span), upper, available }))
+        Ok(Some(ReadInfo { span: Some(span), upper, available, spent }))
     }
 
     /// A span was verified: who reads it again need not do so, as long as this process lives.
