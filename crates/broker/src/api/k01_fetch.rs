@@ -223,7 +223,13 @@ struct Bounds {
     cold: Cold,
 }
 
-fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds: Bounds) -> (Found, u64, u64) {
+fn read_one(
+    node: &Node,
+    fetch: &Fetch,
+    key: &FetchKey,
+    wanted: &Wanted,
+    bounds: Bounds,
+) -> (Found, u64, u64) {
     let nothing = || PartitionData {
         partition_index: key.partition,
         high_watermark: -1,

@@ -22,6 +22,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let mut wanted: BTreeMap<&str, BTreeMap<i32, &str>> = BTreeMap::new();
     for dir in asked.dirs {
         for topic in dir.topics {
+            if topic.partitions.is_empty() {
+                continue;
+            }
             let partitions = wanted.entry(topic.name).or_default();
             partitions.extend(topic.partitions.iter().map(|index| (index, dir.path)));
         }

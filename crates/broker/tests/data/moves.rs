@@ -207,6 +207,15 @@ fn what_cannot_move_is_told_as_kafka_tells_it() {
 }
 
 #[test]
+fn a_topic_of_which_no_partition_is_to_move_is_not_answered() {
+    let node = two(&SimDisk::new(4));
+    let mut client = node.client();
+    let topics = vec![AlterReplicaLogDirTopic { name: "t".to_owned(), partitions: Vec::new() }];
+    let dirs = vec![AlterReplicaLogDir { path: "/a".to_owned(), topics }];
+    assert_eq!(client.call(2, &AlterReplicaLogDirsRequest { dirs }).results, []);
+}
+
+#[test]
 fn a_topic_is_created_in_the_directory_that_was_asked_for_before() {
     let disk = SimDisk::new(5);
     let node = two(&disk);
