@@ -12,9 +12,6 @@ use crate::r#gen::table;
 /// Versions are told in a form that every client can read, whatever it asked in.
 const API_VERSIONS: i16 = 18;
 
-/// Served, and not compared yet: the two sides order these answers differently, and the preparation has one log directory.
-const NOT_COMPARED: &[&str] = &["AlterReplicaLogDirs"];
-
 /// One served API.
 #[derive(Debug)]
 pub struct Api {
@@ -88,11 +85,11 @@ pub fn header_len(flexible: bool) -> usize {
     header(0, 0, 0, flexible).len()
 }
 
-/// Every API that is compared, by its name.
+/// Every API that is served, by its name.
 pub fn read(root: &Path) -> Result<BTreeMap<String, Api>, String> {
     let dispatch = text(&root.join("crates/broker/src/dispatch.rs"))?;
     let mut apis = BTreeMap::new();
-    for name in table::answered(&dispatch).into_keys().filter(|name| !NOT_COMPARED.contains(name)) {
+    for name in table::answered(&dispatch).into_keys() {
         let module = crate::r#gen::names::snake(name);
         let message = |kind: &str| {
             let module = format!("{module}_{kind}");

@@ -388,15 +388,7 @@ impl Duel {
         let [frame, _] = &sent.frames;
         let body =
             frame.get(catalog::header_len(api.request.is_flexible(sent.version))..).unwrap_or_default();
-        let mut foreign = false;
-        if let Ok((mut tree, _)) = codec::decode(&api.request, sent.version, body) {
-            let is_foreign = |value: &Value| matches!(value, Value::Text(text) if text.contains(char::REPLACEMENT_CHARACTER));
-            tree.each_field(&mut |_, value| {
-                foreign |=
-                    is_foreign(value) || matches!(value, Value::Array(items) if items.iter().any(is_foreign));
-            });
-        }
-        foreign
+        codec::decode(&api.request, sent.version, body).is_ok_and(|(tree, _)| tree.has_foreign_text())
     }
 
     fn judge(&mut self, sent: &Sent, pair: &Pair, differences: Vec<Difference>) {

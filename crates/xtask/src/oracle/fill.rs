@@ -103,6 +103,7 @@ impl Fill<'_> {
             ])),
             ("UpdateFeatures", "UpgradeType") => int(random.int(&[0, 1, 1, 2, 3, 4])),
             ("UpdateFeatures", "MaxVersionLevel") => int(random.int(&[0, 1, 2, 3, 25, 29, 30, 31, 100, -1])),
+            ("AlterReplicaLogDirs", "Path") => pools::directory(random),
             ("DescribeQuorum", "TopicName") => {
                 text(random.pick(&["__cluster_metadata", "__cluster_metadata", "codecs", ""]))
             }

@@ -185,6 +185,16 @@ pub fn instance(random: &mut Random) -> Value {
     }
 }
 
+/// The one directory that each side has, the same in another spelling, and others. What is moved into the directory where it
+/// is stays there, so that this changes nothing.
+pub fn directory(random: &mut Random) -> Value {
+    match random.below(10) {
+        0..6 => slot("directory"),
+        6 => slot("directory/"),
+        _ => text(random.pick(&["/absent/directory", "data", "", "/", "ünï/cöde", LONG])),
+    }
+}
+
 pub fn word(random: &mut Random) -> String {
     random.pick(&["", "a", "some text", "ünïcode ☃", "metadata-1", LONG]).to_owned()
 }

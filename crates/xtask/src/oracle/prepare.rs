@@ -23,6 +23,7 @@ pub fn run(duel: &mut Duel) -> Result<(), String> {
     topics(duel)?;
     records(duel)?;
     trim(duel)?;
+    directory(duel)?;
     groups(duel)
 }
 
@@ -141,6 +142,18 @@ fn trim(duel: &mut Duel) -> Result<(), String> {
         .map(|(index, offset)| record([("PartitionIndex", int(index)), ("Offset", int(offset))]));
     let topics = list([record([("Name", text("trimmed")), ("Partitions", list(partitions))])]);
     duel.call(0, "DeleteRecords", 2, &record([("Topics", topics), ("TimeoutMs", int(30_000))]))?;
+    Ok(())
+}
+
+/// Keeps what each side calls the directory of its logs, also with a slash behind it.
+fn directory(duel: &mut Duel) -> Result<(), String> {
+    let dirs = duel.call(0, "DescribeLogDirs", 4, &record([("Topics", list([]))]))?;
+    duel.keep("directory", &dirs, "Results.0.LogDir");
+    let spelt = duel.slots().each_ref().map(|slots| match slots.get("directory") {
+        Some(Value::Text(path)) => text(format!("{path}/")),
+        _ => Value::Null,
+    });
+    duel.put_slots("directory/", spelt);
     Ok(())
 }
 

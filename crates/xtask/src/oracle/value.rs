@@ -105,6 +105,16 @@ impl Value {
         }
     }
 
+    /// Whether a text below was read from bytes that are not UTF-8.
+    pub fn has_foreign_text(&self) -> bool {
+        match self {
+            Value::Text(text) => text.contains(char::REPLACEMENT_CHARACTER),
+            Value::Array(items) => items.iter().any(Value::has_foreign_text),
+            Value::Struct(fields) => fields.named.iter().any(|(_, value)| value.has_foreign_text()),
+            _ => false,
+        }
+    }
+
     /// Calls for every field of every struct below, the inner ones first.
     pub fn each_field(&mut self, visit: &mut dyn FnMut(&str, &mut Value)) {
         match self {
@@ -187,6 +197,13 @@ mod tests {
         assert_eq!(tree.at("Topics.1"), None);
         tree.set("Topics.0.Error", int(0));
         assert_eq!(tree.to_string(), r#"{Topics: [{Name: "a", Error: 0}]}"#);
+    }
+
+    #[test]
+    fn a_text_that_was_not_utf_8_is_found_wherever_it_stands() {
+        let groups = |last: &str| record([("Groups", list([text("a"), text(last)]))]);
+        assert!(!groups("gröup").has_foreign_text());
+        assert!(groups(&format!("{}\u{fffd}", "x".repeat(10 * SHOWN))).has_foreign_text());
     }
 
     #[test]

@@ -66,8 +66,20 @@ fn unserved(random: &mut Random, api: &Api) -> i16 {
 }
 
 /// Requests after which the sides would differ where only Kafka takes a text that is not UTF-8.
-const WRITES: &[&str] =
-    &["Produce", "OffsetCommit", "OffsetDelete", "CreateTopics", "AlterConfigs", "IncrementalAlterConfigs"];
+const WRITES: &[&str] = &[
+    "Produce",
+    "OffsetCommit",
+    "OffsetDelete",
+    "CreateTopics",
+    "CreatePartitions",
+    "DeleteTopics",
+    "DeleteRecords",
+    "DeleteGroups",
+    "JoinGroup",
+    "LeaveGroup",
+    "AlterConfigs",
+    "IncrementalAlterConfigs",
+];
 
 /// Whether the bytes are, after all, a request that may not be sent.
 fn is_wild(api: &Api, version: i16, body: &[u8]) -> bool {
@@ -75,9 +87,7 @@ fn is_wild(api: &Api, version: i16, body: &[u8]) -> bool {
         Ok((tree, _)) => {
             let mut tamed = tree.clone();
             tame(&api.name, version, &mut tamed);
-            tamed != tree
-                || WRITES.contains(&api.name.as_str())
-                    && tree.to_string().contains(char::REPLACEMENT_CHARACTER)
+            tamed != tree || WRITES.contains(&api.name.as_str()) && tree.has_foreign_text()
         }
         Err(_) => false,
     }
