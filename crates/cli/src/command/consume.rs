@@ -93,7 +93,7 @@ struct Fields {
 const POLL: Duration = Duration::from_millis(500);
 
 /// The most records that are taken at a time.
-const RECORDS_MAX: usize = 500;
+pub(super) const RECORDS_MAX: usize = 500;
 
 pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot read the topic");
@@ -185,7 +185,7 @@ async fn begin(
     Ok(consumer)
 }
 
-type Ends = BTreeMap<TopicPartition, Offset>;
+pub(super) type Ends = BTreeMap<TopicPartition, Offset>;
 
 /// Where to stop in each partition, if anywhere.
 async fn ends(
@@ -208,7 +208,7 @@ async fn ends(
 
 /// Whether everything that is wanted has been read, as far as it is this consumer's to read. Partitions that are done are
 /// not read on.
-fn is_at_end(consumer: &mut Consumer, ends: &Ends) -> bool {
+pub(super) fn is_at_end(consumer: &mut Consumer, ends: &Ends) -> bool {
     let is_done = |name: &&TopicPartition| {
         let end = ends.get(*name).copied().unwrap_or_default();
         consumer.position(name).is_some_and(|position| position >= end)

@@ -2,6 +2,7 @@
 
 mod api;
 mod ask;
+mod bench;
 mod cluster;
 mod completion;
 mod config;
@@ -51,6 +52,9 @@ pub enum Command {
     /// Look at the cluster: its brokers, its health, its disks.
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    /// Measure how fast a cluster is, seen from here.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// See which requests a broker answers, and in which versions.
     Api(api::Api),
     /// Keep the addresses of several clusters under names.
@@ -119,6 +123,7 @@ async fn run_connected(command: Command, session: &Session) -> Result<(), Failur
         Command::Group(group) => group::run(group, session).await,
         Command::Config(config) => config::run(config, session).await,
         Command::Cluster(cluster) => cluster::run(cluster, session).await,
+        Command::Bench(bench) => bench::run(bench, session).await,
         Command::Api(api) => api::run(&api, session).await,
         Command::Start(_)
         | Command::Format(_)

@@ -32,6 +32,12 @@ impl Output {
         }
     }
 
+    /// For programs: all that there is to say, where it was gathered on the way.
+    pub fn value(mut self, value: Value) -> Output {
+        self.value = value;
+        self
+    }
+
     /// For people: a word and what there is to say about it.
     pub fn fact(mut self, word: &'static str, text: impl Into<String>) -> Output {
         self.facts.push((word, text.into()));

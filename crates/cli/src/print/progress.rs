@@ -29,6 +29,11 @@ impl Progress {
         Progress { begun: Instant::now(), shown: None, on_terminal }
     }
 
+    /// For a command that takes no input, and says what came of it at the end.
+    pub fn of_run() -> Progress {
+        Progress { begun: Instant::now(), shown: None, on_terminal: io::stderr().is_terminal() }
+    }
+
     /// Tells how many records there are now.
     pub fn show(&mut self, records: u64) {
         if !self.on_terminal || self.shown.unwrap_or(self.begun).elapsed() < INTERVAL {

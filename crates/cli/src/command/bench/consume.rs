@@ -1,0 +1,72 @@
+//! `riverrun bench consume`.
+
+use std::time::Duration;
+
+use clap::Args;
+use client::{Consumer, ConsumerConfig, Start};
+use host::signal::StopSignals;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::figures::Count;
+use crate::command::consume::{RECORDS_MAX, is_at_end};
+use crate::command::place::{Where, partitions_of, resolve};
+use crate::command::{Failure, Session, units};
+use crate::print::{Output, Progress};
+
+/// Read the records of a topic as fast as it goes.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun bench consume orders
+  riverrun bench consume orders --time 30s -n 1000000
+
+It reads all partitions from the start to where they end when it begins, commits nothing, and prints no record.")]
+pub struct Consume {
+    /// The topic to read.
+    #[arg(value_name = "TOPIC")]
+    topic: String,
+    /// How long to go on at most.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
+    time: Duration,
+    /// Stop after so many records.
+    #[arg(short = 'n', long = "number", value_name = "N")]
+    number: Option<u64>,
+}
+
+/// How long one poll waits at most.
+const POLL: Duration = Duration::from_millis(200);
+
+pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
+    let failed = |error| Failure::of(error, "cannot read the topic");
+    let topic = session.admin.describe_topic(&consume.topic).await.map_err(failed)?;
+    let partitions = partitions_of(&topic, None)?;
+    let ends = resolve(&partitions, Where::End, session).await.map_err(failed)?;
+    let mut signals = StopSignals::listen()
+        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    let mut consumer = Consumer::new(&session.client, ConsumerConfig::default()).map_err(failed)?;
+    consumer.assign(partitions.into_iter().map(|partition| (partition, Start::Earliest)));
+    let mut progress = Progress::of_run();
+    let mut count = Count::default();
+    let begun = Instant::now();
+    let max = consume.number.unwrap_or(u64::MAX);
+    while begun.elapsed() < consume.time && count.records < max && !is_at_end(&mut consumer, &ends) {
+        let left = usize::try_from(max - count.records).unwrap_or(usize::MAX);
+        let records = tokio::select! {
+            records = consumer.poll_up_to(left.min(RECORDS_MAX), POLL) => records.map_err(failed)?,
+            _ = signals.next() => break,
+        };
+        for record in &records {
+            let bytes = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, bytes::Bytes::len) as u64;
+            count.bytes += bytes(&record.key) + bytes(&record.value);
+        }
+        count.records += records.len() as u64;
+        progress.show(count.records);
+    }
+    let took = begun.elapsed();
+    drop(progress);
+    consumer.close().await.map_err(failed)?;
+    let mut value = Map::new();
+    value.insert("topic".to_owned(), consume.topic.as_str().into());
+    let output = count.show(&mut value, Output::new(Value::Null), took);
+    session.show(&output.value(value.into()))
+}

@@ -1,0 +1,166 @@
+//! `riverrun bench latency`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use client::{Consumer, ConsumerConfig, Error, Producer, ProducerRecord, Start};
+use host::signal::StopSignals;
+use serde_json::{Map, Value};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::figures::Times;
+use super::load::{self, Load, Values};
+use super::scratch::Scratch;
+use crate::command::place::partitions_of;
+use crate::command::{Failure, Session};
+use crate::print::Output;
+
+/// Write records at a rate and read them again: how long until they are acknowledged, and until they arrive.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun bench latency
+  riverrun bench latency --rate 1000 --size 100 --acks leader
+  riverrun bench latency orders --rate 10 --time 5s
+
+Without a topic one is made, and removed afterwards. Each record is sent at once, without waiting for others. Times count
+from when a record was due, so that a stall is felt by all that were due meanwhile.")]
+pub struct Latency {
+    /// The topic to write to and to read. What is written stays there.
+    #[arg(value_name = "TOPIC")]
+    topic: Option<String>,
+    /// How many bytes a value has.
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1 << 20))]
+    size: u32,
+    /// How many records a second.
+    #[arg(long, value_name = "N", default_value = "100", value_parser = load::rate)]
+    rate: f64,
+    #[command(flatten)]
+    load: Load,
+}
+
+/// How long records may take to arrive after the last was sent.
+const LATE: Duration = Duration::from_secs(10);
+
+/// How long one poll waits at most.
+const POLL: Duration = Duration::from_millis(50);
+
+/// How many records may be on their way. What is due while that many are waits, and its time goes on.
+const UNDER_WAY_MAX: usize = 10_000;
+
+pub async fn run(mut latency: Latency, session: &Session) -> Result<(), Failure> {
+    let scratch = Scratch::of(latency.topic.take(), latency.load.partitions, session).await?;
+    let outcome = measure(&latency, &scratch.name, session).await;
+    let output = scratch.end(outcome, session).await?;
+    session.show(&output)
+}
+
+async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Output, Failure> {
+    let described = session.admin.describe_topic(topic).await.map_err(failed)?;
+    let partitions = partitions_of(&described, None)?;
+    let mut consumer = Consumer::new(&session.client, ConsumerConfig::default()).map_err(failed)?;
+    consumer.assign(partitions.iter().map(|partition| (partition.clone(), Start::Latest)));
+    // What is written before it knows where the end is would not be seen.
+    let ready = Instant::now() + LATE;
+    while !partitions.iter().all(|partition| consumer.position(partition).is_some()) {
+        if Instant::now() > ready {
+            return Err(Failure::failed("the topic has not become readable within 10 s").next(format!(
+                "`riverrun topic describe {topic}` shows whether each partition has a leader"
+            )));
+        }
+        consumer.poll(POLL).await.map_err(failed)?;
+    }
+    let producer = latency.load.producer(16_384, Duration::ZERO, session)?;
+    let mut run = Run {
+        begun: Instant::now(),
+        sent: BTreeMap::new(),
+        acknowledged: Times::new()?,
+        arrived: Times::new()?,
+        records: 0,
+    };
+    let measured = run.measure(latency, topic, &producer, &mut consumer).await;
+    let closed = producer.close().await.map_err(failed);
+    measured.and(closed)?;
+    consumer.close().await.map_err(failed)?;
+    run.output(topic)
+}
+
+fn failed(error: Error) -> Failure {
+    Failure::of(error, "cannot measure")
+}
+
+struct Run {
+    begun: Instant,
+    /// When the records that have not arrived were due, by what their values begin with.
+    sent: BTreeMap<u64, Instant>,
+    acknowledged: Times,
+    arrived: Times,
+    records: u64,
+}
+
+impl Run {
+    async fn measure(
+        &mut self,
+        latency: &Latency,
+        topic: &str,
+        producer: &Producer,
+        consumer: &mut Consumer,
+    ) -> Result<(), Failure> {
+        let mut signals = StopSignals::listen()
+            .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+        let mut values = Values::new(usize::try_from(latency.size).unwrap_or_default());
+        let mut under_way = JoinSet::new();
+        // Tells the records of this run from those of others.
+        let mark = u64::from(std::process::id()) << 32;
+        loop {
+            let more = latency.load.goes_on(self.begun, self.records);
+            let late = self.begun + latency.load.time + LATE;
+            if !more && under_way.is_empty() && (self.sent.is_empty() || Instant::now() > late) {
+                return Ok(());
+            }
+            let due = self.begun + Duration::from_secs_f64(self.records as f64 / latency.rate);
+            tokio::select! {
+                _ = signals.next() => return Ok(()),
+                () = load::due(self.begun, self.records, latency.rate), if more && under_way.len().max(self.sent.len()) < UNDER_WAY_MAX => {
+                    let number = mark | self.records;
+                    let value = Bytes::from([&number.to_be_bytes()[..], &values.next()].concat());
+                    let record = ProducerRecord::new(topic).value(value);
+                    let delivery = producer.send(record).await.map_err(failed)?;
+                    under_way.spawn(async move { delivery.await.map(|_| due.elapsed()) });
+                    self.sent.insert(number, due);
+                    self.records += 1;
+                }
+                Some(done) = under_way.join_next() => {
+                    let done = done.map_err(|error| Failure::failed(error.to_string()))?;
+                    self.acknowledged.add(done.map_err(failed)?);
+                }
+                records = consumer.poll(POLL) => {
+                    for record in records.map_err(failed)? {
+                        let number = record.value.as_deref().and_then(|value| value.first_chunk::<8>());
+                        let number = number.map(|bytes| u64::from_be_bytes(*bytes));
+                        if let Some(due) = number.and_then(|number| self.sent.remove(&number)) {
+                            self.arrived.add(due.elapsed());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn output(&self, topic: &str) -> Result<Output, Failure> {
+        let mut value = Map::new();
+        value.insert("topic".to_owned(), topic.into());
+        value.insert("records".to_owned(), self.records.into());
+        let missing = self.sent.len();
+        value.insert("missing".to_owned(), missing.into());
+        let output = Output::new(Value::Null).fact("records", self.records.to_string());
+        let output = self.acknowledged.show("acknowledged", "acknowledged", &mut value, output);
+        let mut output = self.arrived.show("arrived", "arrived", &mut value, output);
+        if missing > 0 {
+            output = output.fact("missing", format!("{missing} did not arrive within 10 s"));
+        }
+        Ok(output.value(value.into()))
+    }
+}

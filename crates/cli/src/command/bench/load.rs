@@ -1,0 +1,137 @@
+//! What is sent, and how often.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use client::config::Acks;
+use client::{Codec, Producer, ProducerConfig};
+use host::RealEntropy;
+use kernel::port::Entropy;
+use tokio::time::{Instant, sleep_until};
+
+use crate::command::{Failure, Session, units};
+
+/// How records are written.
+#[derive(Debug, Args)]
+pub struct Load {
+    /// How long to go on.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
+    pub time: Duration,
+    /// Stop after so many records.
+    #[arg(short = 'n', long = "number", value_name = "N")]
+    pub number: Option<u64>,
+    /// How many partitions the topic of this run gets, if none is named.
+    #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "topic", value_parser = clap::value_parser!(i32).range(1..))]
+    pub partitions: i32,
+    /// Who must have a record before it counts as written.
+    #[arg(long, value_enum, default_value_t = Who::All)]
+    acks: Who,
+    /// The codec of the batches.
+    #[arg(long, value_name = "CODEC", default_value = "none")]
+    compression: Codec,
+}
+
+/// `acks`, as Kafka names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Who {
+    /// All replicas that are in sync.
+    All,
+    /// The leader alone.
+    Leader,
+    /// Nobody.
+    None,
+}
+
+impl Load {
+    /// A producer that writes so.
+    pub fn producer(
+        &self,
+        batch_size: usize,
+        linger: Duration,
+        session: &Session,
+    ) -> Result<Producer, Failure> {
+        let acks = match self.acks {
+            Who::All => Acks::All,
+            Who::Leader => Acks::Leader,
+            Who::None => Acks::None,
+        };
+        let defaults = ProducerConfig::default();
+        let config = ProducerConfig {
+            acks,
+            enable_idempotence: acks == Acks::All,
+            batch_size,
+            linger,
+            max_request_size: defaults.max_request_size.max(batch_size),
+            ..defaults
+        };
+        let producer = Producer::new(&session.client, config.codec(self.compression));
+        producer.map_err(|error| Failure::of(error, "cannot write"))
+    }
+
+    /// Whether a run that began then goes on with one more record.
+    pub fn goes_on(&self, begun: Instant, sent: u64) -> bool {
+        begun.elapsed() < self.time && self.number.is_none_or(|number| sent < number)
+    }
+}
+
+/// Waits until record number `sent` is due.
+pub async fn due(begun: Instant, sent: u64, per_second: f64) {
+    let due = begun + Duration::from_secs_f64(sent as f64 / per_second);
+    if due > Instant::now() {
+        sleep_until(due).await;
+    }
+}
+
+/// Reads how many a second.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| (0.001..=1e9).contains(rate));
+    rate.ok_or_else(|| format!("{text:?} is no number of records a second"))
+}
+
+/// Bytes that no codec makes much of, from which values are cut.
+#[derive(Debug)]
+pub struct Values {
+    noise: Bytes,
+    size: usize,
+    at: usize,
+}
+
+const NOISE: usize = 1 << 20;
+
+impl Values {
+    /// Values of so many bytes.
+    pub fn new(size: usize) -> Self {
+        let mut noise = vec![0; NOISE + size];
+        RealEntropy.fill(&mut noise);
+        Self { noise: noise.into(), size, at: 0 }
+    }
+
+    pub fn next(&mut self) -> Bytes {
+        let at = self.at;
+        self.at = (at + self.size.max(1)) % NOISE;
+        self.noise.slice(at..at + self.size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_their_size_and_differ() {
+        let mut values = Values::new(1000);
+        let taken: Vec<Bytes> = (0..3000).map(|_| values.next()).collect();
+        assert!(taken.iter().all(|value| value.len() == 1000));
+        assert_ne!(taken[0], taken[1]);
+        assert_eq!(Values::new(0).next().len(), 0);
+    }
+
+    #[test]
+    fn a_rate_is_above_nothing() {
+        assert_eq!(rate("2.5"), Ok(2.5));
+        for wrong in ["0", "-1", "fast", "NaN", "inf"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `riverrun bench produce`.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use clap::Args;
+use client::{Delivery, Error, Producer, ProducerRecord};
+use host::signal::StopSignals;
+use serde_json::{Map, Value};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::figures::{Count, Times};
+use super::load::{self, Load, Values};
+use super::scratch::Scratch;
+use crate::command::{Failure, Session, units};
+use crate::print::{Output, Progress};
+
+/// Write records as fast as it goes, or at a rate.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun bench produce
+  riverrun bench produce --size 100 --time 30s --acks leader
+  riverrun bench produce orders -n 100000 --rate 5000 --compression zstd
+
+Without a topic one is made, and removed afterwards. How long records take to be acknowledged counts from when they were
+given to the producer; at full speed they wait there most of the time, so give a --rate to see what the cluster takes.")]
+pub struct Produce {
+    /// The topic to write to. What is written stays there.
+    #[arg(value_name = "TOPIC")]
+    topic: Option<String>,
+    /// How many bytes a value has.
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(..=64 << 20))]
+    size: u32,
+    /// How many records a second; without it, as many as go.
+    #[arg(long, value_name = "N", value_parser = load::rate)]
+    rate: Option<f64>,
+    /// Up to how many bytes of records are gathered in a batch.
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=64 << 20))]
+    batch_size: u32,
+    /// How long a batch that is not full waits for more.
+    #[arg(long, value_name = "DURATION", default_value = "5ms", value_parser = units::duration)]
+    linger: Duration,
+    #[command(flatten)]
+    load: Load,
+}
+
+/// The time of one record in so many is taken: a task for each would cost more than the record.
+const TIMED: u64 = 64;
+
+/// How many records may be on their way before the oldest is waited for.
+const DELIVERIES_MAX: usize = 100_000;
+
+pub async fn run(mut produce: Produce, session: &Session) -> Result<(), Failure> {
+    let scratch = Scratch::of(produce.topic.take(), produce.load.partitions, session).await?;
+    let outcome = write(&produce, &scratch.name, session).await;
+    let output = scratch.end(outcome, session).await?;
+    session.show(&output)
+}
+
+async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Output, Failure> {
+    let batch_size = usize::try_from(produce.batch_size).unwrap_or(usize::MAX);
+    let producer = produce.load.producer(batch_size, produce.linger, session)?;
+    let mut run = Run { waiting: VecDeque::new(), timed: VecDeque::new(), count: Count::default() };
+    let begun = Instant::now();
+    let sent = run.send_all(produce, topic, &producer, begun).await;
+    producer.flush().await;
+    let took = begun.elapsed();
+    let mut times = Times::new()?;
+    let settled = run.settle(&mut times).await;
+    let closed = producer.close().await.map_err(failed);
+    sent.and(settled).and(closed)?;
+    let mut value = Map::new();
+    value.insert("topic".to_owned(), topic.into());
+    let output = run.count.show(&mut value, Output::new(Value::Null), took);
+    let output = times.show("acknowledged", "acknowledged", &mut value, output);
+    Ok(output.value(value.into()))
+}
+
+fn failed(error: Error) -> Failure {
+    Failure::of(error, "cannot write to the topic")
+}
+
+/// What is on its way, and what was written.
+struct Run {
+    waiting: VecDeque<Delivery>,
+    timed: VecDeque<JoinHandle<Result<Duration, Error>>>,
+    count: Count,
+}
+
+impl Run {
+    async fn send_all(
+        &mut self,
+        produce: &Produce,
+        topic: &str,
+        producer: &Producer,
+        begun: Instant,
+    ) -> Result<(), Failure> {
+        let mut signals = StopSignals::listen()
+            .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+        let mut progress = Progress::of_run();
+        let mut values = Values::new(usize::try_from(produce.size).unwrap_or(usize::MAX));
+        let topic: std::sync::Arc<str> = topic.into();
+        while produce.load.goes_on(begun, self.count.records) {
+            tokio::select! {
+                biased;
+                _ = signals.next() => break,
+                sent = self.send_some(produce, &topic, producer, &mut values, begun) => sent?,
+            }
+            progress.show(self.count.records);
+        }
+        Ok(())
+    }
+
+    /// Sends as many records as there are from one that is timed to the next.
+    async fn send_some(
+        &mut self,
+        produce: &Produce,
+        topic: &std::sync::Arc<str>,
+        producer: &Producer,
+        values: &mut Values,
+        begun: Instant,
+    ) -> Result<(), Failure> {
+        loop {
+            if let Some(rate) = produce.rate {
+                load::due(begun, self.count.records, rate).await;
+            }
+            let value = values.next();
+            self.count.bytes += value.len() as u64;
+            let given = Instant::now();
+            let delivery =
+                producer.send(ProducerRecord::new(topic.clone()).value(value)).await.map_err(failed)?;
+            self.count.records += 1;
+            if self.count.records % TIMED == 1 {
+                self.timed.push_back(tokio::spawn(async move { delivery.await.map(|_| given.elapsed()) }));
+                // Those who send what was gathered run on the same thread.
+                tokio::task::yield_now().await;
+            } else {
+                self.waiting.push_back(delivery);
+            }
+            if self.waiting.len() >= DELIVERIES_MAX
+                && let Some(oldest) = self.waiting.pop_front()
+            {
+                oldest.await.map_err(failed)?;
+            }
+            if self.count.records.is_multiple_of(TIMED) || !produce.load.goes_on(begun, self.count.records) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for what is on its way. The first record that was not written is the error.
+    async fn settle(&mut self, times: &mut Times) -> Result<(), Failure> {
+        for delivery in self.waiting.drain(..) {
+            delivery.await.map_err(failed)?;
+        }
+        for timed in self.timed.drain(..) {
+            let time = timed.await.map_err(|error| Failure::failed(error.to_string()))?;
+            times.add(time.map_err(failed)?);
+        }
+        Ok(())
+    }
+}
