@@ -47,8 +47,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let each = command.updates.iter().filter(|_| result.is_ok() && version <= RESULTS_BY_FEATURE);
     let results = each.map(|update| UpdatableFeatureResult {
         feature: update.name.clone(),
-        error_code: 0,
-        error_message: None,
+        error_code: ErrorCode::None.code(),
+        // Kafka gives the code's name where nothing is wrong, too.
+        error_message: Some(ErrorCode::None.name().to_owned()),
     });
     request.reply(&UpdateFeaturesResponse {
         error_code,

@@ -91,6 +91,8 @@ fn features_are_updated_all_or_none() {
     for version in 0..=2 {
         let same = client.call(version, &request(update("metadata.version", 33, 1, false), false));
         assert_eq!((same.error_code, same.results.len()), (0, usize::from(version < 2)), "v{version}");
+        let mut told = same.results.iter().map(|one| (one.error_code, one.error_message.as_deref()));
+        assert!(told.all(|told| told == (0, Some("NONE"))), "v{version}");
         let unserved = client.call(version, &request(update("share.version", 1, 1, false), false));
         assert_eq!(unserved.error_code, ErrorCode::InvalidUpdateVersion.code());
         assert!(unserved.error_message.is_some() && unserved.results.is_empty());
