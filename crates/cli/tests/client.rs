@@ -541,3 +541,35 @@ async fn what_is_committed_by_hand_is_where_the_next_member_begins() {
         consumer.close().await.expect("it leaves");
     }
 }
+
+#[tokio::test]
+async fn topics_that_match_are_read_also_where_they_are_made_or_deleted_later() {
+    let broker = Broker::start("client-pattern");
+    let config =
+        ClientConfig { metadata_max_age: Duration::from_millis(200), ..ClientConfig::new(&broker.bootstrap) };
+    let client = Client::connect(config).await.expect("the broker is there");
+    let mut consumer = Consumer::new(&client, member_config(None)).expect("it works");
+    consumer.subscribe_matching(|topic| topic.starts_with("orders-")).expect("it has a group");
+    assert!(consumer.poll(POLL).await.expect("no topic is no error").is_empty());
+    let producer = producer(&client);
+    for name in ["orders-eu", "payments", "orders-us"] {
+        topic(&client, name, 1, &[]).await;
+        let sent = producer.send(ProducerRecord::new(name).value(name)).await.expect("there is room");
+        sent.await.expect("it is written");
+        if name != "payments" {
+            assert_eq!(read(&mut consumer, 1).await, BTreeMap::from([(0, vec![name.to_owned()])]));
+        }
+    }
+    let names = |consumer: &Consumer| {
+        consumer.assignment().map(|partition| partition.topic.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&consumer), ["orders-eu", "orders-us"]);
+    Admin::new(&client).delete_topic("orders-eu").await.expect("it is there");
+    let deadline = Instant::now() + DEADLINE;
+    while names(&consumer) != ["orders-us"] {
+        assert!(Instant::now() < deadline, "it still reads {:?}", names(&consumer));
+        // What is gone is an error until the subscription has followed.
+        let _ = consumer.poll(POLL).await;
+    }
+    consumer.close().await.expect("the group is there");
+}

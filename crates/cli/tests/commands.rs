@@ -220,6 +220,25 @@ fn a_group_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn topics_are_read_by_a_regular_expression_as_well() {
+    let broker = Broker::start("regex");
+    for topic in ["orders-eu", "orders-us", "payments"] {
+        broker.run(&["topic", "create", topic, "--partitions", "1"]).ok();
+        broker.run_with_input(&["produce", topic], &format!("of {topic}\n")).ok();
+    }
+    let read = ["consume", "--regex", "^orders-", "--from", "start", "--until-end"];
+    for further in [&[][..], &["--group", "g"]] {
+        let ended = broker.run(&[&read[..], further].concat());
+        let mut lines: Vec<&str> = ended.ok().lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["of orders-eu", "of orders-us"], "{further:?}");
+    }
+    let nothing = broker.run(&["consume", "--regex", "^bills$", "--from", "start", "--until-end"]);
+    assert!(nothing.failed(3).contains("no topic matches"), "{nothing:?}");
+    broker.run(&["consume", "--regex", "(", "--until-end"]).failed(2);
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_a_command_quietly() {
     let broker = Broker::start("pipe");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();

@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use client::admin::OffsetSpec;
 use client::config::{IsolationLevel, OffsetReset};
+use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
 use host::signal::StopSignals;
+use regex_lite::Regex;
 use serde_json::{Map, Value};
 
 use super::place::{Where, partitions_of, resolve};
@@ -26,6 +28,7 @@ use crate::print::{self, Progress};
   riverrun consume orders --from start --until-end --format json | jq .value
   riverrun consume orders payments --tail 5 --template '%t %d{date} %k: %v\\n'
   riverrun consume orders --from @-2h --until @-1h
+  riverrun consume --regex '^orders-(eu|us)$' --group kitchen
 
 With a group, --from counts only where the group has committed nothing yet. Fields that are printed before the value are
 separated by tabs.
@@ -38,6 +41,10 @@ pub struct Consume {
     /// The topics to read.
     #[arg(value_name = "TOPIC", required = true)]
     topics: Vec<String>,
+    /// Take each TOPIC as a regular expression, and read all topics of which it matches a part; a group also those that are
+    /// made later.
+    #[arg(long, short = 'r')]
+    regex: bool,
     /// Where to begin: start, end, an offset, or @TIME (milliseconds since 1970, 2026-01-31T12:30:00Z, or -15m).
     #[arg(long, value_name = "WHERE", default_value = "end")]
     from: Where,
@@ -97,14 +104,14 @@ pub(super) const RECORDS_MAX: usize = 500;
 
 pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot read the topic");
+    let patterns = Patterns::of(&consume)?;
     let mut partitions = Vec::new();
-    for topic in &consume.topics {
-        let topic = session.admin.describe_topic(topic).await.map_err(failed)?;
+    for topic in topics(&consume, patterns.as_ref(), session).await? {
         partitions.extend(partitions_of(&topic, consume.partition)?);
     }
     let mut signals = StopSignals::listen()
         .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
-    let mut consumer = begin(&consume, &partitions, session).await?;
+    let mut consumer = begin(&consume, patterns, &partitions, session).await?;
     let end = ends(&consume, &partitions, session).await.map_err(failed)?;
     let waits = consume.from == Where::End && consume.tail.is_none() && end.is_none();
     if waits && io::stderr().is_terminal() {
@@ -137,8 +144,54 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     read.and(closed)
 }
 
+/// Regular expressions of which one has to match a topic's name.
+struct Patterns(Vec<Regex>);
+
+impl Patterns {
+    /// Those that were given, if topics are named so.
+    fn of(consume: &Consume) -> Result<Option<Self>, Failure> {
+        let pattern = |text: &String| {
+            Regex::new(text).map_err(|error| {
+                Failure::wrong_use(format!("{text:?} is no regular expression: {error}"))
+                    .next("a name as it is needs no --regex")
+            })
+        };
+        let patterns = consume.topics.iter().filter(|_| consume.regex).map(pattern);
+        let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
+        Ok(consume.regex.then_some(Self(patterns)))
+    }
+
+    fn want(&self, topic: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.is_match(topic))
+    }
+}
+
+/// The topics that are to be read, as far as they are there.
+async fn topics(
+    consume: &Consume,
+    patterns: Option<&Patterns>,
+    session: &Session,
+) -> Result<Vec<Topic>, Failure> {
+    let failed = |error| Failure::of(error, "cannot read the topic");
+    let Some(patterns) = patterns else {
+        let mut topics = Vec::new();
+        for name in &consume.topics {
+            topics.push(session.admin.describe_topic(name).await.map_err(failed)?);
+        }
+        return Ok(topics);
+    };
+    let mut topics = session.admin.list_topics().await.map_err(failed)?;
+    topics.retain(|topic| !topic.internal && patterns.want(&topic.name));
+    if topics.is_empty() && (consume.group.is_none() || consume.until_end) {
+        return Err(Failure::not_there(format!("no topic matches {}", consume.topics.join(" or ")))
+            .next("`riverrun topic list` shows which there are"));
+    }
+    Ok(topics)
+}
+
 async fn begin(
     consume: &Consume,
+    patterns: Option<Patterns>,
     partitions: &[TopicPartition],
     session: &Session,
 ) -> Result<Consumer, Failure> {
@@ -169,7 +222,12 @@ async fn begin(
         Where::At(timestamp) => Start::At(timestamp),
     };
     match (&consume.group, consume.tail) {
-        (Some(_), _) => consumer.subscribe(consume.topics.iter().map(String::as_str)).map_err(failed)?,
+        (Some(_), _) => match patterns {
+            Some(patterns) => {
+                consumer.subscribe_matching(move |topic| patterns.want(topic)).map_err(failed)?
+            }
+            None => consumer.subscribe(consume.topics.iter().map(String::as_str)).map_err(failed)?,
+        },
         (None, None) => consumer.assign(partitions.iter().map(|partition| (partition.clone(), start))),
         (None, Some(tail)) => {
             let starts = resolve(partitions, Where::Start, session).await.map_err(failed)?;

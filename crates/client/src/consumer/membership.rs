@@ -30,13 +30,13 @@ impl Consumer {
             return;
         };
         group.polled();
-        if self.subscription.is_empty() || group.standing() != Standing::Out {
+        let Some(topics) = self.subscription.clone().filter(|_| group.standing() == Standing::Out) else {
             return;
-        }
+        };
         let last = self.before_joining();
         let (by, turn) = (self.commits_by(), group.commits.take());
         let own = Subscription {
-            topics: self.subscription.clone(),
+            topics,
             owned: self.positions.keys().cloned().collect(),
             generation: self.owned_in,
         };
@@ -64,9 +64,7 @@ impl Consumer {
         if self.config.enable_auto_commit {
             last.extend(self.to_commit());
         }
-        let keeps = |name: &TopicPartition| {
-            self.config.is_cooperative() && self.subscription.iter().any(|topic| **topic == *name.topic)
-        };
+        let keeps = |name: &TopicPartition| self.config.is_cooperative() && self.subscribes_to(&name.topic);
         let going: Vec<TopicPartition> = self.positions.keys().filter(|name| !keeps(name)).cloned().collect();
         last.extend(self.give_up(&going, Going::Revoked));
         last
@@ -102,8 +100,7 @@ impl Consumer {
         self.counts = joined.counts;
         self.committed_at = Instant::now();
         let given: BTreeSet<TopicPartition> = joined.partitions.into_iter().collect();
-        let unwanted = |name: &TopicPartition| !self.subscription.iter().any(|topic| **topic == *name.topic);
-        if given.iter().any(unwanted) {
+        if given.iter().any(|name| !self.subscribes_to(&name.topic)) {
             // The subscription changed since it was sent; what was given is for the one before.
             return group.rejoin();
         }
@@ -155,7 +152,7 @@ impl Consumer {
             let going = if group.generation().is_some() { Going::Revoked } else { Going::Lost };
             last.extend(self.give_up(&all, going));
         }
-        self.subscription.clear();
+        (self.subscription, self.pattern) = (None, None);
         self.set_positions([]);
         (self.counts, self.assigned, self.owned_in) = (None, false, group::NO_GENERATION);
         self.running.abort_all();

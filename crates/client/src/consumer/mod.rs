@@ -13,6 +13,7 @@ mod sticky;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +71,10 @@ pub struct Consumer {
     refreshing: bool,
     refreshed_at: Instant,
     group: Option<Arc<Group>>,
-    subscription: Vec<String>,
+    /// The topics that it wants as a member; nothing while it wants to be none, or does not know yet which there are.
+    subscription: Option<Vec<String>>,
+    /// Says of each topic of the cluster whether it wants it.
+    pattern: Option<Pattern>,
     /// What the group's leader shared out, to notice when topics have grown.
     counts: Option<BTreeMap<String, i32>>,
     assigned: bool,
@@ -107,7 +111,8 @@ impl Consumer {
             refreshing: false,
             refreshed_at: Instant::now(),
             group,
-            subscription: Vec::new(),
+            subscription: None,
+            pattern: None,
             counts: None,
             assigned: false,
             owned_in: group::NO_GENERATION,
@@ -121,7 +126,7 @@ impl Consumer {
 
     /// Reads these partitions, and no others. The group, if there is one, only keeps offsets.
     pub fn assign(&mut self, partitions: impl IntoIterator<Item = (TopicPartition, Start)>) {
-        self.subscription.clear();
+        (self.subscription, self.pattern) = (None, None);
         self.set_positions(partitions);
         self.assigned = true;
     }
@@ -131,17 +136,43 @@ impl Consumer {
     /// # Errors
     /// [`Error::Config`] without a `group.id`.
     pub fn subscribe(&mut self, topics: impl IntoIterator<Item = impl Into<String>>) -> Result<(), Error> {
+        let group = self.begin_subscription()?;
+        let mut topics: Vec<String> = topics.into_iter().map(Into::into).collect();
+        topics.sort();
+        topics.dedup();
+        (self.subscription, self.pattern) = (Some(topics), None);
+        group.rejoin();
+        Ok(())
+    }
+
+    /// Reads all topics whose names `wanted` says it wants, as a member of the group; also those that are made later, which
+    /// are noticed within `metadata.max.age.ms`. Topics that the cluster made for itself are left out.
+    ///
+    /// # Errors
+    /// [`Error::Config`] without a `group.id`.
+    pub fn subscribe_matching(
+        &mut self,
+        wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        // It joins once it knows which topics there are.
+        self.begin_subscription()?;
+        (self.subscription, self.pattern) = (None, Some(Pattern(Box::new(wanted))));
+        Ok(())
+    }
+
+    fn begin_subscription(&mut self) -> Result<Arc<Group>, Error> {
         let group = self.group_or("a consumer without a group cannot subscribe")?;
-        if self.subscription.is_empty() {
+        if self.subscription.is_none() && self.pattern.is_none() {
             // What was assigned by hand is not the group's.
             self.set_positions([]);
         }
-        self.subscription = topics.into_iter().map(Into::into).collect();
-        self.subscription.sort();
-        self.subscription.dedup();
         self.assigned = false;
-        group.rejoin();
-        Ok(())
+        Ok(group)
+    }
+
+    /// Whether a topic is one of those that it reads as a member.
+    fn subscribes_to(&self, topic: &str) -> bool {
+        self.subscription.iter().flatten().any(|name| name == topic)
     }
 
     /// Has `listener` told when partitions come and go by the group's doing. It replaces the one before.
@@ -347,7 +378,9 @@ impl Consumer {
 
     fn commits_by(&self) -> By {
         match &self.group {
-            Some(group) if !self.subscription.is_empty() => By::Member(group.member()),
+            Some(group) if self.subscription.is_some() || self.pattern.is_some() => {
+                By::Member(group.member())
+            }
             _ => By::Anybody,
         }
     }
@@ -356,6 +389,15 @@ impl Consumer {
         let known =
             |(name, position): (&TopicPartition, &Position)| Some((name.clone(), position.committable()?));
         self.positions.iter().filter_map(known).collect()
+    }
+}
+
+/// Tells by a topic's name whether it is wanted.
+struct Pattern(Box<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pattern")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
 use tokio::time::Instant;
@@ -9,10 +10,11 @@ use tokio::time::Instant;
 use super::fetch::{self, Fetched, Got, Want};
 use super::group::Joined;
 use super::position::{self, At, Found, Position, Start};
-use super::{Consumer, ConsumerRecord};
+use super::{Consumer, ConsumerRecord, Pattern};
 use crate::Error;
 use crate::admin::OffsetSpec;
 use crate::cluster::Wanted;
+use crate::metadata::Metadata;
 
 /// Something that was waited for.
 #[derive(Debug)]
@@ -26,7 +28,8 @@ pub(super) enum Done {
         asked: Vec<(TopicPartition, u64)>,
         result: Result<Vec<Found>, Error>,
     },
-    Refreshed,
+    /// Where all topics were asked for, and told.
+    Refreshed(Option<Arc<Metadata>>),
     /// Nothing: the group does not know the member, who has to begin again.
     Joined(Result<Option<Joined>, Error>),
     Committed(Result<(), Error>),
@@ -118,7 +121,8 @@ impl Consumer {
             position.asked = true;
             wants.entry(leader).or_default().push(want);
         }
-        if leaderless || self.refreshed_at + self.client.config().metadata_max_age < now {
+        let unknown = self.pattern.is_some() && self.subscription.is_none();
+        if leaderless || unknown || self.refreshed_at + self.client.config().metadata_max_age < now {
             self.refresh();
         }
         self.find(lost);
@@ -154,16 +158,23 @@ impl Consumer {
         self.refreshing = true;
         let client = self.client.clone();
         let mut names: Vec<String> = self.positions.keys().map(|name| name.topic.to_string()).collect();
-        names.extend(self.subscription.iter().cloned());
+        names.extend(self.subscription.iter().flatten().cloned());
         names.sort();
         names.dedup();
-        let wait = client.backoff();
+        let all = self.pattern.is_some();
+        // The first question is no repetition.
+        let wait = if all && self.subscription.is_none() { Duration::ZERO } else { client.backoff() };
         self.running.spawn(async move {
             tokio::time::sleep(wait).await;
-            if let Err(error) = client.refresh(Wanted::Topics { names: &names, create: false }).await {
-                tracing::debug!(%error, "metadata could not be refreshed");
+            let wanted = if all { Wanted::All } else { Wanted::Topics { names: &names, create: false } };
+            match client.refresh(wanted).await {
+                Ok(metadata) => Done::Refreshed(Some(metadata).filter(|_| all)),
+                Err(error) => {
+                    tracing::debug!(%error, "metadata could not be refreshed");
+                    tokio::time::sleep(client.backoff()).await;
+                    Done::Refreshed(None)
+                }
             }
-            Done::Refreshed
         });
     }
 
@@ -191,9 +202,12 @@ impl Consumer {
                     Err(error) => self.failed(&asked, error)?,
                 }
             }
-            Done::Refreshed => {
+            Done::Refreshed(all) => {
                 self.refreshing = false;
                 self.refreshed_at = Instant::now();
+                if let Some(metadata) = all {
+                    self.choose_topics(&metadata);
+                }
                 self.notice_growth();
             }
             Done::Joined(joined) => {
@@ -282,6 +296,19 @@ impl Consumer {
             if let Some(position) = self.positions.get_mut(&found.name).filter(|p| p.token == found.token) {
                 position.at = At::Known(found.offset, found.leader_epoch);
             }
+        }
+    }
+
+    /// Joins again where other topics of the cluster are wanted than before.
+    fn choose_topics(&mut self, metadata: &Metadata) {
+        let (Some(Pattern(wanted)), Some(group)) = (&self.pattern, &self.group) else {
+            return;
+        };
+        let topics = metadata.topics().filter(|topic| !topic.internal && wanted(&topic.name));
+        let topics: Vec<String> = topics.map(|topic| topic.name.clone()).collect();
+        if self.subscription.as_ref() != Some(&topics) {
+            self.subscription = Some(topics);
+            group.rejoin();
         }
     }
 
