@@ -182,6 +182,10 @@ impl Log {
         if !unflushed {
             self.save_epochs()?;
         }
+        if let Some(active) = self.segments.last_mut() {
+            // As at a clean stop: whoever wakes the log finds its largest timestamp in the time index and nowhere else.
+            active.seal(&self.at)?;
+        }
         let facts = self.facts()?;
         self.release()?;
         Ok(Some(facts))

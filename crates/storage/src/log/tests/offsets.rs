@@ -3,7 +3,7 @@ use wire::batch::BatchBuilder;
 use wire::compress::{Codec, Compression};
 
 use crate::testing::{Bench, EPOCH, judged, records, small_segments};
-use crate::{FoundRecord, LogConfig, OffsetQuery, Origin};
+use crate::{FoundRecord, LogConfig, OffsetQuery, OpenParams, Origin};
 
 fn at(bench: &mut Bench, timestamp: i64) -> Option<(i64, i64)> {
     let found = bench.log.list_offset(OffsetQuery::At(Timestamp(timestamp))).expect("searches");
@@ -30,6 +30,18 @@ fn a_time_finds_the_first_record_that_is_not_older() {
         assert_eq!(at(&mut bench, 51), None, "reopened: {reopened}");
         bench.restart();
     }
+}
+
+#[test]
+fn a_log_that_has_rested_finds_by_its_time_what_came_after_the_last_index_entry() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.append(&records(&[(10, "a"), (20, "b")]));
+    let rest = bench.log.rest().expect("works").expect("nothing is left to do");
+    bench.reopen(OpenParams { clean: true, recovery_point: rest.recovery_point, log_start: rest.start });
+    assert_eq!(at(&mut bench, 15), Some((20, 1)));
+    assert_eq!(query(&mut bench, -3).map(|newest| newest.offset), Some(Offset(1)));
+    bench.append(&records(&[(30, "c")]));
+    assert_eq!(at(&mut bench, 25), Some((30, 2)));
 }
 
 #[test]
