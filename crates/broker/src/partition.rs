@@ -202,7 +202,7 @@ impl Partition {
     pub fn epoch_end(&self, log: &Log, epoch: LeaderEpoch) -> Option<EpochEnd> {
         let own = self.leader_epoch();
         let end = log.end_offset();
-        if epoch >= own || epoch.0 < 0 {
+        if epoch >= own || epoch == LeaderEpoch::NONE {
             return (epoch == own).then_some(EpochEnd { epoch, end });
         }
         log.epoch_end(epoch).or_else(|| {

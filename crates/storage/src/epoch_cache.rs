@@ -106,7 +106,7 @@ impl EpochCache {
 
     /// Where the largest epoch up to `epoch` ended. Nothing if the epoch is newer than all that are known.
     pub(crate) fn end_of(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<EpochEnd> {
-        if epoch.0 < 0 {
+        if epoch == LeaderEpoch::NONE {
             return None;
         }
         if self.latest() == Some(epoch) {
