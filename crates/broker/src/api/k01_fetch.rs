@@ -26,6 +26,7 @@ use crate::parked::Waiter;
 use crate::partition::Partition;
 use crate::request::{Handled, Refusal, Request};
 
+const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
 const SESSIONS_FROM: i16 = 7;
 const TOPIC_IDS_FROM: i16 = 13;
@@ -98,6 +99,9 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         if partitions > PARTITIONS_MAX {
             return Err(Refusal::Unacceptable(format!("it names {partitions} partitions")));
         }
+        if !matches!(asked.isolation_level, READ_UNCOMMITTED | READ_COMMITTED) {
+            return request.reply(&without_level(&asked, request.version));
+        }
         (read_fetch(&node, &asked, request.version), read_session(&asked, request.version))
     };
     let context = match node.fetch_sessions.begin(node.now().mono, session) {
@@ -121,6 +125,39 @@ fn read_fetch(node: &Node, asked: &FetchRequestView<'_>, version: i16) -> Fetch 
         max_bytes,
         read_committed: asked.isolation_level == READ_COMMITTED,
         follower: replica >= 0,
+    }
+}
+
+/// The answer where the isolation level does not exist, so that it is not taken for another. Up to the versions that name
+/// topics by ids, every partition is told, as Kafka does.
+fn without_level(asked: &FetchRequestView<'_>, version: i16) -> FetchResponse {
+    let error_code = ErrorCode::InvalidRequest.code();
+    let partition = |partition_index: i32| PartitionData {
+        error_code,
+        aborted_transactions: Some(Vec::new()),
+        ..empty(partition_index)
+    };
+    let named = asked.topics.iter().filter(|_| version < TOPIC_IDS_FROM);
+    let responses = named.map(|topic| FetchableTopicResponse {
+        topic: topic.topic.to_owned(),
+        partitions: topic.partitions.iter().map(|wanted| partition(wanted.partition)).collect(),
+        ..FetchableTopicResponse::default()
+    });
+    let responses = responses.collect();
+    FetchResponse { error_code, session_id: asked.session_id, responses, ..FetchResponse::default() }
+}
+
+/// What is said of a partition of which nothing is known.
+fn empty(partition_index: i32) -> PartitionData {
+    PartitionData {
+        partition_index,
+        high_watermark: -1,
+        last_stable_offset: -1,
+        log_start_offset: -1,
+        aborted_transactions: None,
+        // Some clients take null records for a broken reply.
+        records: Records::Bytes(bytes::Bytes::new()),
+        ..PartitionData::default()
     }
 }
 
@@ -230,16 +267,7 @@ fn read_one(
     wanted: &Wanted,
     bounds: Bounds,
 ) -> (Found, u64, u64) {
-    let nothing = || PartitionData {
-        partition_index: key.partition,
-        high_watermark: -1,
-        last_stable_offset: -1,
-        log_start_offset: -1,
-        aborted_transactions: None,
-        // Some clients take null records for a broken reply.
-        records: Records::Bytes(bytes::Bytes::new()),
-        ..PartitionData::default()
-    };
+    let nothing = || empty(key.partition);
     let found = node.find(key.topic.named(), key.partition);
     // What is not here at all has an empty list of aborted transactions, as Kafka answers it.
     let absent = found.is_err().then(Vec::new);

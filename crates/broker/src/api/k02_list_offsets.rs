@@ -19,6 +19,7 @@ use crate::node::Node;
 use crate::partition::Partition;
 use crate::request::{Handled, Request};
 
+const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
 /// The `replica_id` of a consumer.
 const CONSUMER: i32 = -1;
@@ -39,10 +40,11 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         (CONSUMER, _) => Sight::Replicated,
         _ => Sight::All,
     };
+    let level_exists = matches!(asked.isolation_level, READ_UNCOMMITTED | READ_COMMITTED);
     let duplicates = duplicates(&asked);
     let topics = asked.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|wanted| {
-            let found = if duplicates.contains(&(topic.name, wanted.partition_index)) {
+            let found = if !level_exists || duplicates.contains(&(topic.name, wanted.partition_index)) {
                 Err(ErrorCode::InvalidRequest)
             } else {
                 query(&wanted, request.version).and_then(|query| {

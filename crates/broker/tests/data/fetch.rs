@@ -154,6 +154,26 @@ fn a_wrong_leader_epoch_is_told_in_every_version_that_has_one() {
 }
 
 #[test]
+fn an_isolation_level_that_does_not_exist_is_refused() {
+    let node = TestNode::start("wrong-level");
+    let mut client = node.client();
+    let topic_id = client.create("t", &[]);
+    client.append("t", batch(&["a"]));
+    for isolation_level in [2, -1] {
+        let request = FetchRequest { isolation_level, ..fetch_request("t", 0) };
+        let told = client.call(12, &request);
+        let data = &told.responses[0].partitions[0];
+        assert_eq!([told.error_code, data.error_code].map(code), [ErrorCode::InvalidRequest; 2]);
+        assert_eq!((data.records.len(), data.high_watermark), (0, -1));
+        let mut by_id = request;
+        by_id.topics[0].topic = String::new();
+        by_id.topics[0].topic_id = topic_id;
+        let told = client.call(18, &by_id);
+        assert_eq!((code(told.error_code), told.responses.len()), (ErrorCode::InvalidRequest, 0));
+    }
+}
+
+#[test]
 fn a_batch_larger_than_what_is_left_comes_without_a_list_of_aborted_transactions() {
     let node = TestNode::start("left-out");
     let mut client = node.client();
@@ -236,4 +256,10 @@ fn the_end_of_an_epoch_is_known_before_anything_is_appended() {
     };
     assert_eq!(end_of(0), (ErrorCode::None, 0, 0));
     assert_eq!(end_of(1), (ErrorCode::None, -1, -1));
+    assert_eq!(end_of(-1), (ErrorCode::None, -1, -1), "no epoch");
+    assert_eq!(
+        end_of(-2),
+        (ErrorCode::None, -2, 0),
+        "one before all that are known ends where the first begins"
+    );
 }

@@ -96,6 +96,20 @@ fn wrong_questions_are_refused_one_by_one() {
 }
 
 #[test]
+fn an_isolation_level_that_does_not_exist_is_not_taken_for_another() {
+    let node = TestNode::start("wrong-level");
+    let mut client = node.client();
+    client.create("t", &[]);
+    for isolation_level in [2, -1] {
+        let wanted = ListOffsetsPartition { partition_index: 0, current_leader_epoch: -1, timestamp: LATEST };
+        let topics = vec![ListOffsetsTopic { name: "t".to_owned(), partitions: vec![wanted] }];
+        let asked = ListOffsetsRequest { replica_id: -1, isolation_level, topics, ..Default::default() };
+        let found = client.call(11, &asked).topics.remove(0).partitions.remove(0);
+        assert_eq!((code(found.error_code), found.offset), (ErrorCode::InvalidRequest, -1));
+    }
+}
+
+#[test]
 fn deleted_records_are_out_of_range_and_stay_so_after_a_kill() {
     let mut node = TestNode::start("delete-records");
     let mut client = node.client();
