@@ -163,7 +163,13 @@ impl Comparison<'_> {
         }
         let (mut alone, mut reordered) = (false, Vec::new());
         for (name, value) in our_names.iter().zip(ours) {
-            match left.get_mut(name).and_then(Vec::pop) {
+            // Of several with one name those that are alike belong together, else the first of those that are left.
+            let other =
+                left.get_mut(name).and_then(|others| match others.iter().rposition(|one| *one == value) {
+                    Some(at) => Some(others.remove(at)),
+                    None => others.pop(),
+                });
+            match other {
                 Some(other) => reordered.push((value, other)),
                 None => {
                     alone = true;
@@ -252,6 +258,15 @@ mod tests {
                 ("Topics[]".into(), "order".into(), "another order".into()),
                 ("Topics[].ErrorCode".into(), "UNKNOWN_TOPIC_OR_PARTITION".into(), "NONE".into()),
             ]
+        );
+    }
+
+    #[test]
+    fn of_several_with_one_name_those_that_are_alike_are_compared() {
+        let order = ("Topics[]".into(), "order".into(), "another order".into());
+        assert_eq!(
+            differences(&topics(&[("a", 0), ("b", 0), ("a", 3)]), &topics(&[("a", 3), ("a", 0), ("b", 0)])),
+            [order]
         );
     }
 
