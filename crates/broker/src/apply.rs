@@ -89,9 +89,12 @@ impl Node {
         let configs: Vec<ConfigResource> = delta.configs().cloned().collect();
         if configs.iter().any(|resource| resource.kind == ConfigResourceType::Broker) {
             self.reread_options(image);
-            self.apply_topic_settings(image, |_| true);
+            self.apply_topic_settings(image, &self.hosted.partitions());
         } else {
-            self.apply_topic_settings(image, |topic| configs.contains(&ConfigResource::topic(topic)));
+            let topics = configs.iter().filter(|resource| resource.kind == ConfigResourceType::Topic);
+            for topic in topics.filter_map(|resource| self.hosted.by_name(&resource.name)) {
+                self.apply_topic_settings(image, &topic.partitions());
+            }
         }
         let mut deleted = BTreeMap::new();
         let (mut cleaned, mut had_records) = (Vec::new(), false);
@@ -328,14 +331,12 @@ impl Node {
         self.options().log_settings(&topic_overrides(image, topic))
     }
 
-    fn apply_topic_settings(&self, image: &Image, changed: impl Fn(&str) -> bool) {
+    fn apply_topic_settings(&self, image: &Image, partitions: &[Arc<Partition>]) {
         let mut settings = LastTopic::default();
-        for partition in self.hosted.partitions() {
-            if changed(&partition.topic) {
-                let (config, rules) = settings.of(self, image, &partition.topic);
-                partition.set_log_config(config);
-                partition.set_rules(rules);
-            }
+        for partition in partitions {
+            let (config, rules) = settings.of(self, image, &partition.topic);
+            partition.set_log_config(config);
+            partition.set_rules(rules);
         }
     }
 

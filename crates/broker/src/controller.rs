@@ -218,9 +218,15 @@ impl Controller {
     ) -> Result<(), String> {
         let now = self.clock.now().wall;
         // The level that the records themselves may set decides how they are written.
-        let mut after = Delta::new(&Arc::new(base.clone()));
-        records.iter().for_each(|record| after.replay(record));
-        let level = after.apply().features.record_level();
+        let levels: Vec<_> =
+            records.iter().filter(|one| matches!(one, MetadataRecord::FeatureLevel(_))).collect();
+        let level = if levels.is_empty() {
+            base.features.record_level()
+        } else {
+            let mut after = Delta::new(&Arc::new(base.clone()));
+            levels.into_iter().for_each(|record| after.replay(record));
+            after.apply().features.record_level()
+        };
         let batch = encode_batch(records, level, writer.log.end_offset(), writer.epoch, now)
             .map_err(|error| error.to_string())?;
         self.append(writer, &batch).await

@@ -11,6 +11,7 @@ pub mod api;
 mod apply;
 mod background;
 pub mod cleaner;
+mod close;
 mod cold;
 pub mod conn;
 pub mod controller;

@@ -10,7 +10,7 @@ use kernel::planted::{self, Bug};
 use kernel::port::{Clock, Disk, Submission};
 use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Timestamp, TopicPartition, Uuid};
 use parking_lot::{Mutex, RwLock};
-use storage::{AppendError, AppendInfo, EpochEnd, FlushWork, Log, Origin, Rest, StorageError};
+use storage::{AppendError, AppendInfo, EpochEnd, FlushWork, Log, LogDir, Origin, StorageError};
 use tokio::sync::oneshot;
 use tracing::error;
 use wire::batch::validate::{ProduceRules, Validated};
@@ -19,7 +19,7 @@ use crate::dirs::Home;
 use crate::flush::{Flush, OnDurable};
 use crate::journal::{InJournal, Journal};
 use crate::parked::Waiters;
-use crate::slot::{Awake, LogGuard, Slot};
+use crate::slot::{Awake, LogGuard, Settled, Slot};
 
 pub(crate) use swap::Swap;
 
@@ -143,15 +143,20 @@ impl Partition {
         renamed
     }
 
-    /// Ends the partition because the node stops, with everything durable. Returns what is to be remembered of its log if
-    /// that has files. Syncs.
-    pub fn close(&self, now: Timestamp) -> Result<Option<Rest>, StorageError> {
+    /// Ends the partition because the node stops, with everything durable, or ready for a sync of the whole directory where
+    /// `whole` has one for it. Syncs.
+    pub fn close<'a>(
+        &self,
+        now: Timestamp,
+        whole: impl FnOnce(&Home) -> Option<&'a LogDir>,
+    ) -> Result<Settled, StorageError> {
         {
             let _slot = self.slot.lock();
             // Clients then ask who leads, find nobody, and come back once this node does.
             let _ = self.ended.set(ErrorCode::NotLeaderOrFollower);
         }
-        let settled = self.settle(now);
+        // From here on it moves no more.
+        let settled = self.settle(now, whole(&self.home()));
         self.waiters.wake();
         settled
     }

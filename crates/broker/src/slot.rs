@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 
 use kernel::{LeaderEpoch, Offset, Timestamp};
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
-use storage::{Chores, Log, LogConfig, RecoveryReport, Rest, StorageError};
+use storage::{Chores, Log, LogConfig, LogDir, RecoveryReport, Rest, StorageError};
 use tracing::{error, info, warn};
 
 use crate::partition::Partition;
@@ -45,10 +45,19 @@ impl Slot {
         match log.rest() {
             Ok(Some(rest)) if all_durable => Self::resting(config, rest),
             _ => {
+                // One that is offline keeps what it has.
+                let _ = log.release();
                 let rest = Rest::unwritten(Offset::ZERO);
                 Self { config, rest, log: Some(Box::new(log)), used: false, open: false, listed: false }
             }
         }
+    }
+
+    /// What is to be remembered of a log that rests and is durable as a whole.
+    fn settled(&self) -> Option<Rest> {
+        let rest = &self.rest;
+        let durable = rest.recovery_point >= rest.end && !rest.names_dirty && !rest.unverified;
+        (self.log.is_none() && durable).then_some(self.rest)
     }
 
     /// What is known without waking the log.
@@ -103,6 +112,15 @@ pub struct Glance {
     pub latest_epoch: Option<LeaderEpoch>,
     /// The log rests and knows no producers: all before its end is stable.
     pub quiet: bool,
+}
+
+/// What became of a log at a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// For the next start; nothing if no files are there, or they have to be looked at.
+    pub remember: Option<Rest>,
+    /// What holds of the log once its directory was synced, if it was not itself.
+    pub unsynced: Option<Rest>,
 }
 
 /// The partitions whose logs are in use.
@@ -347,20 +365,36 @@ impl Partition {
         }
     }
 
-    /// Makes everything durable for a clean stop. Returns what is to be remembered of the log, unless nothing is on the disk.
-    /// Syncs, unless the log rests and all of it is durable.
-    pub(crate) fn settle(&self, now: Timestamp) -> Result<Option<Rest>, StorageError> {
+    /// Makes everything durable for a clean stop; or leaves the syncs to one that `whole` will make of its directory, if that
+    /// covers it. Waits for the disk, unless the log rests and all of it is durable.
+    pub(crate) fn settle(&self, now: Timestamp, whole: Option<&LogDir>) -> Result<Settled, StorageError> {
         let slot = self.slot.lock();
-        let rest = &slot.rest;
-        let durable = rest.recovery_point >= rest.end && !rest.names_dirty && !rest.unverified;
-        if slot.log.is_none() && durable {
-            return Ok(Some(slot.rest).filter(|rest| rest.on_disk));
+        if let Some(rest) = slot.settled() {
+            return Ok(Settled { remember: Some(rest).filter(|rest| rest.on_disk), unsynced: None });
         }
         drop(slot);
         let mut log = self.log();
-        log.close(now)?;
-        // What is to be cleaned is looked at again by the next start.
-        if log.awaits_cleaning() { Ok(None) } else { log.facts().map(Some) }
+        if !whole.is_some_and(|whole| whole.covers(log.dir())) {
+            log.close(now)?;
+            // What is to be cleaned is looked at again by the next start.
+            let remember = if log.awaits_cleaning() { None } else { Some(log.facts()?) };
+            return Ok(Settled { remember, unsynced: None });
+        }
+        let closed = log.close_unsynced()?;
+        Ok(Settled { remember: Some(closed).filter(|_| !log.awaits_cleaning()), unsynced: Some(closed) })
+    }
+
+    /// Whether [`Self::settle`] has something to sync.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.slot.lock().settled().is_none()
+    }
+
+    /// The sync was made that [`Self::settle`] has left its own to.
+    pub(crate) fn settled(&self, rest: Rest) {
+        let mut slot = self.slot.lock();
+        slot.log = None;
+        slot.rest = rest;
+        self.awake.closed(&mut slot);
     }
 
     /// Takes the folder of a deleted log out of its place; nothing if there is none.

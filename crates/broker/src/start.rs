@@ -1,6 +1,5 @@
 //! The beginning and the end of a node.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,18 +8,18 @@ use host::net::{Listener, Net, RealNet};
 use kernel::option::endpoint::{self, SecurityProtocol};
 use kernel::option::{BrokerConfig, NodeOptions, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
-use kernel::{ErrorCode, Uuid, limits};
+use kernel::{ErrorCode, limits};
 use metadata::controller::{
     BOOTSTRAP_FEATURES, Decision, Registration, bootstrap, bootstrap_formatted, features, register_broker,
 };
 use metadata::image::Endpoint;
 use metadata::{Delta, MetadataVersion};
-use parking_lot::{Mutex, RwLock};
-use storage::Remembered;
+use parking_lot::RwLock;
 use tracing::{info, warn};
 
 use crate::background;
 use crate::cleaner::{self, Cleaner};
+use crate::close;
 use crate::conn::{Acceptor, Connections};
 use crate::controller::{Controller, MetadataError, formatted};
 use crate::dir_state;
@@ -316,36 +315,10 @@ impl Running {
         // First, as a change of the metadata may open further logs.
         let metadata = node.controller.close().await;
         let partitions = node.hosted.partitions();
-        let unwhole: Mutex<BTreeSet<Uuid>> = Mutex::default();
-        let rests: Mutex<Vec<(Uuid, Remembered)>> = Mutex::default();
-        // Each waits for the disk several times, unless it rests.
-        host::task::each(&partitions, |partition| {
-            let closed = partition.close(now);
-            // From here on it moves no more.
-            let home = partition.home();
-            match closed {
-                Ok(rest) => {
-                    let remembered = rest.map(|rest| (partition.topic_partition(), partition.topic_id, rest));
-                    rests.lock().extend(remembered.map(|remembered| (home.id, remembered)));
-                }
-                Err(error) => {
-                    if home.is_online() {
-                        tracing::error!(partition = %partition.name(), %error, "the log could not be closed");
-                    }
-                    home.blame(&error);
-                    unwhole.lock().insert(home.id);
-                }
-            }
-        })
-        .await;
-        let mut remembered: BTreeMap<Uuid, Vec<Remembered>> = BTreeMap::new();
-        rests.into_inner().into_iter().for_each(|(dir, one)| remembered.entry(dir).or_default().push(one));
-        // They were closed in any order; one topic's stand together.
-        remembered.values_mut().for_each(|logs| logs.sort_unstable_by(|a, b| a.0.cmp(&b.0)));
+        let close::Closed { remembered, unwhole } = close::close_logs(&node, &partitions, now).await;
         let written = node.dirs.write_checkpoints(&partitions);
         let epoch = node.image().broker(node.id).map_or(-1, |broker| broker.epoch);
         metadata?;
-        let unwhole = unwhole.into_inner();
         let mut clean = node.dirs.lost().is_empty();
         for dir in node.dirs.iter() {
             // What could not be opened was not verified either.

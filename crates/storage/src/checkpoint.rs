@@ -27,11 +27,24 @@ pub(crate) fn replace_later(disk: &dyn Disk, path: &Path, content: &[u8]) -> Res
     put(disk, path, content, false)
 }
 
+/// Writes a file into a folder that has none of that name. As with [`replace_later`], a power cut may leave any part of it.
+pub(crate) fn write_new(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
+    let write = || disk.open(path, OpenMode::CreateNew)?.write_at(0, &[IoSlice::new(content)]);
+    write().map_err(|error| {
+        // What is left of it must not be taken for the whole.
+        let _ = disk.remove_file(path);
+        StorageError::io("write", path, error)
+    })
+}
+
 fn put(disk: &dyn Disk, path: &Path, content: &[u8], synced: bool) -> Result<()> {
     let temporary = temporary_path(path);
     let write = || -> io::Result<()> {
         let file = disk.open(&temporary, OpenMode::Create)?;
-        file.set_len(0)?;
+        if !file.is_empty()? {
+            // Only then: a file system may take it as a reason to write the file out once it is closed.
+            file.set_len(0)?;
+        }
         file.write_at(0, &[IoSlice::new(content)])?;
         if synced {
             file.sync_data()?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kernel::port::Disk;
-use kernel::port::disk::OpenMode;
+use kernel::port::disk::{OpenMode, Whole};
 use kernel::{Offset, TopicPartition, Uuid};
 
 use crate::checkpoint;
@@ -95,6 +95,7 @@ pub type Offsets = Vec<(TopicPartition, Offset)>;
 pub struct LogDir {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    whole: Option<Box<dyn Whole>>,
     _lock: Box<dyn Send + Sync>,
 }
 
@@ -108,7 +109,27 @@ impl LogDir {
             }
             _ => StorageError::io("lock", path, error),
         })?;
-        Ok(Self { disk, path: path.to_owned(), _lock: lock })
+        let whole = disk.whole(path).map_err(|error| StorageError::io("open", path, error))?;
+        Ok(Self { disk, path: path.to_owned(), whole, _lock: lock })
+    }
+
+    /// Whether [`Self::sync_whole`] makes what is in this folder of the directory durable.
+    pub fn covers(&self, folder: &Path) -> bool {
+        self.whole.as_ref().is_some_and(|whole| whole.covers(folder))
+    }
+
+    /// Whether [`Self::sync_whole`] makes anything durable.
+    pub fn has_whole_sync(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// Makes all that was written to the directory durable. Syncs the file system, once, however many logs there are.
+    pub fn sync_whole(&self) -> Result<()> {
+        let failed = |error| StorageError::io("sync", &self.path, error);
+        match &self.whole {
+            Some(whole) => whole.sync().map_err(failed),
+            None => Err(failed(std::io::ErrorKind::Unsupported.into())),
+        }
     }
 
     pub fn path(&self) -> &Path {

@@ -57,13 +57,14 @@ impl EpochCache {
         Ok(cache)
     }
 
-    /// Writes the checkpoint if it changed since the last time.
-    pub(crate) fn save(&mut self, disk: &dyn Disk, path: &Path) -> Result<()> {
+    /// Writes the checkpoint if it changed since the last time, and syncs it if that is asked for.
+    pub(crate) fn save(&mut self, disk: &dyn Disk, path: &Path, synced: bool) -> Result<()> {
         if !self.dirty {
             return Ok(());
         }
         let text = checkpoint::render(&self.entries, |entry| format!("{} {}", entry.epoch, entry.start));
-        checkpoint::replace(disk, path, text.as_bytes())?;
+        let put = if synced { checkpoint::replace } else { checkpoint::replace_later };
+        put(disk, path, text.as_bytes())?;
         self.dirty = false;
         Ok(())
     }

@@ -94,6 +94,12 @@ pub fn delete_records_request(topic: &str, offset: i64) -> DeleteRecordsRequest 
     DeleteRecordsRequest { topics, timeout_ms: 5000 }
 }
 
+pub fn list_offsets_request(topic: &str, timestamp: i64) -> ListOffsetsRequest {
+    let partitions = vec![ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() }];
+    let topics = vec![ListOffsetsTopic { name: topic.to_owned(), partitions }];
+    ListOffsetsRequest { replica_id: -1, topics, ..ListOffsetsRequest::default() }
+}
+
 /// The only partition of an answer.
 pub fn only(mut response: FetchResponse) -> PartitionData {
     assert_eq!(code(response.error_code), ErrorCode::None);
@@ -187,10 +193,7 @@ impl Client {
     }
 
     pub fn offset_at(&mut self, version: i16, topic: &str, timestamp: i64) -> ListOffsetsPartitionResponse {
-        let partitions = vec![ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() }];
-        let topics = vec![ListOffsetsTopic { name: topic.to_owned(), partitions }];
-        let request = ListOffsetsRequest { replica_id: -1, topics, ..ListOffsetsRequest::default() };
-        self.call(version, &request).topics.remove(0).partitions.remove(0)
+        self.call(version, &list_offsets_request(topic, timestamp)).topics.remove(0).partitions.remove(0)
     }
 
     pub fn delete_records(&mut self, topic: &str, offset: i64) -> DeleteRecordsPartitionResult {

@@ -1,7 +1,100 @@
 //! Partitions that nobody uses: what they cost, and that nothing of them is forgotten.
 
-use crate::client::{EARLIEST, LATEST, batch};
-use crate::support::TestNode;
+use std::path::Path;
+
+use kernel::limits::MAX_SINGLE_SYNCS;
+use sim::{Fault, Op, PowerCut, SimDisk, When};
+use wire::messages::list_offsets_request::ListOffsetsPartition;
+use wire::messages::produce_request::PartitionProduceData;
+use wire::primitive::Records;
+
+use crate::client::{
+    EARLIEST, LATEST, PRODUCE, batch, create_request, from_producer, list_offsets_request, produce_request,
+};
+use crate::support::{Client, TestNode};
+
+/// So many that a stop syncs the directory as a whole.
+const MANY: i32 = MAX_SINGLE_SYNCS as i32 + 20;
+
+const MARK: &str = "/data/.kafka_cleanshutdown";
+
+/// A topic with a record in each of many partitions.
+fn fill(client: &mut Client) {
+    let mut request = create_request("many", &[]);
+    request.topics[0].num_partitions = MANY;
+    assert_eq!(client.call(7, &request).topics[0].error_code, 0);
+    let mut request = produce_request("many", -1, batch(&["a"]));
+    request.topic_data[0].partition_data = (0..MANY)
+        .map(|index| PartitionProduceData { index, records: Records::Bytes(batch(&["a"])) })
+        .collect();
+    let answers = client.call(PRODUCE, &request).responses.remove(0).partition_responses;
+    assert!(answers.len() == MANY as usize && answers.iter().all(|answer| answer.error_code == 0));
+}
+
+/// Where each of them ends.
+fn ends(client: &mut Client) -> Vec<i64> {
+    let mut request = list_offsets_request("many", LATEST);
+    request.topics[0].partitions = (0..MANY)
+        .map(|partition_index| ListOffsetsPartition {
+            partition_index,
+            timestamp: LATEST,
+            ..ListOffsetsPartition::default()
+        })
+        .collect();
+    client.call(11, &request).topics[0].partitions.iter().map(|one| one.offset).collect()
+}
+
+#[test]
+fn a_stop_with_many_unsynced_logs_makes_all_durable_before_it_is_called_clean() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    fill(&mut client);
+    client.create("p", &[]);
+    let id = client.producer_id();
+    client.append("p", from_producer(id, 0, 0, &["a"]));
+    node.stop();
+    disk.power_cut(PowerCut::Strict);
+    assert!(disk.port().exists(Path::new(MARK)));
+    node.restart();
+    let mut client = node.client();
+    assert_eq!(node.node().awake.open(), 0, "nothing needs to be looked at");
+    assert_eq!(ends(&mut client), vec![1; MANY as usize]);
+    assert_eq!(client.all("many"), ["a"]);
+    assert_eq!(client.append("p", from_producer(id, 0, 0, &["a"])), 0, "the producer is known");
+    assert_eq!(client.append("many", batch(&["b"])), 1);
+}
+
+#[test]
+fn a_stop_whose_sync_of_all_logs_fails_is_not_called_clean_and_loses_nothing() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    fill(&mut node.client());
+    disk.fail(Fault::new(Op::Sync, When::Every(1)).on("many-7/"));
+    node.stop();
+    disk.clear_faults();
+    disk.power_cut(PowerCut::Strict);
+    assert!(!disk.port().exists(Path::new(MARK)));
+    node.restart();
+    let mut client = node.client();
+    assert_eq!(ends(&mut client), vec![1; MANY as usize]);
+    assert_eq!(client.all("many"), ["a"]);
+}
+
+#[test]
+fn a_stop_with_many_unsynced_logs_can_be_cut_anywhere() {
+    for cut in [0, 1, 40, 200, 500, 900, 1_400] {
+        let disk = SimDisk::new(cut);
+        let mut node = TestNode::start_on(&disk);
+        fill(&mut node.client());
+        disk.halt_after(cut);
+        node.halt();
+        let how = if cut == 0 { PowerCut::Strict } else { PowerCut::Chance(cut) };
+        disk.power_cut(how);
+        node.restart();
+        assert_eq!(ends(&mut node.client()), vec![1; MANY as usize], "after {cut} changes");
+    }
+}
 
 #[test]
 fn a_partition_has_no_files_until_its_first_record() {

@@ -132,6 +132,14 @@ impl TestNode {
         drop(runtime);
     }
 
+    /// The same on a disk that may fail meanwhile.
+    pub fn halt(&mut self) {
+        let (runtime, running) = self.alive.take().expect("it is alive");
+        // Either way what is on the disk counts.
+        let _ = runtime.block_on(running.stop());
+        drop(runtime);
+    }
+
     pub fn node(&self) -> &Arc<Node> {
         &self.alive.as_ref().expect("it is alive").1.node
     }

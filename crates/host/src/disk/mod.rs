@@ -2,6 +2,7 @@
 
 mod direct;
 mod file;
+mod whole;
 mod worker;
 
 use std::fs::{self, File, OpenOptions};
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use kernel::port::disk::{Completion, DirEntry, OpenMode, Space};
+use kernel::port::disk::{Completion, DirEntry, OpenMode, Space, Whole};
 use kernel::port::{Disk, DiskFile, Submission};
 use rustix::fs::{FlockOperation, flock};
 
@@ -112,6 +113,10 @@ impl Disk for RealDisk {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Box::new(file))
+    }
+
+    fn whole(&self, dir: &Path) -> io::Result<Option<Box<dyn Whole>>> {
+        Ok(whole::open(dir)?.map(|whole| Box::new(whole) as Box<dyn Whole>))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

@@ -98,11 +98,27 @@ pub trait Disk: Send + Sync {
     /// Fails with [`io::ErrorKind::WouldBlock`] if another process has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
 
+    /// A way to make all that is in a folder durable at once, which counts from now on; nothing where there is none, or
+    /// where it would not tell of every failed write.
+    fn whole(&self, _dir: &Path) -> io::Result<Option<Box<dyn Whole>>> {
+        Ok(None)
+    }
+
     /// What the file system under `path` holds.
     fn space(&self, path: &Path) -> io::Result<Space>;
 
     /// Begins work that can take long. `done` is called from elsewhere, or, in a simulation, when the world decides so.
     fn submit(&self, work: Submission, done: Completion);
+}
+
+/// A folder with all that is in it.
+pub trait Whole: Send + Sync {
+    /// Whether a folder below it is covered, and not a link to elsewhere or another file system.
+    fn covers(&self, dir: &Path) -> bool;
+
+    /// Makes all that was written below the folder durable, names and contents, and waits for it. Fails if any write since
+    /// this was asked for did, once; what else is on the disk may become durable as well.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file. Positions are explicit: no cursor is shared.

@@ -17,6 +17,7 @@ mod node;
 mod sparse;
 #[cfg(test)]
 mod tests;
+mod whole;
 mod world;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,7 +26,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kernel::port::disk::{Completion, DirEntry, OpenMode, Space};
+use kernel::port::disk::{Completion, DirEntry, OpenMode, Space, Whole};
 use kernel::port::{Block, Clock, Disk, DiskFile, Submission};
 use parking_lot::Mutex;
 
@@ -385,6 +386,10 @@ impl Disk for SimDisk {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         Ok(Box::new(LockGuard { disk: self.clone(), life: world.life, names, _file: file }))
+    }
+
+    fn whole(&self, dir: &Path) -> io::Result<Option<Box<dyn Whole>>> {
+        Ok(Some(Box::new(whole::Folder { disk: self.clone(), path: dir.to_owned() })))
     }
 
     fn space(&self, _path: &Path) -> io::Result<Space> {

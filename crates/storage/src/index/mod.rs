@@ -53,6 +53,12 @@ impl<E: Entry> IndexFile<E> {
         Self { stored: 0, pending: Vec::new(), last: None, loaded: true, file: None, _entry: PhantomData }
     }
 
+    /// The same, with its file, which was not there before.
+    pub fn create(at: &Place, base: i64) -> Result<Self> {
+        at.open(&at.segment_path(base, E::SUFFIX), OpenMode::CreateNew)?;
+        Ok(Self::empty())
+    }
+
     /// The index of a segment that exists; read when it is first needed.
     pub fn unread() -> Self {
         Self { loaded: false, ..Self::empty() }

@@ -6,8 +6,12 @@ use kernel::planted::{self, Bug};
 use kernel::port::DiskFile;
 use kernel::{Offset, Timestamp};
 
-use super::{Log, millis};
+use super::{Log, Rest, millis};
 use crate::error::{Result, StorageError};
+
+/// A log without producers that is no larger than this needs no snapshot of them: it is read as fast, and Kafka makes an empty
+/// one of its own.
+const READ_AT_ONCE: u64 = 64 << 10;
 
 /// A sync that is to be made: submit one for each file, and tell [`Log::flushed_to`] once all are done.
 /// There is one at a time for a log.
@@ -101,6 +105,36 @@ impl Log {
         }
         self.flushed_to(work.upto, now);
         Ok(())
+    }
+
+    /// Writes all that a clean stop keeps, for a sync of the whole directory that follows. Returns what is to be remembered once
+    /// that is done; until then the recovery point is where it was. Nothing is appended any more.
+    ///
+    /// What a crash before that sync leaves is what it would leave of any other moment: a file that replaces one that may be
+    /// needed is synced here.
+    pub fn close_unsynced(&mut self) -> Result<Rest> {
+        self.ensure_online()?;
+        if let Some(active) = self.segments.last_mut() {
+            active.seal(&self.at)?;
+        }
+        if self.recovery_point <= self.segments.first().map_or(0, |first| first.base) {
+            // Nothing of it counts as durable yet: all records are read after a crash, and tell their epochs.
+            self.save_epochs_later()?;
+        } else {
+            self.save_epochs()?;
+        }
+        self.producers.set_end(self.end);
+        if !self.snapshots.is_empty() {
+            self.take_snapshot()?;
+            self.remove_stray_snapshots()?;
+        } else if self.producers.entries().len() > 0 || self.size() > READ_AT_ONCE {
+            self.take_snapshot_later()?;
+        }
+        let mut rest = self.facts()?;
+        self.release()?;
+        rest.recovery_point = rest.end;
+        rest.names_dirty = false;
+        Ok(rest)
     }
 
     /// Makes everything durable for a clean stop: records, indexes, epochs, producers. Syncs.

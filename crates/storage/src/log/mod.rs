@@ -200,11 +200,14 @@ impl Log {
     }
 
     fn save_epochs(&mut self) -> Result<()> {
-        if !self.epochs.is_dirty() {
-            return Ok(());
-        }
-        let path = self.at.path(crate::names::LEADER_EPOCHS);
-        self.epochs.save(self.at.disk.as_ref(), &path)
+        let path = || self.at.path(crate::names::LEADER_EPOCHS);
+        if self.epochs.is_dirty() { self.epochs.save(self.at.disk.as_ref(), &path(), true) } else { Ok(()) }
+    }
+
+    /// The same without a sync, for a log of which nothing was durable before.
+    fn save_epochs_later(&mut self) -> Result<()> {
+        let path = || self.at.path(crate::names::LEADER_EPOCHS);
+        if self.epochs.is_dirty() { self.epochs.save(self.at.disk.as_ref(), &path(), false) } else { Ok(()) }
     }
 
     /// The number of the segment that has `offset`, or would have it.

@@ -16,6 +16,7 @@ use crate::epoch_cache::EpochCache;
 use crate::error::{Result, StorageError};
 use crate::names;
 use crate::place::Place;
+use crate::producer::ProducerState;
 use crate::segment::Segment;
 
 /// What the log directory knows about a log that is opened; the defaults are right for one that is new.
@@ -119,14 +120,28 @@ impl Log {
         if new {
             at.disk.create_dir_all(&at.dir).map_err(|error| StorageError::io("make", &at.dir, error))?;
         }
-        let (topic_id, owner_dirty) = settle_topic_id(&at, topic_id)?;
+        let (topic_id, owner_dirty) = settle_topic_id(&at, topic_id, new)?;
         let mut report = RecoveryReport::default();
         let mut log = Log::unloaded(at, partition, topic_id, config, params, now);
+        if new && params.clean {
+            (log.names_dirty, log.owner_dirty) = (true, true);
+            log.begin_first(now)?;
+            return Ok((log, report));
+        }
         // A crash may have come between the making of a file and the sync of its name.
         log.names_dirty = new || owner_dirty || !params.clean;
         log.owner_dirty = log.names_dirty;
         log.load(params, now, &mut report)?;
         Ok((log, report))
+    }
+
+    /// Begins a log in a folder that was just made, and has nothing to look for. Its file stays open for what follows.
+    fn begin_first(&mut self, now: Timestamp) -> Result<()> {
+        self.segments.push(Segment::create_first(&self.at, self.start, millis(now))?);
+        self.end = self.start;
+        self.recovery_point = self.end;
+        self.producers = ProducerState::starting_at(self.start);
+        Ok(())
     }
 
     fn load(&mut self, params: OpenParams, now: Timestamp, report: &mut RecoveryReport) -> Result<()> {
@@ -334,8 +349,13 @@ impl Log {
 
 /// The topic id in `partition.metadata`, and whether that was written because there was none. It is durable once the names are:
 /// until then no record is that only the segments have.
-fn settle_topic_id(at: &Place, wanted: Option<Uuid>) -> Result<(Option<Uuid>, bool)> {
+fn settle_topic_id(at: &Place, wanted: Option<Uuid>, new: bool) -> Result<(Option<Uuid>, bool)> {
     let path = at.path(names::PARTITION_METADATA);
+    if let (true, Some(wanted)) = (new, wanted) {
+        let text = partition_metadata::render(wanted);
+        checkpoint::write_new(at.disk.as_ref(), &path, text.as_bytes())?;
+        return Ok((Some(wanted), true));
+    }
     let there = partition_metadata::read(at.disk.as_ref(), &path)?;
     match (there, wanted) {
         (Some(there), Some(wanted)) if there != wanted => Err(StorageError::refused(

@@ -67,6 +67,13 @@ impl Segment {
                 at.remove_if_there(&path)?;
             }
         }
+        let mut segment = Self::create_first(at, base, now_ms)?;
+        segment.file = None;
+        Ok(segment)
+    }
+
+    /// The same in a folder that has no files of this name. The `.log` stays open for what follows.
+    pub fn create_first(at: &Place, base: i64, now_ms: i64) -> Result<Self> {
         let mut segment = Self {
             base,
             size: 0,
@@ -82,15 +89,18 @@ impl Segment {
             verified: true,
             checked: Checked::default(),
         };
-        let made = at
-            .open(&at.segment_path(base, names::LOG), OpenMode::CreateNew)
-            .and_then(|_| segment.offsets.reset(at, base))
-            .and_then(|()| segment.times.reset(at, base))
-            .and_then(|()| segment.release(at));
-        if let Err(error) = made {
-            // Nobody knows of the segment yet; half of one must not be found later.
-            let _ = segment.remove_files(at);
-            return Err(error);
+        let made = at.open(&at.segment_path(base, names::LOG), OpenMode::CreateNew).and_then(|file| {
+            segment.offsets = OffsetIndex::create(at, base)?;
+            segment.times = TimeIndex::create(at, base)?;
+            Ok(file)
+        });
+        match made {
+            Ok(file) => segment.file = Some(file),
+            Err(error) => {
+                // Nobody knows of the segment yet; half of one must not be found later.
+                let _ = segment.remove_files(at);
+                return Err(error);
+            }
         }
         Ok(segment)
     }
