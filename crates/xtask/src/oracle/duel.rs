@@ -80,7 +80,7 @@ const READS: &[&str] = &[
 /// An exchange that takes longer is told, as it makes a run long.
 const SLOW: Duration = Duration::from_millis(300);
 
-const ASKED_AGAIN: u32 = 4;
+const ASKED_AGAIN: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(15);
 
 const SETTLE_DEADLINE: Duration = Duration::from_secs(20);
