@@ -97,7 +97,7 @@ impl Client {
     /// Waits until the broker that began at `exec` acknowledges and serves records.
     pub fn wait_for_return(&mut self, exec: Instant) -> Result<Back, String> {
         let (mut acknowledged, mut read) = (None, None);
-        self.hear("the first record acknowledged and read", |_, at, line| {
+        let heard = self.hear("the first record acknowledged and read", |_, at, line| {
             match line {
                 "BACK produce" => acknowledged = Some(at),
                 "BACK read" => read = Some(at),
@@ -107,7 +107,13 @@ impl Client {
                 acknowledged: acknowledged?.saturating_duration_since(exec),
                 read: read?.saturating_duration_since(exec),
             })
-        })
+        });
+        let lacking = match (acknowledged, read) {
+            (None, None) => "neither came",
+            (None, Some(_)) => "none was acknowledged",
+            (Some(_), _) => "none was read",
+        };
+        heard.map_err(|error| format!("{error}: {lacking}"))
     }
 
     /// Has everything read back that is new, or everything there is.

@@ -28,6 +28,7 @@ group.initial.rebalance.delay.ms=100
 group.min.session.timeout.ms=1000
 log.retention.check.interval.ms=500
 log.initial.task.delay.ms=500
+log.flush.start.offset.checkpoint.interval.ms=1000
 ";
 
 #[derive(Debug)]
