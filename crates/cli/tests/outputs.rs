@@ -101,7 +101,9 @@ impl Masks {
         let port = broker.bootstrap.rsplit_once(':').map_or("", |(_, port)| port);
         let masks = [
             (format!(r"\b{port}\b"), "PORT"),
-            (r"\b[A-Za-z0-9_-]{22}\b".to_owned(), "ID"),
+            // One that begins with a dash or looks like a number stands in quotes in YAML.
+            (r#"(?m)(^|[\s"])[A-Za-z0-9_-]{22}($|[\s"])"#.to_owned(), "${1}ID${2}"),
+            (r#""ID""#.to_owned(), "ID"),
             (r"\d{4}-\d\d-\d\dT[0-9:.]+Z".to_owned(), "TIME"),
             (r"\b1\d{12}\b".to_owned(), "MILLIS"),
             (r"\b\d+(\.\d+)?s\b".to_owned(), "SECONDS"),
