@@ -18,8 +18,8 @@ pub type Told = (OnDurable, Result<(), ErrorCode>);
 /// *Invariant:* at most one sync runs at a time.
 #[derive(Default)]
 pub struct Flush {
-    /// Up to where the sync that runs makes records durable.
-    running: Option<Offset>,
+    /// Whether a sync runs.
+    running: bool,
     /// By whichever way.
     waiting: VecDeque<(Offset, OnDurable)>,
     /// For the segments themselves.
@@ -39,29 +39,25 @@ impl Flush {
         self.syncing.push_back((end, done));
     }
 
-    /// Whether a sync should begin now; it then covers everything before `end`, the log's end of this moment. The journal
-    /// has everything before `journaled`.
-    pub fn begin(&mut self, end: Offset, journaled: Offset) -> bool {
+    /// Whether a sync should begin now; it is to cover at least what the log has at this moment. The journal has everything
+    /// before `journaled`.
+    pub fn begin(&mut self, journaled: Offset) -> bool {
         let needed = !self.syncing.is_empty() || self.waiting.iter().any(|(wanted, _)| *wanted > journaled);
-        if self.running.is_some() || !needed {
+        if self.running || !needed {
             return false;
         }
-        self.running = Some(end);
+        self.running = true;
         true
     }
 
-    /// The sync that has begun is of everything before `end`.
-    pub fn covers(&mut self, end: Offset) {
-        self.running = Some(end);
-    }
-
-    /// The sync ended. Returns up to where records are durable now, and whom to tell what.
-    pub fn ended(&mut self, synced: bool) -> (Option<Offset>, Vec<Told>) {
-        let end = self.running.take();
-        if !synced || self.failed {
+    /// The sync ended, and everything before an offset is durable if it did not fail. Returns up to where records count as
+    /// durable now, and whom to tell what.
+    pub fn ended(&mut self, synced: Result<Offset, ()>) -> (Option<Offset>, Vec<Told>) {
+        self.running = false;
+        let Ok(end) = synced else { return (None, self.fail()) };
+        if self.failed {
             return (None, self.fail());
         }
-        let Some(end) = end else { return (None, Vec::new()) };
         let mut told = due(&mut self.syncing, end);
         told.extend(self.durable(end));
         (Some(end), told)
@@ -122,18 +118,18 @@ mod tests {
         let (count, done) = counter();
         let mut flush = Flush::default();
         flush.wait(Offset(1), done());
-        assert!(flush.begin(Offset(1), Offset(0)));
+        assert!(flush.begin(Offset(0)));
         flush.wait(Offset(2), done());
         flush.wait(Offset(3), done());
-        assert!(!flush.begin(Offset(3), Offset(0)), "one sync at a time");
-        let (durable, told) = flush.ended(true);
+        assert!(!flush.begin(Offset(0)), "one sync at a time");
+        let (durable, told) = flush.ended(Ok(Offset(1)));
         tell(told);
         assert_eq!((durable, count.load(Ordering::SeqCst)), (Some(Offset(1)), 1));
-        assert!(flush.begin(Offset(3), Offset(0)));
-        let (durable, told) = flush.ended(true);
+        assert!(flush.begin(Offset(0)));
+        let (durable, told) = flush.ended(Ok(Offset(3)));
         tell(told);
         assert_eq!((durable, count.load(Ordering::SeqCst)), (Some(Offset(3)), 3));
-        assert!(!flush.begin(Offset(3), Offset(0)), "nobody waits");
+        assert!(!flush.begin(Offset(0)), "nobody waits");
     }
 
     #[test]
@@ -142,14 +138,14 @@ mod tests {
         let mut flush = Flush::default();
         flush.wait(Offset(5), done());
         flush.wait(Offset(3), done());
-        assert!(!flush.begin(Offset(5), Offset(5)));
+        assert!(!flush.begin(Offset(5)));
         tell(flush.durable(Offset(4)));
         assert_eq!(count.load(Ordering::SeqCst), 1, "each waits for its own end");
         flush.wait_for_segments(Offset(5), done());
         tell(flush.durable(Offset(5)));
         assert_eq!(count.load(Ordering::SeqCst), 2);
-        assert!(flush.begin(Offset(6), Offset(6)));
-        tell(flush.ended(true).1);
+        assert!(flush.begin(Offset(6)));
+        tell(flush.ended(Ok(Offset(6))).1);
         assert_eq!(count.load(Ordering::SeqCst), 3);
     }
 
@@ -158,13 +154,13 @@ mod tests {
         let (count, done) = counter();
         let mut flush = Flush::default();
         flush.wait(Offset(1), done());
-        assert!(flush.begin(Offset(1), Offset(0)));
-        let (durable, told) = flush.ended(false);
+        assert!(flush.begin(Offset(0)));
+        let (durable, told) = flush.ended(Err(()));
         tell(told);
         assert_eq!(durable, None);
         flush.wait(Offset(2), done());
-        assert!(flush.begin(Offset(2), Offset(0)));
-        let (durable, told) = flush.ended(true);
+        assert!(flush.begin(Offset(0)));
+        let (durable, told) = flush.ended(Ok(Offset(2)));
         tell(told);
         assert_eq!((durable, count.load(Ordering::SeqCst)), (None, 0));
     }
