@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use kernel::IsolationLevel;
 use wire::compress::{Codec, Compression};
 
 use crate::Error;
@@ -174,15 +175,6 @@ pub enum OffsetReset {
     Latest,
     /// The consumer reports an error instead.
     None,
-}
-
-/// Which transactional records a consumer sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IsolationLevel {
-    /// All of them, also those of transactions that are open or were aborted.
-    ReadUncommitted,
-    /// Those of transactions that were committed, and those without one; none beyond the first open transaction.
-    ReadCommitted,
 }
 
 /// How a group divides partitions among its members.

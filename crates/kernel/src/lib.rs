@@ -11,6 +11,7 @@
 
 pub mod error_code;
 pub mod ids;
+pub mod isolation_level;
 pub mod limits;
 pub mod offset;
 pub mod option;
@@ -20,5 +21,6 @@ pub mod time;
 
 pub use error_code::ErrorCode;
 pub use ids::{NodeId, ProducerEpoch, ProducerId, TopicPartition, Uuid};
+pub use isolation_level::IsolationLevel;
 pub use offset::{LeaderEpoch, Offset};
 pub use time::{Instant, Now, Timestamp};

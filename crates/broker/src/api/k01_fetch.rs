@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::planted::{self, Bug};
-use kernel::{ErrorCode, Offset};
+use kernel::{ErrorCode, IsolationLevel, Offset};
 use storage::ReadError;
 use tokio::time::{Instant, timeout_at};
 use wire::messages::fetch_request::FetchRequestView;
@@ -26,8 +26,6 @@ use crate::parked::Waiter;
 use crate::partition::Partition;
 use crate::request::{Handled, Refusal, Request};
 
-const READ_UNCOMMITTED: i8 = 0;
-const READ_COMMITTED: i8 = 1;
 const SESSIONS_FROM: i16 = 7;
 const TOPIC_IDS_FROM: i16 = 13;
 const REPLICA_STATE_FROM: i16 = 15;
@@ -99,10 +97,10 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
         if partitions > PARTITIONS_MAX {
             return Err(Refusal::Unacceptable(format!("it names {partitions} partitions")));
         }
-        if !matches!(asked.isolation_level, READ_UNCOMMITTED | READ_COMMITTED) {
+        let Some(level) = IsolationLevel::from_number(asked.isolation_level) else {
             return request.reply(&without_level(&asked, request.version));
-        }
-        (read_fetch(&node, &asked, request.version), read_session(&asked, request.version))
+        };
+        (read_fetch(&node, &asked, level, request.version), read_session(&asked, request.version))
     };
     let context = match node.fetch_sessions.begin(node.now().mono, session) {
         Ok(context) => context,
@@ -112,7 +110,7 @@ pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     answer(&node, &request, &fetch, &context, attempt)
 }
 
-fn read_fetch(node: &Node, asked: &FetchRequestView<'_>, version: i16) -> Fetch {
+fn read_fetch(node: &Node, asked: &FetchRequestView<'_>, level: IsolationLevel, version: i16) -> Fetch {
     let at_most = node.config().fetch.max_bytes;
     let max_bytes = usize::try_from(asked.max_bytes).unwrap_or(0).min(at_most);
     let replica =
@@ -123,7 +121,7 @@ fn read_fetch(node: &Node, asked: &FetchRequestView<'_>, version: i16) -> Fetch 
         // More than may be given cannot be waited for.
         min_bytes: u64::try_from(asked.min_bytes).unwrap_or(0).min(max_bytes as u64),
         max_bytes,
-        read_committed: asked.isolation_level == READ_COMMITTED,
+        read_committed: level == IsolationLevel::ReadCommitted,
         follower: replica >= 0,
     }
 }
@@ -242,9 +240,9 @@ fn read_all(node: &Node, fetch: &Fetch, context: &FetchContext, cold: Cold) -> A
     for (key, wanted) in context.partitions() {
         let left = (fetch.max_bytes as u64).saturating_sub(attempt.spent);
         let bounds = Bounds { left, first: attempt.spent == 0, cold };
-        let (found, available, spent) = read_one(node, fetch, key, wanted, bounds);
-        attempt.spent = attempt.spent.saturating_add(spent);
-        attempt.available = attempt.available.saturating_add(available);
+        let (found, counts) = read_one(node, fetch, key, wanted, bounds);
+        attempt.spent = attempt.spent.saturating_add(counts.spent);
+        attempt.available = attempt.available.saturating_add(counts.available);
         attempt.urgent |= found.data.error_code != 0 || found.data.diverging_epoch.epoch >= 0;
         attempt.found.push(found);
     }
@@ -260,13 +258,7 @@ struct Bounds {
     cold: Cold,
 }
 
-fn read_one(
-    node: &Node,
-    fetch: &Fetch,
-    key: &FetchKey,
-    wanted: &Wanted,
-    bounds: Bounds,
-) -> (Found, u64, u64) {
+fn read_one(node: &Node, fetch: &Fetch, key: &FetchKey, wanted: &Wanted, bounds: Bounds) -> (Found, Counts) {
     let nothing = || empty(key.partition);
     let found = node.find(key.topic.named(), key.partition);
     // What is not here at all has an empty list of aborted transactions, as Kafka answers it.
@@ -282,14 +274,12 @@ fn read_one(
         read_partition(&partition, fetch, wanted, bounds, &mut data)
     });
     match read {
-        Ok(Read { span, cold, available, spent }) => {
-            (Found { key: key.clone(), data, span, cold }, available, spent)
-        }
+        Ok(Read { span, cold, counts }) => (Found { key: key.clone(), data, span, cold }, counts),
         Err(code) => {
             let old = fetch.version <= NO_STORAGE_ERROR_UPTO && code == ErrorCode::KafkaStorageError;
             let code = if old { ErrorCode::NotLeaderOrFollower } else { code };
             let data = PartitionData { error_code: code.code(), aborted_transactions: absent, ..nothing() };
-            (Found { key: key.clone(), data, span: None, cold: false }, 0, 0)
+            (Found { key: key.clone(), data, span: None, cold: false }, Counts::default())
         }
     }
 }
@@ -299,9 +289,15 @@ fn read_one(
 struct Read {
     span: Option<FileSpan>,
     cold: bool,
-    /// How many bytes count as available.
+    counts: Counts,
+}
+
+/// What a partition counts for in the answer, in bytes.
+#[derive(Default)]
+struct Counts {
+    /// For `min_bytes`.
     available: u64,
-    /// How much of what the answer may have is used up.
+    /// Of what the answer may have.
     spent: u64,
 }
 
@@ -364,7 +360,7 @@ fn read_partition(
         u64::MAX => u64::MAX,
         bytes => bytes.min(most).max(u64::from(read.len())),
     };
-    let spent = read.spent;
+    let counts = Counts { available, spent: read.spent };
     drop(log);
     let cold = bounds.cold == Cold::Leave && read.span.as_ref().is_some_and(is_cold);
     let span = match cold {
@@ -372,7 +368,7 @@ fn read_partition(
         false => read.span.map(|span| verified(partition, span)).transpose()?,
     };
     let span = span.map(|span| FileSpan { file: span.file, position: span.position, len: span.len as usize });
-    Ok(Read { span, cold, available, spent })
+    Ok(Read { span, cold, counts })
 }
 
 /// The end of a log that rests, if the client has read up to there: it need not be woken for each poll.

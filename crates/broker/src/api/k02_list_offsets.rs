@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kernel::ErrorCode;
+use kernel::{ErrorCode, IsolationLevel};
 use storage::OffsetQuery;
 use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequestView};
 use wire::messages::list_offsets_response::{
@@ -19,8 +19,6 @@ use crate::node::Node;
 use crate::partition::Partition;
 use crate::request::{Handled, Request};
 
-const READ_UNCOMMITTED: i8 = 0;
-const READ_COMMITTED: i8 = 1;
 /// The `replica_id` of a consumer.
 const CONSUMER: i32 = -1;
 
@@ -35,16 +33,16 @@ enum Sight {
 
 pub async fn handle(node: Arc<Node>, request: Request) -> Handled {
     let asked = ListOffsetsRequestView::decode(request.body(), request.version)?;
-    let sight = match (asked.replica_id, asked.isolation_level) {
-        (CONSUMER, READ_COMMITTED) => Sight::Committed,
+    let level = IsolationLevel::from_number(asked.isolation_level);
+    let sight = match (asked.replica_id, level) {
+        (CONSUMER, Some(IsolationLevel::ReadCommitted)) => Sight::Committed,
         (CONSUMER, _) => Sight::Replicated,
         _ => Sight::All,
     };
-    let level_exists = matches!(asked.isolation_level, READ_UNCOMMITTED | READ_COMMITTED);
     let duplicates = duplicates(&asked);
     let topics = asked.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|wanted| {
-            let found = if !level_exists || duplicates.contains(&(topic.name, wanted.partition_index)) {
+            let found = if level.is_none() || duplicates.contains(&(topic.name, wanted.partition_index)) {
                 Err(ErrorCode::InvalidRequest)
             } else {
                 query(&wanted, request.version).and_then(|query| {

@@ -148,7 +148,7 @@ fn request(
     }
     ListOffsetsRequest {
         replica_id: -1,
-        isolation_level: i8::from(isolation == IsolationLevel::ReadCommitted),
+        isolation_level: isolation.number(),
         topics,
         timeout_ms: millis(client.config().request_timeout),
     }

@@ -86,7 +86,7 @@ fn request(config: &ConsumerConfig, wants: &[Want], version: i16) -> FetchReques
         max_wait_ms: millis(config.fetch_max_wait),
         min_bytes: config.fetch_min_bytes,
         max_bytes: config.fetch_max_bytes,
-        isolation_level: i8::from(config.isolation_level == IsolationLevel::ReadCommitted),
+        isolation_level: config.isolation_level.number(),
         topics,
         ..Default::default()
     }
