@@ -30,18 +30,18 @@ pub struct ClientQuotas {
 impl PartialEq for ClientQuotas {
     /// Compares limits as they are written: a log may have one that is not a number, which would differ from itself.
     fn eq(&self, other: &Self) -> bool {
-        let same = |one: &BTreeMap<String, f64>, other: &BTreeMap<String, f64>| {
-            let bits =
-                |limits: &BTreeMap<String, f64>| limits.values().map(|limit| limit.to_bits()).collect();
-            let (one_bits, other_bits): (Vec<u64>, Vec<u64>) = (bits(one), bits(other));
-            one.keys().eq(other.keys()) && one_bits == other_bits
-        };
-        self.by_entity.keys().eq(other.by_entity.keys())
-            && self.by_entity.values().zip(other.by_entity.values()).all(|(one, other)| same(one, other))
+        self.limits().eq(other.limits())
     }
 }
 
 impl ClientQuotas {
+    /// Every limit, as it is written. No entity is without one.
+    fn limits(&self) -> impl Iterator<Item = (&QuotaEntity, &String, u64)> {
+        self.by_entity.iter().flat_map(|(entity, limits)| {
+            limits.iter().map(move |(key, limit)| (entity, key, limit.to_bits()))
+        })
+    }
+
     pub fn get(&self, entity: &QuotaEntity) -> Option<&BTreeMap<String, f64>> {
         self.by_entity.get(entity)
     }

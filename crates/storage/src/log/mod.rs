@@ -200,14 +200,20 @@ impl Log {
     }
 
     fn save_epochs(&mut self) -> Result<()> {
-        let path = || self.at.path(crate::names::LEADER_EPOCHS);
-        if self.epochs.is_dirty() { self.epochs.save(self.at.disk.as_ref(), &path(), true) } else { Ok(()) }
+        self.put_epochs(true)
     }
 
     /// The same without a sync, for a log of which nothing was durable before.
     fn save_epochs_later(&mut self) -> Result<()> {
-        let path = || self.at.path(crate::names::LEADER_EPOCHS);
-        if self.epochs.is_dirty() { self.epochs.save(self.at.disk.as_ref(), &path(), false) } else { Ok(()) }
+        self.put_epochs(false)
+    }
+
+    fn put_epochs(&mut self, synced: bool) -> Result<()> {
+        // Most calls find nothing new, and make no path.
+        if !self.epochs.is_dirty() {
+            return Ok(());
+        }
+        self.epochs.save(self.at.disk.as_ref(), &self.at.path(crate::names::LEADER_EPOCHS), synced)
     }
 
     /// The number of the segment that has `offset`, or would have it.
