@@ -9,13 +9,12 @@ use client::admin::OffsetSpec;
 use client::config::{IsolationLevel, OffsetReset};
 use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
-use host::signal::StopSignals;
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 
 use super::place::{Where, partitions_of, resolve};
 use super::template::Template;
-use super::{Failure, Format, Session, time};
+use super::{Failure, Format, Session, session, time};
 use crate::print::{self, Progress};
 
 /// Read records and print them.
@@ -109,8 +108,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     for topic in topics(&consume, patterns.as_ref(), session).await? {
         partitions.extend(partitions_of(&topic, consume.partition)?);
     }
-    let mut signals = StopSignals::listen()
-        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    let mut signals = session::signals()?;
     let mut consumer = begin(&consume, patterns, &partitions, session).await?;
     let end = ends(&consume, &partitions, session).await.map_err(failed)?;
     let waits = consume.from == Where::End && consume.tail.is_none() && end.is_none();

@@ -6,12 +6,11 @@ use std::io::{self, BufRead, IsTerminal};
 use bytes::Bytes;
 use clap::Args;
 use client::{Codec, Delivery, Producer, ProducerConfig, ProducerRecord};
-use host::signal::StopSignals;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::template::{Reader, Template};
-use super::{Failure, Format, Session};
+use super::{Failure, Format, Session, session};
 use crate::print::{self, Progress};
 
 /// Write records: one for each line of standard input, or as a template has them.
@@ -80,8 +79,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     let config = ProducerConfig::default().codec(produce.compression);
     let producer = Producer::new(&session.client, config)
         .map_err(|error| Failure::of(error, "cannot write to the topic"))?;
-    let mut signals = StopSignals::listen()
-        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    let mut signals = session::signals()?;
     if io::stdin().is_terminal() {
         print::note("each line is a record; Ctrl-D ends");
     }

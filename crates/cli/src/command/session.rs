@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use client::{Admin, Client, ClientConfig};
+use host::signal::StopSignals;
 
 use super::profile::Place;
 use super::{Connection, Failure, Format};
@@ -23,6 +24,11 @@ impl Session {
     pub fn show(&self, output: &Output) -> Result<(), Failure> {
         output.print(self.format).map_err(Failure::from)
     }
+}
+
+/// The signals that end a command which goes on until then.
+pub fn signals() -> Result<StopSignals, Failure> {
+    StopSignals::listen().map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
 }
 
 /// Connects, and runs a command on a runtime of its own: one thread, as a command does one thing.

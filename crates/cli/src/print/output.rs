@@ -32,9 +32,11 @@ impl Output {
         }
     }
 
-    /// For programs: all that there is to say, where it was gathered on the way.
-    pub fn value(mut self, value: Value) -> Output {
-        self.value = value;
+    /// For programs: one thing more to say, under its name.
+    pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Output {
+        if let Value::Object(members) = &mut self.value {
+            members.insert(name.into(), value.into());
+        }
         self
     }
 
@@ -66,6 +68,11 @@ impl Output {
     pub fn hint(mut self, text: impl Into<String>) -> Output {
         self.hints.push(text.into());
         self
+    }
+
+    #[cfg(test)]
+    pub fn value(&self) -> &Value {
+        &self.value
     }
 
     pub fn print(&self, format: Format) -> io::Result<()> {

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 use client::{Consumer, ConsumerConfig, Start};
-use host::signal::StopSignals;
-use serde_json::{Map, Value};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::figures::Count;
 use crate::command::consume::{RECORDS_MAX, is_at_end};
 use crate::command::place::{Where, partitions_of, resolve};
-use crate::command::{Failure, Session, units};
+use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
 /// Read the records of a topic as fast as it goes.
@@ -41,8 +40,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let topic = session.admin.describe_topic(&consume.topic).await.map_err(failed)?;
     let partitions = partitions_of(&topic, None)?;
     let ends = resolve(&partitions, Where::End, session).await.map_err(failed)?;
-    let mut signals = StopSignals::listen()
-        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    let mut signals = session::signals()?;
     let mut consumer = Consumer::new(&session.client, ConsumerConfig::default()).map_err(failed)?;
     consumer.assign(partitions.into_iter().map(|partition| (partition, Start::Earliest)));
     let mut progress = Progress::of_run();
@@ -65,8 +63,5 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let took = begun.elapsed();
     drop(progress);
     consumer.close().await.map_err(failed)?;
-    let mut value = Map::new();
-    value.insert("topic".to_owned(), consume.topic.as_str().into());
-    let output = count.show(&mut value, Output::new(Value::Null), took);
-    session.show(&output.value(value.into()))
+    session.show(&count.show(Output::new(json!({ "topic": consume.topic })), took))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::command::{Failure, units};
 use crate::print::Output;
@@ -17,15 +17,15 @@ pub struct Count {
 
 impl Count {
     /// Adds itself and its rate to what is printed.
-    pub fn show(self, value: &mut Map<String, Value>, output: Output, took: Duration) -> Output {
+    pub fn show(self, output: Output, took: Duration) -> Output {
         let seconds = took.as_secs_f64().max(1e-9);
         let per_second = |count: u64| count as f64 / seconds;
-        value.insert("records".to_owned(), self.records.into());
-        value.insert("bytes".to_owned(), self.bytes.into());
-        value.insert("seconds".to_owned(), json!(seconds));
-        value.insert("records_per_second".to_owned(), json!(per_second(self.records)));
-        value.insert("bytes_per_second".to_owned(), json!(per_second(self.bytes)));
         output
+            .member("records", self.records)
+            .member("bytes", self.bytes)
+            .member("seconds", seconds)
+            .member("records_per_second", per_second(self.records))
+            .member("bytes_per_second", per_second(self.bytes))
             .fact("records", format!("{} in {}", self.records, units::span(seconds)))
             .fact("rate", format!("{:.0} records a second", per_second(self.records)))
             .fact("volume", format!("{} a second", units::bytes(per_second(self.bytes) as u64)))
@@ -53,13 +53,7 @@ impl Times {
     }
 
     /// Adds itself to what is printed; it says nothing if nothing was timed.
-    pub fn show(
-        &self,
-        word: &'static str,
-        name: &str,
-        value: &mut Map<String, Value>,
-        output: Output,
-    ) -> Output {
+    pub fn show(&self, word: &'static str, output: Output) -> Output {
         if self.0.is_empty() {
             return output;
         }
@@ -73,8 +67,7 @@ impl Times {
         }
         times.insert("max".to_owned(), json!(millis(self.0.max())));
         words.push(format!("at most {:.2} ms", millis(self.0.max())));
-        value.insert(format!("{name}_ms"), times.into());
-        output.fact(word, words.join(", "))
+        output.member(format!("{word}_ms"), times).fact(word, words.join(", "))
     }
 }
 
@@ -86,9 +79,8 @@ mod tests {
     fn times_are_told_in_milliseconds() {
         let mut times = Times::new().expect("its bounds are sound");
         (1..=1000).for_each(|millis| times.add(Duration::from_millis(millis)));
-        let mut value = Map::new();
-        times.show("acknowledged", "acknowledged", &mut value, Output::new(Value::Null));
-        let times = &value["acknowledged_ms"];
+        let output = times.show("acknowledged", Output::new(json!({})));
+        let times = &output.value()["acknowledged_ms"];
         let near = |quantile: &str, wanted: f64| {
             let time = times[quantile].as_f64().unwrap_or_default();
             assert!((time - wanted).abs() < wanted / 500.0, "{quantile}: {time}");
@@ -100,9 +92,9 @@ mod tests {
 
     #[test]
     fn a_rate_is_what_was_counted_by_its_time() {
-        let mut value = Map::new();
         let count = Count { records: 500, bytes: 10_000 };
-        count.show(&mut value, Output::new(Value::Null), Duration::from_secs(2));
+        let output = count.show(Output::new(json!({})), Duration::from_secs(2));
+        let value = output.value();
         assert_eq!(
             (&value["records_per_second"], &value["bytes_per_second"]),
             (&json!(250.0), &json!(5000.0))

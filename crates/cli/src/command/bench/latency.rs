@@ -6,16 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use client::{Consumer, ConsumerConfig, Error, Producer, ProducerRecord, Start};
-use host::signal::StopSignals;
-use serde_json::{Map, Value};
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::figures::Times;
 use super::load::{self, Load, Values};
-use super::scratch::Scratch;
+use super::scratch;
 use crate::command::place::partitions_of;
-use crate::command::{Failure, Session};
+use crate::command::{Failure, Session, session};
 use crate::print::Output;
 
 /// Write records at a rate and read them again: how long until they are acknowledged, and until they arrive.
@@ -31,8 +30,8 @@ pub struct Latency {
     /// The topic to write to and to read. What is written stays there.
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
-    /// How many bytes a value has.
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1 << 20))]
+    /// How many bytes a value has; the first eight are its number.
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(8..=1 << 20))]
     size: u32,
     /// How many records a second.
     #[arg(long, value_name = "N", default_value = "100", value_parser = load::rate)]
@@ -51,10 +50,10 @@ const POLL: Duration = Duration::from_millis(50);
 const UNDER_WAY_MAX: usize = 10_000;
 
 pub async fn run(mut latency: Latency, session: &Session) -> Result<(), Failure> {
-    let scratch = Scratch::of(latency.topic.take(), latency.load.partitions, session).await?;
-    let outcome = measure(&latency, &scratch.name, session).await;
-    let output = scratch.end(outcome, session).await?;
-    session.show(&output)
+    let (topic, partitions) = (latency.topic.take(), latency.load.partitions);
+    let output =
+        scratch::with(topic, partitions, session, async |topic| measure(&latency, topic, session).await);
+    session.show(&output.await?)
 }
 
 async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Output, Failure> {
@@ -84,7 +83,7 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Ou
     let closed = producer.close().await.map_err(failed);
     measured.and(closed)?;
     consumer.close().await.map_err(failed)?;
-    run.output(topic)
+    Ok(run.output(topic))
 }
 
 fn failed(error: Error) -> Failure {
@@ -108,9 +107,9 @@ impl Run {
         producer: &Producer,
         consumer: &mut Consumer,
     ) -> Result<(), Failure> {
-        let mut signals = StopSignals::listen()
-            .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
-        let mut values = Values::new(usize::try_from(latency.size).unwrap_or_default());
+        let mut signals = session::signals()?;
+        let mut values =
+            Values::new(usize::try_from(latency.size).unwrap_or_default().saturating_sub(size_of::<u64>()));
         let mut under_way = JoinSet::new();
         // Tells the records of this run from those of others.
         let mark = u64::from(std::process::id()) << 32;
@@ -149,18 +148,15 @@ impl Run {
         }
     }
 
-    fn output(&self, topic: &str) -> Result<Output, Failure> {
-        let mut value = Map::new();
-        value.insert("topic".to_owned(), topic.into());
-        value.insert("records".to_owned(), self.records.into());
+    fn output(&self, topic: &str) -> Output {
         let missing = self.sent.len();
-        value.insert("missing".to_owned(), missing.into());
-        let output = Output::new(Value::Null).fact("records", self.records.to_string());
-        let output = self.acknowledged.show("acknowledged", "acknowledged", &mut value, output);
-        let mut output = self.arrived.show("arrived", "arrived", &mut value, output);
+        let value = json!({ "topic": topic, "records": self.records, "missing": missing });
+        let output = Output::new(value).fact("records", self.records.to_string());
+        let output = self.acknowledged.show("acknowledged", output);
+        let mut output = self.arrived.show("arrived", output);
         if missing > 0 {
             output = output.fact("missing", format!("{missing} did not arrive within 10 s"));
         }
-        Ok(output.value(value.into()))
+        output
     }
 }

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 use client::{Delivery, Error, Producer, ProducerRecord};
-use host::signal::StopSignals;
-use serde_json::{Map, Value};
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
-use super::scratch::Scratch;
-use crate::command::{Failure, Session, units};
+use super::scratch;
+use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
 /// Write records as fast as it goes, or at a rate.
@@ -52,10 +51,10 @@ const TIMED: u64 = 64;
 const DELIVERIES_MAX: usize = 100_000;
 
 pub async fn run(mut produce: Produce, session: &Session) -> Result<(), Failure> {
-    let scratch = Scratch::of(produce.topic.take(), produce.load.partitions, session).await?;
-    let outcome = write(&produce, &scratch.name, session).await;
-    let output = scratch.end(outcome, session).await?;
-    session.show(&output)
+    let (topic, partitions) = (produce.topic.take(), produce.load.partitions);
+    let output =
+        scratch::with(topic, partitions, session, async |topic| write(&produce, topic, session).await);
+    session.show(&output.await?)
 }
 
 async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Output, Failure> {
@@ -70,11 +69,8 @@ async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Outp
     let settled = run.settle(&mut times).await;
     let closed = producer.close().await.map_err(failed);
     sent.and(settled).and(closed)?;
-    let mut value = Map::new();
-    value.insert("topic".to_owned(), topic.into());
-    let output = run.count.show(&mut value, Output::new(Value::Null), took);
-    let output = times.show("acknowledged", "acknowledged", &mut value, output);
-    Ok(output.value(value.into()))
+    let output = run.count.show(Output::new(json!({ "topic": topic })), took);
+    Ok(times.show("acknowledged", output))
 }
 
 fn failed(error: Error) -> Failure {
@@ -96,8 +92,7 @@ impl Run {
         producer: &Producer,
         begun: Instant,
     ) -> Result<(), Failure> {
-        let mut signals = StopSignals::listen()
-            .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+        let mut signals = session::signals()?;
         let mut progress = Progress::of_run();
         let mut values = Values::new(usize::try_from(produce.size).unwrap_or(usize::MAX));
         let topic: std::sync::Arc<str> = topic.into();
