@@ -107,8 +107,13 @@ class Load:
         return sum(topic.acked_total for topic in self.topics)
 
 
+TELLING = threading.Lock()
+
+
 def say(line):
-    print(line, flush=True)
+    """The follower says things too: a line must not end within another."""
+    with TELLING:
+        print(line, flush=True)
 
 
 def create(bootstrap):

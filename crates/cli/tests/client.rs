@@ -573,3 +573,37 @@ async fn topics_that_match_are_read_also_where_they_are_made_or_deleted_later() 
     }
     consumer.close().await.expect("the group is there");
 }
+
+#[tokio::test]
+async fn a_topic_that_was_deleted_is_not_made_again_for_having_been_written_to() {
+    let broker = Broker::start("client-deleted");
+    let config =
+        ClientConfig { metadata_max_age: Duration::from_millis(20), ..ClientConfig::new(&broker.bootstrap) };
+    let client = Client::connect(config).await.expect("the broker is there");
+    let producer = producer(&client);
+    topic(&client, "t", 1, &[]).await;
+    let send = async || {
+        let sent = producer.send(ProducerRecord::new("t").value("v")).await.expect("there is room");
+        sent.await.expect("it is written")
+    };
+    send().await;
+    Admin::new(&client).delete_topic("t").await.expect("it is there");
+    let deadline = Instant::now() + DEADLINE;
+    let is_there = async || {
+        assert!(Instant::now() < deadline, "the producer makes it again");
+        let metadata = client.fetch_metadata(None).await.expect("the broker is there");
+        metadata.topic("t").is_some()
+    };
+    while is_there().await {}
+    for _ in 0..3 {
+        // Only the producer asks meanwhile.
+        let before = client.metadata();
+        while Arc::ptr_eq(&before, &client.metadata()) {
+            assert!(Instant::now() < deadline, "the producer does not refresh");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(!is_there().await, "nobody wants it any more");
+    }
+    // Records that are handed over later make it, where topics are made for whoever asks.
+    send().await;
+}

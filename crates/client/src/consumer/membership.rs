@@ -47,7 +47,8 @@ impl Consumer {
             if let Err(error) = group.commit(&last, by, turn).await {
                 tracing::debug!(%error, "the commit before joining again failed");
             }
-            Done::Joined(group.join(&own).await)
+            let result = group.join(&own).await;
+            Done::Joined { wanted: own.topics, result }
         });
     }
 
@@ -92,18 +93,18 @@ impl Consumer {
         wanted
     }
 
-    /// Takes what the group has given, and gives up what it has given to others.
-    pub(super) fn joined(&mut self, joined: Joined) {
+    /// Takes what the group has given to a member that wanted `topics`, and gives up what it has given to others.
+    pub(super) fn joined(&mut self, joined: Joined, topics: &[String]) {
         let Some(group) = self.group.clone() else {
             return;
         };
         self.counts = joined.counts;
         self.committed_at = Instant::now();
-        let given: BTreeSet<TopicPartition> = joined.partitions.into_iter().collect();
-        if given.iter().any(|name| !self.subscribes_to(&name.topic)) {
+        if self.subscription.as_deref() != Some(topics) {
             // The subscription changed since it was sent; what was given is for the one before.
             return group.rejoin();
         }
+        let given: BTreeSet<TopicPartition> = joined.partitions.into_iter().collect();
         let going: Vec<TopicPartition> =
             self.positions.keys().filter(|name| !given.contains(*name)).cloned().collect();
         self.owned_in = joined.generation;

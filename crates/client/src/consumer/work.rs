@@ -31,7 +31,11 @@ pub(super) enum Done {
     /// Where all topics were asked for, and told.
     Refreshed(Option<Arc<Metadata>>),
     /// Nothing: the group does not know the member, who has to begin again.
-    Joined(Result<Option<Joined>, Error>),
+    Joined {
+        /// The topics it has said that it wants.
+        wanted: Vec<String>,
+        result: Result<Option<Joined>, Error>,
+    },
     Committed(Result<(), Error>),
 }
 
@@ -210,9 +214,9 @@ impl Consumer {
                 }
                 self.notice_growth();
             }
-            Done::Joined(joined) => {
-                if let Some(joined) = joined? {
-                    self.joined(joined);
+            Done::Joined { wanted, result } => {
+                if let Some(joined) = result? {
+                    self.joined(joined, &wanted);
                 }
             }
             Done::Committed(result) => {

@@ -72,7 +72,7 @@ impl Queue {
         self.waiting.push_back(batch);
     }
 
-    #[cfg(test)]
+    /// Whether nothing is left to be sent or answered.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.again.is_empty() && self.in_flight.is_empty()
     }

@@ -14,7 +14,7 @@ use wire::messages::produce_response::ProduceResponse;
 
 use super::batch::{Batch, Written};
 use super::queue::{Attempt, Queue, Readiness};
-use super::{Shared, Topics};
+use super::{Shared, TopicQueues, Topics};
 use crate::cluster::{Lane, Wanted};
 use crate::config::{Acks, millis};
 use crate::conn::Connection;
@@ -196,14 +196,31 @@ impl Sender {
         self.refreshing = true;
         self.stale = false;
         let client = self.shared.client.clone();
-        let names: Vec<String> =
-            self.shared.topics.lock().by_name.keys().map(|name| name.as_ref().to_owned()).collect();
+        let (idle, awaited) = self.topics_by_need();
         let wait = client.backoff();
         self.running.spawn(async move {
             // Leaders take a moment to be elected; asking faster only loads the brokers.
             tokio::time::sleep(wait).await;
-            Done::Refreshed(client.refresh(Wanted::Topics { names: &names, create: true }).await.map(drop))
+            let mut refreshed = Ok(());
+            // A topic that was deleted is made again for records that wait for it, not because it was written to once.
+            for (names, create) in [(idle, false), (awaited, true)] {
+                // Without names only the brokers are asked for, which is done once.
+                if refreshed.is_ok() && (create || !names.is_empty()) {
+                    refreshed = client.refresh(Wanted::Topics { names: &names, create }).await.map(drop);
+                }
+            }
+            Done::Refreshed(refreshed)
         });
+    }
+
+    /// The topics for which nothing is left to be done, and those that records wait for.
+    fn topics_by_need(&self) -> (Vec<String>, Vec<String>) {
+        let topics = self.shared.topics.lock();
+        let idle = |queues: &TopicQueues| queues.partitions.values().all(Queue::is_idle);
+        let (idle, awaited): (Vec<_>, Vec<_>) = topics.by_name.iter().partition(|(_, queues)| idle(queues));
+        let names =
+            |topics: Vec<(&Arc<str>, _)>| topics.into_iter().map(|(name, _)| name.to_string()).collect();
+        (names(idle), names(awaited))
     }
 
     /// Whether a request may go to the node now; connects if there is no connection.
