@@ -55,7 +55,7 @@ struct State {
     failure: Option<String>,
     /// What happens once the disk has halted in the middle of a change: a power cut or only a crash, and a start after.
     halting: Option<(Option<PowerCut>, Duration)>,
-    /// The disk has failed in a way that its process need not survive.
+    /// The disk was made to fail, in a way that its process need not survive, and may still.
     troubled: bool,
 }
 
@@ -245,7 +245,8 @@ impl SimNode {
     /// What a process that ends leaves on its disk. After a sync that failed, the kernel shows what the disk does not have,
     /// and what starts next would take it for whole: as in life, the host has to go down with its process.
     fn leave_disk(&self) {
-        if self.take_troubled() {
+        // The trouble lasts: what starts on a disk that is still full will not write to it again once there is room.
+        if self.0.state.lock().troubled {
             self.0
                 .world
                 .history
@@ -302,7 +303,7 @@ impl SimNode {
         });
     }
 
-    /// Notes that the disk was made to fail.
+    /// Notes that the disk was made to fail, until [`SimNode::take_troubled`].
     pub fn mark_troubled(&self) {
         self.0.state.lock().troubled = true;
     }
