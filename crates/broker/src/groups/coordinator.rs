@@ -8,7 +8,7 @@ use ::coordinator::{Append, AppendId, Effects, Event, GroupShard, Reply, Token};
 use kernel::planted::{self, Bug};
 use kernel::port::Clock;
 use kernel::{ErrorCode, Instant, Now, Offset};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use storage::Origin;
 use tokio::sync::{Notify, oneshot};
 use tracing::{debug, info, warn};
@@ -30,6 +30,10 @@ const NO_SEQUENCE: i32 = -1;
 pub struct Coordinator {
     partition: Arc<Partition>,
     state: Mutex<State>,
+    /// What became of appends that waited for a sync, until somebody with the lock of the state tells the shard. Whoever
+    /// reports it may be one that holds the lock, or waits for one who does: a failing disk answers all who wait at once,
+    /// in the middle of an append.
+    landed: Mutex<Vec<Landed>>,
     compression: Compression,
     timers: Arc<Notify>,
     clock: Arc<dyn Clock>,
@@ -55,6 +59,11 @@ struct Unsynced {
     end: Offset,
 }
 
+struct Landed {
+    id: AppendId,
+    outcome: Result<Offset, ErrorCode>,
+}
+
 impl Coordinator {
     pub(super) fn new(
         partition: &Arc<Partition>,
@@ -65,16 +74,19 @@ impl Coordinator {
     ) -> Arc<Self> {
         let state = State { shard, waiting: BTreeMap::new(), unsettled: VecDeque::new() };
         let partition = Arc::clone(partition);
-        Arc::new(Self { partition, state: Mutex::new(state), compression, timers, clock })
+        Arc::new(Self {
+            partition,
+            state: Mutex::new(state),
+            landed: Mutex::default(),
+            compression,
+            timers,
+            clock,
+        })
     }
 
     /// Looks something up that needs no record and no wait.
-    pub fn look<R>(&self, look: impl FnOnce(&mut GroupShard, Now) -> R) -> R {
-        let mut state = self.state.lock();
-        let before = state.shard.next_deadline();
-        let seen = look(&mut state.shard, self.clock.now());
-        self.tell_timers(before, &state.shard);
-        seen
+    pub fn look<R>(self: &Arc<Self>, look: impl FnOnce(&mut GroupShard, Now) -> R) -> R {
+        self.with_state(|state, now, _| look(&mut state.shard, now))
     }
 
     /// Whether this coordinator's partition is the one given.
@@ -100,16 +112,46 @@ impl Coordinator {
     }
 
     fn change(self: &Arc<Self>, change: impl FnOnce(&mut State, Now) -> Effects) {
+        self.with_state(|state, now, unsynced| {
+            let effects = change(state, now);
+            self.drive(state, effects, now, unsynced);
+        });
+    }
+
+    /// The only way to the state: what landed meanwhile is told to the shard when the lock is free again.
+    fn with_state<R>(self: &Arc<Self>, work: impl FnOnce(&mut State, Now, &mut Vec<Unsynced>) -> R) -> R {
+        let result = self.work_on(self.state.lock(), work);
+        self.tell_landed();
+        result
+    }
+
+    fn work_on<R>(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        work: impl FnOnce(&mut State, Now, &mut Vec<Unsynced>) -> R,
+    ) -> R {
         let mut unsynced = Vec::new();
-        {
-            let mut state = self.state.lock();
-            let now = self.clock.now();
-            let before = state.shard.next_deadline();
-            let effects = change(&mut state, now);
-            self.drive(&mut state, effects, now, &mut unsynced);
-            self.tell_timers(before, &state.shard);
-        }
+        let before = state.shard.next_deadline();
+        let result = work(&mut state, self.clock.now(), &mut unsynced);
+        self.tell_timers(before, &state.shard);
+        drop(state);
         self.await_durable(unsynced);
+        result
+    }
+
+    /// Tells the shard what became of its appends. Whoever holds the lock now does so once it lets go.
+    fn tell_landed(self: &Arc<Self>) {
+        while !self.landed.lock().is_empty() {
+            let Some(state) = self.state.try_lock() else { return };
+            self.work_on(state, |state, now, unsynced| {
+                for Landed { id, outcome } in std::mem::take(&mut *self.landed.lock()) {
+                    if let Some(append) = state.unsettled.iter_mut().find(|append| append.id == id) {
+                        append.outcome = Some(outcome);
+                    }
+                }
+                self.drive(state, Effects::default(), now, unsynced);
+            });
+        }
     }
 
     /// Wakes the timer task if it would sleep for too long. A deadline that moved away does not matter: it wakes for nothing
@@ -125,17 +167,13 @@ impl Coordinator {
 
     /// Lets due timers fire; returns how long until the next.
     pub(super) fn run_timers(self: &Arc<Self>, now: Now) -> Duration {
-        let mut unsynced = Vec::new();
-        let next = {
-            let mut state = self.state.lock();
+        self.with_state(|state, _, unsynced| {
             while state.shard.next_deadline().is_some_and(|deadline| deadline <= now.mono) {
                 let effects = state.shard.on_timer(now);
-                self.drive(&mut state, effects, now, &mut unsynced);
+                self.drive(state, effects, now, unsynced);
             }
             state.shard.next_deadline().map_or(NO_DEADLINE, |deadline| deadline.since(now.mono))
-        };
-        self.await_durable(unsynced);
-        next
+        })
     }
 
     /// Does what a decision asks for, and what follows from it. Appends that wait for a sync go to `unsynced`.
@@ -173,13 +211,8 @@ impl Coordinator {
         for Unsynced { id, base, end } in unsynced {
             let coordinator = Arc::clone(self);
             let settle = move |result: Result<(), ErrorCode>| {
-                coordinator.change(|state, _| {
-                    let synced = state.unsettled.iter_mut().find(|append| append.id == id);
-                    if let Some(append) = synced {
-                        append.outcome = Some(result.map(|()| base));
-                    }
-                    Effects::default()
-                });
+                coordinator.landed.lock().push(Landed { id, outcome: result.map(|()| base) });
+                coordinator.tell_landed();
             };
             self.partition.when_durable(end, Box::new(settle));
         }

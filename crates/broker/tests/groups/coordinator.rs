@@ -1,8 +1,11 @@
 //! Finding the coordinator.
 
-use kernel::ErrorCode;
+use kernel::{ErrorCode, Uuid};
+use sim::{Completions, Fault, Op, SimDisk, When};
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use wire::messages::offset_commit_response::OffsetCommitResponse;
 
+use crate::offsets::{commit, commit_of};
 use crate::support::TestNode;
 
 #[test]
@@ -47,4 +50,37 @@ fn what_is_not_coordinated_here_is_refused_for_good() {
         assert_eq!(code(version, 3), ErrorCode::InvalidRequest.code(), "version {version}");
     }
     assert_eq!(client.topics(&[]).topics.len(), 0, "nothing is created for it");
+}
+
+#[test]
+fn a_disk_that_fails_under_a_coordinator_answers_all_who_wait_for_it() {
+    let disk = SimDisk::new(1);
+    let node = TestNode::start_on_with(&disk, &["offsets.topic.num.partitions=1"]);
+    node.client().topics(&["__consumer_offsets", "t"]);
+    assert_eq!(commit(&mut node.client(), "g", "t", &[(0, 1)]), [(0, 0)]);
+    disk.set_completions(Completions::Queued);
+    let offsets = node.node().hosted.partition("__consumer_offsets", 0).expect("it was created");
+    let mut waiting = Vec::new();
+    for offset in 2..4 {
+        // One is on its way to the disk, the other one waits for the next write.
+        let end = offsets.log().end_offset();
+        let mut client = node.client();
+        let sent = client.send(8, &commit_of("g", "t", Uuid::ZERO, &[(0, offset)]));
+        waiting.push((client, sent));
+        while offsets.log().end_offset() == end || disk.pending_completions() == 0 {
+            node.client().topics(&[]);
+        }
+    }
+    // The next append finds the disk failing, which answers who waits, while the coordinator is at work.
+    disk.fail(Fault::new(Op::Write, When::Every(1)).on("__consumer_offsets-0"));
+    let mut other = node.client();
+    let refused = other.send(8, &commit_of("other", "t", Uuid::ZERO, &[(0, 1)]));
+    while offsets.home().is_online() {
+        node.client().topics(&[]);
+    }
+    disk.set_completions(Completions::Immediate);
+    disk.run_completions();
+    let code = |answer: OffsetCommitResponse| answer.topics[0].partitions[0].error_code;
+    let codes: Vec<i16> = waiting.into_iter().map(|(mut client, sent)| code(client.receive(sent))).collect();
+    assert!(codes[1] != 0 && code(other.receive(refused)) != 0, "neither is durable: {codes:?}");
 }
