@@ -18,7 +18,13 @@ const DECOMPRESSED_MAX: usize = 64 << 20;
 
 /// Replays what the log remembers.
 pub(super) fn load(shard: &mut GroupShard, partition: &Partition) -> Result<(), String> {
-    let mut at = partition.log().start_offset();
+    let log = partition.log();
+    if let Some(why) = log.offline() {
+        // It remembers more than can be seen.
+        return Err(why.to_string());
+    }
+    let mut at = log.start_offset();
+    drop(log);
     let end = partition.high_watermark();
     while at < end {
         let read = partition.log().read(at, LOAD_BYTES, end, true).map_err(|error| error.to_string())?;

@@ -136,6 +136,12 @@ impl Partition {
     fn sync_done(self: &Arc<Self>, upto: Offset) {
         self.home().journal.synced();
         let mut log = self.log();
+        if log.offline().is_some() {
+            // Another sync of the same files failed meanwhile. The kernel has told that one, and forgotten what it could not
+            // write: that this one had nothing left to complain of says nothing.
+            drop(log);
+            return self.sync_ended(Err(()));
+        }
         log.flushed_to(upto, self.clock.now().wall);
         self.journaled.fetch_max(log.recovery_point().get(), Ordering::AcqRel);
         drop(log);

@@ -189,6 +189,30 @@ fn a_failed_write_of_the_journal_is_never_taken_for_a_success() {
 }
 
 #[test]
+fn a_sync_that_succeeds_after_another_one_failed_acknowledges_nothing() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    client.create("t", &[SYNCED[0], SYNCED[1], ("segment.bytes", "1048576")]);
+    client.append("t", batch(&["a"]));
+    disk.set_completions(Completions::Queued);
+    let waiting = client.send(PRODUCE, &produce_request("t", -1, batch(&[&"x".repeat(600_000)])));
+    while disk.pending_completions() == 0 {
+        node.client().offset("t", LATEST);
+    }
+    // The next batch needs a new segment, for which the old one is synced at once.
+    disk.fail(Fault::new(Op::Sync, When::Next).on("t-0"));
+    let refused = node.client().produce("t", batch(&[&"x".repeat(600_000)]));
+    assert_eq!(code(refused.error_code), ErrorCode::KafkaStorageError);
+    disk.set_completions(Completions::Immediate);
+    disk.run_completions();
+    let answer = client.receive(waiting).responses[0].partition_responses[0].error_code;
+    assert_eq!(code(answer), ErrorCode::KafkaStorageError, "the kernel has dropped it");
+    cut_power(&mut node, &disk, PowerCut::Strict);
+    assert_eq!(node.client().all("t"), ["a"]);
+}
+
+#[test]
 fn one_sync_covers_all_partitions_of_a_request_though_its_client_hangs_up() {
     let disk = SimDisk::new(1);
     let node = TestNode::start_on(&disk);

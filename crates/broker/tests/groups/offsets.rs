@@ -1,6 +1,9 @@
 //! Committed offsets.
 
+use std::io::ErrorKind;
+
 use kernel::{ErrorCode, Uuid};
+use sim::{Fault, Op, SimDisk, When};
 use wire::messages::delete_topics_request::DeleteTopicsRequest;
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use wire::messages::offset_commit_request::{
@@ -68,6 +71,26 @@ fn offsets_survive_that_the_node_is_killed() {
     node.stop();
     node.restart();
     assert_eq!(committed(&mut node.client(), "g").len(), 2);
+}
+
+#[test]
+fn who_cannot_read_what_a_group_committed_does_not_say_that_it_is_nothing() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on_with(&disk, &["offsets.topic.num.partitions=1"]);
+    node.client().topics(&["__consumer_offsets", "t"]);
+    assert_eq!(commit(&mut node.client(), "g", "t", &[(0, 5)]), [(0, 0)]);
+    node.kill();
+    disk.crash_process();
+    disk.fail(Fault::new(Op::Write, When::Every(1)).on("__consumer_offsets-0").with(ErrorKind::StorageFull));
+    node.restart();
+    let groups = vec![OffsetFetchRequestGroup { group_id: "g".to_owned(), ..Default::default() }];
+    let answer = node.client().call(9, &OffsetFetchRequest { groups, ..Default::default() });
+    assert_eq!(answer.groups[0].error_code, ErrorCode::NotCoordinator.code());
+    node.kill();
+    disk.crash_process();
+    disk.clear_faults();
+    node.restart();
+    assert_eq!(committed(&mut node.client(), "g"), ["t-0@5 at 5"]);
 }
 
 #[test]
