@@ -43,25 +43,37 @@ pub(crate) struct IndexFile<E> {
     last: Option<E>,
     /// Whether `stored` and `last` were read from the file yet.
     loaded: bool,
+    /// Whether the file was made by now; the index of a new log has none before something is written to it.
+    exists: bool,
     file: Option<Arc<dyn DiskFile>>,
     _entry: PhantomData<E>,
 }
 
 impl<E: Entry> IndexFile<E> {
-    /// The index of a segment that was just made.
+    /// The index of a segment that was just made, which has no file yet.
     pub fn empty() -> Self {
-        Self { stored: 0, pending: Vec::new(), last: None, loaded: true, file: None, _entry: PhantomData }
-    }
-
-    /// The same, with its file, which was not there before.
-    pub fn create(at: &Place, base: i64) -> Result<Self> {
-        at.open(&at.segment_path(base, E::SUFFIX), OpenMode::CreateNew)?;
-        Ok(Self::empty())
+        Self {
+            stored: 0,
+            pending: Vec::new(),
+            last: None,
+            loaded: true,
+            exists: false,
+            file: None,
+            _entry: PhantomData,
+        }
     }
 
     /// The index of a segment that exists; read when it is first needed.
     pub fn unread() -> Self {
-        Self { loaded: false, ..Self::empty() }
+        Self { loaded: false, exists: true, ..Self::empty() }
+    }
+
+    /// Makes the file if there is none yet.
+    pub fn ensure_file(&mut self, at: &Place, base: i64) -> Result<()> {
+        if !self.exists {
+            self.file(at, base)?;
+        }
+        Ok(())
     }
 
     fn file(&mut self, at: &Place, base: i64) -> Result<Arc<dyn DiskFile>> {
@@ -69,6 +81,7 @@ impl<E: Entry> IndexFile<E> {
             return Ok(Arc::clone(file));
         }
         let file = at.open(&at.segment_path(base, E::SUFFIX), OpenMode::Create)?;
+        self.exists = true;
         self.file = Some(Arc::clone(&file));
         Ok(file)
     }

@@ -68,6 +68,9 @@ impl Log {
         if !self.names_dirty || planted::on(Bug::ForgetDirectorySync) {
             return Ok(());
         }
+        // The indexes of a new log have no files yet; made later, their names would be missing after a power cut.
+        let indexes = self.segments.last_mut().map_or(Ok(()), |active| active.ensure_index_files(&self.at));
+        indexes.map_err(|error| self.fail(error))?;
         let owner = if self.owner_dirty { crate::dir::partition_metadata::sync(&self.at) } else { Ok(()) };
         let synced = owner.and_then(|()| self.at.sync_dir()).and_then(|()| match self.at.dir.parent() {
             Some(parent) => {

@@ -68,11 +68,16 @@ impl Segment {
             }
         }
         let mut segment = Self::create_first(at, base, now_ms)?;
-        segment.file = None;
+        if let Err(error) = segment.ensure_index_files(at).and_then(|()| segment.release(at)) {
+            // Nobody knows of the segment yet; half of one must not be found later.
+            let _ = segment.remove_files(at);
+            return Err(error);
+        }
         Ok(segment)
     }
 
-    /// The same in a folder that has no files of this name. The `.log` stays open for what follows.
+    /// The same in a folder that has no files of this name. The `.log` stays open for what follows, and the indexes get their
+    /// files later: whoever writes the first record has to wait for no more than that.
     pub fn create_first(at: &Place, base: i64, now_ms: i64) -> Result<Self> {
         let mut segment = Self {
             base,
@@ -89,19 +94,7 @@ impl Segment {
             verified: true,
             checked: Checked::default(),
         };
-        let made = at.open(&at.segment_path(base, names::LOG), OpenMode::CreateNew).and_then(|file| {
-            segment.offsets = OffsetIndex::create(at, base)?;
-            segment.times = TimeIndex::create(at, base)?;
-            Ok(file)
-        });
-        match made {
-            Ok(file) => segment.file = Some(file),
-            Err(error) => {
-                // Nobody knows of the segment yet; half of one must not be found later.
-                let _ = segment.remove_files(at);
-                return Err(error);
-            }
-        }
+        segment.file = Some(at.open(&at.segment_path(base, names::LOG), OpenMode::CreateNew)?);
         Ok(segment)
     }
 
@@ -252,8 +245,15 @@ impl Segment {
     pub fn seal(&mut self, at: &Place) -> Result<()> {
         self.push_time_entry(at)?;
         self.offsets.load(at, self.base)?;
+        self.ensure_index_files(at)?;
         self.offsets.write_pending(at, self.base)?;
         self.times.write_pending(at, self.base)
+    }
+
+    /// Makes the files of the indexes that have none yet.
+    pub fn ensure_index_files(&mut self, at: &Place) -> Result<()> {
+        self.offsets.ensure_file(at, self.base)?;
+        self.times.ensure_file(at, self.base)
     }
 
     /// Closes all files and gives memory back. They are opened again when needed.

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -246,8 +247,16 @@ fn a_first_record_waits_for_no_sync_of_its_own_and_the_first_sync_covers_all_the
     log.append(Timestamp(0), &[judged(&records(&[(1, "a")]))], EPOCH, Origin::Client).unwrap();
     let syncs = |op: &sim::Operation| matches!(op.op, Op::Sync | Op::SyncDir);
     assert_eq!(disk.take_recording().into_iter().find(syncs), None);
+    let names = |log: &Log| {
+        let there = disk.port().list(log.dir()).unwrap();
+        there.into_iter().map(|entry| entry.name).collect::<BTreeSet<String>>()
+    };
+    let first = ["00000000000000000000.log", "partition.metadata"].map(str::to_owned);
+    assert_eq!(names(&log), first.into(), "no more is made than somebody waits for");
     log.flush(Timestamp(0)).unwrap();
     disk.power_cut(PowerCut::Strict);
+    let indexes = ["00000000000000000000.index", "00000000000000000000.timeindex"].map(str::to_owned);
+    assert!(names(&log).is_superset(&indexes.into()));
     let unclean = OpenParams { recovery_point: Offset(1), ..OpenParams::default() };
     let (log, _) = open(unclean).unwrap();
     assert_eq!((log.end_offset(), log.latest_epoch(), log.topic_id()), (Offset(1), Some(EPOCH), id));
