@@ -37,7 +37,12 @@ fn date_time(text: &str) -> Option<i64> {
     let mut parts = date.split('-');
     let (year, month, day) =
         (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
-    if parts.next().is_some() || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    if parts.next().is_some() || !(1..=12).contains(&month) {
+        return None;
+    }
+    // A day that its month does not have would be one of the next month.
+    let days = days_since_1970(year, month, day);
+    if date_of(days) != (year, month, day) {
         return None;
     }
     let time = time.strip_suffix('Z').unwrap_or(time);
@@ -49,7 +54,7 @@ fn date_time(text: &str) -> Option<i64> {
         return None;
     }
     let millis = number(&format!("{fraction:0<3}").chars().take(3).collect::<String>(), 3)?;
-    Some(days_since_1970(year, month, day) * DAY + hour * HOUR + minute * MINUTE + second * SECOND + millis)
+    Some(days * DAY + hour * HOUR + minute * MINUTE + second * SECOND + millis)
 }
 
 /// So many digits and nothing else.
@@ -66,13 +71,45 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
 }
 
+/// A time as calendars and clocks have it, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    pub year: i64,
+    pub month: i64,
+    pub day: i64,
+    pub hour: i64,
+    pub minute: i64,
+    pub second: i64,
+    pub millis: i64,
+    /// Counted from 0, which is Sunday.
+    pub weekday: i64,
+    /// Counted from 1.
+    pub day_of_year: i64,
+}
+
+impl Parts {
+    pub fn of(timestamp: Timestamp) -> Parts {
+        let days = timestamp.0.div_euclid(DAY);
+        let rest = timestamp.0.rem_euclid(DAY);
+        let (year, month, day) = date_of(days);
+        Parts {
+            year,
+            month,
+            day,
+            hour: rest / HOUR,
+            minute: rest % HOUR / MINUTE,
+            second: rest % MINUTE / SECOND,
+            millis: rest % SECOND,
+            // 1970 began on a Thursday.
+            weekday: (days + 4).rem_euclid(7),
+            day_of_year: days - days_since_1970(year, 1, 1) + 1,
+        }
+    }
+}
+
 /// A time as it is printed: UTC, to the millisecond.
 pub fn format(timestamp: Timestamp) -> String {
-    let days = timestamp.0.div_euclid(DAY);
-    let rest = timestamp.0.rem_euclid(DAY);
-    let (year, month, day) = date_of(days);
-    let (hour, minute) = (rest / HOUR, rest % HOUR / MINUTE);
-    let (second, millis) = (rest % MINUTE / SECOND, rest % SECOND);
+    let Parts { year, month, day, hour, minute, second, millis, .. } = Parts::of(timestamp);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
@@ -114,7 +151,20 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "-", "-5", "-5w", "soon", "2026-13-01", "2026-1-1", "2026-01-01T24:00", "-é"] {
+        for text in [
+            "",
+            "-",
+            "-5",
+            "-5w",
+            "soon",
+            "2026-13-01",
+            "2026-1-1",
+            "2026-02-29",
+            "2026-04-31",
+            "2026-01-00",
+            "2026-01-01T24:00",
+            "-é",
+        ] {
             assert!(parse(text, NOW).is_err(), "{text}");
         }
     }

@@ -1,13 +1,20 @@
 //! The forms in which bytes, numbers and times stand in text.
 
+use super::times::Pattern;
+use super::unpack::Unpack;
+
 /// How bytes stand there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BytesForm {
     Raw,
     Hex,
     Base64,
+    /// Without the signs that fill it up.
+    Base64Raw,
     /// As a string of JSON; bytes that are not UTF-8 have a mark in their place.
     Json,
+    /// As what is packed in them.
+    Unpack(Unpack),
 }
 
 /// How a number stands there.
@@ -20,15 +27,49 @@ pub(super) enum NumberForm {
     Big(usize),
     /// So many bytes, the lowest first.
     Little(usize),
+    /// `false` for 0, and `true` for all others.
+    Bool,
 }
 
 /// How a time stands there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TimeForm {
     /// Milliseconds since 1970.
     Number(NumberForm),
     /// Date and time of day, UTC.
     Date,
+    /// As somebody wants it, UTC.
+    Pattern(Pattern),
+}
+
+impl TimeForm {
+    pub fn read(name: &str) -> Result<TimeForm, String> {
+        if name == "date" {
+            return Ok(TimeForm::Date);
+        }
+        if let Some(pattern) = name.strip_prefix("strftime") {
+            return Pattern::strftime(enclosed(pattern)?).map(TimeForm::Pattern);
+        }
+        if let Some(layout) = name.strip_prefix("go") {
+            return Ok(TimeForm::Pattern(Pattern::go(enclosed(layout)?)));
+        }
+        NumberForm::read(name).map(TimeForm::Number).map_err(|_| {
+            format!("{{{name}}} is no form of a time: date, strftime[%F], go[2006-01-02] or a form of a number is expected")
+        })
+    }
+}
+
+/// What stands between brackets, braces or pound signs, of which there may be several: as many after it as before.
+fn enclosed(text: &str) -> Result<&str, String> {
+    let pairs = [('[', ']'), ('{', '}'), ('#', '#')];
+    let open = pairs.into_iter().find(|(open, _)| text.starts_with(*open));
+    let inside = open.and_then(|(open, close)| {
+        let count = text.chars().take_while(|c| *c == open).count();
+        let after = text.get(count..)?;
+        let end = after.len().checked_sub(count)?;
+        after.get(end..)?.chars().all(|c| c == close).then(|| after.get(..end))?
+    });
+    inside.ok_or_else(|| format!("{text:?} should stand in brackets: [...], {{...}} or #...#"))
 }
 
 impl BytesForm {
@@ -36,8 +77,14 @@ impl BytesForm {
         match name {
             "hex" => Ok(BytesForm::Hex),
             "base64" => Ok(BytesForm::Base64),
+            "base64raw" => Ok(BytesForm::Base64Raw),
             "json" => Ok(BytesForm::Json),
-            _ => Err(format!("{{{name}}} is no form of bytes: hex, base64 or json is expected")),
+            _ => match name.strip_prefix("unpack") {
+                Some(letters) => Unpack::read(enclosed(letters)?).map(BytesForm::Unpack),
+                None => Err(format!(
+                    "{{{name}}} is no form of bytes: hex, base64, base64raw, json or unpack[...] is expected"
+                )),
+            },
         }
     }
 }
@@ -50,11 +97,12 @@ impl NumberForm {
         match (name, digits, bytes("big"), bytes("little")) {
             ("ascii", ..) => Ok(NumberForm::Decimal),
             ("byte", ..) => Ok(NumberForm::Big(1)),
+            ("bool", ..) => Ok(NumberForm::Bool),
             (_, Some(digits), ..) => Ok(NumberForm::Hex(digits)),
             (_, _, Some(bytes), _) => Ok(NumberForm::Big(bytes)),
             (_, _, _, Some(bytes)) => Ok(NumberForm::Little(bytes)),
             _ => Err(format!(
-                "{{{name}}} is no form of a number: ascii, hex64 to hex4, big64 to big8 or little64 to little8 is expected"
+                "{{{name}}} is no form of a number: ascii, hex64 to hex4, big64 to big8, little64 to little8 or bool is expected"
             )),
         }
     }
@@ -73,13 +121,14 @@ impl NumberForm {
                 bytes.reverse();
                 out.extend(bytes);
             }
+            NumberForm::Bool => out.extend((number != 0).to_string().bytes()),
         }
     }
 
     /// How many bytes it takes; nothing if that depends on the number.
     pub fn size(self) -> Option<usize> {
         match self {
-            NumberForm::Decimal => None,
+            NumberForm::Decimal | NumberForm::Bool => None,
             NumberForm::Hex(count) | NumberForm::Big(count) | NumberForm::Little(count) => Some(count),
         }
     }
@@ -93,6 +142,7 @@ impl NumberForm {
             NumberForm::Hex(_) => i64::try_from(u64::from_str_radix(text()?, 16).ok()?).ok(),
             NumberForm::Big(_) => i64::try_from(bytes.iter().fold(0, fold)).ok(),
             NumberForm::Little(_) => i64::try_from(bytes.iter().rev().fold(0, fold)).ok(),
+            NumberForm::Bool => text()?.trim().parse().ok().map(|yes: bool| i64::from(yes)),
         }
     }
 }
@@ -149,6 +199,18 @@ mod tests {
         }
         for wrong in ["", "hex5", "big7", "small8", "big"] {
             assert!(NumberForm::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_brackets_may_hold_brackets() {
+        for (text, inside) in
+            [("[a]", "a"), ("##a]##", "a]"), ("{[a]}", "[a]"), ("[[ [a] ]]", " [a] "), ("[]", "")]
+        {
+            assert_eq!(enclosed(text), Ok(inside), "{text}");
+        }
+        for wrong in ["", "a", "[a", "[[a]", "[a}", "#", "[", "é"] {
+            assert!(enclosed(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -7,8 +7,11 @@
 mod forms;
 mod parse;
 mod read;
+mod times;
+mod unpack;
 mod write;
 
+pub use parse::unescape;
 pub use read::Reader;
 
 use forms::{BytesForm, NumberForm, TimeForm};

@@ -42,6 +42,20 @@ fn pieces(text: &str, depth: usize) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
+/// A text in which a backslash means what it means in a template.
+pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        match c {
+            '\\' => rest = escape(rest, &mut bytes)?,
+            c => bytes.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    Ok(bytes)
+}
+
 fn push_text(pieces: &mut Vec<Piece>, plain: &mut Vec<u8>) {
     if !plain.is_empty() {
         pieces.push(Piece::Text(std::mem::take(plain)));
@@ -90,8 +104,7 @@ fn percent(rest: &str, depth: usize) -> Result<(Piece, &str), String> {
         'e' => Piece::Number(Number::LeaderEpoch, number()?),
         'H' => Piece::Number(Number::Headers, number()?),
         'i' => Piece::Number(Number::Count, number()?),
-        'd' if form == Some("date") => Piece::Time(TimeForm::Date),
-        'd' => Piece::Time(TimeForm::Number(number()?)),
+        'd' => Piece::Time(form.map_or(Ok(TimeForm::Number(NumberForm::Decimal)), TimeForm::read)?),
         'h' if depth + 1 < DEPTH_MAX => {
             Piece::Headers(pieces(form.ok_or("%h needs braces: %h{%k=%v }")?, depth + 1)?)
         }
@@ -147,9 +160,23 @@ mod tests {
 
     #[test]
     fn what_means_nothing_is_refused() {
-        for wrong in
-            ["%", "%z", "%k{", "%k{rot13}", "%p{hex}", "\\", "\\q", "\\x1", "%h", "%h{%h{%k}}", "%%{a}"]
-        {
+        for wrong in [
+            "%",
+            "%z",
+            "%k{",
+            "%k{rot13}",
+            "%p{hex}",
+            "\\",
+            "\\q",
+            "\\x1",
+            "%h",
+            "%h{%h{%k}}",
+            "%%{a}",
+            "%d{strftime}",
+            "%d{strftime[%Q]}",
+            "%d{go}",
+            "%v{unpack[z]}",
+        ] {
             assert!(wrong.parse::<Template>().is_err(), "{wrong}");
         }
     }

@@ -47,6 +47,8 @@ enum Passed {
     Itself,
     /// The text after it as well, by which it was known to end.
     TheTextAfter,
+    /// What there was of a text at the end of the input.
+    NotAll,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -60,11 +62,16 @@ impl<R: BufRead> Reader<R> {
             };
             match piece {
                 Piece::Length(field, form) if ends || form.size().is_some() => sized.push(*field),
+                Piece::Bytes(_, BytesForm::Unpack(_)) => {
+                    return Err("what is packed cannot be read".to_owned());
+                }
                 Piece::Bytes(field, _) if ends || sized.contains(field) => {}
                 Piece::Number(Number::Partition, form) | Piece::Time(TimeForm::Number(form))
                     if ends || form.size().is_some() => {}
                 Piece::Text(_) => {}
-                Piece::Headers(_) | Piece::Time(TimeForm::Date) | Piece::Number(..) => {
+                Piece::Headers(_)
+                | Piece::Time(TimeForm::Date | TimeForm::Pattern(_))
+                | Piece::Number(..) => {
                     return Err("only %t %k %v, their lengths, %p and %d can be read".to_owned());
                 }
                 _ => {
@@ -94,8 +101,12 @@ impl<R: BufRead> Reader<R> {
                 Some(Piece::Text(text)) => text.as_slice(),
                 _ => &[],
             };
-            if self.read(piece, until, &mut parts)? == Passed::TheTextAfter {
-                pieces.next();
+            match self.read(piece, until, &mut parts)? {
+                Passed::TheTextAfter => drop(pieces.next()),
+                Passed::NotAll if pieces.peek().is_some() => {
+                    return Err(wrong("the input ends within a record"));
+                }
+                Passed::Itself | Passed::NotAll => {}
             }
         }
         Ok(Some(parts.record))
@@ -103,11 +114,8 @@ impl<R: BufRead> Reader<R> {
 
     fn read(&mut self, piece: &Piece, until: &[u8], parts: &mut Parts) -> io::Result<Passed> {
         match piece {
-            Piece::Text(text) => {
-                self.skip(text)?;
-                Ok(Passed::Itself)
-            }
-            Piece::Bytes(field, form) => self.bytes(*field, *form, until, parts),
+            Piece::Text(text) => self.skip(text),
+            Piece::Bytes(field, form) => self.bytes(*field, form, until, parts),
             Piece::Length(field, form) => {
                 let (len, passed) = self.number(*form, until)?;
                 let len = usize::try_from(len).ok().filter(|len| *len <= FIELD_BYTES_MAX);
@@ -125,14 +133,14 @@ impl<R: BufRead> Reader<R> {
                 parts.record.timestamp = Some(Timestamp(number));
                 Ok(passed)
             }
-            Piece::Time(TimeForm::Date) | Piece::Headers(_) => Err(wrong("this cannot be read")),
+            Piece::Time(_) | Piece::Headers(_) => Err(wrong("this cannot be read")),
         }
     }
 
     fn bytes(
         &mut self,
         field: Field,
-        form: BytesForm,
+        form: &BytesForm,
         until: &[u8],
         parts: &mut Parts,
     ) -> io::Result<Passed> {
@@ -161,19 +169,19 @@ impl<R: BufRead> Reader<R> {
         Ok((form.parse(&bytes).ok_or_else(nonsense)?, passed))
     }
 
-    /// Passes over a text that has to stand there; at the very end it may be missing.
-    fn skip(&mut self, text: &[u8]) -> io::Result<()> {
+    /// Passes over a text that has to stand there; at the very end of the input it may be missing.
+    fn skip(&mut self, text: &[u8]) -> io::Result<Passed> {
         for expected in text {
             match self.byte()? {
                 Some(byte) if byte == *expected => {}
-                None => return Ok(()),
+                None => return Ok(Passed::NotAll),
                 Some(_) => {
                     let text = String::from_utf8_lossy(text);
                     return Err(wrong(format!("{text:?} is not where the template has it")));
                 }
             }
         }
-        Ok(())
+        Ok(Passed::Itself)
     }
 
     fn byte(&mut self) -> io::Result<Option<u8>> {
@@ -221,11 +229,11 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-fn decode(bytes: Vec<u8>, form: BytesForm) -> io::Result<Vec<u8>> {
+fn decode(bytes: Vec<u8>, form: &BytesForm) -> io::Result<Vec<u8>> {
     let decoded = match form {
-        BytesForm::Raw => return Ok(bytes),
+        BytesForm::Raw | BytesForm::Unpack(_) => return Ok(bytes),
         BytesForm::Hex => unhex(&bytes),
-        BytesForm::Base64 => unbase64(&bytes),
+        BytesForm::Base64 | BytesForm::Base64Raw => unbase64(&bytes),
         BytesForm::Json => serde_json::from_slice::<String>(&bytes).ok().map(String::into_bytes),
     };
     decoded.ok_or_else(|| wrong(format!("{:?} is not what its form says", String::from_utf8_lossy(&bytes))))
@@ -283,10 +291,14 @@ mod tests {
             ("%K{big16}%k;", b"\x00\x01a:"),
             ("%p %v\\n", b"x y\n"),
             ("%k{hex}\\n", b"0g\n"),
+            ("%k %v\\n", b"a1\n"),
+            ("%k %v\\n", b"a 1\nb"),
         ] {
             assert!(read(template, input).is_err(), "{template:?}");
         }
-        for template in ["%k%v", "text", "%o %v", "%h{%k} %v", "%d{date} %v"] {
+        for template in
+            ["%k%v", "text", "%o %v", "%h{%k} %v", "%d{date} %v", "%d{go[2006]} %v", "%v{unpack[i]}"]
+        {
             let template: Template = template.parse().expect("it can be written");
             assert!(Reader::new(io::empty(), template).is_err());
         }

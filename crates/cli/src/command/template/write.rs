@@ -32,7 +32,7 @@ fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, count:
     };
     match piece {
         Piece::Text(text) => out.extend(text),
-        Piece::Bytes(field, form) => write_bytes(out, bytes(field), *form),
+        Piece::Bytes(field, form) => write_bytes(out, bytes(field), form),
         Piece::Length(field, form) => form.write(out, length(bytes(field))),
         Piece::Number(number, form) => {
             let number = match number {
@@ -46,6 +46,7 @@ fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, count:
         }
         Piece::Time(TimeForm::Number(form)) => form.write(out, record.timestamp.0),
         Piece::Time(TimeForm::Date) => out.extend(time::format(record.timestamp).bytes()),
+        Piece::Time(TimeForm::Pattern(pattern)) => pattern.write(out, record.timestamp),
         Piece::Headers(_) => {}
     }
 }
@@ -59,7 +60,7 @@ fn write_header(out: &mut Vec<u8>, piece: &Piece, name: &[u8], value: &[u8]) {
     };
     match piece {
         Piece::Text(text) => out.extend(text),
-        Piece::Bytes(field, form) => write_bytes(out, bytes(field), *form),
+        Piece::Bytes(field, form) => write_bytes(out, bytes(field), form),
         Piece::Length(field, form) => form.write(out, length(bytes(field))),
         Piece::Number(..) | Piece::Time(_) | Piece::Headers(_) => {}
     }
@@ -69,11 +70,13 @@ fn length(bytes: &[u8]) -> i64 {
     i64::try_from(bytes.len()).unwrap_or(i64::MAX)
 }
 
-fn write_bytes(out: &mut Vec<u8>, bytes: &[u8], form: BytesForm) {
+fn write_bytes(out: &mut Vec<u8>, bytes: &[u8], form: &BytesForm) {
     match form {
         BytesForm::Raw => out.extend_from_slice(bytes),
         BytesForm::Hex => out.extend(hex(bytes).bytes()),
         BytesForm::Base64 => out.extend(base64(bytes).bytes()),
+        BytesForm::Base64Raw => out.extend(base64(bytes).trim_end_matches('=').bytes()),
+        BytesForm::Unpack(unpack) => unpack.write(out, bytes),
         BytesForm::Json => {
             out.extend(serde_json::Value::from(String::from_utf8_lossy(bytes)).to_string().bytes());
         }
@@ -108,6 +111,11 @@ mod tests {
         check("%K:%k|%V:%v|", b"3:a\"b|0:|");
         check("%k{json} %k{hex} %k{base64}", b"\"a\\\"b\" 612262 YSJi");
         check("%H %h{%k=%v;}", b"2 x=1;y=;");
+        check("%k{unpack[cB]} %k{base64raw} %V{bool} %h{%v{unpack[s]};}", b"a34 YSJi false 1;;");
+        check(
+            "%d{strftime[%F %T]} %d{strftime#{%H}#} %d{go[2006 Jan 2]}",
+            b"1970-01-01 00:00:01 {00} 1970 Jan 1",
+        );
         check("%o{big16}%o{little16}%o{hex16}", b"\x01\x02\x02\x010102");
     }
 }
