@@ -1,0 +1,98 @@
+//! Where a reader stops that is to stop somewhere, and when it is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use client::admin::OffsetSpec;
+use client::config::IsolationLevel;
+use client::{Consumer, Error, Offset, TopicPartition};
+use tokio::time::Instant;
+
+use super::Consume;
+use crate::command::place::resolve;
+use crate::command::{Failure, Session};
+use crate::print;
+
+pub type Ends = BTreeMap<TopicPartition, Offset>;
+
+/// Where to stop in each partition, if anywhere.
+pub(super) async fn ends(
+    consume: &Consume,
+    partitions: &[TopicPartition],
+    session: &Session,
+) -> Result<Option<Ends>, Error> {
+    if let Some(until) = consume.until {
+        return resolve(partitions, until, session).await.map(Some);
+    }
+    if !consume.until_end {
+        return Ok(None);
+    }
+    let isolation =
+        if consume.read_committed { IsolationLevel::ReadCommitted } else { IsolationLevel::ReadUncommitted };
+    let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), OffsetSpec::Latest)).collect();
+    let listed = session.admin.list_offsets(&wanted, isolation).await?;
+    Ok(Some(listed.into_iter().filter_map(|(name, listed)| Some((name, listed.offset?))).collect()))
+}
+
+/// Whether everything has been read that this consumer has to read now. Partitions that are done are not read on.
+pub fn is_at_end(consumer: &mut Consumer, ends: &Ends) -> bool {
+    let is_done = |name: &&TopicPartition| {
+        let end = ends.get(*name).copied().unwrap_or_default();
+        consumer.position(name).is_some_and(|position| position >= end)
+    };
+    let done: Vec<TopicPartition> = consumer.assignment().filter(is_done).cloned().collect();
+    consumer.pause(&done);
+    consumer.has_assignment() && done.len() == consumer.assignment().count()
+}
+
+/// How long a group may leave a partition without an owner. As long as a member may keep others waiting
+/// (`max.poll.interval.ms`).
+const SHARED_OUT_MAX: Duration = Duration::from_secs(300);
+
+/// What a member of a group waits for besides the end of what it has: that the group has shared everything out. A member
+/// that has come last has nothing at first, as others have to give it up before it can be given away.
+pub(super) struct Share<'c> {
+    group: &'c str,
+    partitions: BTreeSet<TopicPartition>,
+    waits_since: Option<(Option<i32>, Instant)>,
+}
+
+impl<'c> Share<'c> {
+    pub fn new(group: &'c str, ends: &Ends) -> Self {
+        Self { group, partitions: ends.keys().cloned().collect(), waits_since: None }
+    }
+
+    /// Whether every partition has an owner, so that nothing is on its way to this member.
+    pub async fn is_settled(&mut self, consumer: &Consumer, session: &Session) -> Result<bool, Failure> {
+        let failed = |error| Failure::of(error, "cannot see what the group has shared out");
+        let described = session.admin.describe_group(self.group).await.map_err(failed)?;
+        let given: BTreeSet<&TopicPartition> =
+            described.members.iter().flat_map(|member| &member.assignment).collect();
+        let nobody: Vec<&TopicPartition> =
+            self.partitions.iter().filter(|name| !given.contains(name)).collect();
+        if described.state == "Stable" && nobody.is_empty() {
+            if consumer.assignment().next().is_none() {
+                let others = described.members.len().saturating_sub(1);
+                print::note(&format!(
+                    "{} has given nothing to this member: its {others} others have all {} partitions",
+                    self.group,
+                    self.partitions.len()
+                ));
+            }
+            return Ok(true);
+        }
+        let generation = consumer.generation();
+        match self.waits_since {
+            Some((since, at)) if since == generation && at.elapsed() > SHARED_OUT_MAX => {
+                let names: Vec<String> = nobody.iter().map(ToString::to_string).collect();
+                Err(Failure::failed(format!("{} gives nobody {}", self.group, names.join(" ")))
+                    .next(format!("`riverrun group describe {}` shows its members", self.group)))
+            }
+            Some((since, _)) if since == generation => Ok(false),
+            _ => {
+                self.waits_since = Some((generation, Instant::now()));
+                Ok(false)
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Records as they are printed.
+
+use std::io::{self, Write};
+
+use client::{ConsumerRecord, TopicPartition};
+use serde_json::{Map, Value};
+
+use super::end::Ends;
+use super::{Consume, Fields};
+use crate::command::{Format, time};
+use crate::print;
+
+/// Prints records, and counts them.
+pub(super) struct Printer<'c> {
+    pub consume: &'c Consume,
+    pub ends: Option<Ends>,
+    pub format: Format,
+    pub printed: u64,
+}
+
+impl Printer<'_> {
+    /// Prints all but what is beyond the end, if there is to be one. What a group commits is printed anyhow.
+    pub fn print(&mut self, records: &[ConsumerRecord]) -> io::Result<()> {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut bytes = Vec::new();
+        for record in records {
+            let name = TopicPartition { topic: record.topic.clone(), partition: record.partition };
+            let late =
+                self.ends.as_ref().and_then(|ends| ends.get(&name)).is_some_and(|end| record.offset >= *end);
+            if late && self.consume.group.is_none() {
+                continue;
+            }
+            self.printed += 1;
+            match (&self.consume.template, self.format) {
+                (Some(template), _) => {
+                    bytes.clear();
+                    template.write(&mut bytes, record, self.printed);
+                    out.write_all(&bytes)?;
+                }
+                (None, Format::Json) => writeln!(out, "{}", json(record))?,
+                (None, Format::Yaml) => {
+                    writeln!(out, "---\n{}", print::yaml::text(&json(record)).trim_end())?;
+                }
+                (None, Format::Name) => writeln!(out, "{name}@{}", record.offset)?,
+                (None, Format::Table | Format::Wide) => text(&mut out, &self.consume.fields, record)?,
+            }
+        }
+        out.flush()
+    }
+}
+
+fn text(out: &mut impl Write, fields: &Fields, record: &ConsumerRecord) -> io::Result<()> {
+    if fields.print_timestamp {
+        write!(out, "{}\t", time::format(record.timestamp))?;
+    }
+    if fields.print_partition {
+        write!(out, "{}\t", record.partition)?;
+    }
+    if fields.print_offset {
+        write!(out, "{}\t", record.offset)?;
+    }
+    if fields.print_headers {
+        for (place, (key, value)) in record.headers.iter().enumerate() {
+            let comma = if place > 0 { "," } else { "" };
+            write!(out, "{comma}{key}=")?;
+            out.write_all(value.as_deref().unwrap_or(NULL))?;
+        }
+        out.write_all(b"\t")?;
+    }
+    if fields.print_key {
+        out.write_all(record.key.as_deref().unwrap_or(NULL))?;
+        out.write_all(b"\t")?;
+    }
+    out.write_all(record.value.as_deref().unwrap_or(NULL))?;
+    out.write_all(b"\n")
+}
+
+/// What stands for no key or value.
+const NULL: &[u8] = b"null";
+
+fn json(record: &ConsumerRecord) -> Value {
+    let mut object = Map::new();
+    object.insert("topic".to_owned(), record.topic.as_ref().into());
+    object.insert("partition".to_owned(), record.partition.into());
+    object.insert("offset".to_owned(), record.offset.0.into());
+    object.insert("timestamp".to_owned(), record.timestamp.0.into());
+    print::json::bytes(&mut object, "key", record.key.as_deref());
+    print::json::bytes(&mut object, "value", record.value.as_deref());
+    let header = |(key, value): &(String, Option<bytes::Bytes>)| {
+        let mut header = Map::new();
+        header.insert("key".to_owned(), key.as_str().into());
+        print::json::bytes(&mut header, "value", value.as_deref());
+        Value::from(header)
+    };
+    object.insert("headers".to_owned(), record.headers.iter().map(header).collect());
+    Value::from(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use client::{Offset, Timestamp};
+
+    fn record() -> ConsumerRecord {
+        ConsumerRecord {
+            topic: "t".into(),
+            partition: 1,
+            offset: Offset(7),
+            timestamp: Timestamp(0),
+            leader_epoch: None,
+            key: Some("k".into()),
+            value: None,
+            headers: vec![("a".to_owned(), Some("1".into())), ("b".to_owned(), None)],
+        }
+    }
+
+    #[test]
+    fn fields_stand_before_the_value_in_a_fixed_order() {
+        let all = Fields {
+            print_timestamp: true,
+            print_partition: true,
+            print_offset: true,
+            print_headers: true,
+            print_key: true,
+        };
+        let mut out = Vec::new();
+        text(&mut out, &all, &record()).expect("memory takes it");
+        assert_eq!(String::from_utf8_lossy(&out), "1970-01-01T00:00:00.000Z\t1\t7\ta=1,b=null\tk\tnull\n");
+    }
+
+    #[test]
+    fn json_has_one_object_for_each_record() {
+        assert_eq!(
+            json(&record()).to_string(),
+            r#"{"headers":[{"key":"a","value":"1"},{"key":"b","value":null}],"key":"k","offset":7,"partition":1,"timestamp":0,"topic":"t","value":null}"#
+        );
+    }
+}
