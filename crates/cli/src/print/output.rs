@@ -46,6 +46,12 @@ impl Output {
         self
     }
 
+    /// For people: a line between the facts before it and those after it.
+    pub fn gap(mut self) -> Output {
+        self.facts.push(("", String::new()));
+        self
+    }
+
     /// For people: a sentence.
     pub fn line(mut self, text: impl Into<String>) -> Output {
         self.lines.push(text.into());
@@ -89,7 +95,7 @@ impl Output {
         self.lines.iter().try_for_each(|text| line(text))?;
         let width = self.facts.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
         for (word, text) in &self.facts {
-            line(&format!("{word:width$}  {text}"))?;
+            line(format!("{word:width$}  {text}").trim_end())?;
         }
         let mut first = self.facts.is_empty();
         for table in self.tables.iter().filter(|table| !table.is_empty()) {

@@ -1,12 +1,13 @@
 //! `riverrun topic create`.
 
 use clap::Args;
+use client::ErrorCode;
 use client::admin::NewTopic;
 use serde_json::json;
 
 use super::partitions;
 use crate::command::ask::Change;
-use crate::command::{Failure, Session};
+use crate::command::{Failure, Session, config};
 use crate::print::Output;
 
 /// Create a topic.
@@ -19,13 +20,13 @@ pub struct Create {
     /// What the topic is to be called.
     name: String,
     /// How many partitions it has; the broker's num.partitions if not given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i32).range(1..), allow_negative_numbers = true)]
     partitions: Option<i32>,
     /// How many brokers keep each partition; the broker's default.replication.factor if not given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i16).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i16).range(1..), allow_negative_numbers = true)]
     replication_factor: Option<i16>,
     /// A setting of the topic, as Kafka names it; may be given several times.
-    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long = "config", short, value_name = "KEY=VALUE", value_parser = key_value)]
     configs: Vec<(String, String)>,
     #[command(flatten)]
     change: Change,
@@ -47,7 +48,12 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
     };
     let dry_run = create.change.dry_run;
     let created = session.admin.create_topic(&topic, dry_run).await;
-    let count = created.map_err(|error| Failure::of(error, "cannot create the topic"))?;
+    let count = created.map_err(|error| {
+        let code = error.code();
+        let failure = Failure::of(error, "cannot create the topic");
+        let keys: Vec<&str> = topic.configs.iter().map(|(key, _)| key.as_str()).collect();
+        if code == Some(ErrorCode::InvalidConfig) { config::hint(failure, &keys) } else { failure }
+    })?;
     let name = &topic.name;
     let count = count.or(topic.partitions);
     let words =

@@ -1,26 +1,30 @@
-//! `riverrun config`: get, set, diff, explain.
+//! `riverrun config`: get and set here; diff and explain in files of their own.
 
-use std::collections::BTreeMap;
+mod diff;
+mod explain;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use client::Error;
 use client::admin::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigType};
+use client::{Error, ErrorCode};
 use kernel::NodeId;
-use kernel::option::{Default as OptionDefault, OptionDef, Table as OptionTable, nearest};
-use serde_json::{Map, Value, json};
+use kernel::option::{Dynamic, nearest};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::ask::Change;
-use super::{Failure, Format, Session};
+use super::{Failure, Session};
 use crate::print::{Output, table::Table};
+use explain::all_options;
+pub use explain::explain;
 
 #[derive(Debug, Subcommand)]
 pub enum Config {
     Get(Get),
     Set(Set),
-    Diff(Diff),
-    Explain(Explain),
+    Diff(diff::Diff),
+    Explain(explain::Explain),
 }
 
 /// What settings are of.
@@ -30,7 +34,7 @@ pub struct Resource {
     #[arg(value_enum, value_name = "KIND")]
     kind: Kind,
     /// Which one: a topic, a broker's number (or `all` for what holds for all of them), a group, a subscription.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", allow_negative_numbers = true)]
     name: String,
 }
 
@@ -45,11 +49,27 @@ enum Kind {
     ClientMetrics,
 }
 
+impl Kind {
+    /// As the settings of this release are listed.
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Topic => "topic",
+            Kind::Broker => "broker",
+            Kind::Logger => "logger",
+            Kind::Group => "group",
+            Kind::ClientMetrics => "client-metrics",
+        }
+    }
+}
+
 impl Resource {
     fn read(&self) -> Result<ConfigResource, Failure> {
         let name = self.name.clone();
         let number = || {
-            let wrong = |_| Failure::wrong_use(format!("{:?} is not a broker's number", self.name));
+            let wrong = |_| {
+                Failure::wrong_use(format!("{:?} is not a broker's number", self.name))
+                    .next("`riverrun cluster info` shows the brokers; all is for all of them")
+            };
             self.name.parse().map(NodeId).map_err(wrong)
         };
         Ok(match self.kind {
@@ -121,33 +141,6 @@ struct Which {
     subtract: Vec<(String, String)>,
 }
 
-/// Compare settings with the defaults, or with another one's.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  riverrun config diff topic orders
-  riverrun config diff topic orders --with payments
-  riverrun config diff broker 1 --with 2 --format json")]
-pub struct Diff {
-    #[command(flatten)]
-    resource: Resource,
-    /// Compare with this one of the same kind, instead of with the defaults.
-    #[arg(long, value_name = "NAME")]
-    with: Option<String>,
-}
-
-/// Say what a setting does, what it may be, and what it is if nobody sets it.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  riverrun config explain retention.ms
-  riverrun config explain log.flush.interval.ms --format json
-
-It needs no broker. docs/config.md has all settings.")]
-pub struct Explain {
-    /// The setting.
-    #[arg(value_name = "KEY")]
-    key: String,
-}
-
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -159,24 +152,36 @@ pub async fn run(config: Config, session: &Session) -> Result<(), Failure> {
     match config {
         Config::Get(get) => self::get(&get, session).await,
         Config::Set(set) => alter(&set.resource.read()?, &set.changes, session).await,
-        Config::Diff(diff) => self::diff(&diff, session).await,
+        Config::Diff(diff) => diff::diff(&diff, session).await,
         Config::Explain(explain) => self::explain(&explain, session.format),
     }
 }
 
-fn cannot_read(error: Error) -> Failure {
-    Failure::of(error, "cannot read the settings")
+/// The settings of something, if it is there.
+async fn describe(resource: &ConfigResource, session: &Session) -> Result<Vec<ConfigEntry>, Failure> {
+    check(resource, session)?;
+    let described = session.admin.describe_configs(resource).await;
+    described.map_err(|error| Failure::of(error, "cannot read the settings"))
+}
+
+/// Whether a broker is one of the cluster's.
+fn check(resource: &ConfigResource, session: &Session) -> Result<(), Failure> {
+    match resource {
+        ConfigResource::Broker(id) | ConfigResource::BrokerLogger(id)
+            if !session.client.metadata().brokers.contains_key(id) =>
+        {
+            Err(Failure::not_there(format!("there is no broker {}", id.0))
+                .next("`riverrun cluster info` shows those that are there"))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn get(get: &Get, session: &Session) -> Result<(), Failure> {
-    let entries = session.admin.describe_configs(&get.resource.read()?).await.map_err(cannot_read)?;
+    let resource = get.resource.read()?;
+    let entries = describe(&resource, session).await?;
     if let Some(unknown) = get.keys.iter().find(|key| !entries.iter().any(|entry| entry.name == **key)) {
-        let failure = Failure::not_there(format!("{} has no setting {unknown:?}", get.resource.name));
-        let near = nearest(unknown, entries.iter().map(|entry| entry.name.as_str()));
-        return Err(match near {
-            Some(near) => failure.next(format!("did you mean {near}?")),
-            None => failure.next("--all shows those that there are"),
-        });
+        return Err(unknown_setting(unknown, &entries));
     }
     let wanted = |entry: &&ConfigEntry| match get.keys.is_empty() {
         true => get.all || is_set(entry),
@@ -228,9 +233,17 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
         which.subtract.iter().map(pair).map(|(name, value)| ConfigChange::Subtract { name, value });
     let all: Vec<ConfigChange> = set.chain(delete).chain(append).chain(subtract).collect();
     let keys: Vec<&str> = all.iter().map(name_of).collect();
+    check(resource, session)?;
     let before = session.admin.describe_configs(resource).await.map_err(failed)?;
+    // A broker takes such a change, and does nothing.
+    if let Some(unknown) = which.delete.iter().find(|key| !is_setting(key, &before)) {
+        return Err(unknown_setting(unknown, &before));
+    }
     let dry_run = changes.change.dry_run;
-    session.admin.alter_configs(resource, &all, dry_run).await.map_err(|error| hint(failed(error), &keys))?;
+    session.admin.alter_configs(resource, &all, dry_run).await.map_err(|error| match error.code() {
+        Some(ErrorCode::InvalidConfig | ErrorCode::InvalidRequest) => hint(failed(error), &keys),
+        _ => failed(error),
+    })?;
     let mut table = Table::new(&["KEY", "BEFORE", "NOW"]);
     let mut values = Vec::new();
     let after = match dry_run {
@@ -255,6 +268,19 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     })
 }
 
+/// Whether a setting is one: of those that are there, or of those that this release knows.
+fn is_setting(key: &str, entries: &[ConfigEntry]) -> bool {
+    entries.iter().any(|entry| entry.name == key) || all_options().any(|(_, def)| def.name == key)
+}
+
+fn unknown_setting(key: &str, entries: &[ConfigEntry]) -> Failure {
+    let failure = Failure::not_there(format!("there is no setting {key:?}"));
+    match nearest(key, entries.iter().map(|entry| entry.name.as_str())) {
+        Some(near) => failure.next(format!("did you mean {near}?")),
+        None => failure.next("`riverrun config get KIND NAME --all` shows those that there are"),
+    }
+}
+
 /// How long a broker may take to see what its controller has decided, and how often it is asked.
 const SEEN_MAX: Duration = Duration::from_secs(2);
 const ASK_EVERY: Duration = Duration::from_millis(20);
@@ -268,9 +294,12 @@ async fn settled(
 ) -> Result<Vec<ConfigEntry>, Error> {
     let old =
         |name: &str| before.iter().find(|entry| entry.name == name).and_then(|entry| entry.value.as_deref());
+    let is_set = |name: &str| before.iter().any(|entry| entry.name == name && is_set(entry));
     let expected = changes.iter().any(|change| match change {
         ConfigChange::Set { name, value } => old(name) != Some(value),
-        _ => true,
+        // What nobody has set stays as it is.
+        ConfigChange::Delete { name } => is_set(name),
+        ConfigChange::Append { .. } | ConfigChange::Subtract { .. } => true,
     });
     let deadline = Instant::now() + SEEN_MAX;
     loop {
@@ -300,65 +329,23 @@ fn planned(change: &ConfigChange) -> String {
     }
 }
 
-/// Says which setting was probably meant, if one that was named is not known.
-fn hint(failure: Failure, keys: &[&str]) -> Failure {
-    let known = || all_options().map(|(_, def)| def.name);
-    let unknown = keys.iter().find(|key| !known().any(|name| name == **key));
-    match unknown.and_then(|key| nearest(key, known())) {
-        Some(near) => failure.next(format!("did you mean {near}? `riverrun config explain {near}`")),
-        None => failure,
+/// Says which setting was probably meant, if one that was named is not known, and where to set what cannot be changed now.
+pub fn hint(failure: Failure, keys: &[&str]) -> Failure {
+    let known = |key: &str| all_options().find(|(_, def)| def.name == key);
+    if let Some(unknown) = keys.iter().find(|key| known(key).is_none()) {
+        return match nearest(unknown, all_options().map(|(_, def)| def.name)) {
+            Some(near) => failure.next(format!("did you mean {near}? `riverrun config explain {near}`")),
+            None => failure.next("`riverrun config get KIND NAME --all` shows what can be set"),
+        };
     }
-}
-
-async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> {
-    let ours = session.admin.describe_configs(&diff.resource.read()?).await.map_err(cannot_read)?;
-    let (theirs, title) = match &diff.with {
-        Some(other) => {
-            let resource = Resource { kind: diff.resource.kind, name: other.clone() };
-            let theirs = session.admin.describe_configs(&resource.read()?).await.map_err(cannot_read)?;
-            (values_of(&theirs), "OTHER")
-        }
-        None => (defaults_of(&ours), "DEFAULT"),
-    };
-    let ours = values_of(&ours);
-    let keys: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
-    let mut table = Table::new(&["KEY", "VALUE", title]);
-    let mut values = Vec::new();
-    let mut names = Vec::new();
-    for key in keys {
-        let (mine, other) = (ours.get(key).cloned().flatten(), theirs.get(key).cloned().flatten());
-        if mine == other {
-            continue;
-        }
-        table.row([key.clone(), mine.clone().unwrap_or_default(), other.clone().unwrap_or_default()]);
-        values.push(json!({ "key": key, "value": mine, "other": other }));
-        names.push(key.clone());
+    let read_only = keys
+        .iter()
+        .find(|key| known(key).is_some_and(|(of, def)| of == "broker" && def.dynamic == Dynamic::ReadOnly));
+    match (read_only, keys) {
+        (Some(key), _) => failure.next(format!("{key} is read when a broker starts: put it into its file")),
+        (None, [key, ..]) => failure.next(format!("`riverrun config explain {key}` says what it may be")),
+        (None, []) => failure,
     }
-    let same = names.is_empty();
-    let output = Output::new(Value::from(values)).table(table).names(names);
-    session.show(&if same { output.hint("there is no difference") } else { output })
-}
-
-type Values = BTreeMap<String, Option<String>>;
-
-/// What is secret cannot be compared.
-fn values_of(entries: &[ConfigEntry]) -> Values {
-    let open = entries.iter().filter(|entry| !entry.sensitive);
-    open.map(|entry| (entry.name.clone(), entry.value.clone())).collect()
-}
-
-/// What settings would be if nobody had set them here: the next place that says something, in the end the default.
-fn defaults_of(entries: &[ConfigEntry]) -> Values {
-    let open = entries.iter().filter(|entry| !entry.sensitive);
-    let default = |entry: &ConfigEntry| {
-        let below = entry.synonyms.iter().find(|synonym| synonym.source == ConfigSource::Default);
-        match (is_set(entry), below) {
-            (false, _) => entry.value.clone(),
-            (true, Some(synonym)) => synonym.value.clone(),
-            (true, None) => None,
-        }
-    };
-    open.map(|entry| (entry.name.clone(), default(entry))).collect()
 }
 
 fn is_set(entry: &ConfigEntry) -> bool {
@@ -396,62 +383,4 @@ fn kind(kind: ConfigType) -> &'static str {
         ConfigType::Password => "password",
         ConfigType::Unknown => "unknown",
     }
-}
-
-/// All options that this release knows, with what they are of.
-fn all_options() -> impl Iterator<Item = (&'static str, &'static OptionDef)> {
-    let tables = [
-        ("topic", OptionTable::Topic),
-        ("broker", OptionTable::Broker),
-        ("group", OptionTable::Group),
-        ("client-metrics", OptionTable::ClientMetrics),
-    ];
-    tables.into_iter().flat_map(|(of, table)| table.rows().map(move |def| (of, def)))
-}
-
-/// Says what a setting does; it needs no broker.
-pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
-    let found: Vec<_> = all_options().filter(|(_, def)| def.name == explain.key).collect();
-    if found.is_empty() {
-        let failure = Failure::not_there(format!("there is no setting {:?}", explain.key));
-        return Err(match nearest(&explain.key, all_options().map(|(_, def)| def.name)) {
-            Some(near) => failure.next(format!("did you mean {near}?")),
-            None => failure.next("docs/config.md lists all settings"),
-        });
-    }
-    let mut output = Output::new(found.iter().map(|(of, def)| explained(of, def)).collect());
-    for (of, def) in &found {
-        let default = match def.default {
-            OptionDefault::Required => "(somebody has to set it)",
-            OptionDefault::Null => "(no value)",
-            OptionDefault::Text("") => "(empty)",
-            OptionDefault::Text(text) => text,
-        };
-        output = output
-            .fact("setting", def.name)
-            .fact("of", *of)
-            .fact("does", def.doc)
-            .fact("type", def.kind.name().to_lowercase())
-            .fact("default", default);
-        if *of == "broker" {
-            output = output.fact("changes", def.dynamic.name());
-        }
-    }
-    output.names([&explain.key]).print(format).map_err(Failure::from)
-}
-
-fn explained(of: &str, def: &OptionDef) -> Value {
-    let mut object = Map::new();
-    let default = match def.default {
-        OptionDefault::Text(text) => Value::from(text),
-        OptionDefault::Required | OptionDefault::Null => Value::Null,
-    };
-    object.insert("key".to_owned(), def.name.into());
-    object.insert("of".to_owned(), of.into());
-    object.insert("type".to_owned(), def.kind.name().to_lowercase().into());
-    object.insert("default".to_owned(), default);
-    object.insert("importance".to_owned(), def.importance.name().to_lowercase().into());
-    object.insert("changes".to_owned(), def.dynamic.name().into());
-    object.insert("doc".to_owned(), def.doc.into());
-    Value::from(object)
 }

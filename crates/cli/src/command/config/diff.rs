@@ -1,0 +1,128 @@
+//! `riverrun config diff`.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use client::admin::{ConfigEntry, ConfigSource};
+use kernel::option::{Default as OptionDefault, synonym};
+use serde_json::{Value, json};
+
+use super::explain::all_options;
+use super::{Kind, Resource, describe, is_set};
+use crate::command::{Failure, Session};
+use crate::print::{Output, table::Table};
+
+/// Compare settings with the defaults, or with another one's.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun config diff topic orders
+  riverrun config diff topic orders --with payments
+  riverrun config diff broker 1 --with 2 --format json")]
+pub struct Diff {
+    #[command(flatten)]
+    resource: Resource,
+    /// Compare with this one of the same kind, instead of with the defaults.
+    #[arg(long, value_name = "NAME")]
+    with: Option<String>,
+}
+
+pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> {
+    let ours = describe(&diff.resource.read()?, session).await?;
+    let (theirs, title) = match &diff.with {
+        Some(other) => {
+            let resource = Resource { kind: diff.resource.kind, name: other.clone() };
+            let theirs = describe(&resource.read()?, session).await?;
+            (values_of(&theirs), "OTHER")
+        }
+        None => (defaults_of(diff.resource.kind, &ours), "DEFAULT"),
+    };
+    let ours = values_of(&ours);
+    let keys: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    let mut table = Table::new(&["KEY", "VALUE", title]);
+    let mut values = Vec::new();
+    let mut names = Vec::new();
+    for key in keys {
+        let (mine, other) = (ours.get(key).cloned().flatten(), theirs.get(key).cloned().flatten());
+        if mine == other {
+            continue;
+        }
+        table.row([key.clone(), mine.clone().unwrap_or_default(), other.clone().unwrap_or_default()]);
+        values.push(json!({ "key": key, "value": mine, "other": other }));
+        names.push(key.clone());
+    }
+    let same = names.is_empty();
+    let output = Output::new(Value::from(values)).table(table).names(names);
+    session.show(&if same { output.hint("there is no difference") } else { output })
+}
+
+type Values = BTreeMap<String, Option<String>>;
+
+/// What is secret cannot be compared.
+fn values_of(entries: &[ConfigEntry]) -> Values {
+    let open = entries.iter().filter(|entry| !entry.sensitive);
+    open.map(|entry| (entry.name.clone(), entry.value.clone())).collect()
+}
+
+/// What settings are where nobody has set anything, by the kind of what they are of.
+fn defaults_of(kind: Kind, entries: &[ConfigEntry]) -> Values {
+    let open = entries.iter().filter(|entry| !entry.sensitive);
+    open.map(|entry| (entry.name.clone(), default_of(kind, entry))).collect()
+}
+
+fn default_of(kind: Kind, entry: &ConfigEntry) -> Option<String> {
+    let said = entry.synonyms.iter().find(|synonym| synonym.source == ConfigSource::Default);
+    if let Some(synonym) = said {
+        return synonym.value.clone();
+    }
+    // Brokers leave out what is said in another unit, as hours for `retention.ms`: no default, and where a file has hours
+    // the value counts as one.
+    let in_units = synonym::twins_of_topic(&entry.name).is_some_and(|twin| twin.broker.len() > 1);
+    if !is_set(entry) && !(kind == Kind::Topic && in_units) {
+        return entry.value.clone();
+    }
+    let known = all_options().find(|(of, def)| *of == kind.name() && def.name == entry.name);
+    match known.map(|(_, def)| def.default) {
+        Some(OptionDefault::Text(text)) => Some(text.to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use client::admin::{ConfigSynonym, ConfigType};
+
+    fn entry(name: &str, value: &str, source: ConfigSource, default: Option<&str>) -> ConfigEntry {
+        let synonym = |value: &str| ConfigSynonym {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            source: ConfigSource::Default,
+        };
+        ConfigEntry {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            source,
+            sensitive: false,
+            read_only: false,
+            kind: ConfigType::Long,
+            synonyms: default.map(synonym).into_iter().collect(),
+            documentation: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(kind: Kind, entry: ConfigEntry, expected: Option<&str>) {
+        assert_eq!(default_of(kind, &entry).as_deref(), expected, "{entry:?}");
+    }
+
+    #[test]
+    fn a_default_is_what_the_cluster_says_and_else_what_this_release_knows() {
+        let (topic, default) = (ConfigSource::Topic, ConfigSource::Default);
+        check(Kind::Topic, entry("retention.bytes", "5", topic, Some("-1")), Some("-1"));
+        check(Kind::Topic, entry("retention.ms", "5", topic, None), Some("604800000"));
+        check(Kind::Topic, entry("segment.ms", "5", topic, None), Some("604800000"));
+        check(Kind::Topic, entry("retention.ms", "3600000", default, None), Some("604800000"));
+        check(Kind::Topic, entry("from.the.future", "5", topic, None), None);
+        check(Kind::Broker, entry("node.id", "5", default, None), Some("5"));
+    }
+}
