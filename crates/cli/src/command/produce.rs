@@ -1,23 +1,25 @@
 //! `riverrun produce`: lines of standard input become records.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, BufRead, IsTerminal};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::Args;
-use client::{Codec, Delivery, Producer, ProducerConfig, ProducerRecord};
+use client::{Codec, Delivery, ErrorCode, Producer, ProducerConfig, ProducerRecord, TopicPartition};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::template::{Reader, Template};
+use super::template::{Reader, Template, unescape};
 use super::{Failure, Format, Session, session};
-use crate::print::{self, Progress};
+use crate::print::{self, Left, Output, Progress};
 
 /// Write records: one for each line of standard input, or as a template has them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   echo 'two teapots' | riverrun produce orders
   printf 'ada:two teapots\\ngrace:one kettle\\n' | riverrun produce orders --key-separator :
+  riverrun produce orders --key-separator '\\t' < table.tsv
   riverrun produce clicks --compression zstd --header source=web < clicks.jsonl
   riverrun produce orders --template '%k %p %v\\n' < records.txt
   riverrun produce blobs --template '%K{big32}%k%V{big32}%v' < records.bin
@@ -28,14 +30,15 @@ go elsewhere.
 
 In a template %k is the key, %v the value, %t the topic, %p the partition, %d the time in milliseconds; %K, %V and %T are
 lengths of what comes after. A field ends where the text after it is, or after its length. Forms stand in braces: hex,
-base64, json for what is text, big32, little16, hex8 and so on for numbers.")]
+base64, json for what is text, big32, little16, hex8 and so on for numbers. A backslash means what it means there in
+--key-separator, too: \\t is a tabulator.")]
 pub struct Produce {
     /// The topic to write to.
     #[arg(value_name = "TOPIC")]
     topic: String,
     /// What is before this in a line is the key, and what is after it the value.
-    #[arg(long, value_name = "SEPARATOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    key_separator: Option<String>,
+    #[arg(long, value_name = "SEPARATOR", value_parser = separator)]
+    key_separator: Option<Bytes>,
     /// How records stand in the input, if they are not lines.
     #[arg(long, short = 'f', value_name = "TEMPLATE", conflicts_with = "key_separator")]
     template: Option<Template>,
@@ -46,13 +49,13 @@ pub struct Produce {
     #[arg(long, short = 'Z')]
     tombstone: bool,
     /// A header for each record; may be given several times.
-    #[arg(long = "header", value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long = "header", short = 'H', value_name = "KEY=VALUE", value_parser = key_value)]
     headers: Vec<(String, String)>,
     /// The partition for all records; if not given, the key decides.
-    #[arg(long, value_name = "N")]
+    #[arg(long, short, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..))]
     partition: Option<i32>,
     /// How batches are compressed: none, gzip, snappy, lz4 or zstd.
-    #[arg(long, value_name = "CODEC", default_value = "none")]
+    #[arg(long, short = 'z', value_name = "CODEC", default_value = "none")]
     compression: Codec,
 }
 
@@ -62,6 +65,16 @@ const LINES_AHEAD: usize = 1024;
 /// How many records may be on their way before the oldest is waited for.
 const DELIVERIES_MAX: usize = 65_536;
 
+/// The largest record that is tried: what a topic takes is for its brokers to say, not for Kafka's default of 1 MiB.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+
+fn separator(text: &str) -> Result<Bytes, String> {
+    match unescape(text)? {
+        separator if separator.is_empty() => Err("it is empty".to_owned()),
+        separator => Ok(separator.into()),
+    }
+}
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
@@ -69,15 +82,27 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Looks whether a topic can be written to, before one is: a topic that a typing error would create helps nobody.
+async fn check_topic(name: &str, session: &Session) -> Result<(), Failure> {
+    match session.admin.describe_topic(name).await {
+        Ok(topic) if topic.internal => {
+            Err(Failure::failed(format!("{name} is what the cluster keeps for itself"))
+                .next("write to a topic of your own: `riverrun topic list` shows them"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let unknown = error.code() == Some(ErrorCode::UnknownTopicOrPartition);
+            let failure = Failure::of(error, "cannot write to the topic");
+            let advice = format!("`riverrun topic create {name}` makes it");
+            Err(if unknown { failure.next(advice) } else { failure })
+        }
+    }
+}
+
 pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
-    // A topic that a typing error would create helps nobody.
-    let described = session.admin.describe_topic(&produce.topic).await;
-    described.map_err(|error| {
-        let failure = Failure::of(error, "cannot write to the topic");
-        failure.next(format!("`riverrun topic create {}` makes it", produce.topic))
-    })?;
-    let config = ProducerConfig::default().codec(produce.compression);
-    let producer = Producer::new(&session.client, config)
+    check_topic(&produce.topic, session).await?;
+    let config = ProducerConfig { max_request_size: RECORD_BYTES_MAX, ..ProducerConfig::default() };
+    let producer = Producer::new(&session.client, config.codec(produce.compression))
         .map_err(|error| Failure::of(error, "cannot write to the topic"))?;
     let mut signals = session::signals()?;
     if io::stdin().is_terminal() {
@@ -92,7 +117,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         }
         None => read_lines(),
     };
-    let mut written = Written::default();
+    let mut written = Written::to(&produce.topic);
     let mut progress = Progress::new();
     let sent = loop {
         let line = tokio::select! {
@@ -103,10 +128,10 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
             None => break Ok(()),
             Some(Err(error)) => break Err(Failure::failed(format!("the input cannot be read: {error}"))),
             Some(Ok(line)) => {
-                if let Err(failure) = written.send(&producer, &produce, line).await {
+                if let Err(failure) = written.send(&producer, &produce, line, session).await {
                     break Err(failure);
                 }
-                progress.show(written.lines);
+                progress.show(written.lines, Left::Unknown);
             }
         }
     };
@@ -114,7 +139,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     drop(progress);
     let settled = written.settle_all().await;
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
-    written.report(&produce.topic, session.format)?;
+    written.report(&produce.topic, session)?;
     sent.and(settled).and(closed)
 }
 
@@ -168,12 +193,13 @@ enum Input {
 }
 
 /// What was written so far.
-#[derive(Default)]
 struct Written {
+    /// Where records may go.
+    topics: BTreeSet<Arc<str>>,
     lines: u64,
     records: u64,
     waiting: VecDeque<(u64, Delivery)>,
-    partitions: BTreeMap<i32, Range>,
+    partitions: BTreeMap<TopicPartition, Range>,
 }
 
 /// The records of one partition.
@@ -184,12 +210,32 @@ struct Range {
 }
 
 impl Written {
-    async fn send(&mut self, producer: &Producer, produce: &Produce, input: Input) -> Result<(), Failure> {
+    fn to(topic: &str) -> Written {
+        Written {
+            topics: [topic.into()].into(),
+            lines: 0,
+            records: 0,
+            waiting: VecDeque::new(),
+            partitions: BTreeMap::new(),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        producer: &Producer,
+        produce: &Produce,
+        input: Input,
+        session: &Session,
+    ) -> Result<(), Failure> {
         self.lines += 1;
         let number = self.lines;
         let doing = || format!("record {number} was not written");
         let record =
             record(produce, input).map_err(|problem| Failure::failed(format!("{}: {problem}", doing())))?;
+        if !self.topics.contains(&record.topic) {
+            check_topic(&record.topic, session).await?;
+            self.topics.insert(Arc::clone(&record.topic));
+        }
         let delivery = producer.send(record).await.map_err(|error| Failure::of(error, &doing()))?;
         self.waiting.push_back((number, delivery));
         if self.waiting.len() >= DELIVERIES_MAX { self.settle_one().await } else { Ok(()) }
@@ -204,7 +250,7 @@ impl Written {
             .map_err(|error| Failure::of(error, &format!("record {number} was not written")))?;
         self.records += 1;
         let offset = metadata.offset.map(|offset| offset.0);
-        let range = self.partitions.entry(metadata.partition.partition).or_insert(Range {
+        let range = self.partitions.entry(metadata.partition).or_insert(Range {
             records: 0,
             first: offset,
             last: None,
@@ -223,32 +269,42 @@ impl Written {
         outcome
     }
 
-    fn report(&self, topic: &str, format: Format) -> Result<(), Failure> {
-        if format == Format::Json {
-            let range = |(partition, range): (&i32, &Range)| {
-                json!({
-                    "partition": partition,
-                    "records": range.records,
-                    "first_offset": range.first,
-                    "last_offset": range.last,
-                })
-            };
-            let partitions: Vec<Value> = self.partitions.iter().map(range).collect();
-            print::json::print(
-                &json!({ "topic": topic, "records": self.records, "partitions": partitions }),
-            )?;
+    /// Says what was written. For people it is no result, so that a pipe does not get it.
+    fn report(&self, topic: &str, session: &Session) -> Result<(), Failure> {
+        if matches!(session.format, Format::Table | Format::Wide) {
+            print::note(&self.sentence(topic));
             return Ok(());
         }
+        let range = |(name, range): (&TopicPartition, &Range)| {
+            json!({
+                "topic": name.topic.as_ref(),
+                "partition": name.partition,
+                "records": range.records,
+                "first_offset": range.first,
+                "last_offset": range.last,
+            })
+        };
+        let partitions: Vec<Value> = self.partitions.iter().map(range).collect();
+        let value = json!({ "topic": topic, "records": self.records, "partitions": partitions });
+        session.show(&Output::new(value).names(self.partitions.keys().map(ToString::to_string)))
+    }
+
+    fn sentence(&self, topic: &str) -> String {
         let records = if self.records == 1 { "record" } else { "records" };
-        let range = |(partition, range): (&i32, &Range)| match (range.first, range.last) {
-            (Some(first), Some(last)) if first != last => format!("partition {partition}: {first} to {last}"),
-            (Some(first), _) => format!("partition {partition}: {first}"),
-            _ => format!("partition {partition}"),
+        let names = |name: &TopicPartition| match &*name.topic == topic {
+            true => format!("partition {}", name.partition),
+            false => name.to_string(),
+        };
+        let range = |(name, range): (&TopicPartition, &Range)| match (range.first, range.last) {
+            (Some(first), Some(last)) if first != last => format!("{}: {first} to {last}", names(name)),
+            (Some(first), _) => format!("{}: {first}", names(name)),
+            _ => names(name),
         };
         let places: Vec<String> = self.partitions.iter().map(range).collect();
         let places = if places.is_empty() { String::new() } else { format!(" ({})", places.join(", ")) };
-        print::note(&format!("{} {records} written to {topic}{places}", self.records));
-        Ok(())
+        let elsewhere = self.partitions.keys().any(|name| &*name.topic != topic);
+        let to = if elsewhere { String::new() } else { format!(" to {topic}") };
+        format!("{} {records} written{to}{places}", self.records)
     }
 }
 
@@ -278,8 +334,7 @@ fn split(produce: &Produce, line: Bytes) -> Result<ProducerRecord, String> {
     let Some(separator) = &produce.key_separator else {
         return Ok(record.value(line));
     };
-    let separator = separator.as_bytes();
-    let found = line.windows(separator.len()).position(|window| window == separator);
+    let found = line.windows(separator.len()).position(|window| *separator == window);
     let at = found.ok_or("the key separator is not in it")?;
     Ok(record.key(line.slice(..at)).value(line.slice(at + separator.len()..)))
 }
@@ -291,7 +346,7 @@ mod tests {
     fn produce(separator: Option<&str>) -> Produce {
         Produce {
             topic: "t".to_owned(),
-            key_separator: separator.map(str::to_owned),
+            key_separator: separator.map(|text| super::separator(text).expect("it is one")),
             headers: vec![("h".to_owned(), "v".to_owned())],
             partition: None,
             compression: Codec::None,
@@ -306,6 +361,15 @@ mod tests {
         let record = record(&produce(Some("::")), Input::Line(b"a::b::c".to_vec())).expect("it has a key");
         assert_eq!((record.key, record.value), (Some(Bytes::from("a")), Some(Bytes::from("b::c"))));
         assert_eq!(record.headers, [("h".to_owned(), Some(Bytes::from("v")))]);
+    }
+
+    #[test]
+    fn a_separator_may_be_what_is_hard_to_type() {
+        let tabs = record(&produce(Some("\\t")), Input::Line(b"a\tb".to_vec())).expect("it has a key");
+        assert_eq!((tabs.key, tabs.value), (Some(Bytes::from("a")), Some(Bytes::from("b"))));
+        for wrong in ["", "\\", "\\q"] {
+            assert!(separator(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
