@@ -7,7 +7,7 @@ pub mod table;
 pub mod yaml;
 
 pub use output::Output;
-pub use progress::Progress;
+pub use progress::{Left, Progress};
 
 use std::io::{self, IsTerminal};
 

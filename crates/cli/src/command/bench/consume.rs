@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::figures::Count;
-use crate::command::consume::{RECORDS_MAX, is_at_end};
+use crate::command::consume::{RECORDS_MAX, is_at_end, left_until};
 use crate::command::place::{Where, partitions_of, resolve};
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
@@ -28,7 +28,7 @@ pub struct Consume {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
     time: Duration,
     /// Stop after so many records.
-    #[arg(short = 'n', long = "number", value_name = "N")]
+    #[arg(short = 'n', long = "number", value_name = "N", allow_negative_numbers = true)]
     number: Option<u64>,
 }
 
@@ -58,7 +58,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
             count.bytes += bytes(&record.key) + bytes(&record.value);
         }
         count.records += records.len() as u64;
-        progress.show(count.records);
+        progress.show(count.records, left_until(&consumer, &ends));
     }
     let took = begun.elapsed();
     drop(progress);

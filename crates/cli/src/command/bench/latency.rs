@@ -31,10 +31,10 @@ pub struct Latency {
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
     /// How many bytes a value has; the first eight are its number.
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(8..=1 << 20))]
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(8..=1 << 20), allow_negative_numbers = true)]
     size: u32,
     /// How many records a second.
-    #[arg(long, value_name = "N", default_value = "100", value_parser = load::rate)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = load::rate, allow_negative_numbers = true)]
     rate: f64,
     #[command(flatten)]
     load: Load,
@@ -121,7 +121,12 @@ impl Run {
             }
             let due = self.begun + Duration::from_secs_f64(self.records as f64 / latency.rate);
             tokio::select! {
-                _ = signals.next() => return Ok(()),
+                _ = signals.next() => {
+                    // What was under way then did not arrive, but nobody waited for it either.
+                    self.records -= u64::try_from(self.sent.len()).unwrap_or(0);
+                    self.sent.clear();
+                    return Ok(());
+                }
                 () = load::due(self.begun, self.records, latency.rate), if more && under_way.len().max(self.sent.len()) < UNDER_WAY_MAX => {
                     let number = mark | self.records;
                     let value = Bytes::from([&number.to_be_bytes()[..], &values.next()].concat());

@@ -11,6 +11,7 @@ use kernel::port::Entropy;
 use tokio::time::{Instant, sleep_until};
 
 use crate::command::{Failure, Session, units};
+use crate::print::Left;
 
 /// How records are written.
 #[derive(Debug, Args)]
@@ -19,10 +20,10 @@ pub struct Load {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
     pub time: Duration,
     /// Stop after so many records.
-    #[arg(short = 'n', long = "number", value_name = "N")]
+    #[arg(short = 'n', long = "number", value_name = "N", allow_negative_numbers = true)]
     pub number: Option<u64>,
     /// How many partitions the topic of this run gets, if none is named.
-    #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "topic", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "topic", value_parser = clap::value_parser!(i32).range(1..), allow_negative_numbers = true)]
     pub partitions: i32,
     /// Who must have a record before it counts as written.
     #[arg(long, value_enum, default_value_t = Who::All)]
@@ -67,6 +68,16 @@ impl Load {
         };
         let producer = Producer::new(&session.client, config.codec(self.compression));
         producer.map_err(|error| Failure::of(error, "cannot write"))
+    }
+
+    /// What such a run has still to do: until its time is up, or its records are written.
+    pub fn left(&self, begun: Instant, sent: u64) -> Left {
+        let time = self.time.saturating_sub(begun.elapsed());
+        let rate = sent as f64 / begun.elapsed().as_secs_f64().max(0.001);
+        match self.number.map(|number| number.saturating_sub(sent)) {
+            Some(records) if (records as f64) < rate * time.as_secs_f64() => Left::Records(records),
+            _ => Left::Time(time),
+        }
     }
 
     /// Whether a run that began then goes on with one more record.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Consume;
 use crate::command::place::resolve;
 use crate::command::{Failure, Session};
-use crate::print;
+use crate::print::{self, Left};
 
 pub type Ends = BTreeMap<TopicPartition, Offset>;
 
@@ -43,6 +43,15 @@ pub fn is_at_end(consumer: &mut Consumer, ends: &Ends) -> bool {
     let done: Vec<TopicPartition> = consumer.assignment().filter(is_done).cloned().collect();
     consumer.pause(&done);
     consumer.has_assignment() && done.len() == consumer.assignment().count()
+}
+
+/// How many records are before the end in what is read; not known while a position is not.
+pub fn left_until(consumer: &Consumer, ends: &Ends) -> Left {
+    let left = |name: &TopicPartition| {
+        let end = ends.get(name).copied().unwrap_or_default();
+        Some(u64::try_from(end.0.saturating_sub(consumer.position(name)?.0)).unwrap_or(0))
+    };
+    consumer.assignment().map(left).sum::<Option<u64>>().map_or(Left::Unknown, Left::Records)
 }
 
 /// How long a group may leave a partition without an owner. As long as a member may keep others waiting

@@ -15,9 +15,9 @@ use regex_lite::Regex;
 use super::place::{Where, partitions_of, resolve};
 use super::template::Template;
 use super::{Failure, Format, Session, session};
-use crate::print::{Progress, nobody_reads, note};
-pub use end::is_at_end;
+use crate::print::{Left, Progress, nobody_reads, note};
 use end::{Ends, Share, ends};
+pub use end::{is_at_end, left_until};
 use print::Printer;
 
 /// Read records and print them.
@@ -176,7 +176,8 @@ async fn read(
             _ = signals.next() => break,
         };
         printer.print(&records)?;
-        progress.show(printer.printed);
+        let left = end.map_or(Left::Unknown, |end| left_until(consumer, end));
+        progress.show(printer.printed, left);
         // Where nothing is written, nothing tells that `| head` has had enough.
         if records.is_empty() && nobody_reads() {
             break;
