@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Arg, Args, Command, CommandFactory, ValueEnum};
 
-use super::{Connection, Failure, Format, profile, session};
+use super::{Connection, Failure, Format, config, profile, session};
 use crate::Arguments;
 use crate::print;
 
@@ -36,8 +36,12 @@ enum Shell {
 /// What could stand at the end of a command line, one a line.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  riverrun complete -- topic describe or")]
+  riverrun complete -- topic describe or
+  riverrun complete --line 'riverrun topic describe or'")]
 pub struct Complete {
+    /// The whole line as far as it is typed. What bash adds to it begins after the last colon or equals sign.
+    #[arg(long, allow_hyphen_values = true, conflicts_with = "words")]
+    line: Option<String>,
     /// The words after `riverrun`, the last one as far as it is typed.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
@@ -45,7 +49,7 @@ pub struct Complete {
 
 const BASH: &str = r#"_riverrun() {
     local IFS=$'\n'
-    COMPREPLY=($(riverrun complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    COMPREPLY=($(riverrun complete --line "${COMP_LINE:0:COMP_POINT}" 2>/dev/null))
 }
 complete -o default -F _riverrun riverrun"#;
 
@@ -69,10 +73,50 @@ pub fn run(completion: &Completion) -> Result<(), Failure> {
 }
 
 pub fn complete(complete: &Complete) -> Result<(), Failure> {
-    for candidate in candidates(&complete.words) {
-        print::line(&candidate)?;
+    let Some(line) = &complete.line else {
+        for candidate in candidates(&complete.words) {
+            print::line(&candidate)?;
+        }
+        return Ok(());
+    };
+    // The words that bash itself makes of a line are cut at colons, as in an address.
+    let words = split(line);
+    let typed = words.last().and_then(|word| Some(word.rfind([':', '='])? + 1)).unwrap_or(0);
+    for candidate in candidates(words.get(1..).unwrap_or_default()) {
+        print::line(candidate.get(typed..).unwrap_or_default())?;
     }
     Ok(())
+}
+
+/// The words of a line as shells have them, quotes and backslashes taken away. The last one may not be finished.
+fn split(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
+        let literal = match (quote, c) {
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                continue;
+            }
+            (Some(open), c) if open == c => {
+                quote = None;
+                continue;
+            }
+            (None | Some('"'), '\\') => rest.next(),
+            (None, c) if c.is_whitespace() => {
+                if words.last().is_some_and(|word| !word.is_empty()) {
+                    words.push(String::new());
+                }
+                continue;
+            }
+            (_, c) => Some(c),
+        };
+        if let Some(word) = words.last_mut() {
+            word.extend(literal);
+        }
+    }
+    words
 }
 
 /// What fits the last word, after those before it.
@@ -84,8 +128,15 @@ fn candidates(words: &[String]) -> Vec<String> {
         return Vec::new();
     };
     let line = Line::read(&root, before);
+    let option_with_value = last.strip_prefix("--").and_then(|last| last.split_once('='));
     let found = match line.awaits {
         Some(option) => values_of(option, &line),
+        None if option_with_value.is_some() => {
+            let name = option_with_value.map(|(name, _)| name);
+            let option = line.command.get_arguments().find(|arg| arg.get_long() == name);
+            let values = option.map(|option| values_of(option, &line)).unwrap_or_default();
+            values.into_iter().map(|value| format!("--{}={value}", name.unwrap_or_default())).collect()
+        }
         None if last.starts_with('-') => options_of(line.command),
         None if line.command.has_subcommands() => {
             let shown = line.command.get_subcommands().filter(|command| !command.is_hide_set());
@@ -104,7 +155,7 @@ fn options_of(command: &Command) -> Vec<String> {
 /// A command line as far as it is typed.
 struct Line<'c> {
     command: &'c Command,
-    positionals: usize,
+    positionals: Vec<String>,
     /// The option whose value comes next.
     awaits: Option<&'c Arg>,
     bootstrap: Option<String>,
@@ -113,7 +164,8 @@ struct Line<'c> {
 
 impl<'c> Line<'c> {
     fn read(root: &'c Command, words: &[String]) -> Line<'c> {
-        let mut line = Line { command: root, positionals: 0, awaits: None, bootstrap: None, profile: None };
+        let mut line =
+            Line { command: root, positionals: Vec::new(), awaits: None, bootstrap: None, profile: None };
         for word in words {
             line.take(word);
         }
@@ -144,7 +196,7 @@ impl<'c> Line<'c> {
         }
         match self.command.find_subcommand(word) {
             Some(command) => self.command = command,
-            None => self.positionals += 1,
+            None => self.positionals.push(word.to_owned()),
         }
     }
 
@@ -160,7 +212,7 @@ impl<'c> Line<'c> {
     fn next_positional(&self) -> Option<&'c Arg> {
         let takes_many = |arg: &&Arg| arg.get_num_args().is_some_and(|count| count.max_values() > 1);
         let last = || self.command.get_positionals().last().filter(takes_many);
-        self.command.get_positionals().nth(self.positionals).or_else(last)
+        self.command.get_positionals().nth(self.positionals.len()).or_else(last)
     }
 
     fn connection(&self) -> Connection {
@@ -180,8 +232,23 @@ fn values_of(arg: &Arg, line: &Line<'_>) -> Vec<String> {
         return declared.iter().map(|value| value.get_name().to_owned()).collect();
     }
     let name = arg.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
+    // What the settings are of, where a command is about settings.
+    let kind = line.positionals.first().map(String::as_str);
+    let name = match (name, kind) {
+        (Some("NAME"), Some("topic")) => Some("TOPIC"),
+        (Some("NAME"), Some("group")) => Some("GROUP"),
+        (Some("NAME"), Some("broker" | "logger")) => Some("BROKER"),
+        (name, _) => name,
+    };
     match name {
         Some("PROFILE") => profile::names(),
+        Some("KEY") => config::names(kind),
+        Some("BROKER") => session::run_within(&line.connection(), PATIENCE, async |admin| {
+            let cluster = admin.describe_cluster().await.ok()?;
+            let ids = cluster.brokers.into_iter().map(|broker| broker.id.0.to_string());
+            Some(ids.chain((kind == Some("broker")).then(|| "all".to_owned())).collect())
+        })
+        .unwrap_or_default(),
         Some("TOPIC") => session::run_within(&line.connection(), PATIENCE, async |admin| {
             let topics = admin.list_topics().await.ok()?;
             Some(topics.into_iter().filter(|topic| !topic.internal).map(|topic| topic.name).collect())
@@ -223,7 +290,19 @@ mod tests {
         check("topic list --format ", &["json", "yaml", "wide", "name", "table"]);
         check("--format json gr", &["group"]);
         check("config get ", &["topic", "broker"]);
+        check("topic list --format=j", &["--format=json"]);
+        check("config explain retention.", &["retention.ms", "retention.bytes"]);
+        check("config get broker 1 log.retention.", &["log.retention.hours"]);
+        check("config get topic a cleanup", &["cleanup.policy"]);
         assert!(!candidates(&["".to_owned()]).contains(&"complete".to_owned()), "what is hidden stays so");
+    }
+
+    #[test]
+    fn a_line_is_split_as_shells_do() {
+        assert_eq!(split("riverrun -b h:1  topic "), ["riverrun", "-b", "h:1", "topic", ""]);
+        assert_eq!(split(r#"a 'b c' "d\"e" f\ g"#), ["a", "b c", "d\"e", "f g"]);
+        assert_eq!(split("a 'b"), ["a", "b"]);
+        assert_eq!(split(""), [""]);
     }
 
     #[test]

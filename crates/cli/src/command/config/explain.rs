@@ -31,6 +31,18 @@ pub(super) fn all_options() -> impl Iterator<Item = (&'static str, &'static Opti
     tables.into_iter().flat_map(|(of, table)| table.rows().map(move |def| (of, def)))
 }
 
+/// The names of all settings, or of those of one kind.
+pub fn names(kind: Option<&str>) -> Vec<String> {
+    let kind = kind.filter(|kind| all_options().any(|(of, _)| of == *kind));
+    let mut names: Vec<String> = all_options()
+        .filter(|(of, _)| kind.is_none_or(|kind| *of == kind))
+        .map(|(_, def)| def.name.to_owned())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// Says what a setting does; it needs no broker.
 pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
     let found: Vec<_> =

@@ -17,7 +17,7 @@ use super::ask::Change;
 use super::{Failure, Session};
 use crate::print::{Output, table::Table};
 use explain::all_options;
-pub use explain::explain;
+pub use explain::{explain, names};
 
 #[derive(Debug, Subcommand)]
 pub enum Config {
