@@ -15,7 +15,16 @@ use clap::Parser;
     version,
     about,
     propagate_version = true,
-    after_help = "Exit codes:
+    after_help = "Examples:
+  riverrun start
+  riverrun topic create orders --partitions 3
+  echo 'two teapots' | riverrun produce orders --key ada
+  riverrun consume orders --from start --until-end
+  riverrun group describe kitchen --bootstrap kafka-1:9092
+
+Every command has more with --help.
+
+Exit codes:
   0  done
   1  failed
   2  wrong use

@@ -59,6 +59,14 @@ fn wrong_use_ends_with_2() {
         &["consume", "a", "--from", "5", "--group", "g"],
         &["produce", "a", "--compression", "rar"],
         &["--bootstrap", "nowhere", "topic", "list"],
+        &["consume", "a", "--from", "-1"],
+        &["consume", "a", "--from", "@2026-02-30"],
+        &["consume", "a", "--until-end", "--template", "%v", "--format", "json"],
+        &["consume", "a", "--until-end", "--template", "%v", "--print-key"],
+        &["consume", "a", "--until-end", "--print-key", "--format", "json"],
+        &["produce", "a", "--partition", "-1"],
+        &["group", "list", "--state", "Happy"],
+        &["start", "--format", "json"],
         &["fly"],
     ] {
         broker.run(command).failed(2);
@@ -91,8 +99,12 @@ fn a_node_is_formatted_once() {
     assert!(code == Some(0) && words.contains(&wanted) && words.contains("is Abc."), "{words}");
     let (code, words) = format(&["-t", "Abc"]);
     assert!(code == Some(1) && words.contains("--ignore-formatted"), "{words}");
-    let (code, words) = format(&["-t", "Abc", "-g"]);
-    assert!(code == Some(0) && words.contains("already formatted"), "{words}");
+    for again in [&["-t", "Abc", "-g"][..], &["-g"]] {
+        let (code, words) = format(again);
+        assert!(code == Some(0) && words.contains("already formatted"), "{words}");
+    }
+    let (code, words) = format(&["-g", "--format", "json"]);
+    assert!(code == Some(0) && words.contains(r#""cluster_id": "Abc""#), "{words}");
     std::fs::remove_dir_all(&directory).expect("it was made");
 }
 
@@ -182,6 +194,67 @@ fn records_are_written_and_read_as_templates_say() {
 }
 
 #[test]
+fn times_and_packed_numbers_are_written_as_templates_say() {
+    let broker = Broker::start("unpack");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a", "-f", "%d{big64}%K{big8}%k%v\\n"], PACKED).ok();
+    let template = "%d{strftime[%F %T]} %d{go##2 Jan 2006 15:04##} %k{unpack[>H]} %v{unpack[bx<i$]}\\n";
+    let read = broker.run(&["consume", "a", "-o", "earliest", "-e", "-f", template]);
+    assert_eq!(read.ok(), "1970-01-01 00:00:01 1 Jan 1970 00:00 258 1 2(1 bytes more)\n");
+}
+
+/// A time of 1024 ms, a key of two bytes and a value of six.
+const PACKED: &str = "\0\0\0\0\0\0\u{4}\0\u{2}\u{1}\u{2}\u{1}\u{2}\0\0\0!\n";
+
+#[test]
+fn a_record_whose_template_names_another_topic_goes_there_if_it_is_one() {
+    let broker = Broker::start("elsewhere");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run(&["topic", "create", "b", "--partitions", "1"]).ok();
+    let produce = ["produce", "a", "-f", "%t %v\\n"];
+    let written = broker.run_with_input(&produce, "a 1\nb 2\n");
+    written.ok();
+    assert_eq!(written.stderr, "2 records written (partition 0: 0, b-0: 0)\n");
+    let refused = broker.run_with_input(&produce, "nowhere 3\n");
+    assert!(refused.failed(3).contains("riverrun topic create nowhere"), "{refused:?}");
+    assert_eq!(
+        broker.run(&["topic", "list", "--format", "name"]).ok(),
+        "a\nb\n",
+        "none is made by a typing error"
+    );
+    let short = broker.run_with_input(&["produce", "a", "-f", "%k %v\\n"], "no-value\n");
+    assert!(short.failed(1).contains("ends within a record"), "{short:?}");
+    broker.run(&["consume", "a", "--group", "g", "--from", "start", "--until-end"]).ok();
+    let own = broker.run_with_input(&["produce", "__consumer_offsets"], "x\n");
+    assert!(own.failed(1).contains("keeps for itself"), "{own:?}");
+}
+
+#[test]
+fn what_was_written_is_told_in_every_format() {
+    let broker = Broker::start("written");
+    broker.run(&["topic", "create", "a", "--partitions", "1", "--config", "max.message.bytes=4000000"]).ok();
+    let produce = |format: &str| broker.run_with_input(&["produce", "a", "--format", format], "x\n");
+    assert_eq!(produce("name").ok(), "a-0\n");
+    assert!(produce("json").ok().contains(r#""first_offset": 1"#));
+    assert!(produce("yaml").ok().contains("first_offset: 2\n"));
+    let large = "x".repeat(3_000_000);
+    broker.run_with_input(&["produce", "a"], &large).ok();
+    let too_large = broker.run_with_input(&["produce", "a"], &large.repeat(2));
+    assert!(too_large.failed(1).contains("raise max.message.bytes of a"), "{too_large:?}");
+}
+
+#[test]
+fn a_topic_that_is_named_twice_is_read_once() {
+    let broker = Broker::start("twice");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a", "--key-separator", "\\t"], "k\tv\n").ok();
+    assert_eq!(
+        broker.run(&["consume", "a", "a", "--from", "start", "--until-end", "--print-key"]).ok(),
+        "k\tv\n"
+    );
+}
+
+#[test]
 fn many_records_arrive_all_and_in_order() {
     let broker = Broker::start("many");
     broker.run(&["topic", "create", "a", "--partitions", "3"]).ok();
@@ -246,6 +319,16 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
     broker.run_with_input(&["produce", "a"], &input).ok();
     let ended = broker.shell("riverrun consume a --from start | head -n 1");
     assert_eq!((ended.ok().lines().count(), ended.stderr.as_str()), (1, ""));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_command_that_has_nothing_to_write() {
+    let broker = Broker::start("quiet-pipe");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "1\n2\n3\n").ok();
+    // All fits into the pipe, so no write tells that nobody reads it.
+    let ended = broker.shell("riverrun consume a --from start | head -n 1");
+    assert_eq!((ended.ok(), ended.stderr.as_str()), ("1\n", ""));
 }
 
 #[test]

@@ -41,6 +41,8 @@ fn settings_of_a_topic_are_changed_compared_and_explained() {
         let ended = broker.run(&[diff, &["--format", "name"]].concat());
         assert_eq!(ended.ok(), "cleanup.policy\nretention.ms\n", "{diff:?}");
     }
+    let diff = json(broker.run(&["config", "diff", "topic", "a", "--format", "json"]).ok());
+    assert_eq!(diff[1]["other"], "604800000", "a default that is said in hours is one: {diff}");
     broker
         .run(&["config", "set", "topic", "a", "--delete", "retention.ms", "--delete", "cleanup.policy"])
         .ok();
@@ -48,10 +50,19 @@ fn settings_of_a_topic_are_changed_compared_and_explained() {
 
     let unknown = broker.run(&["config", "set", "topic", "a", "--set", "retention.mss=1"]);
     assert!(unknown.failed(1).contains("did you mean retention.ms?"), "{unknown:?}");
+    let unknown = broker.run(&["topic", "create", "c", "--config", "retention.mss=1"]);
+    assert!(unknown.failed(1).contains("did you mean retention.ms?"), "{unknown:?}");
+    let unknown = broker.run(&["topic", "alter", "a", "--delete", "retention.mss"]);
+    assert!(unknown.failed(3).contains("did you mean retention.ms?"), "{unknown:?}");
     let unknown = broker.run(&["config", "get", "topic", "a", "retention.mss"]);
     assert!(unknown.failed(3).contains("did you mean retention.ms?"), "{unknown:?}");
     broker.run(&["config", "get", "topic", "nowhere"]).failed(3);
     broker.run(&["config", "get", "broker", "one"]).failed(2);
+    broker.run(&["config", "get", "broker", "7"]).failed(3);
+    broker.run(&["config", "set", "broker", "7", "--set", "log.cleaner.threads=2"]).failed(3);
+    let fixed = broker.run(&["config", "set", "broker", "1", "--set", "log.retention.hours=2"]);
+    assert!(fixed.failed(1).contains("put it into its file"), "{fixed:?}");
+    assert_eq!(broker.run(&["config", "explain", "Retention.MS", "--format", "name"]).ok(), "retention.ms\n");
     broker.run(&["config", "set", "topic", "a"]).failed(2);
     broker.run(&["config", "set", "broker", "all", "--set", "log.cleaner.threads=2"]).ok();
     let got = broker.run(&["config", "get", "broker", "1", "log.cleaner.threads", "--format", "json"]);
@@ -161,6 +172,7 @@ fn the_cluster_is_described_with_its_health_and_its_disks() {
     let of_topic = broker.run(&["cluster", "log-dirs", "--topic", "a"]);
     assert_eq!(of_topic.ok().lines().count(), 3, "{of_topic:?}");
     broker.run(&["cluster", "log-dirs", "--broker", "9"]).failed(3);
+    broker.run(&["cluster", "log-dirs", "--topic", "nowhere"]).failed(3);
     let api = broker.run(&["api"]);
     assert!(api.ok().lines().any(|line| line.split_whitespace().eq(["1", "Fetch", "4", "18"])), "{api:?}");
     broker.run(&["api", "--broker", "9"]).failed(3);
@@ -216,6 +228,10 @@ fn clusters_have_names_and_changes_name_the_cluster() {
     };
     assert_eq!(run(&["profile", "list"]).1, "");
     assert_eq!(run(&["profile", "create", "dev"]).0, Some(2), "it has no address");
+    for wrong in [["", "h:1"], ["a b", "h:1"], ["dev", ""], ["dev", "h"]] {
+        let [name, address] = wrong;
+        assert_eq!(run(&["profile", "create", name, "--bootstrap", address]).0, Some(2), "{wrong:?}");
+    }
     let create = ["profile", "create", "dev", "--bootstrap", &broker.bootstrap, "--color", "red"];
     run(&[&create[..], &["--dry-run"]].concat());
     assert!(!profiles.exists());
@@ -227,6 +243,18 @@ fn clusters_have_names_and_changes_name_the_cluster() {
     assert_eq!(run(&["topic", "list", "--profile", "nobody"]).0, Some(3));
     assert_eq!(run(&["profile", "current"]).1, format!("dev ({})\n", broker.bootstrap));
     assert_eq!(run(&["profile", "prompt"]).1, "\u{1b}[31mdev\u{1b}[0m \n");
+    let with = |variable: &str, value: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+        command.args(arguments).env("RIVERRUN_PROFILES", &profiles).env_remove("RIVERRUN_BOOTSTRAP");
+        let output = command.env(variable, value).output().expect("the binary is there");
+        String::from_utf8(output.stdout).expect("it prints text")
+    };
+    assert_eq!(with("NO_COLOR", "1", &["profile", "prompt"]), "dev \n");
+    let list = ["topic", "list", "--format", "name"];
+    assert_eq!(with("RIVERRUN_BOOTSTRAP", "", &list), "a\n", "a variable without a value says nothing");
+    assert_eq!(with("RIVERRUN_PROFILE", "", &list), "a\n");
+    assert_eq!(run(&["topic", "list", "--bootstrap", ""]).0, Some(2));
+    assert_eq!(run(&["profile", "set", "dev"]).0, Some(2), "that would change nothing");
     run(&["profile", "rename", "dev", "prod"]);
     assert_eq!(run(&["profile", "list", "--format", "name"]).1, "gone\nprod\n");
     assert_eq!(run(&["complete", "--", "topic", "describe", ""]).1, "a\n", "shells complete live names");
@@ -243,9 +271,14 @@ fn shells_get_a_script_that_asks() {
         let output = Command::new(env!("CARGO_BIN_EXE_riverrun")).args(["completion", shell]).output();
         let output = output.expect("the binary is there");
         assert!(output.status.success());
-        assert!(String::from_utf8_lossy(&output.stdout).contains("riverrun complete -- "), "{shell}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("riverrun complete --"), "{shell}");
     }
-    let bash = "source <(riverrun completion bash); COMP_WORDS=(riverrun topic del); COMP_CWORD=2; _riverrun; echo ${COMPREPLY[@]}";
+    let bash = "source <(riverrun completion bash)
+        for COMP_LINE in 'riverrun -b h:1 topic del' 'riverrun topic list --format=js'; do
+            COMP_POINT=${#COMP_LINE}
+            _riverrun
+            echo ${COMPREPLY[@]}
+        done";
     let directory = PathBuf::from(env!("CARGO_BIN_EXE_riverrun"));
     let path = format!(
         "{}:{}",
@@ -253,6 +286,6 @@ fn shells_get_a_script_that_asks() {
         std::env::var("PATH").unwrap_or_default()
     );
     if let Ok(output) = Command::new("bash").args(["-c", bash]).env("PATH", path).output() {
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "delete\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "delete\njson\n");
     }
 }

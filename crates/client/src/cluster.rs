@@ -251,8 +251,11 @@ impl Client {
             }
         }
         .ok_or_else(|| Error::Connection {
-            address: format!("{peer:?}"),
-            reason: "it is not known".to_owned(),
+            address: match &peer {
+                Peer::Broker(id) => format!("broker {}", id.0),
+                Peer::Bootstrap(place) => format!("bootstrap server {place}"),
+            },
+            reason: "the cluster has none of this number".to_owned(),
         })?;
         let slot = Arc::clone(self.0.slots.lock().entry((peer, lane)).or_default());
         let mut slot = slot.lock().await;

@@ -52,6 +52,14 @@ impl ClientConfig {
         }
     }
 
+    /// Whether it could be connected with.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the bootstrap servers are not addresses.
+    pub fn check(&self) -> Result<(), Error> {
+        self.servers().map(drop)
+    }
+
     /// The bootstrap servers as host and port.
     pub(crate) fn servers(&self) -> Result<Vec<(String, u16)>, Error> {
         let servers: Result<Vec<_>, _> = self.bootstrap_servers.iter().map(|server| parse(server)).collect();

@@ -39,8 +39,8 @@ impl Destruction {
 pub fn confirm(question: &str) -> Result<(), Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Failure::wrong_use("this cannot be undone, and there is no terminal to ask on")
-            .next("add --yes if you mean it"));
+        return Err(Failure::wrong_use("this would be asked about, and there is no terminal to ask on")
+            .next("add --yes if you mean it, or --dry-run to see what would be done"));
     }
     eprint!("{question} [y/N] ");
     std::io::stderr().flush()?;

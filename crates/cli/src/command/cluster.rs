@@ -46,7 +46,7 @@ pub struct Health {
   riverrun cluster log-dirs --broker 1 --format json")]
 pub struct LogDirs {
     /// Only of this broker.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     broker: Option<i32>,
     /// Only this topic, partition by partition.
     #[arg(long, value_name = "TOPIC")]
@@ -265,9 +265,11 @@ async fn log_dirs(asked: &LogDirs, session: &Session) -> Result<(), Failure> {
         Some(topic) => by_partition(&dirs, topic),
         None => by_dir(&dirs),
     };
-    let nothing = table.is_empty();
-    let output = Output::new(Value::from(value)).table(table).names(paths);
-    session.show(&if nothing { output.hint("there is nothing of it") } else { output })
+    if let Some(topic) = asked.topic.as_ref().filter(|_| table.is_empty()) {
+        return Err(Failure::not_there(format!("no directory has anything of {topic}"))
+            .next("`riverrun topic list` shows the topics that are there"));
+    }
+    session.show(&Output::new(Value::from(value)).table(table).names(paths))
 }
 
 fn by_dir(dirs: &BTreeMap<i32, Vec<LogDir>>) -> Table {

@@ -43,13 +43,10 @@ impl Failure {
     pub fn of(error: Error, doing: &str) -> Failure {
         let message = format!("{doing}: {error}");
         let (exit, next) = match &error {
-            Error::Unreachable { .. } => (
-                FAILED,
-                Some(
-                    "`riverrun start` starts a broker here; --bootstrap HOST:PORT names another one"
-                        .to_owned(),
-                ),
-            ),
+            Error::Unreachable { servers, .. } => (FAILED, Some(unreachable(servers).to_owned())),
+            Error::Config { name: "bootstrap.servers", .. } => {
+                (WRONG_USE, Some("name a broker, for example --bootstrap localhost:9092".to_owned()))
+            }
             Error::Config { .. } => (WRONG_USE, None),
             Error::RecordTooLarge { .. } => (FAILED, Some("write smaller records".to_owned())),
             Error::Unsupported { .. } => {
@@ -75,10 +72,24 @@ impl Failure {
     }
 }
 
+/// What may help where no broker of these is there.
+fn unreachable(servers: &str) -> &'static str {
+    let here = |server: &str| ["127.", "localhost:", "[::1]:"].iter().any(|start| server.starts_with(start));
+    match servers.split(", ").all(here) {
+        true => "`riverrun start` starts a broker here; --bootstrap HOST:PORT names another one",
+        false => {
+            "look whether the address is right and the broker alive; --bootstrap HOST:PORT names another one"
+        }
+    }
+}
+
 /// The exit code for a broker's code, and what may help.
 fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
     let topic = error.topic().unwrap_or("NAME");
     let (exit, next) = match code {
+        ErrorCode::UnknownTopicOrPartition if error.partition().is_some() => {
+            (NOT_THERE, format!("`riverrun topic describe {topic}` shows the partitions that it has"))
+        }
         ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId => {
             (NOT_THERE, "`riverrun topic list` shows the topics that are there".to_owned())
         }
@@ -98,9 +109,6 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
         }
         ErrorCode::NonEmptyGroup | ErrorCode::UnknownMemberId | ErrorCode::GroupSubscribedToTopic => {
             (FAILED, "the group has members: stop them first".to_owned())
-        }
-        ErrorCode::PolicyViolation => {
-            (FAILED, "records can be deleted only where cleanup.policy has delete".to_owned())
         }
         ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => {
             (FAILED, format!("write smaller records, or raise max.message.bytes of {topic}"))
@@ -133,9 +141,16 @@ mod tests {
 
     #[test]
     fn a_broker_that_is_not_there_comes_with_the_next_step() {
-        let error = Error::Unreachable { servers: "h:1".to_owned(), reason: "refused".to_owned() };
-        let failure = Failure::of(error, "cannot connect");
-        assert_eq!(failure.exit, FAILED);
-        assert!(failure.next.is_some_and(|next| next.contains("riverrun start")));
+        let failure = |servers: &str| {
+            let error = Error::Unreachable { servers: servers.to_owned(), reason: "refused".to_owned() };
+            Failure::of(error, "cannot connect")
+        };
+        let (here, elsewhere) = (failure("127.0.0.1:9092, localhost:1"), failure("localhost:1, h:1"));
+        assert_eq!((here.exit, elsewhere.exit), (FAILED, FAILED));
+        assert!(here.next.is_some_and(|next| next.contains("riverrun start")));
+        assert!(
+            elsewhere.next.is_some_and(|next| next.contains("address")),
+            "nobody starts one there from here"
+        );
     }
 }

@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
-use broker::format::{Format as Wanted, FormatError, MetadataVersion, format};
+use broker::format::{Format as Wanted, FormatError, FormattedDir, MetadataVersion, format};
 use clap::Args;
 use host::{RealClock, RealDisk, RealEntropy};
 use kernel::port::{Disk, Entropy};
+use serde_json::json;
 
+use super::Format as Form;
 use super::failure::Failure;
 use super::settings::Settings;
+use crate::print::Output;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -21,7 +24,7 @@ everything that this release serves. Directories that Kafka's tools have formatt
 pub struct Format {
     #[command(flatten)]
     settings: Settings,
-    /// The id of the cluster; without it one is drawn.
+    /// The id of the cluster; without it that of directories which are formatted already, or else one is drawn.
     #[arg(long, short = 't', value_name = "ID")]
     cluster_id: Option<String>,
     /// The release whose metadata.version the cluster begins with, as 4.3 or 4.3-IV0; the newest without it.
@@ -53,31 +56,48 @@ fn feature(text: &str) -> Result<(String, i16), String> {
     Ok((name.trim().to_owned(), level))
 }
 
-pub fn run(asked: Format) -> Result<(), Failure> {
+pub fn run(asked: Format, form: Form) -> Result<(), Failure> {
     let options = asked.settings.read().map_err(Failure::wrong_use)?;
     let config = options.broker_config().map_err(|error| Failure::wrong_use(error.to_string()))?;
     let disk: Arc<dyn Disk> = match RealDisk::new() {
         Ok(disk) => Arc::new(disk),
         Err(error) => return Err(Failure::failed(format!("the disk threads cannot be started: {error}"))),
     };
-    let wanted = Wanted {
+    let drawn = asked.cluster_id.is_none();
+    let mut wanted = Wanted {
         cluster_id: asked.cluster_id.unwrap_or_else(|| RealEntropy.uuid().to_string()),
         release: asked.release_version,
         features: asked.feature,
         ignore_formatted: asked.ignore_formatted,
     };
-    let (version, formatted) =
-        format(&config, &wanted, &disk, &RealClock::new(), &RealEntropy).map_err(failure)?;
+    let mut outcome = format(&config, &wanted, &disk, &RealClock::new(), &RealEntropy);
+    if let (true, Err(FormatError::Other { node, cluster, .. })) = (drawn, &outcome)
+        && *node == config.node_id.0
+    {
+        // Who names no id means the cluster that is there.
+        wanted.cluster_id.clone_from(cluster);
+        outcome = format(&config, &wanted, &disk, &RealClock::new(), &RealEntropy);
+    }
+    let (version, formatted) = outcome.map_err(failure)?;
+    let release = version.release().unwrap_or_default();
+    let dir =
+        |dir: &FormattedDir| json!({ "path": dir.path.display().to_string(), "metadata": dir.metadata });
+    let value = json!({
+        "cluster_id": wanted.cluster_id,
+        "metadata_version": release,
+        "formatted": formatted.iter().map(dir).collect::<Vec<_>>(),
+    });
+    let mut output = Output::new(value).names(formatted.iter().map(|dir| dir.path.display().to_string()));
     for dir in &formatted {
         let kind = if dir.metadata { "metadata" } else { "data" };
-        let release = version.release().unwrap_or_default();
-        println!("Formatted {kind} directory {} with metadata.version {release}.", dir.path.display());
+        let path = dir.path.display();
+        output = output.line(format!("Formatted {kind} directory {path} with metadata.version {release}."));
     }
-    match formatted.is_empty() {
-        true => println!("All of the log directories are already formatted."),
-        false => println!("The id of the cluster is {}.", wanted.cluster_id),
-    }
-    Ok(())
+    output = output.line(match formatted.is_empty() {
+        true => "All of the log directories are already formatted.".to_owned(),
+        false => format!("The id of the cluster is {}.", wanted.cluster_id),
+    });
+    output.print(form).map_err(Failure::from)
 }
 
 fn failure(error: FormatError) -> Failure {

@@ -21,7 +21,7 @@ mod template;
 mod tests;
 mod time;
 mod topic;
-mod units;
+pub mod units;
 
 use std::process::ExitCode;
 
@@ -67,20 +67,35 @@ pub enum Command {
     Complete(completion::Complete),
 }
 
+const BOOTSTRAP: &str = "RIVERRUN_BOOTSTRAP";
+const PROFILE: &str = "RIVERRUN_PROFILE";
+
 /// How commands reach a cluster and print what they find.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection and output")]
 pub struct Connection {
     /// A broker of the cluster; several are separated by commas. Without it, that of the profile; without one,
     /// 127.0.0.1:9092.
-    #[arg(long, global = true, value_name = "HOST:PORT", env = "RIVERRUN_BOOTSTRAP")]
+    #[arg(long, short, global = true, value_name = "HOST:PORT", env = BOOTSTRAP, aliases = ["bootstrap-server", "brokers"])]
     pub bootstrap: Option<String>,
     /// The cluster, by the name that `riverrun profile create` gave it. Without it, the current profile.
-    #[arg(long, global = true, value_name = "PROFILE", env = "RIVERRUN_PROFILE")]
+    #[arg(long, global = true, value_name = "PROFILE", env = PROFILE)]
     pub profile: Option<String>,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+impl Connection {
+    /// The address and the profile, as far as somebody has said which. A variable without a value says nothing.
+    fn said(&self) -> (Option<&str>, Option<&str>) {
+        let said = |value: &'_ Option<String>, variable: &str| {
+            let is_empty = || std::env::var_os(variable).is_some_and(|value| value.is_empty());
+            value.as_ref().is_some_and(|value| !value.is_empty() || !is_empty())
+        };
+        let bootstrap = self.bootstrap.as_deref().filter(|_| said(&self.bootstrap, BOOTSTRAP));
+        (bootstrap, self.profile.as_deref().filter(|_| said(&self.profile, PROFILE)))
+    }
 }
 
 /// The form of what is printed.
@@ -93,6 +108,7 @@ pub enum Format {
     Wide,
     /// For programs.
     Json,
+    /// The same, easier to read.
     Yaml,
     /// Names alone, one a line.
     Name,
@@ -100,8 +116,12 @@ pub enum Format {
 
 pub fn run(command: Command, connection: &Connection) -> ExitCode {
     let outcome = match command {
+        Command::Start(_) if connection.format != Format::Table => {
+            Err(Failure::wrong_use("a node prints no results, only its log")
+                .next("--log-format json is for that"))
+        }
         Command::Start(start) => return start::run(&start),
-        Command::Format(format) => format::run(format),
+        Command::Format(format) => format::run(format, connection.format),
         Command::Profile(profile) => profile::run(profile, connection),
         Command::Completion(completion) => completion::run(&completion),
         Command::Complete(complete) => completion::complete(&complete),

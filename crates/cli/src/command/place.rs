@@ -27,13 +27,14 @@ impl FromStr for Where {
 
     fn from_str(text: &str) -> Result<Where, String> {
         match text {
-            "start" => Ok(Where::Start),
-            "end" => Ok(Where::End),
+            // What Kafka and kcat call them is understood as well.
+            "start" | "beginning" | "earliest" => Ok(Where::Start),
+            "end" | "latest" => Ok(Where::End),
             text => match text.strip_prefix('@') {
                 Some(time) => time::parse(time, RealClock::new().now().wall).map(Where::At),
                 None => match text.parse::<i64>() {
                     Ok(offset) if offset >= 0 => Ok(Where::Offset(offset)),
-                    _ => Err("start, end, an offset or @TIME is expected".to_owned()),
+                    _ => Err("start, end, an offset from 0 on, or @TIME is expected".to_owned()),
                 },
             },
         }
@@ -91,6 +92,7 @@ mod tests {
     #[test]
     fn a_place_is_read_in_each_form() {
         assert_eq!("start".parse(), Ok(Where::Start));
+        assert_eq!("earliest".parse(), Ok(Where::Start));
         assert_eq!("12".parse(), Ok(Where::Offset(12)));
         assert_eq!("@12".parse(), Ok(Where::At(Timestamp(12))));
         for wrong in ["", "-1", "@", "@soon", "begin"] {

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use client::ClientConfig;
 use serde_json::{Map, Value, json};
 
 use super::ask::{Change, confirm};
@@ -170,15 +171,16 @@ pub struct Place {
 impl Place {
     /// What the command line says, or else the profile that it names, or else the current one, or else this machine.
     pub fn of(connection: &Connection) -> Result<Place, Failure> {
-        if let (Some(bootstrap), None) = (&connection.bootstrap, &connection.profile) {
-            return Ok(Place { profile: None, bootstrap: bootstrap.clone() });
+        let (bootstrap, profile) = connection.said();
+        if let (Some(bootstrap), None) = (bootstrap, profile) {
+            return Ok(Place { profile: None, bootstrap: bootstrap.to_owned() });
         }
         let kept = Kept::read()?;
-        let Some(name) = connection.profile.clone().or(kept.current.clone()) else {
+        let Some(name) = profile.map(str::to_owned).or(kept.current.clone()) else {
             return Ok(Place { profile: None, bootstrap: DEFAULT_BOOTSTRAP.to_owned() });
         };
-        let bootstrap = match &connection.bootstrap {
-            Some(bootstrap) => bootstrap.clone(),
+        let bootstrap = match bootstrap {
+            Some(bootstrap) => bootstrap.to_owned(),
             None => kept.find(&name)?.bootstrap.clone(),
         };
         Ok(Place { profile: Some(name), bootstrap })
@@ -297,13 +299,21 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
         }
         Profile::Set(set) => {
             let mut address = kept.find(&set.name)?.clone();
-            address.bootstrap = connection.bootstrap.clone().unwrap_or(address.bootstrap);
+            if set.color.is_none() && connection.bootstrap.is_none() {
+                return Err(
+                    Failure::wrong_use("this would change nothing").next("add --bootstrap or --color")
+                );
+            }
+            if let Some(bootstrap) = &connection.bootstrap {
+                address.bootstrap = checked_address(bootstrap)?;
+            }
             address.color = set.color.map(|color| color.name().to_owned()).or(address.color);
             kept.profiles.insert(set.name.clone(), address);
             done(&kept, &set.name, "is changed", set.change.dry_run)?
         }
         Profile::Rename(rename) => {
             let address = kept.find(&rename.name)?.clone();
+            check_name(&rename.new_name)?;
             free(&kept, &rename.new_name)?;
             kept.profiles.remove(&rename.name);
             kept.profiles.insert(rename.new_name.clone(), address);
@@ -348,12 +358,15 @@ fn current(connection: &Connection) -> Result<Output, Failure> {
 }
 
 fn prompt(kept: &Kept, connection: &Connection) -> Result<(), Failure> {
-    let Some(name) = connection.profile.as_ref().or(kept.current.as_ref()) else {
+    let Some(name) = connection.said().1.or(kept.current.as_deref()) else {
         return Ok(());
     };
     let color = kept.profiles.get(name).and_then(|address| address.color.as_deref());
     let color = color.and_then(|color| Color::from_str(color, true).ok());
-    // A prompt is printed through a pipe, so it is coloured without asking whether there is a terminal.
+    // A prompt is printed through a pipe, so it is coloured without asking whether there is a terminal. Who wants no colour
+    // anywhere says so (no-color.org).
+    let colored = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let color = color.filter(|_| colored);
     let text = match color {
         Some(color) => format!("\x1b[{}m{name}\x1b[0m ", color.code()),
         None => format!("{name} "),
@@ -362,16 +375,35 @@ fn prompt(kept: &Kept, connection: &Connection) -> Result<(), Failure> {
 }
 
 fn create(kept: &mut Kept, create: Create, connection: &Connection) -> Result<Output, Failure> {
+    check_name(&create.name)?;
     free(kept, &create.name)?;
-    let Some(bootstrap) = connection.bootstrap.clone() else {
+    let Some(bootstrap) = connection.said().0 else {
         return Err(Failure::wrong_use("a profile needs an address").next("add --bootstrap HOST:PORT"));
     };
+    let bootstrap = checked_address(bootstrap)?;
     let color = create.color.map(|color| color.name().to_owned());
     kept.profiles.insert(create.name.clone(), Address { bootstrap, color });
     if create.make_current || kept.current.is_none() {
         kept.current = Some(create.name.clone());
     }
     done(kept, &create.name, "is created", create.change.dry_run)
+}
+
+/// A name that can be typed, and seen in a prompt.
+fn check_name(name: &str) -> Result<(), Failure> {
+    match name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        true => {
+            Err(Failure::wrong_use(format!("{name:?} is no name of a profile: it has no letters, or blanks")))
+        }
+        false => Ok(()),
+    }
+}
+
+/// An address that can be one; whether somebody is there does not matter yet.
+fn checked_address(bootstrap: &str) -> Result<String, Failure> {
+    let checked = ClientConfig::new(bootstrap).check();
+    checked.map_err(|error| Failure::of(error, "the address cannot be kept"))?;
+    Ok(bootstrap.to_owned())
 }
 
 fn free(kept: &Kept, name: &str) -> Result<(), Failure> {

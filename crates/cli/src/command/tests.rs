@@ -106,6 +106,17 @@ fn what_changes_something_can_say_so_beforehand_and_what_destroys_asks() {
 }
 
 #[test]
+fn a_number_below_nothing_is_refused_as_a_number_and_not_as_an_option() {
+    for (path, command) in leaves() {
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+            let name = arg.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
+            let takes = arg.is_allow_negative_numbers_set() || arg.is_allow_hyphen_values_set();
+            assert!(takes || !matches!(name, Some("N" | "BYTES" | "WHERE")), "{path}: {}", arg.get_id());
+        }
+    }
+}
+
+#[test]
 fn topics_and_groups_are_named_so_that_shells_can_complete_them() {
     for (path, command) in leaves() {
         let named = |id: &str, name: &str| {

@@ -14,10 +14,22 @@ use crate::print::{Output, table::Table};
   riverrun group list --state Empty --format name
   riverrun group list --format json | jq -r '.[].group'")]
 pub struct List {
-    /// Only those in this state: Stable, Empty, PreparingRebalance, CompletingRebalance, Dead.
-    #[arg(long, value_name = "STATE")]
+    /// Only those in this state.
+    #[arg(long, value_name = "STATE", ignore_case = true, value_parser = STATES)]
     state: Option<String>,
 }
+
+/// Those that groups of any type can be in, by Kafka's names.
+const STATES: [&str; 8] = [
+    "Stable",
+    "Empty",
+    "PreparingRebalance",
+    "CompletingRebalance",
+    "Assigning",
+    "Reconciling",
+    "NotReady",
+    "Dead",
+];
 
 pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     let groups = session.admin.list_groups().await;
@@ -39,8 +51,9 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     }
     let none = table.is_empty();
     let output = Output::new(value).table(table).names(names);
-    session.show(&match none {
-        true => output.hint("there are no groups; `riverrun consume TOPIC --group NAME` makes one"),
-        false => output,
+    session.show(&match (none, &list.state) {
+        (true, Some(state)) => output.hint(format!("no group is {state}")),
+        (true, None) => output.hint("there are no groups; `riverrun consume TOPIC --group NAME` makes one"),
+        (false, _) => output,
     })
 }

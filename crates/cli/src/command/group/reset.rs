@@ -33,7 +33,7 @@ pub struct Reset {
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
     /// Only this partition.
-    #[arg(long, value_name = "N")]
+    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
     partition: Option<i32>,
     /// Keep what the group had before in this file.
     #[arg(long, value_name = "FILE")]
@@ -47,7 +47,7 @@ pub struct Reset {
 #[group(required = true, multiple = false)]
 struct Target {
     /// To this place: start, end, an offset, or @TIME (milliseconds since 1970, 2026-01-31T12:30:00Z, or -15m).
-    #[arg(long, value_name = "WHERE")]
+    #[arg(long, value_name = "WHERE", allow_hyphen_values = true)]
     to: Option<Where>,
     /// So many records on, or back if it is negative.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]

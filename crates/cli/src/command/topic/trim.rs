@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use client::admin::OffsetSpec;
 use client::config::IsolationLevel;
-use client::{Offset, TopicPartition};
+use client::{ErrorCode, Offset, TopicPartition};
 use serde_json::{Value, json};
 
 use crate::command::ask::Destruction;
@@ -26,10 +26,10 @@ pub struct Trim {
     #[arg(value_name = "TOPIC")]
     name: String,
     /// Delete what is before this: an offset, @TIME (as for consume), or end for all that is there.
-    #[arg(long, value_name = "WHERE")]
+    #[arg(long, value_name = "WHERE", allow_hyphen_values = true)]
     before: Where,
     /// Only in this partition.
-    #[arg(long, value_name = "N")]
+    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
     partition: Option<i32>,
     #[command(flatten)]
     destruction: Destruction,
@@ -55,7 +55,13 @@ pub async fn run(trim: &Trim, session: &Session) -> Result<(), Failure> {
     let dry_run = trim.destruction.dry_run;
     trim.destruction.confirm(&format!("Delete up to {records} records of {}", topic.name), session)?;
     if !dry_run {
-        let begins = session.admin.delete_records(&targets).await.map_err(failed)?;
+        let deleted = session.admin.delete_records(&targets).await;
+        let begins = deleted.map_err(|error| {
+            let keeps = error.code() == Some(ErrorCode::PolicyViolation);
+            let failure = failed(error);
+            let advice = "records can be deleted only where cleanup.policy has delete";
+            if keeps { failure.next(advice) } else { failure }
+        })?;
         for (name, _, target) in &mut rows {
             *target = begins.get(name).copied().unwrap_or(*target);
         }
