@@ -56,10 +56,15 @@ complete -o default -F _riverrun riverrun"#;
 const ZSH: &str = r#"#compdef riverrun
 _riverrun() {
     local -a found
-    found=("${(@f)$(riverrun complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    found=(${(f)"$(riverrun complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
     compadd -- $found
 }
-compdef _riverrun riverrun"#;
+# Out of a directory of functions this file is the function's body when it is first asked.
+if [[ $funcstack[1] == _riverrun ]]; then
+    _riverrun
+else
+    compdef _riverrun riverrun
+fi"#;
 
 const FISH: &str = r#"complete -c riverrun -f -a '(riverrun complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'"#;
 

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::table::Table;
+use super::table::{Table, visible};
 use super::{json, line, note, yaml};
 use crate::command::Format;
 
@@ -42,7 +42,7 @@ impl Output {
 
     /// For people: a word and what there is to say about it.
     pub fn fact(mut self, word: &'static str, text: impl Into<String>) -> Output {
-        self.facts.push((word, text.into()));
+        self.facts.push((word, visible(&text.into())));
         self
     }
 

@@ -37,7 +37,7 @@ impl Table {
     }
 
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cell = |cell: String| if cell.is_empty() { NOTHING.to_owned() } else { cell };
+        let cell = |cell: String| if cell.is_empty() { NOTHING.to_owned() } else { visible(&cell) };
         self.rows.push(cells.into_iter().map(cell).collect());
     }
 
@@ -110,6 +110,12 @@ impl Table {
     }
 }
 
+/// A text on one line, which does nothing to a terminal: names of groups and clients may hold anything.
+pub fn visible(text: &str) -> String {
+    let show = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    text.chars().map(show).collect()
+}
+
 fn cut(cell: &str, width: usize) -> String {
     if cell.chars().count() <= width {
         return cell.to_owned();
@@ -133,6 +139,11 @@ mod tests {
         let mut out = Vec::new();
         table.write(&mut out, false, fit).expect("memory takes it");
         String::from_utf8(out).expect("it is text")
+    }
+
+    #[test]
+    fn what_a_name_holds_neither_ends_a_line_nor_reaches_the_terminal() {
+        assert_eq!(visible("a\nb\x1b[2Jü"), "a\\nb\\u{1b}[2Jü");
     }
 
     #[test]
