@@ -77,7 +77,8 @@ fn default_of(kind: Kind, entry: &ConfigEntry) -> Option<String> {
     // Brokers leave out what is said in another unit, as hours for `retention.ms`: no default, and where a file has hours
     // the value counts as one.
     let in_units = synonym::twins_of_topic(&entry.name).is_some_and(|twin| twin.broker.len() > 1);
-    if !is_set(entry) && !(kind == Kind::Topic && in_units) {
+    let may_differ = is_set(entry) || (kind == Kind::Topic && in_units);
+    if !may_differ {
         return entry.value.clone();
     }
     let known = all_options().find(|(of, def)| *of == kind.name() && def.name == entry.name);
