@@ -52,6 +52,13 @@ impl Failure {
             Error::Unsupported { .. } => {
                 (FAILED, Some("the broker is older than this command, or a proxy is in between".to_owned()))
             }
+            Error::Protocol { .. } => (
+                FAILED,
+                Some(
+                    "look whether a broker listens there, and without TLS; --bootstrap names another one"
+                        .to_owned(),
+                ),
+            ),
             Error::Timeout { .. } | Error::Connection { .. } => {
                 (FAILED, Some("look whether the broker is alive, and try again".to_owned()))
             }
