@@ -23,7 +23,7 @@ use std::process::ExitCode;
 pub type Outcome = Result<(), String>;
 
 const COMMANDS: &str = "commands:
-  bench     the broker beside Apache Kafka and a limit program: CPU, latency, partitions, start, memory
+  bench     the broker beside Apache Kafka and a limit program, our client beside librdkafka: CPU, latency, memory
   check     the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
   crash-points
             every state that a crash could leave of a node's disk, started from and judged

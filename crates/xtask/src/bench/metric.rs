@@ -29,10 +29,12 @@ macro_rules! metrics {
 }
 
 metrics! {
+    RecordsPerCpuSecond, "records per CPU-s",            0, Higher;
     MbPerCpuSecond,     "MB per CPU-s",                  0, Higher;
     CpuUsPerRequest,    "CPU us per request",            1, Lower;
     MbPerSecond,        "MB/s",                          0, Higher;
     RequestsPerSecond,  "requests/s",                    0, Higher;
+    RecordsPerSecond,   "records/s",                     0, Higher;
     P50Us,              "p50 us",                        0, Lower;
     P99Us,              "p99 us",                        0, Lower;
     P999Us,             "p99.9 us",                      0, Lower;
@@ -43,6 +45,7 @@ metrics! {
     AloneP99Us,         "p99 us without the reader",     0, Lower;
     P99Times,           "p99, times that without",       1, Lower;
     ResidentMb,         "resident MB",                   0, Lower;
+    MostResidentMb,     "most resident MB",              0, Lower;
     CreateSeconds,      "create, s",                     2, Lower;
     PartitionKib,       "resident KiB per partition",    1, Lower;
     IdleCpuPercent,     "idle CPU, % of a core",         1, Lower;

@@ -8,6 +8,8 @@ mod admin;
 #[cfg(feature = "bench")]
 mod catchup;
 #[cfg(feature = "bench")]
+mod client;
+#[cfg(feature = "bench")]
 mod fanout;
 #[cfg(feature = "bench")]
 mod flame;

@@ -16,14 +16,15 @@ pub const USAGE: &str =
   W11  from exec to the first acknowledged record: empty, with data, after kill -9 with data
   W12  resident memory at rest and under W1, size of the binary
   W16  kill -9 under load with data in 1,000 partitions, until one and until all are served
+  client  our client library beside librdkafka: records of 1 KB and of 100 bytes, written and read
        cargo xtask bench journal [OPTION]...    the journal beside syncs of segments, by partitions and size of batches
 the order of things
   --pairs N            runs of each side in each workload, interleaved (3)
   --seconds S          how long one run is measured at most (3)
-  --mib N              how much one run appends at most (1024)
+  --mib N              how much one run appends (or reads, in `client`) at most (1024)
   --warm S             how long Kafka is loaded before its first run of each workload (12)
   --patience S         how long quiet moments are waited for in all (60)
-  --ours-only          leave Apache Kafka out
+  --ours-only          leave Apache Kafka and librdkafka out
   --no-limit           leave the limit program out
   --pin                brokers on the second core, the load on the first
 sizes
@@ -37,7 +38,7 @@ what becomes of the figures
   --profile            a flame graph of ours for each of W1, W2, W6, W7, from one more run of each
   --port P             first of the 150 loopback ports to use (21300)";
 
-pub const IDS: &[&str] = &["W1", "W2", "W4", "W5", "W6", "W7", "W9", "W11", "W12", "W16"];
+pub const IDS: &[&str] = &["W1", "W2", "W4", "W5", "W6", "W7", "W9", "W11", "W12", "W16", "client"];
 
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
@@ -92,7 +93,7 @@ impl Options {
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
             match arg.as_str() {
-                id if IDS.contains(&id.to_uppercase().as_str()) => options.ids.push(id.to_uppercase()),
+                id if IDS.iter().any(|one| one.eq_ignore_ascii_case(id)) => options.ids.push(id.to_owned()),
                 "--pairs" => options.pairs = number(arg, value()?, 1, 100)? as usize,
                 "--seconds" => options.seconds = Duration::from_secs(number(arg, value()?, 1, 3600)?),
                 "--mib" => options.mib = number(arg, value()?, 16, 1 << 20)?,
@@ -121,7 +122,7 @@ impl Options {
     }
 
     pub fn wants(&self, id: &str) -> bool {
-        self.ids.is_empty() || self.ids.iter().any(|one| one == id)
+        self.ids.is_empty() || self.ids.iter().any(|one| one.eq_ignore_ascii_case(id))
     }
 
     pub fn brokers(&self) -> Vec<Who> {
@@ -153,6 +154,7 @@ mod tests {
         assert!(options.wants("W1") && options.wants("W12") && !options.wants("W2"));
         assert_eq!((options.pairs, options.partitions), (7, vec![5, 6]));
         assert!(parse("").unwrap().wants("W9"));
+        assert!(parse("Client").unwrap().wants("client"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The figures that the repository keeps: `docs/benchmarks.json`, what a new run is compared with, and what
 //! `docs/benchmarks.md` shows.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
 use super::metric::Metric;
-use super::report::Summary;
+use super::report::{Spread, Summary};
 use crate::Outcome;
 
 const FILE: &str = "docs/benchmarks.json";
@@ -92,12 +93,13 @@ fn same(one: &Summary, other: &Summary) -> bool {
 /// How our CPU per unit of work has grown against something that ran beside it both times, so that another machine, or
 /// a bad day of this one, is no regression. Only closed loads: under an open one a broker mostly waits.
 fn growth(old: &Summary, new: &Summary) -> Option<(&'static str, f64)> {
-    let metric = &Metric::MbPerCpuSecond;
-    let against = |name, pick: fn(&Summary) -> &std::collections::BTreeMap<Metric, super::report::Spread>| {
-        Some((name, pick(old).get(metric)?.median() / pick(new).get(metric)?.median()))
+    type Figures = BTreeMap<Metric, Spread>;
+    let against = |name, metric, pick: fn(&Summary) -> &Figures| {
+        Some((name, pick(old).get(&metric)?.median() / pick(new).get(&metric)?.median()))
     };
-    against("the limit program", |summary| &summary.of_limit)
-        .or_else(|| against("Apache Kafka", |summary| &summary.times_kafka))
+    against("the limit program", Metric::MbPerCpuSecond, |summary| &summary.of_limit)
+        .or_else(|| against("Apache Kafka", Metric::MbPerCpuSecond, |summary| &summary.times_kafka))
+        .or_else(|| against("librdkafka", Metric::RecordsPerCpuSecond, |summary| &summary.times_librdkafka))
 }
 
 /// Writes the recorded figures into the page.
@@ -125,9 +127,7 @@ fn with_figures(page: &str, recorded: &Recorded) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Spread;
     use super::*;
-    use std::collections::BTreeMap;
 
     fn summary(of_limit: f64) -> Summary {
         let share = Spread::of([of_limit]).unwrap();
@@ -143,6 +143,7 @@ mod tests {
             of_limit: BTreeMap::from([(Metric::MbPerCpuSecond, share)]),
             relaxed_times_kafka: BTreeMap::new(),
             relaxed_of_limit: BTreeMap::new(),
+            times_librdkafka: BTreeMap::new(),
             notes: Vec::new(),
         }
     }
@@ -165,6 +166,17 @@ mod tests {
         assert!(recorded(0.5).check(&[summary(0.5 / 1.1)]).is_ok());
         assert!(recorded(0.5).check(&[summary(0.5 / 1.17)]).unwrap_err().contains("W1 shape"));
         assert!(recorded(0.5).check(&[Summary { shape: "new".to_owned(), ..summary(0.1) }]).is_ok());
+    }
+
+    #[test]
+    fn a_client_is_compared_by_its_records() {
+        let of = |times| {
+            let times = BTreeMap::from([(Metric::RecordsPerCpuSecond, Spread::of([times]).unwrap())]);
+            Summary { of_limit: BTreeMap::new(), times_librdkafka: times, ..summary(0.5) }
+        };
+        let kept = Recorded { series: vec![of(2.0)], ..recorded(0.5) };
+        assert!(kept.check(&[of(1.9)]).is_ok());
+        assert!(kept.check(&[of(1.6)]).unwrap_err().contains("librdkafka"));
     }
 
     #[test]

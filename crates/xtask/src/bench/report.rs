@@ -8,6 +8,9 @@ use super::metric::Metric;
 use super::quiet::NOISY_PERCENT;
 use super::side::Who;
 
+/// The sides, in the order in which tables have them.
+const SIDES: [Who; 6] = [Who::Ours, Who::Relaxed, Who::Kafka, Who::Limit, Who::Client, Who::Librdkafka];
+
 /// What one run of one side came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
@@ -53,6 +56,9 @@ pub struct Summary {
     pub relaxed_times_kafka: BTreeMap<Metric, Spread>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub relaxed_of_limit: BTreeMap<Metric, Spread>,
+    /// How many times better than librdkafka our client is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times_librdkafka: BTreeMap<Metric, Spread>,
     pub notes: Vec<String>,
 }
 
@@ -112,7 +118,7 @@ impl Series {
         let (kept, noisy) = self.kept();
         let runs: Vec<&Run> = self.runs.iter().filter(|run| kept.contains(&run.pair)).collect();
         let mut sides = BTreeMap::new();
-        for side in [Who::Ours, Who::Relaxed, Who::Kafka, Who::Limit] {
+        for side in SIDES {
             let spreads: BTreeMap<_, _> = metrics(&runs)
                 .into_iter()
                 .filter_map(|metric| Some((metric, spread(&runs, side, metric)?)))
@@ -141,6 +147,7 @@ impl Series {
             of_limit: ratios(&runs, Who::Ours, Who::Limit),
             relaxed_times_kafka: ratios(&runs, Who::Relaxed, Who::Kafka),
             relaxed_of_limit: ratios(&runs, Who::Relaxed, Who::Limit),
+            times_librdkafka: ratios(&runs, Who::Client, Who::Librdkafka),
             notes,
         }
     }
@@ -188,6 +195,7 @@ impl Summary {
             text += &row(side.name(), &columns, |metric| Some(of.get(&metric)?.show(metric.digits())));
         }
         let times = |spread: Spread| spread.show(1);
+        let fine = |spread: Spread| spread.show(2);
         let share = |Spread(median, min, max)| Spread(median * 100.0, min * 100.0, max * 100.0).show(0);
         let mut compared = |name: &str, of: &BTreeMap<Metric, Spread>, show: &dyn Fn(Spread) -> String| {
             if !of.is_empty() {
@@ -198,6 +206,7 @@ impl Summary {
         compared("*with `write.caching=true`*", &self.relaxed_times_kafka, &times);
         compared("*share of the limit, %*", &self.of_limit, &share);
         compared("*with `write.caching=true`, %*", &self.relaxed_of_limit, &share);
+        compared("*times better than librdkafka*", &self.times_librdkafka, &fine);
         for note in &self.notes {
             text += &format!("\nNote: {note}.\n");
         }

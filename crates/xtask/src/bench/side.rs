@@ -21,6 +21,9 @@ pub enum Who {
     Relaxed,
     Kafka,
     Limit,
+    /// Our client library.
+    Client,
+    Librdkafka,
 }
 
 impl Who {
@@ -30,6 +33,9 @@ impl Who {
             Who::Relaxed => "Riverrun, `write.caching=true`",
             Who::Kafka => "Apache Kafka 4.4.0",
             Who::Limit => "limit program",
+            Who::Client => "Riverrun's client",
+            // In the Python package that `conformance/python/requirements.txt` pins.
+            Who::Librdkafka => "librdkafka 2.16.0",
         }
     }
 
@@ -38,6 +44,7 @@ impl Who {
             Who::Ours | Who::Relaxed => "ours",
             Who::Kafka => "kafka",
             Who::Limit => "limit",
+            Who::Client | Who::Librdkafka => "client",
         }
     }
 }

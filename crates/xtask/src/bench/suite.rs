@@ -13,7 +13,7 @@ use super::recorded::{self, Recorded};
 use super::report::{Series, Summary};
 use super::side::Places;
 use super::workloads::WORKLOADS;
-use super::{catchup, fanout, footprint, journal, limit, partitions, recovery, start};
+use super::{catchup, client, fanout, footprint, journal, limit, partitions, recovery, start};
 use crate::Outcome;
 
 #[derive(Debug, Serialize)]
@@ -120,6 +120,11 @@ fn measure(options: &Options, places: &Places, quiet: &mut Quiet, report: &mut R
     }
     if options.wants("W16") {
         note("W16", recovery::series(options, places, quiet), report);
+    }
+    if options.wants("client") {
+        for load in client::LOADS {
+            note("client", client::series(load, options, places, quiet), report);
+        }
     }
     failures
 }

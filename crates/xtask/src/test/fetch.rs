@@ -108,21 +108,43 @@ pub fn java_files(context: &Context) -> Result<Program, String> {
 }
 
 /// A virtual environment with the pinned packages.
-pub fn python(context: &Context, script: &str) -> Result<Program, String> {
+fn python_packages(root: &Path, cache: &Path) -> Result<PathBuf, String> {
     need(&["python3"])?;
-    let home = context.root.join("conformance/python");
-    let requirements = home.join("requirements.txt");
-    let dir = context.cache.join("python");
+    let requirements = root.join("conformance/python/requirements.txt");
+    let dir = cache.join("python");
     cached(&dir, &read(&requirements)?, |dir| {
         let mut venv = Command::new("python3");
         succeed(venv.args(["-m", "venv"]).arg(dir), "making a virtual environment")?;
         let mut pip = Command::new(dir.join("bin/pip"));
         succeed(pip.args(["install", "--quiet", "-r"]).arg(&requirements), "fetching Python packages")
     })?;
-    let program = [dir.join("bin/python").display().to_string(), home.join(script).display().to_string()];
+    Ok(dir)
+}
+
+pub fn python(context: &Context, script: &str) -> Result<Program, String> {
+    let dir = python_packages(&context.root, &context.cache)?;
+    let script = context.root.join("conformance/python").join(script);
+    let program = [dir.join("bin/python").display().to_string(), script.display().to_string()];
     let mut program = Program::new(program);
     program.env.push(("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()));
     Ok(program)
+}
+
+/// The librdkafka that a Python package has with it, as an object to link with.
+#[cfg(feature = "bench")]
+pub(crate) fn librdkafka(root: &Path, cache: &Path) -> Result<PathBuf, String> {
+    let packages = python_packages(root, cache)?.join("lib");
+    let entries = |dir: &Path| {
+        let read = fs::read_dir(dir).into_iter().flatten().flatten();
+        read.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let folders = entries(&packages).into_iter().map(|python| python.join("site-packages/confluent_kafka.libs"));
+    let is_it = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("librdkafka"))
+    };
+    let found = folders.flat_map(|folder| entries(&folder)).find(is_it);
+    found.ok_or_else(|| "the Python package confluent-kafka has no librdkafka with it here".to_owned())
 }
 
 pub fn kafkajs(context: &Context) -> Result<Program, String> {
