@@ -31,6 +31,8 @@ struct Inner {
     world: World,
     servers: Vec<(String, u16)>,
     metadata: Mutex<Known>,
+    /// Grows with each answer, so that who has looked at it need not look again.
+    metadata_version: AtomicU64,
     /// One slot per broker and purpose; its lock is held while a connection is made, so that there is only one.
     slots: Mutex<Slots>,
     consumers: AtomicU64,
@@ -88,6 +90,7 @@ impl Client {
             world,
             servers,
             metadata: Mutex::default(),
+            metadata_version: AtomicU64::new(0),
             slots: Mutex::default(),
             consumers: AtomicU64::new(0),
         }));
@@ -114,6 +117,11 @@ impl Client {
         Arc::clone(&self.0.metadata.lock().metadata)
     }
 
+    /// What [`Client::metadata`] returns has not changed as long as this has not.
+    pub(crate) fn metadata_version(&self) -> u64 {
+        self.0.metadata_version.load(Ordering::Acquire)
+    }
+
     /// Describes topics as they are now; those that are not there are missing, and [`Metadata::error`] says why.
     pub async fn fetch_metadata(&self, topics: Option<&[String]>) -> Result<Arc<Metadata>, Error> {
         let mut retry = Retry::within(self, self.config().default_api_timeout);
@@ -129,9 +137,9 @@ impl Client {
     /// The topic, from what is known if that is recent; waits up to `time` for it to be there.
     ///
     /// With `create`, a cluster that makes topics for whoever asks makes this one.
-    pub(crate) async fn topic(&self, name: &str, create: bool, time: Duration) -> Result<Topic, Error> {
+    pub(crate) async fn topic(&self, name: &str, create: bool, time: Duration) -> Result<Arc<Topic>, Error> {
         let mut retry = Retry::within(self, time);
-        if let Some(topic) = self.recent().and_then(|metadata| metadata.topic(name).cloned()) {
+        if let Some(topic) = self.recent().and_then(|metadata| metadata.shared_topic(name)) {
             return Ok(topic);
         }
         loop {
@@ -143,8 +151,8 @@ impl Client {
                     continue;
                 }
             };
-            if let Some(topic) = metadata.topic(name) {
-                return Ok(topic.clone());
+            if let Some(topic) = metadata.shared_topic(name) {
+                return Ok(topic);
             }
             let code = metadata.error(name).unwrap_or(ErrorCode::UnknownTopicOrPartition);
             let error = Error::from(BrokerError::new(code.code()).topic(name));
@@ -188,6 +196,7 @@ impl Client {
         let mut known = self.0.metadata.lock();
         known.metadata = Arc::new(known.metadata.with(&view, matches!(wanted, Wanted::All)));
         known.at = Some(Instant::now());
+        self.0.metadata_version.fetch_add(1, Ordering::Release);
         Ok(Arc::clone(&known.metadata))
     }
 

@@ -1,6 +1,7 @@
 //! What is known of the cluster: brokers, topics, and who leads which partition.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kernel::{ErrorCode, LeaderEpoch, NodeId, Uuid};
 use wire::messages::metadata_response::{
@@ -59,7 +60,7 @@ pub struct Metadata {
     pub controller: Option<NodeId>,
     /// Those that are alive, by id.
     pub brokers: BTreeMap<NodeId, Broker>,
-    topics: BTreeMap<String, Topic>,
+    topics: BTreeMap<String, Arc<Topic>>,
     /// Topics that the server said something is wrong with.
     errors: BTreeMap<String, ErrorCode>,
 }
@@ -67,7 +68,12 @@ pub struct Metadata {
 impl Metadata {
     /// A topic, if it is known.
     pub fn topic(&self, name: &str) -> Option<&Topic> {
-        self.topics.get(name)
+        self.topics.get(name).map(|topic| &**topic)
+    }
+
+    /// The same for who keeps it.
+    pub(crate) fn shared_topic(&self, name: &str) -> Option<Arc<Topic>> {
+        self.topics.get(name).cloned()
     }
 
     /// Why a topic that was asked for is not there.
@@ -77,7 +83,7 @@ impl Metadata {
 
     /// All topics that are known, in no order.
     pub fn topics(&self) -> impl Iterator<Item = &Topic> {
-        self.topics.values()
+        self.topics.values().map(|topic| &**topic)
     }
 
     /// A partition, if its topic is known and has it.
@@ -117,7 +123,7 @@ impl Metadata {
             // Some partition has no leader: the rest of the answer is good.
             ErrorCode::None | ErrorCode::LeaderNotAvailable if !answer.partitions.is_empty() => {
                 self.errors.remove(name);
-                self.topics.insert(name.to_owned(), topic(name, answer));
+                self.topics.insert(name.to_owned(), Arc::new(topic(name, answer)));
             }
             error => {
                 self.topics.remove(name);

@@ -27,7 +27,7 @@ impl World {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now().wall
+        self.clock.wall()
     }
 
     pub(crate) fn random(&self) -> u32 {

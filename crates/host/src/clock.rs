@@ -25,10 +25,11 @@ impl Default for RealClock {
 
 impl Clock for RealClock {
     fn now(&self) -> Now {
+        Now { wall: self.wall(), mono: Instant::from_start(self.start.elapsed()) }
+    }
+
+    fn wall(&self) -> Timestamp {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        Now {
-            wall: Timestamp(i64::try_from(wall).unwrap_or(i64::MAX)),
-            mono: Instant::from_start(self.start.elapsed()),
-        }
+        Timestamp(i64::try_from(wall).unwrap_or(i64::MAX))
     }
 }

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::header::{RequestHeader, ResponseHeader};
-use crate::primitive::{EncodeError, Message, Request, Segment, Writer};
+use crate::primitive::{EncodeError, EncodeErrorKind, Message, Request, Segment, Writer};
 
 /// Bytes before the frame's own.
 pub const PREFIX_LEN: usize = 4;
@@ -26,6 +26,12 @@ pub fn peek_len(received: &[u8], max: usize) -> Result<Option<usize>, FrameError
     let claimed = i32::from_be_bytes(*prefix);
     let len = usize::try_from(claimed).map_err(|_| FrameError::Negative(claimed))?;
     if len > max { Err(FrameError::TooLarge { len, max }) } else { Ok(Some(len)) }
+}
+
+/// How many bytes the frame at the start of `received` lacks by what it says itself; 0 while its prefix is not complete.
+pub fn missing(received: &[u8]) -> usize {
+    let claimed = peek_len(received, usize::MAX).ok().flatten();
+    claimed.map_or(0, |len| (len + PREFIX_LEN).saturating_sub(received.len()))
 }
 
 /// Takes the next frame off the start of `received`, without its prefix; nothing while it is not complete.
@@ -62,6 +68,33 @@ pub fn encode_request<R: Request>(
     correlation_id: i32,
     client_id: Option<&str>,
 ) -> Result<Bytes, EncodeError> {
+    let out = request_frame(request, version, correlation_id, client_id)?;
+    out.into_bytes().map_err(|kind| EncodeError { message: R::NAME, version, kind })
+}
+
+/// The same in pieces to be sent in order: large records are not copied.
+pub fn encode_request_pieces<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&str>,
+) -> Result<Vec<Bytes>, EncodeError> {
+    let segments = request_frame(request, version, correlation_id, client_id)?.into_segments();
+    let pieces = segments.into_iter().map(|segment| match segment {
+        Segment::Bytes(bytes) => Ok(bytes),
+        Segment::Span(_) => {
+            Err(EncodeError { message: R::NAME, version, kind: EncodeErrorKind::SpanInBytes })
+        }
+    });
+    pieces.collect()
+}
+
+fn request_frame<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&str>,
+) -> Result<Writer, EncodeError> {
     let mut out = Writer::with_capacity(RESPONSE_CAPACITY);
     out.i32(0);
     let header = RequestHeader {
@@ -72,11 +105,8 @@ pub fn encode_request<R: Request>(
     };
     header.encode(&mut out)?;
     Message::encode(request, &mut out, version)?;
-    let finish = |mut out: Writer| {
-        out.patch_frame_size()?;
-        out.into_bytes()
-    };
-    finish(out).map_err(|kind| EncodeError { message: R::NAME, version, kind })
+    out.patch_frame_size().map_err(|kind| EncodeError { message: R::NAME, version, kind })?;
+    Ok(out)
 }
 
 const RESPONSE_CAPACITY: usize = 512;
@@ -105,6 +135,8 @@ mod tests {
     fn the_size_of_a_frame_is_known_and_judged_before_its_body_arrives() {
         assert_eq!(peek_len(&[0, 0, 1], 100), Ok(None));
         assert_eq!(peek_len(&[0, 0, 0, 100], 100), Ok(Some(100)));
+        assert_eq!([missing(&[0, 0, 1]), missing(&[0, 0, 0, 100, 1]), missing(&[0, 0, 0, 1, 1, 1])], [0, 99, 0]);
+        assert_eq!(missing(&[0xff; 4]), 0);
         assert_eq!(peek_len(&[0, 0, 0, 101], 100), Err(FrameError::TooLarge { len: 101, max: 100 }));
         assert_eq!(peek_len(&[0xff, 0xff, 0xff, 0xff], 100), Err(FrameError::Negative(-1)));
     }
@@ -113,6 +145,8 @@ mod tests {
     fn a_request_frame_holds_header_and_body() {
         let request = HeartbeatRequest { group_id: "g".to_owned(), generation_id: 3, ..Default::default() };
         let frame = encode_request(&request, 4, 11, Some("me")).expect("it fits");
+        let pieces = encode_request_pieces(&request, 4, 11, Some("me")).expect("it fits");
+        assert_eq!(pieces.concat(), frame);
         let mut received = BytesMut::from(&frame[..]);
         let frame = split(&mut received, 1000).expect("it is small").expect("it is whole");
         let (header, body) = RequestHeaderView::decode(&frame).expect("it is valid");

@@ -37,7 +37,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    outgoing: mpsc::UnboundedSender<Bytes>,
+    outgoing: mpsc::UnboundedSender<Vec<Bytes>>,
     versions: Versions,
     client_id: String,
     request_timeout: Duration,
@@ -196,7 +196,7 @@ impl Connection {
             return Err(self.shared.failure("too many requests wait for their answers"));
         }
         let correlation_id = queue.next_correlation_id;
-        let frame = frame::encode_request(request, version, correlation_id, Some(&self.client_id))
+        let frame = frame::encode_request_pieces(request, version, correlation_id, Some(&self.client_id))
             .map_err(|error| Error::Config { name: "request", reason: error.to_string() })?;
         queue.next_correlation_id = correlation_id.wrapping_add(1) & i32::MAX;
         expect(&mut queue, correlation_id);

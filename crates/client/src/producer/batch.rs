@@ -4,6 +4,7 @@ use std::future::IntoFuture;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use kernel::{Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
@@ -51,7 +52,8 @@ enum State {
 }
 
 impl Batch {
-    pub fn new(id: u64, partition: TopicPartition, now: Instant) -> Batch {
+    /// An empty batch, with memory for so many bytes.
+    pub fn new(id: u64, partition: TopicPartition, now: Instant, capacity: usize) -> Batch {
         Batch {
             id,
             span: ID_STEP,
@@ -60,7 +62,7 @@ impl Batch {
             sequence: None,
             uncertain: false,
             outcome: Outcome::new(partition),
-            state: State::Open(Box::default()),
+            state: State::Open(Box::new(BatchBuilder::with_capacity(capacity))),
             records: 0,
         }
     }
@@ -79,12 +81,11 @@ impl Batch {
         if self.records > 0 && builder.size_in_bytes() + size > limit {
             return None;
         }
-        let headers: Vec<RecordHeader<'_>> = record
+        let headers = record
             .headers
             .iter()
-            .map(|(key, value)| RecordHeader { key: key.as_bytes(), value: value.as_deref() })
-            .collect();
-        builder.append_with_headers(timestamp, record.key.as_deref(), record.value.as_deref(), &headers);
+            .map(|(key, value)| RecordHeader { key: key.as_bytes(), value: value.as_deref() });
+        builder.append_all(timestamp, record.key.as_deref(), record.value.as_deref(), headers);
         let delivery = Delivery { outcome: Arc::clone(&self.outcome), index: self.records, timestamp };
         self.records += 1;
         self.charged += size;
@@ -99,6 +100,14 @@ impl Batch {
         match &self.state {
             State::Open(builder) => builder.size_in_bytes() >= limit,
             State::Sealed(_) => true,
+        }
+    }
+
+    /// Its size so far, before compression unless it is sealed.
+    pub fn size_in_bytes(&self) -> usize {
+        match &self.state {
+            State::Open(builder) => builder.size_in_bytes(),
+            State::Sealed(bytes) => bytes.len(),
         }
     }
 
@@ -227,6 +236,10 @@ impl Outcome {
 
     /// Waits until it is decided.
     async fn wait(&self) -> &End {
+        // Who looks late, as for most records of a batch, takes no lock.
+        if let Some(end) = self.end.get() {
+            return end;
+        }
         loop {
             let mut done = std::pin::pin!(self.done.notified());
             // Registered before looking, so that no decision is missed.
@@ -238,22 +251,6 @@ impl Outcome {
         }
     }
 
-    /// What became of the record at `index`.
-    async fn of_record(self: Arc<Self>, index: i32) -> (i32, Result<Written, Error>) {
-        let (mut outcome, mut index) = (self, index);
-        loop {
-            let part = match outcome.wait().await {
-                End::Written(written) => return (index, Ok(*written)),
-                End::GivenUp(error) => return (index, Err(error.clone())),
-                End::Split(low_records, [low, _]) if index < *low_records => Arc::clone(low),
-                End::Split(low_records, [_, high]) => {
-                    index -= low_records;
-                    Arc::clone(high)
-                }
-            };
-            outcome = part;
-        }
-    }
 
     /// Waits until every record is written or given up.
     pub async fn all(self: Arc<Self>) {
@@ -276,24 +273,67 @@ pub struct Delivery {
 
 impl Delivery {
     /// Waits until the record is written or given up, at most `delivery.timeout.ms` and one request's time.
-    pub async fn wait(self) -> Result<RecordMetadata, Error> {
-        let partition = self.outcome.partition.clone();
-        let (index, written) = self.outcome.of_record(self.index).await;
-        let written = written?;
-        Ok(RecordMetadata {
-            partition,
-            offset: written.base_offset.map(|base| base + i64::from(index)),
-            timestamp: written.log_append_time.unwrap_or(self.timestamp),
-        })
+    pub async fn wait(mut self) -> Result<RecordMetadata, Error> {
+        loop {
+            if let Some(settled) = self.settled() {
+                return settled;
+            }
+            self.outcome.wait().await;
+        }
+    }
+
+    /// What became of the record, if that is decided.
+    fn settled(&mut self) -> Option<Result<RecordMetadata, Error>> {
+        loop {
+            let part = match self.outcome.end.get()? {
+                End::Written(written) => {
+                    return Some(Ok(RecordMetadata {
+                        partition: self.outcome.partition.clone(),
+                        offset: written.base_offset.map(|base| base + i64::from(self.index)),
+                        timestamp: written.log_append_time.unwrap_or(self.timestamp),
+                    }));
+                }
+                End::GivenUp(error) => return Some(Err(error.clone())),
+                End::Split(low_records, [low, _]) if self.index < *low_records => Arc::clone(low),
+                End::Split(low_records, [_, high]) => {
+                    self.index -= low_records;
+                    Arc::clone(high)
+                }
+            };
+            self.outcome = part;
+        }
     }
 }
 
 impl IntoFuture for Delivery {
     type Output = Result<RecordMetadata, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+    type IntoFuture = Delivered;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.wait())
+    fn into_future(mut self) -> Delivered {
+        Delivered(match self.settled() {
+            Some(settled) => Progress::Settled(Some(settled)),
+            None => Progress::Waiting(Box::pin(self.wait())),
+        })
+    }
+}
+
+/// The future of a [`Delivery`] that is awaited. It takes no memory of its own where the record is settled already.
+pub struct Delivered(Progress);
+
+enum Progress {
+    /// Nothing once it was told.
+    Settled(Option<Result<RecordMetadata, Error>>),
+    Waiting(Pin<Box<dyn Future<Output = Result<RecordMetadata, Error>> + Send>>),
+}
+
+impl Future for Delivered {
+    type Output = Result<RecordMetadata, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Progress::Settled(settled) => settled.take().map_or(Poll::Pending, Poll::Ready),
+            Progress::Waiting(waiting) => waiting.as_mut().poll(context),
+        }
     }
 }
 
@@ -303,7 +343,7 @@ mod tests {
     use wire::compress::Codec;
 
     fn batch() -> Batch {
-        Batch::new(1, TopicPartition::new("t", 0), Instant::now())
+        Batch::new(1, TopicPartition::new("t", 0), Instant::now(), 0)
     }
 
     fn append(batch: &mut Batch, value: &'static str, limit: usize) -> Option<Delivery> {

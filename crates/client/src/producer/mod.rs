@@ -15,11 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-pub use batch::Delivery;
+pub use batch::{Delivered, Delivery};
 pub use partition::{murmur2, partition_of_key};
 
 use crate::metadata::{Partition, Topic};
@@ -130,12 +130,16 @@ struct Topics {
     next_id: u64,
     /// Batches up to this id are sent without lingering.
     flush_through: u64,
+    /// When the sender looks again if nobody wakes it.
+    looks_again: Option<Instant>,
     /// All that is not settled, by id.
     unsettled: BTreeMap<u64, Arc<Outcome>>,
 }
 
 #[derive(Debug, Default)]
 struct TopicQueues {
+    /// The topic, and the version of the metadata that it was found in.
+    known: Option<(u64, Arc<Topic>)>,
     sticky: Sticky,
     partitions: BTreeMap<i32, Queue>,
 }
@@ -172,21 +176,16 @@ impl Producer {
             let limit = config.max_request_size;
             return Err(Error::RecordTooLarge { size, setting: "max.request.size", limit });
         }
-        let metadata = self.shared.client.metadata();
-        let fetched;
-        let topic = match metadata.topic(&record.topic) {
-            Some(topic) => topic,
-            None => {
-                fetched = self.shared.client.topic(&record.topic, true, config.max_block).await?;
-                &fetched
+        let (mut fetched, mut room) = (None, None);
+        loop {
+            match self.append(&record, size, fetched.as_ref(), &mut room)? {
+                Appended::Done(delivery) => return Ok(delivery),
+                Appended::LacksTopic => {
+                    fetched = Some(self.shared.client.topic(&record.topic, true, config.max_block).await?);
+                }
+                Appended::LacksRoom => room = Some(self.reserve(size).await?),
             }
-        };
-        self.reserve(size).await?;
-        let appended = self.append(&record, topic, size);
-        if appended.is_err() {
-            self.shared.memory.add_permits(size);
         }
-        appended
     }
 
     /// Waits until everything that was handed over before is written or given up. Dropping the call only ends the wait.
@@ -236,12 +235,7 @@ impl Producer {
         }
     }
 
-    async fn reserve(&self, size: usize) -> Result<(), Error> {
-        let permits = u32::try_from(size).unwrap_or(u32::MAX);
-        if let Ok(permit) = self.shared.memory.try_acquire_many(permits) {
-            permit.forget();
-            return Ok(());
-        }
+    async fn reserve(&self, size: usize) -> Result<SemaphorePermit<'_>, Error> {
         // Whoever waits for room should not wait for a linger as well.
         {
             let mut topics = self.shared.topics.lock();
@@ -249,48 +243,94 @@ impl Producer {
         }
         self.shared.wake.notify_one();
         let max_block = self.shared.config.max_block;
-        match timeout(max_block, self.shared.memory.acquire_many(permits)).await {
-            Ok(Ok(permit)) => {
-                permit.forget();
-                Ok(())
-            }
+        match timeout(max_block, self.shared.memory.acquire_many(permits(size))).await {
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Error::Closed),
             Err(_) => Err(Error::Timeout { what: "waiting for room in buffer.memory", after: max_block }),
         }
     }
 
-    fn append(&self, record: &ProducerRecord, topic: &Topic, size: usize) -> Result<Delivery, Error> {
-        let timestamp = record.timestamp.unwrap_or_else(|| self.shared.client.world().now());
-        let batch_size = self.shared.config.batch_size;
-        let mut topics = self.shared.topics.lock();
-        if self.shared.closing.load(Ordering::Acquire) {
+    /// Adds a record to the batch that is open for it, or says what has to be waited for first.
+    fn append<'p>(
+        &'p self,
+        record: &ProducerRecord,
+        size: usize,
+        fetched: Option<&Arc<Topic>>,
+        room: &mut Option<SemaphorePermit<'p>>,
+    ) -> Result<Appended, Error> {
+        let shared = &*self.shared;
+        let timestamp = record.timestamp.unwrap_or_else(|| shared.client.world().now());
+        let batch_size = shared.config.batch_size;
+        let mut topics = shared.topics.lock();
+        if shared.closing.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
-        let Topics { by_name, next_id, unsettled, .. } = &mut *topics;
-        if !by_name.contains_key(&record.topic) {
-            by_name.insert(Arc::clone(&record.topic), TopicQueues::default());
-        }
-        let queues = by_name.get_mut(&record.topic).ok_or(Error::Closed)?;
-        let partition =
-            choose(record, topic, &mut queues.sticky, size, batch_size, self.shared.client.world())?;
-        let queue = queues.partitions.entry(partition).or_default();
+        let Topics { by_name, next_id, unsettled, looks_again, .. } = &mut *topics;
+        let queues = queues_of(by_name, &record.topic, &shared.client, fetched);
+        let Some(TopicQueues { sticky, partitions, known: Some((_, topic)) }) = queues else {
+            return Ok(Appended::LacksTopic);
+        };
+        let reserved = match room.take() {
+            Some(reserved) => reserved,
+            None => match shared.memory.try_acquire_many(permits(size)) {
+                Ok(reserved) => reserved,
+                Err(_) => return Ok(Appended::LacksRoom),
+            },
+        };
+        let partition = choose(record, topic, sticky, size, batch_size, shared.client.world())?;
+        let queue = partitions.entry(partition).or_default();
         if let Some(batch) = queue.last_waiting()
             && let Some(delivery) = batch.append(record, timestamp, size, batch_size)
         {
+            reserved.forget();
             if batch.is_full(batch_size) {
-                self.shared.wake.notify_one();
+                shared.wake.notify_one();
             }
-            return Ok(delivery);
+            return Ok(Appended::Done(delivery));
         }
         *next_id += ID_STEP;
         let name = TopicPartition::new(Arc::clone(&record.topic), partition);
-        let mut batch = Batch::new(*next_id, name, Instant::now());
+        let mut batch = Batch::new(*next_id, name, Instant::now(), queue.next_capacity(batch_size));
         let delivery = batch.append(record, timestamp, size, batch_size).ok_or(Error::Closed)?;
+        reserved.forget();
         unsettled.insert(batch.id, Arc::clone(&batch.outcome));
+        // The sender looks by itself when the batch has lingered, unless it rests longer than that.
+        let rests = looks_again.is_none_or(|at| at > batch.created + shared.config.linger);
+        if rests || batch.is_full(batch_size) || queue.is_completed_by_another(batch_size) {
+            shared.wake.notify_one();
+        }
         queue.push(batch);
-        self.shared.wake.notify_one();
-        Ok(delivery)
+        Ok(Appended::Done(delivery))
     }
+}
+
+/// What became of an attempt to add a record to a batch.
+enum Appended {
+    Done(Delivery),
+    /// Nothing is known of its topic.
+    LacksTopic,
+    /// There is no room for it in `buffer.memory`.
+    LacksRoom,
+}
+
+fn permits(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+/// The queues of a topic of which something is known.
+fn queues_of<'t>(
+    by_name: &'t mut BTreeMap<Arc<str>, TopicQueues>,
+    name: &Arc<str>,
+    client: &Client,
+    fetched: Option<&Arc<Topic>>,
+) -> Option<&'t mut TopicQueues> {
+    let version = client.metadata_version();
+    let is_fresh = |queues: &TopicQueues| queues.known.as_ref().is_some_and(|(of, _)| *of == version);
+    if !by_name.get(name).is_some_and(is_fresh) {
+        let topic = client.metadata().shared_topic(name).or_else(|| fetched.cloned())?;
+        by_name.entry(Arc::clone(name)).or_default().known = Some((version, topic));
+    }
+    by_name.get_mut(name)
 }
 
 impl Drop for Producer {

@@ -31,6 +31,8 @@ pub(super) struct Queue {
     /// Whether a sequence number was given up, so that the broker takes none after it.
     gap: bool,
     not_before: Option<Instant>,
+    /// How large the last batch was that was sent from here.
+    last_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,17 @@ pub(super) enum Attempt {
 impl Queue {
     pub fn last_waiting(&mut self) -> Option<&mut Batch> {
         self.waiting.back_mut()
+    }
+
+    /// Whether a batch after the one that records are added to makes that one ready.
+    pub fn is_completed_by_another(&self, batch_size: usize) -> bool {
+        self.waiting.len() == 1 && self.waiting.back().is_some_and(|batch| !batch.is_full(batch_size))
+    }
+
+    /// How much memory a new batch should begin with, going by the one before.
+    pub fn next_capacity(&self, batch_size: usize) -> usize {
+        let last = self.waiting.back().map_or(self.last_bytes, Batch::size_in_bytes);
+        last.checked_next_power_of_two().unwrap_or(batch_size).min(batch_size)
     }
 
     pub fn push(&mut self, batch: Batch) {
@@ -106,6 +119,7 @@ impl Queue {
             Some(batch) => batch,
             None => self.waiting.pop_front()?,
         };
+        self.last_bytes = batch.size_in_bytes();
         if let Some(producer_id) = identity
             && batch.sequence.is_none()
         {

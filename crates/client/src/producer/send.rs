@@ -102,11 +102,7 @@ impl Sender {
     fn turn(&mut self) -> Instant {
         let now = Instant::now();
         let readiness = self.readiness(now);
-        let (ready, next) = self.survey(&readiness);
-        let mut rest_until = now + REST_MAX;
-        if let Some(next) = next {
-            rest_until = rest_until.min(next);
-        }
+        let (ready, rest_until) = self.survey(&readiness);
         if self.stale || self.refreshed_at + self.shared.client.config().metadata_max_age < now {
             self.refresh();
         }
@@ -136,13 +132,13 @@ impl Sender {
         }
     }
 
-    /// Gives up what is too old, and finds the partitions with something to send, by leader.
-    fn survey(&mut self, readiness: &Readiness) -> (BTreeMap<NodeId, Vec<TopicPartition>>, Option<Instant>) {
+    /// Gives up what is too old, and finds the partitions with something to send, by leader. Returns when to look again.
+    fn survey(&mut self, readiness: &Readiness) -> (BTreeMap<NodeId, Vec<TopicPartition>>, Instant) {
         let metadata = self.shared.client.metadata();
         let config = &self.shared.config;
         let oldest = readiness.now.checked_sub(config.delivery_timeout);
-        let (mut ready, mut next): (BTreeMap<NodeId, Vec<TopicPartition>>, Option<Instant>) =
-            Default::default();
+        let mut ready: BTreeMap<NodeId, Vec<TopicPartition>> = BTreeMap::new();
+        let mut rest_until = readiness.now + REST_MAX;
         let mut ended = Vec::new();
         let mut topics = self.shared.topics.lock();
         for (topic, queues) in &mut topics.by_name {
@@ -153,9 +149,7 @@ impl Sender {
                 }
                 ended.extend(queue.mend().into_iter().map(|batch| (batch, uncertain(topic, *partition))));
                 match queue.ready_at(readiness) {
-                    Some(at) if at > readiness.now => {
-                        next = Some(next.map_or(at, |next: Instant| next.min(at)))
-                    }
+                    Some(at) if at > readiness.now => rest_until = rest_until.min(at),
                     Some(_) => match metadata.partition(topic, *partition).and_then(|known| known.leader) {
                         Some(leader) => ready
                             .entry(leader)
@@ -170,7 +164,8 @@ impl Sender {
         for (batch, error) in ended {
             settle(&self.shared, &mut topics, &batch, Err(error));
         }
-        (ready, next)
+        topics.looks_again = Some(rest_until);
+        (ready, rest_until)
     }
 
     /// Whether the producer knows who it is; asks if not.

@@ -17,7 +17,7 @@ const ID: Option<ProducerId> = Some(ProducerId(9));
 fn queue(count: u64, start: Instant) -> Queue {
     let mut queue = Queue::default();
     for id in 1..=count {
-        let mut batch = Batch::new(id, TopicPartition::new("t", 0), start);
+        let mut batch = Batch::new(id, TopicPartition::new("t", 0), start, 0);
         batch.append(&ProducerRecord::new("t").value("v"), Timestamp(0), 10, 100).expect("there is room");
         queue.push(batch);
     }
@@ -119,7 +119,7 @@ fn a_batch_that_is_too_large_goes_on_in_halves_before_what_follows() {
     let second = queue.take(&at(start), ID).expect("it is ready");
     let third = queue.take(&at(start), ID).expect("it is ready");
     // One record cannot be halved; two can.
-    let mut two = Batch::new(2, TopicPartition::new("t", 0), start);
+    let mut two = Batch::new(2, TopicPartition::new("t", 0), start, 0);
     for _ in 0..2 {
         two.append(&ProducerRecord::new("t").value("v"), Timestamp(0), 10, 100).expect("there is room");
     }

@@ -53,8 +53,15 @@ impl Default for BatchBuilder {
 impl BatchBuilder {
     /// An uncompressed batch at offset 0 with no producer id, whose records carry their own time.
     pub fn new() -> Self {
+        Self::with_capacity(HEADER_LEN)
+    }
+
+    /// The same with room for a batch of so many bytes, so that it does not move while it grows.
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut buffer = Vec::with_capacity(bytes.max(HEADER_LEN));
+        buffer.resize(HEADER_LEN, 0);
         Self {
-            buffer: vec![0; HEADER_LEN],
+            buffer,
             compression: Compression::NONE,
             base_offset: Offset::ZERO,
             leader_epoch: LeaderEpoch::NONE,
@@ -169,8 +176,19 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[RecordHeader<'_>],
     ) -> &mut Self {
+        self.append_all(timestamp, key, value, headers.iter().copied())
+    }
+
+    /// Adds a record at the next offset, with headers from wherever they are.
+    pub fn append_all<'h>(
+        &mut self,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl ExactSizeIterator<Item = RecordHeader<'h>> + Clone,
+    ) -> &mut Self {
         let offset = self.last_offset.map_or(self.base_offset, |last| last + 1);
-        self.append_at(offset, timestamp, key, value, headers)
+        self.push(0, offset, timestamp, key, value, Headers::Apart(headers))
     }
 
     /// Adds a record at an offset above that of the record before it.
@@ -182,41 +200,41 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[RecordHeader<'_>],
     ) -> &mut Self {
-        let mut encoded = Vec::new();
-        for header in headers {
-            put_nullable(&mut encoded, Some(header.key));
-            put_nullable(&mut encoded, header.value);
-        }
-        self.push(0, offset, timestamp, key, value, (headers.len(), &encoded))
+        self.push(0, offset, timestamp, key, value, Headers::Apart(headers.iter().copied()))
     }
 
     /// Adds a record of another batch as it is, its offset and time included.
     pub fn append_view(&mut self, record: &RecordView<'_>) -> &mut Self {
-        let headers = (record.headers.len(), record.headers.bytes());
+        let headers: Headers<'_, std::iter::Empty<_>> =
+            Headers::Stored(record.headers.len(), record.headers.bytes());
         self.push(record.attributes, record.offset, record.timestamp, record.key, record.value, headers)
     }
 
-    fn push(
+    fn push<'h, H>(
         &mut self,
         attributes: i8,
         offset: Offset,
         timestamp: Timestamp,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        (header_count, headers): (usize, &[u8]),
-    ) -> &mut Self {
+        headers: Headers<'h, H>,
+    ) -> &mut Self
+    where
+        H: ExactSizeIterator<Item = RecordHeader<'h>> + Clone,
+    {
         let Some(offset_delta) = self.offset_delta(offset) else {
             return self;
         };
         let base = *self.base_timestamp.get_or_insert(self.delete_horizon.unwrap_or(timestamp));
         let timestamp_delta = timestamp.0.wrapping_sub(base.0);
+        let header_count = headers.count();
         let size = 1
             + varlong_len(timestamp_delta)
             + varint_len(offset_delta)
             + nullable_len(key)
             + nullable_len(value)
             + varint_len(header_count as i32)
-            + headers.len();
+            + headers.size();
         // Everything that is counted as 32 bits fits if this does.
         if self.buffer.len() + size + 5 > i32::MAX as usize {
             self.error.get_or_insert(BuildError::TooLarge);
@@ -229,7 +247,7 @@ impl BatchBuilder {
         put_nullable(&mut self.buffer, key);
         put_nullable(&mut self.buffer, value);
         put_varint(&mut self.buffer, header_count as i32);
-        self.buffer.extend_from_slice(headers);
+        headers.put(&mut self.buffer);
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.last_offset = Some(offset);
         self.record_count += 1;
@@ -300,6 +318,44 @@ impl BatchBuilder {
             base_sequence,
             record_count: self.record_count,
         })
+    }
+}
+
+/// The headers of a record that is added.
+enum Headers<'h, H> {
+    Apart(H),
+    /// How many, and their bytes as another batch has them.
+    Stored(usize, &'h [u8]),
+}
+
+impl<'h, H: ExactSizeIterator<Item = RecordHeader<'h>> + Clone> Headers<'h, H> {
+    fn count(&self) -> usize {
+        match self {
+            Headers::Apart(headers) => headers.len(),
+            Headers::Stored(count, _) => *count,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Headers::Apart(headers) => headers
+                .clone()
+                .map(|header| nullable_len(Some(header.key)) + nullable_len(header.value))
+                .fold(0, usize::saturating_add),
+            Headers::Stored(_, bytes) => bytes.len(),
+        }
+    }
+
+    fn put(self, out: &mut Vec<u8>) {
+        match self {
+            Headers::Apart(headers) => {
+                for header in headers {
+                    put_nullable(out, Some(header.key));
+                    put_nullable(out, header.value);
+                }
+            }
+            Headers::Stored(_, bytes) => out.extend_from_slice(bytes),
+        }
     }
 }
 

@@ -27,5 +27,5 @@ pub use header::{
     ASSIGNED_LEN, BatchHeader, CHECKED_FROM, HEADER_LEN, MAGIC, NO_SEQUENCE, PREFIX_LEN, TimestampType,
     increment_sequence,
 };
-pub use record::{BatchRecords, HeadersView, RecordHeader, RecordIter, RecordView};
+pub use record::{BatchRecords, HeadersView, RecordCursor, RecordHeader, RecordIter, RecordView};
 pub use view::{BatchView, Batches};

@@ -64,6 +64,63 @@ impl<'a> BatchRecords<'a> {
     }
 }
 
+impl BatchRecords<'_> {
+    /// The records for who reads some now and others later: it holds on to `batch`, whose records these are.
+    ///
+    /// # Panics
+    /// If they are another batch's.
+    pub fn into_cursor(self, batch: &Bytes) -> RecordCursor {
+        let data = match self.data {
+            Data::Borrowed(payload) => batch.slice_ref(payload),
+            Data::Decompressed(bytes) => bytes,
+        };
+        RecordCursor { header: self.header, data, at: 0, index: 0 }
+    }
+}
+
+/// A place among the records of one batch, whose memory it shares.
+#[derive(Debug, Clone)]
+pub struct RecordCursor {
+    header: BatchHeader,
+    data: Bytes,
+    at: usize,
+    index: i32,
+}
+
+impl RecordCursor {
+    /// The batch's header.
+    pub fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// The records' bytes, decompressed, for who keeps parts of them without copying.
+    pub fn bytes(&self) -> &Bytes {
+        &self.data
+    }
+
+    /// Whether all records were read.
+    pub fn is_at_end(&self) -> bool {
+        self.index >= self.header.record_count
+    }
+
+    /// The next record; nothing after the last one, and nothing after an error. Errors are those of [`RecordIter`].
+    pub fn next_record(&mut self) -> Option<Result<RecordView<'_>, BatchError>> {
+        let count = self.header.record_count;
+        let mut source = SliceSource::new(self.data.get(self.at..).unwrap_or_default());
+        if self.index >= count {
+            self.at = self.data.len();
+            return (source.remaining() > 0).then_some(Err(BatchError::TrailingBytes { count }));
+        }
+        let record = RecordView::read(&mut source, &self.header);
+        let index = self.index;
+        (self.index, self.at) = match record {
+            Ok(_) => (index + 1, self.data.len() - source.remaining()),
+            Err(_) => (count, self.data.len()),
+        };
+        Some(record.map_err(|fault| BatchError::Record { index, fault }))
+    }
+}
+
 impl<'r> IntoIterator for &'r BatchRecords<'_> {
     type Item = Result<RecordView<'r>, BatchError>;
     type IntoIter = RecordIter<'r>;

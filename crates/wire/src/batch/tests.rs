@@ -148,6 +148,16 @@ proptest! {
         let mut walked = (0..batch.record_count()).try_for_each(|_| walk_record(&mut source).map(|_| ())).is_ok();
         walked &= source.remaining() == 0;
         prop_assert_eq!(read.is_ok(), walked);
+        let whole = Bytes::from(whole);
+        let (batch, _) = BatchView::parse(&whole).unwrap();
+        let records = batch.records(LIMITS).unwrap();
+        let mut cursor = records.clone().into_cursor(&whole);
+        for record in &records {
+            let other = cursor.next_record();
+            prop_assert_eq!(other, Some(record));
+        }
+        prop_assert_eq!(cursor.next_record(), None);
+        prop_assert!(cursor.is_at_end());
     }
 
     #[test]
