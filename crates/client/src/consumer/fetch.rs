@@ -1,11 +1,11 @@
 //! Fetching: what is asked of a leader, and records out of what it answers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kernel::{LeaderEpoch, NodeId, Offset, ProducerId, TopicPartition, Uuid};
-use wire::batch::{BatchError, BatchView, RecordView};
+use wire::batch::{BatchError, BatchView, RecordCursor, RecordView};
 use wire::compress::Limits;
 use wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use wire::messages::fetch_response::{FetchResponseView, PartitionDataView};
@@ -25,6 +25,9 @@ const LEADER_EPOCH_FROM: i16 = 9;
 /// What the records of one batch may decompress to. Producers bound batches before they compress them; this only keeps a
 /// hostile server from filling the memory.
 const BATCH_BYTES_MAX: usize = 256 << 20;
+
+/// For how many records memory is taken before they are read. Beyond that it follows those that are there.
+const RESERVED_MAX: usize = 1024;
 
 /// A partition to be fetched.
 #[derive(Debug, Clone)]
@@ -128,8 +131,9 @@ pub(super) struct Fetched {
     pub end: Offset,
     /// What has not been taken apart yet.
     batches: Bytes,
-    ready: VecDeque<ConsumerRecord>,
-    /// The position once `ready` is empty.
+    /// The batch that is being read.
+    open: Option<RecordCursor>,
+    /// The position: the offset of the next record, or one below it.
     next: Offset,
     check_crcs: bool,
     aborted: Option<Aborted>,
@@ -148,7 +152,7 @@ impl Fetched {
             },
             // The view borrows from the frame, so this shares it.
             batches: data.records.map_or_else(Bytes::new, |records| frame.slice_ref(records)),
-            ready: VecDeque::new(),
+            open: None,
             next: want.offset,
             check_crcs: config.check_crcs,
             aborted: committed_only.then(|| Aborted::new(data)),
@@ -157,57 +161,85 @@ impl Fetched {
 
     /// Whether there is nothing in it at all.
     pub fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.batches.is_empty()
+        self.open.is_none() && self.batches.is_empty()
     }
 
-    /// Moves up to `max` records to `out`, and returns the position after them.
-    pub fn take(&mut self, max: usize, out: &mut Vec<ConsumerRecord>) -> Result<Offset, Error> {
-        while out.len() < max {
-            match self.ready.pop_front() {
-                Some(record) => out.push(record),
-                None if self.batches.is_empty() => break,
-                None => self.open_batch()?,
+    /// The position after all that was taken.
+    pub fn position(&self) -> Offset {
+        self.next
+    }
+
+    /// Moves records to `out` until that has `max`, or nothing is left.
+    pub fn take(&mut self, max: usize, out: &mut Vec<ConsumerRecord>) -> Result<(), Error> {
+        let mut taken = Ok(());
+        while taken.is_ok() && out.len() < max && !self.is_empty() {
+            taken = match self.open.take() {
+                Some(open) => self.read(open, max, out),
+                None => self.open_batch(),
             }
+            .map_err(|error| self.unreadable(&error));
         }
-        Ok(self.ready.front().map_or(self.next, |record| record.offset))
+        taken
     }
 
-    /// Reads the records of the next batch.
-    fn open_batch(&mut self) -> Result<(), Error> {
+    /// Goes to the next batch.
+    fn open_batch(&mut self) -> Result<(), BatchError> {
         let bytes = std::mem::take(&mut self.batches);
         let (batch, rest) = match BatchView::parse(&bytes) {
             Ok(parsed) => parsed,
             // An answer may end within a batch, as long as there is a whole one before.
             Err(BatchError::Incomplete { .. }) => return Ok(()),
-            Err(error) => return Err(self.unreadable(&error)),
+            Err(error) => return Err(error),
         };
         self.batches = bytes.slice_ref(rest);
         if self.check_crcs {
-            batch.verify_crc().map_err(|error| self.unreadable(&error))?;
+            batch.verify_crc()?;
         }
         let skip = self.aborted.as_mut().is_some_and(|aborted| aborted.skips(&batch));
-        if !skip && !batch.is_control() {
-            self.open_records(&bytes, &batch)?;
+        if skip || batch.is_control() {
+            self.pass(batch.next_offset());
+        } else {
+            self.open = Some(batch.records(Limits::trusting(BATCH_BYTES_MAX))?.into_cursor(&bytes));
         }
-        // Offsets may be missing at the end of a batch, and a server must not send us back.
-        self.next = self.next.max(batch.next_offset());
         Ok(())
     }
 
-    fn open_records(&mut self, bytes: &Bytes, batch: &BatchView<'_>) -> Result<(), Error> {
-        let records =
-            batch.records(Limits::trusting(BATCH_BYTES_MAX)).map_err(|error| self.unreadable(&error))?;
-        let shared = records.decompressed().unwrap_or(bytes);
-        let epoch = batch.partition_leader_epoch();
-        for record in &records {
-            let record = record.map_err(|error| self.unreadable(&error))?;
-            let after_the_last = self.ready.back().is_none_or(|last| last.offset < record.offset);
-            if record.offset >= self.next && after_the_last {
-                let record = self.record(shared, &record, epoch);
-                self.ready.push_back(record);
+    /// Reads records of a batch until there are enough, or no more.
+    fn read(
+        &mut self,
+        mut open: RecordCursor,
+        max: usize,
+        out: &mut Vec<ConsumerRecord>,
+    ) -> Result<(), BatchError> {
+        let epoch = open.header().partition_leader_epoch();
+        let shared = open.bytes().clone();
+        // As many as there will be if all batches are like this one.
+        let in_one = usize::try_from(open.header().record_count()).unwrap_or(0);
+        let likely = in_one.saturating_mul(1 + self.batches.len() / open.header().batch_len());
+        out.reserve(likely.min(max.saturating_sub(out.len())).min(RESERVED_MAX));
+        while out.len() < max
+            && let Some(record) = open.next_record()
+        {
+            let record = record?;
+            if record.offset >= self.next {
+                out.push(self.record(&shared, &record, epoch));
+                self.next = record.offset + 1;
             }
         }
+        if open.is_at_end() {
+            if let Some(after_the_last) = open.next_record() {
+                after_the_last?;
+            }
+            self.pass(open.header().next_offset());
+        } else {
+            self.open = Some(open);
+        }
         Ok(())
+    }
+
+    /// Goes on after a batch: offsets may be missing at its end. A server must not send us back.
+    fn pass(&mut self, next: Offset) {
+        self.next = self.next.max(next);
     }
 
     fn record(&self, shared: &Bytes, record: &RecordView<'_>, epoch: LeaderEpoch) -> ConsumerRecord {
@@ -297,7 +329,7 @@ mod tests {
             high_watermark: Offset(0),
             end: Offset(0),
             batches: bytes.freeze(),
-            ready: VecDeque::new(),
+            open: None,
             next: Offset(offset),
             check_crcs: true,
             aborted,
@@ -307,7 +339,8 @@ mod tests {
     #[track_caller]
     fn check(fetched: &mut Fetched, max: usize, values: &[&str], position: i64) {
         let mut out = Vec::new();
-        let after = fetched.take(max, &mut out).expect("the batches are whole");
+        fetched.take(max, &mut out).expect("the batches are whole");
+        let after = fetched.position();
         let got: Vec<_> =
             out.iter().map(|r| String::from_utf8_lossy(r.value.as_deref().unwrap_or_default())).collect();
         assert_eq!(
@@ -353,12 +386,14 @@ mod tests {
 
     #[test]
     fn damage_is_reported_with_its_place() {
-        let mut fetched = fetched(5, vec![batch(5, &["a"], Codec::None)], None);
+        let mut fetched = fetched(5, vec![batch(5, &["a"], Codec::None), batch(6, &["b"], Codec::None)], None);
         let mut bytes = fetched.batches.to_vec();
         *bytes.last_mut().expect("there are bytes") ^= 1;
         fetched.batches = bytes.into();
-        let error = fetched.take(10, &mut Vec::new()).expect_err("the checksum is wrong");
-        assert!(matches!(error, Error::Records { offset: 5, .. }), "{error}");
+        let mut out = Vec::new();
+        let error = fetched.take(10, &mut out).expect_err("the checksum is wrong");
+        assert!(matches!(error, Error::Records { offset: 6, .. }), "{error}");
+        assert_eq!((out.len(), fetched.position()), (1, Offset(6)), "what was read before it counts");
     }
 
     #[test]

@@ -69,16 +69,13 @@ impl Consumer {
                 continue;
             };
             let before = records.len();
-            match fetched.take(max, &mut records) {
-                Ok(after) => {
-                    let epoch =
-                        records.last().filter(|_| records.len() > before).and_then(|r| r.leader_epoch);
-                    let known = if let At::Known(_, epoch) = position.at { epoch } else { None };
-                    position.at = At::Known(after, epoch.or(known));
-                    if !fetched.is_empty() {
-                        self.buffered.push_front(fetched);
-                    }
-                }
+            let taken = fetched.take(max, &mut records);
+            let epoch = records.last().filter(|_| records.len() > before).and_then(|r| r.leader_epoch);
+            let known = if let At::Known(_, epoch) = position.at { epoch } else { None };
+            position.at = At::Known(fetched.position(), epoch.or(known));
+            match taken {
+                Ok(()) if fetched.is_empty() => {}
+                Ok(()) => self.buffered.push_front(fetched),
                 // Records that could be read are returned before the error, which comes again with the next fetch.
                 Err(_) if !records.is_empty() => break,
                 Err(error) => return Err(error),
