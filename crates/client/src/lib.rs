@@ -37,7 +37,7 @@ mod world;
 pub use admin::Admin;
 pub use cluster::Client;
 pub use config::{ClientConfig, ConsumerConfig, ProducerConfig};
-pub use consumer::{Consumer, ConsumerRecord, Rebalance, RebalanceListener, Start};
+pub use consumer::{Consumer, ConsumerRecord, Headers, Rebalance, RebalanceListener, Start};
 pub use error::{BrokerError, Error};
 pub use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
 pub use producer::{Delivery, Producer, ProducerRecord, RecordMetadata};

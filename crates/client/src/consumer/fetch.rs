@@ -10,7 +10,7 @@ use wire::compress::Limits;
 use wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use wire::messages::fetch_response::{FetchResponseView, PartitionDataView};
 
-use super::ConsumerRecord;
+use super::{ConsumerRecord, Headers};
 use crate::cluster::{ConsumerId, Lane};
 use crate::config::{IsolationLevel, millis};
 use crate::conn::Answer;
@@ -252,11 +252,7 @@ impl Fetched {
             leader_epoch: (epoch.0 >= 0).then_some(epoch),
             key: share(record.key),
             value: share(record.value),
-            headers: record
-                .headers
-                .iter()
-                .map(|header| (String::from_utf8_lossy(header.key).into_owned(), share(header.value)))
-                .collect(),
+            headers: Headers::share(record.headers, shared),
         }
     }
 

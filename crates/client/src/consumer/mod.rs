@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 pub use commit::Committing;
 pub use listener::{Rebalance, RebalanceListener};
 pub use position::Start;
-pub use record::ConsumerRecord;
+pub use record::{ConsumerRecord, Headers};
 
 use crate::admin::CommittedOffset;
 use crate::cluster::ConsumerId;

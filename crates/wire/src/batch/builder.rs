@@ -359,6 +359,16 @@ impl<'h, H: ExactSizeIterator<Item = RecordHeader<'h>> + Clone> Headers<'h, H> {
     }
 }
 
+/// Headers as records have them, without their count.
+pub fn encode_headers<'h>(headers: impl IntoIterator<Item = RecordHeader<'h>>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for header in headers {
+        put_nullable(&mut out, Some(header.key));
+        put_nullable(&mut out, header.value);
+    }
+    out
+}
+
 fn nullable_len(bytes: Option<&[u8]>) -> usize {
     match bytes {
         // A length that does not fit is caught by the size of the record as a whole.

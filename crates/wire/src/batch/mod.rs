@@ -20,7 +20,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use builder::{BatchBuilder, BuildError};
+pub use builder::{BatchBuilder, BuildError, encode_headers};
 pub use control::{ControlRecordType, EndTxnMarker};
 pub use error::{BatchError, RecordFault};
 pub use header::{

@@ -243,15 +243,20 @@ impl<'r> HeadersView<'r> {
         self.count == 0
     }
 
+    /// Headers whose number and [`HeadersView::bytes`] were kept.
+    pub fn of(count: usize, bytes: &'r [u8]) -> Self {
+        Self { count, bytes }
+    }
+
     /// The headers as stored, without their count.
-    pub(crate) fn bytes(&self) -> &'r [u8] {
+    pub fn bytes(&self) -> &'r [u8] {
         self.bytes
     }
 
     /// The headers in their order. Keys are UTF-8 by convention only.
     pub fn iter(&self) -> impl Iterator<Item = RecordHeader<'r>> + use<'r> {
         let mut source = SliceSource::new(self.bytes);
-        // The walk in `read` has shown that none of these can fail.
+        // The walk in `read` has shown that none of these can fail, or the bytes are not those of headers.
         (0..self.count).map_while(move |_| read_header(&mut source).ok())
     }
 }

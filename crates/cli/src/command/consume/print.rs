@@ -1,5 +1,6 @@
 //! Records as they are printed.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use client::{ConsumerRecord, TopicPartition};
@@ -63,7 +64,7 @@ fn text(out: &mut impl Write, fields: &Fields, record: &ConsumerRecord) -> io::R
         for (place, (key, value)) in record.headers.iter().enumerate() {
             let comma = if place > 0 { "," } else { "" };
             write!(out, "{comma}{key}=")?;
-            out.write_all(value.as_deref().unwrap_or(NULL))?;
+            out.write_all(value.unwrap_or(NULL))?;
         }
         out.write_all(b"\t")?;
     }
@@ -86,10 +87,10 @@ fn json(record: &ConsumerRecord) -> Value {
     object.insert("timestamp".to_owned(), record.timestamp.0.into());
     print::json::bytes(&mut object, "key", record.key.as_deref());
     print::json::bytes(&mut object, "value", record.value.as_deref());
-    let header = |(key, value): &(String, Option<bytes::Bytes>)| {
+    let header = |(key, value): (Cow<'_, str>, Option<&[u8]>)| {
         let mut header = Map::new();
-        header.insert("key".to_owned(), key.as_str().into());
-        print::json::bytes(&mut header, "value", value.as_deref());
+        header.insert("key".to_owned(), key.into_owned().into());
+        print::json::bytes(&mut header, "value", value);
         Value::from(header)
     };
     object.insert("headers".to_owned(), record.headers.iter().map(header).collect());
@@ -110,7 +111,7 @@ mod tests {
             leader_epoch: None,
             key: Some("k".into()),
             value: None,
-            headers: vec![("a".to_owned(), Some("1".into())), ("b".to_owned(), None)],
+            headers: [("a", Some(&b"1"[..])), ("b", None)].into_iter().collect(),
         }
     }
 

@@ -13,8 +13,8 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Headers(pieces) => {
-                    for (name, value) in &record.headers {
-                        let value = value.as_deref().unwrap_or_default();
+                    for (name, value) in record.headers.iter() {
+                        let value = value.unwrap_or_default();
                         pieces.iter().for_each(|piece| write_header(out, piece, name.as_bytes(), value));
                     }
                 }
@@ -98,7 +98,7 @@ mod tests {
             leader_epoch: None,
             key: Some("a\"b".into()),
             value: None,
-            headers: vec![("x".to_owned(), Some("1".into())), ("y".to_owned(), None)],
+            headers: [("x", Some(&b"1"[..])), ("y", None)].into_iter().collect(),
         };
         let mut out = Vec::new();
         template.parse::<Template>().expect("it is right").write(&mut out, &record, 7);
