@@ -135,7 +135,10 @@ mod tests {
     fn the_size_of_a_frame_is_known_and_judged_before_its_body_arrives() {
         assert_eq!(peek_len(&[0, 0, 1], 100), Ok(None));
         assert_eq!(peek_len(&[0, 0, 0, 100], 100), Ok(Some(100)));
-        assert_eq!([missing(&[0, 0, 1]), missing(&[0, 0, 0, 100, 1]), missing(&[0, 0, 0, 1, 1, 1])], [0, 99, 0]);
+        assert_eq!(
+            [missing(&[0, 0, 1]), missing(&[0, 0, 0, 100, 1]), missing(&[0, 0, 0, 1, 1, 1])],
+            [0, 99, 0]
+        );
         assert_eq!(missing(&[0xff; 4]), 0);
         assert_eq!(peek_len(&[0, 0, 0, 101], 100), Err(FrameError::TooLarge { len: 101, max: 100 }));
         assert_eq!(peek_len(&[0xff, 0xff, 0xff, 0xff], 100), Err(FrameError::Negative(-1)));

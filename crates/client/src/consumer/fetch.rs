@@ -382,7 +382,8 @@ mod tests {
 
     #[test]
     fn damage_is_reported_with_its_place() {
-        let mut fetched = fetched(5, vec![batch(5, &["a"], Codec::None), batch(6, &["b"], Codec::None)], None);
+        let mut fetched =
+            fetched(5, vec![batch(5, &["a"], Codec::None), batch(6, &["b"], Codec::None)], None);
         let mut bytes = fetched.batches.to_vec();
         *bytes.last_mut().expect("there are bytes") ^= 1;
         fetched.batches = bytes.into();

@@ -251,7 +251,6 @@ impl Outcome {
         }
     }
 
-
     /// Waits until every record is written or given up.
     pub async fn all(self: Arc<Self>) {
         let mut open = vec![self];

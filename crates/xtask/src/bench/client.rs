@@ -54,12 +54,7 @@ struct Programs {
     theirs: Result<PathBuf, String>,
 }
 
-pub fn series(
-    load: Load,
-    options: &Options,
-    places: &Places,
-    quiet: &mut Quiet,
-) -> Result<Series, String> {
+pub fn series(load: Load, options: &Options, places: &Places, quiet: &mut Quiet) -> Result<Series, String> {
     let programs = Programs::build(options, places)?;
     let side = Side::start(Who::Ours, places)?;
     quiet.these_are_ours(vec![side.pid()]);
@@ -87,7 +82,9 @@ impl Load {
                 "batches of at most 64 KiB, 5 ms of linger, `acks=all`, idempotent, not compressed, at most 100,000 \
                  records or 32 MiB on their way"
             }
-            false => "all partitions from their start, checksums verified, fetches as both have them by default",
+            false => {
+                "all partitions from their start, checksums verified, fetches as both have them by default"
+            }
         };
         format!(
             "{records} records of {value_bytes} bytes with keys of {KEY_BYTES}, {PARTITIONS} partitions of a topic with \

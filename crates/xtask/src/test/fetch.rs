@@ -138,7 +138,8 @@ pub(crate) fn librdkafka(root: &Path, cache: &Path) -> Result<PathBuf, String> {
         let read = fs::read_dir(dir).into_iter().flatten().flatten();
         read.map(|entry| entry.path()).collect::<Vec<_>>()
     };
-    let folders = entries(&packages).into_iter().map(|python| python.join("site-packages/confluent_kafka.libs"));
+    let folders =
+        entries(&packages).into_iter().map(|python| python.join("site-packages/confluent_kafka.libs"));
     let is_it = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str());
         name.is_some_and(|name| name.starts_with("librdkafka"))
