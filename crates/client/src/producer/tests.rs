@@ -63,6 +63,26 @@ fn a_lonely_batch_waits_for_the_linger_and_a_full_one_does_not() {
 }
 
 #[test]
+fn a_batch_that_is_begun_makes_the_one_before_it_ready_once() {
+    let start = Instant::now();
+    assert!(!queue(0, start).is_completed_by_another(1000));
+    assert!(queue(1, start).is_completed_by_another(1000));
+    assert!(!queue(1, start).is_completed_by_another(10), "it was full, and so ready, before");
+    assert!(!queue(2, start).is_completed_by_another(1000), "the first is ready already");
+}
+
+#[test]
+fn a_batch_begins_with_the_memory_that_the_last_one_took() {
+    let start = Instant::now();
+    let mut queue = queue(1, start);
+    let last = queue.next_capacity(1 << 20);
+    assert!(last.is_power_of_two() && last < 256, "{last}");
+    assert_eq!(queue.next_capacity(80), 80, "never more than a batch may have");
+    queue.take(&at(start), ID).expect("it is ready");
+    assert_eq!(queue.next_capacity(1 << 20), last);
+}
+
+#[test]
 fn five_batches_may_be_on_their_way_once_the_broker_knows_the_producer() {
     let start = Instant::now();
     let mut queue = established(9, start);
