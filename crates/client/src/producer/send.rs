@@ -190,32 +190,24 @@ impl Sender {
         }
         self.refreshing = true;
         self.stale = false;
-        let client = self.shared.client.clone();
-        let (idle, awaited) = self.topics_by_need();
-        let wait = client.backoff();
+        let shared = Arc::clone(&self.shared);
+        let wait = shared.client.backoff();
         self.running.spawn(async move {
             // Leaders take a moment to be elected; asking faster only loads the brokers.
             tokio::time::sleep(wait).await;
             let mut refreshed = Ok(());
-            // A topic that was deleted is made again for records that wait for it, not because it was written to once.
+            // A topic that was deleted is made again for records that wait for it, not because it was written to once: those
+            // that waited before may have been written since.
+            let (idle, awaited) = topics_by_need(&shared);
             for (names, create) in [(idle, false), (awaited, true)] {
                 // Without names only the brokers are asked for, which is done once.
                 if refreshed.is_ok() && (create || !names.is_empty()) {
-                    refreshed = client.refresh(Wanted::Topics { names: &names, create }).await.map(drop);
+                    refreshed =
+                        shared.client.refresh(Wanted::Topics { names: &names, create }).await.map(drop);
                 }
             }
             Done::Refreshed(refreshed)
         });
-    }
-
-    /// The topics for which nothing is left to be done, and those that records wait for.
-    fn topics_by_need(&self) -> (Vec<String>, Vec<String>) {
-        let topics = self.shared.topics.lock();
-        let idle = |queues: &TopicQueues| queues.partitions.values().all(Queue::is_idle);
-        let (idle, awaited): (Vec<_>, Vec<_>) = topics.by_name.iter().partition(|(_, queues)| idle(queues));
-        let names =
-            |topics: Vec<(&Arc<str>, _)>| topics.into_iter().map(|(name, _)| name.to_string()).collect();
-        (names(idle), names(awaited))
     }
 
     /// Whether a request may go to the node now; connects if there is no connection.
@@ -422,6 +414,15 @@ impl Sender {
             conclude(&self.shared, &mut topics, attempt);
         }
     }
+}
+
+/// The topics for which nothing is left to be done, and those that records wait for.
+fn topics_by_need(shared: &Shared) -> (Vec<String>, Vec<String>) {
+    let topics = shared.topics.lock();
+    let idle = |queues: &TopicQueues| queues.partitions.values().all(Queue::is_idle);
+    let (idle, awaited): (Vec<_>, Vec<_>) = topics.by_name.iter().partition(|(_, queues)| idle(queues));
+    let names = |topics: Vec<(&Arc<str>, _)>| topics.into_iter().map(|(name, _)| name.to_string()).collect();
+    (names(idle), names(awaited))
 }
 
 /// Bytes that make no sense end the connection; the next one may be better.
