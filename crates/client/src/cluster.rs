@@ -194,7 +194,8 @@ impl Client {
             .map_err(|error| answer.nonsense(error))?;
         BrokerError::check(view.error_code)?;
         let mut known = self.0.metadata.lock();
-        known.metadata = Arc::new(known.metadata.with(&view, matches!(wanted, Wanted::All)));
+        known.metadata =
+            Arc::new(known.metadata.with(&view, answer.version(), matches!(wanted, Wanted::All)));
         known.at = Some(Instant::now());
         self.0.metadata_version.fetch_add(1, Ordering::Release);
         Ok(Arc::clone(&known.metadata))

@@ -99,6 +99,24 @@ pub enum Error {
         /// Its number.
         partition: i32,
     },
+    /// The log no longer has what was read last: it was truncated, and may have been written anew since. Comes only where
+    /// `auto.offset.reset` is none; seek to go on.
+    #[error(
+        "{topic}-{partition} was truncated: what was read up to offset {offset} is not in its log{}, and \
+         auto.offset.reset is none",
+        divergent.map_or_else(String::new, |divergent| format!(" from offset {divergent} on"))
+    )]
+    Truncated {
+        /// Where.
+        topic: String,
+        /// Its number.
+        partition: i32,
+        /// Of the record that was to be read next.
+        offset: i64,
+        /// The first offset at which the log is known to differ from what was read; nothing if the leader knows none of
+        /// the epochs up to that of the last record.
+        divergent: Option<i64>,
+    },
     /// The producer or consumer is closed.
     #[error("it is closed")]
     Closed,
@@ -193,9 +211,10 @@ impl Error {
     pub fn topic(&self) -> Option<&str> {
         match self {
             Error::Broker(error) => error.topic.as_deref(),
-            Error::Records { topic, .. } | Error::Uncertain { topic, .. } | Error::NoOffset { topic, .. } => {
-                Some(topic)
-            }
+            Error::Records { topic, .. }
+            | Error::Uncertain { topic, .. }
+            | Error::NoOffset { topic, .. }
+            | Error::Truncated { topic, .. } => Some(topic),
             _ => None,
         }
     }
@@ -206,7 +225,8 @@ impl Error {
             Error::Broker(error) => error.partition,
             Error::Records { partition, .. }
             | Error::Uncertain { partition, .. }
-            | Error::NoOffset { partition, .. } => Some(*partition),
+            | Error::NoOffset { partition, .. }
+            | Error::Truncated { partition, .. } => Some(*partition),
             _ => None,
         }
     }

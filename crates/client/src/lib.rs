@@ -32,6 +32,8 @@ mod error;
 pub mod metadata;
 pub mod producer;
 mod retry;
+#[cfg(test)]
+mod scripted;
 mod world;
 
 pub use admin::Admin;

@@ -10,6 +10,9 @@ mod position;
 pub(crate) mod protocol;
 mod record;
 mod sticky;
+#[cfg(test)]
+mod tests;
+mod validate;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,6 +32,7 @@ pub use record::{ConsumerRecord, Headers};
 
 use crate::admin::CommittedOffset;
 use crate::cluster::ConsumerId;
+use crate::metadata::Metadata;
 use crate::{Client, ConsumerConfig, Error};
 use commit::{By, Offsets};
 use fetch::Fetched;
@@ -70,6 +74,8 @@ pub struct Consumer {
     busy: BTreeSet<NodeId>,
     refreshing: bool,
     refreshed_at: Instant,
+    /// The metadata by which positions go.
+    followed: Arc<Metadata>,
     group: Option<Arc<Group>>,
     /// The topics that it wants as a member; nothing while it wants to be none, or does not know yet which there are.
     subscription: Option<Vec<String>>,
@@ -110,6 +116,7 @@ impl Consumer {
             busy: BTreeSet::new(),
             refreshing: false,
             refreshed_at: Instant::now(),
+            followed: Arc::default(),
             group,
             subscription: None,
             pattern: None,
@@ -261,8 +268,8 @@ impl Consumer {
     /// again says that the records of the call before are dealt with.
     ///
     /// # Errors
-    /// Those that trying again does not mend, such as [`Error::NoOffset`], [`Error::Records`], or a topic that is not
-    /// there. The consumer can be polled again, and the error comes again if its cause is still there.
+    /// Those that trying again does not mend, such as [`Error::NoOffset`], [`Error::Truncated`], [`Error::Records`], or a
+    /// topic that is not there. The consumer can be polled again, and the error comes again if its cause is still there.
     pub async fn poll(&mut self, time: Duration) -> Result<Vec<ConsumerRecord>, Error> {
         self.poll_up_to(self.config.max_poll_records, time).await
     }
@@ -276,6 +283,7 @@ impl Consumer {
             }
             self.tend_group();
             self.commit_in_background();
+            self.follow_leaders();
             let records = self.take(max)?;
             self.ask();
             if !records.is_empty() {

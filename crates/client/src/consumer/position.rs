@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use tokio::time::Instant;
 
+use super::validate::Reign;
 use crate::admin::{CommittedOffset, OffsetSpec, committed_of, list_offsets_of};
 use crate::config::OffsetReset;
 use crate::{Client, ConsumerConfig, Error};
@@ -39,6 +40,10 @@ pub(super) struct Position {
     pub high_watermark: Option<Offset>,
     /// Up to where this consumer may read.
     pub end: Option<Offset>,
+    /// Whom it was compared with last.
+    pub reign: Option<Reign>,
+    /// Whether it has to be compared with the leader's log before anything is fetched.
+    pub doubted: bool,
 }
 
 /// How much is known of a position.
@@ -56,7 +61,17 @@ impl Position {
             Start::Offset(offset) => At::Known(offset, None),
             start => At::Unknown(start),
         };
-        Position { at, token, paused: false, asked: false, not_before: None, high_watermark: None, end: None }
+        Position {
+            at,
+            token,
+            paused: false,
+            asked: false,
+            not_before: None,
+            high_watermark: None,
+            end: None,
+            reign: None,
+            doubted: false,
+        }
     }
 
     /// What to commit for it; nothing while it is being looked up.
@@ -76,7 +91,10 @@ pub(super) struct Found {
     pub name: TopicPartition,
     pub token: u64,
     pub offset: Offset,
+    /// Of the record before it.
     pub leader_epoch: Option<LeaderEpoch>,
+    /// The latest epoch that who told knows of.
+    pub seen: Option<LeaderEpoch>,
 }
 
 /// Looks positions up.
@@ -90,7 +108,9 @@ pub(super) async fn find(
     let mut in_group = Vec::new();
     for (name, token, start) in wanted {
         match start {
-            Start::Offset(offset) => found.push(Found { name, token, offset, leader_epoch: None }),
+            Start::Offset(offset) => {
+                found.push(Found { name, token, offset, leader_epoch: None, seen: None })
+            }
             Start::Earliest => specs.push((name, token, OffsetSpec::Earliest)),
             Start::Latest => specs.push((name, token, OffsetSpec::Latest)),
             Start::At(time) => specs.push((name, token, OffsetSpec::AtOrAfter(time))),
@@ -107,7 +127,7 @@ pub(super) async fn find(
             match (committed.get(&name), reset_to(&config)) {
                 (Some(offset), _) => {
                     let (offset, leader_epoch) = (offset.offset, offset.leader_epoch);
-                    found.push(Found { name, token, offset, leader_epoch });
+                    found.push(Found { name, token, offset, leader_epoch, seen: leader_epoch });
                 }
                 (None, Some(spec)) => specs.push((name, token, spec)),
                 (None, None) => return Err(no_offset(&name)),
@@ -139,7 +159,8 @@ async fn list(
     }
     let found = |(name, token, _): (TopicPartition, u64, OffsetSpec)| {
         let listed = listed.get(&name)?;
-        Some(Found { offset: listed.offset?, leader_epoch: listed.leader_epoch, name, token })
+        // The epoch is that of the record at the offset; nothing says whose the one before it is.
+        Some(Found { offset: listed.offset?, leader_epoch: None, seen: listed.leader_epoch, name, token })
     };
     Ok(specs.into_iter().filter_map(found).collect())
 }
@@ -149,6 +170,15 @@ pub(super) fn reset_to(config: &ConsumerConfig) -> Option<OffsetSpec> {
     match config.auto_offset_reset {
         OffsetReset::Earliest => Some(OffsetSpec::Earliest),
         OffsetReset::Latest => Some(OffsetSpec::Latest),
+        OffsetReset::None => None,
+    }
+}
+
+/// As [`reset_to`], for a position.
+pub(super) fn restart(config: &ConsumerConfig) -> Option<Start> {
+    match config.auto_offset_reset {
+        OffsetReset::Earliest => Some(Start::Earliest),
+        OffsetReset::Latest => Some(Start::Latest),
         OffsetReset::None => None,
     }
 }

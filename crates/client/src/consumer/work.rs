@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
+use kernel::{ErrorCode, NodeId, TopicPartition};
 use tokio::time::Instant;
 
 use super::fetch::{self, Fetched, Got, Want};
 use super::group::Joined;
 use super::position::{self, At, Found, Position, Start};
+use super::validate::{Checked, Doubt, Reign};
 use super::{Consumer, ConsumerRecord, Pattern};
 use crate::Error;
-use crate::admin::OffsetSpec;
 use crate::cluster::Wanted;
 use crate::metadata::Metadata;
 
@@ -27,6 +27,10 @@ pub(super) enum Done {
     Found {
         asked: Vec<(TopicPartition, u64)>,
         result: Result<Vec<Found>, Error>,
+    },
+    Validated {
+        asked: Vec<(TopicPartition, u64)>,
+        result: Result<Vec<Checked>, Error>,
     },
     /// Where all topics were asked for, and told.
     Refreshed(Option<Arc<Metadata>>),
@@ -84,19 +88,20 @@ impl Consumer {
         Ok(records)
     }
 
-    /// Asks for positions that are not known and for records of those that are.
+    /// Asks for positions that are not known, for the ends of epochs where positions are in doubt, and for records where
+    /// they are not.
     pub(super) fn ask(&mut self) {
         let now = Instant::now();
         let mut lost = Vec::new();
+        let mut doubts: BTreeMap<NodeId, Vec<Doubt>> = BTreeMap::new();
         let mut wants: BTreeMap<NodeId, Vec<Want>> = BTreeMap::new();
         let mut leaderless = false;
-        let metadata = self.client.metadata();
         let buffered: BTreeSet<&TopicPartition> = self.buffered.iter().map(|fetched| &fetched.name).collect();
         for (name, position) in &mut self.positions {
             if position.asked || position.not_before.is_some_and(|at| at > now) {
                 continue;
             }
-            let (offset, _) = match position.at {
+            let (offset, epoch) = match position.at {
                 At::Unknown(start) => {
                     position.asked = true;
                     lost.push((name.clone(), position.token, start));
@@ -104,29 +109,41 @@ impl Consumer {
                 }
                 At::Known(offset, epoch) => (offset, epoch),
             };
-            if position.paused || buffered.contains(name) {
+            if !position.doubted && (position.paused || buffered.contains(name)) {
                 continue;
             }
-            let known = metadata.partition(&name.topic, name.partition);
-            let Some((leader, partition)) = known.and_then(|partition| Some((partition.leader?, partition)))
-            else {
+            // Only those leaders are asked that positions were compared with.
+            let Some(reign) = Reign::of(&self.followed, name) else {
                 leaderless = true;
                 continue;
             };
-            if self.busy.contains(&leader) {
+            let (name, token) = (name.clone(), position.token);
+            if let Some(epoch) = epoch.filter(|_| position.doubted) {
+                position.asked = true;
+                doubts.entry(reign.leader).or_default().push(Doubt {
+                    name,
+                    token,
+                    epoch,
+                    current: reign.epoch,
+                });
                 continue;
             }
-            let topic_id = metadata.topic(&name.topic).map_or(Uuid::ZERO, |topic| topic.id);
-            let leader_epoch = partition.leader_epoch;
-            let want = Want { name: name.clone(), topic_id, offset, leader_epoch, token: position.token };
+            if self.busy.contains(&reign.leader) {
+                continue;
+            }
+            position.reign.get_or_insert(reign);
+            let (topic_id, leader_epoch) = (reign.topic_id, reign.epoch);
             position.asked = true;
-            wants.entry(leader).or_default().push(want);
+            wants.entry(reign.leader).or_default().push(Want { name, topic_id, offset, leader_epoch, token });
         }
         let unknown = self.pattern.is_some() && self.subscription.is_none();
         if leaderless || unknown || self.refreshed_at + self.client.config().metadata_max_age < now {
             self.refresh();
         }
         self.find(lost);
+        for (leader, doubts) in doubts {
+            self.validate(leader, doubts);
+        }
         for (leader, wants) in wants {
             self.fetch(leader, wants);
         }
@@ -152,7 +169,7 @@ impl Consumer {
         });
     }
 
-    fn refresh(&mut self) {
+    pub(super) fn refresh(&mut self) {
         if self.refreshing {
             return;
         }
@@ -203,6 +220,10 @@ impl Consumer {
                     Err(error) => self.failed(&asked, error)?,
                 }
             }
+            Done::Validated { asked, result } => {
+                self.answered(&asked);
+                self.validated(&asked, result)?;
+            }
             Done::Refreshed(all) => {
                 self.refreshing = false;
                 self.refreshed_at = Instant::now();
@@ -236,7 +257,7 @@ impl Consumer {
     }
 
     /// A question failed as a whole.
-    fn failed(&mut self, asked: &[(TopicPartition, u64)], error: Error) -> Result<(), Error> {
+    pub(super) fn failed(&mut self, asked: &[(TopicPartition, u64)], error: Error) -> Result<(), Error> {
         if !error.retriable() && !error.is_connection() {
             return Err(error);
         }
@@ -246,7 +267,7 @@ impl Consumer {
         Ok(())
     }
 
-    fn back_off(&mut self, asked: &[(TopicPartition, u64)]) {
+    pub(super) fn back_off(&mut self, asked: &[(TopicPartition, u64)]) {
         let not_before = Instant::now() + self.client.backoff();
         for (name, token) in asked {
             if let Some(position) = self.positions.get_mut(name).filter(|position| position.token == *token) {
@@ -274,11 +295,8 @@ impl Consumer {
         };
         match error.code {
             ErrorCode::OffsetOutOfRange => {
-                let start = match position::reset_to(&self.config) {
-                    Some(OffsetSpec::Earliest) => Start::Earliest,
-                    Some(_) => Start::Latest,
-                    None => return Err(position::no_offset(&got.name)),
-                };
+                let restart = position::restart(&self.config);
+                let start = restart.ok_or_else(|| position::no_offset(&got.name))?;
                 tracing::info!(partition = %got.name, "the position is out of range; going to auto.offset.reset");
                 *position = Position { paused: position.paused, ..Position::new(start, token) };
                 Ok(())
@@ -294,10 +312,17 @@ impl Consumer {
 
     fn found(&mut self, found: Vec<Found>) {
         for found in found {
-            if let Some(position) = self.positions.get_mut(&found.name).filter(|p| p.token == found.token) {
-                position.at = At::Known(found.offset, found.leader_epoch);
+            let Some(position) = self.positions.get_mut(&found.name).filter(|p| p.token == found.token)
+            else {
+                continue;
+            };
+            position.at = At::Known(found.offset, found.leader_epoch);
+            if let Some(seen) = found.seen {
+                self.wait_for_newer(&found.name, seen);
             }
         }
+        // What was committed is compared with the log as well.
+        self.followed = Arc::default();
     }
 
     /// Joins again where other topics of the cluster are wanted than before.
