@@ -235,6 +235,9 @@ pub struct ConsumerConfig {
     pub isolation_level: IsolationLevel,
     /// `check.crcs`: whether the checksum of each batch is verified. Default true.
     pub check_crcs: bool,
+    /// `client.rack`: where the consumer runs, by the name that `broker.rack` has there. A leader may send it on to a
+    /// replica of that rack (KIP-392), which it reads for `metadata.max.age.ms` at most. Default empty: nowhere.
+    pub client_rack: String,
     /// `session.timeout.ms`: how long the group waits for a silent member. Default 45 s.
     pub session_timeout: Duration,
     /// `heartbeat.interval.ms`. Default 3 s.
@@ -261,6 +264,7 @@ impl Default for ConsumerConfig {
             max_poll_records: 500,
             isolation_level: IsolationLevel::ReadUncommitted,
             check_crcs: true,
+            client_rack: String::new(),
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
             max_poll_interval: Duration::from_secs(300),

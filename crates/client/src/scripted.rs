@@ -1,7 +1,9 @@
 //! A cluster that answers as a test says, over pipes in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use host::net::{Connect, Connecting, ReadHalf, WriteHalf};
@@ -25,6 +27,9 @@ use crate::{Client, ClientConfig, World};
 pub(crate) const TOPIC: &str = "t";
 pub(crate) const TOPIC_ID: Uuid = Uuid::from_bytes([7; 16]);
 
+/// How long a fetch waits for records by default.
+const LATE: Duration = Duration::from_millis(500);
+
 /// How much a pipe holds.
 const PIPE_BYTES: usize = 1 << 20;
 
@@ -37,6 +42,7 @@ struct Inner {
     /// The highest version of an API that the nodes serve, where it is not the highest there is.
     versions: BTreeMap<i16, i16>,
     history: Mutex<Vec<Asked>>,
+    down: Mutex<BTreeSet<u16>>,
 }
 
 /// A request as a node received it.
@@ -52,6 +58,8 @@ pub(crate) struct Asked {
 /// What a script has a node do.
 pub(crate) enum Reply {
     Frame(Vec<Segment>),
+    /// The answer comes after [`LATE`].
+    Late(Vec<Segment>),
     /// The answer does not come, nor do those to later requests of the connection.
     Silence,
 }
@@ -67,10 +75,18 @@ impl Asked {
     }
 
     pub fn answer<M: Message>(&self, message: &M) -> Reply {
+        Reply::Frame(self.encode(message))
+    }
+
+    pub fn answer_late<M: Message>(&self, message: &M) -> Reply {
+        Reply::Late(self.encode(message))
+    }
+
+    fn encode<M: Message>(&self, message: &M) -> Vec<Segment> {
         let (key, version) = (self.key, self.version);
         let answer =
             frame::encode_response(key, version, self.correlation_id, |out| message.encode(out, version));
-        Reply::Frame(answer.expect("it is an answer"))
+        answer.expect("it is an answer")
     }
 }
 
@@ -88,6 +104,7 @@ impl Cluster {
             script: Box::new(script),
             versions: versions.into_iter().map(|(key, version)| (key.code(), version)).collect(),
             history: Mutex::default(),
+            down: Mutex::default(),
         }))
     }
 
@@ -107,6 +124,11 @@ impl Cluster {
         let history = self.0.history.lock();
         let is_told = |asked: &&Asked| asked.node == node && asked.key != ApiKey::Metadata.code();
         history.iter().filter(is_told).map(|asked| asked.key).collect()
+    }
+
+    /// From then on no connection to the node can be made.
+    pub fn take_down(&self, node: u16) {
+        self.0.down.lock().insert(node);
     }
 
     async fn serve(self, node: i32, mut stream: DuplexStream) {
@@ -131,8 +153,11 @@ impl Cluster {
                     reply
                 }
             };
+            if matches!(reply, Reply::Late(_)) {
+                tokio::time::sleep(LATE).await;
+            }
             match reply {
-                Reply::Frame(segments) => {
+                Reply::Frame(segments) | Reply::Late(segments) => {
                     for segment in segments {
                         let Segment::Bytes(bytes) = segment else { panic!("nothing lies in a file") };
                         if stream.write_all(&bytes).await.is_err() {
@@ -163,6 +188,9 @@ impl std::fmt::Debug for Cluster {
 impl Connect for Cluster {
     fn connect<'a>(&'a self, _: &'a str, port: u16) -> Connecting<'a> {
         Box::pin(async move {
+            if self.0.down.lock().contains(&port) {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
             let (near, far) = tokio::io::duplex(PIPE_BYTES);
             host::task::spawn(self.clone().serve(i32::from(port), far));
             let (read, write) = tokio::io::split(near);

@@ -40,7 +40,7 @@ pub(super) struct Want {
     pub token: u64,
 }
 
-/// What a leader answered about a partition.
+/// What a broker answered about a partition.
 #[derive(Debug)]
 pub(super) struct Got {
     pub name: TopicPartition,
@@ -48,15 +48,15 @@ pub(super) struct Got {
     pub result: Result<Fetched, BrokerError>,
 }
 
-/// Asks a leader for records, once.
+/// Asks a leader, or a replica that it has named, for records, once.
 pub(super) async fn fetch(
     client: Client,
     config: Arc<ConsumerConfig>,
     consumer: ConsumerId,
-    leader: NodeId,
+    node: NodeId,
     wants: Vec<Want>,
 ) -> Result<Vec<Got>, Error> {
-    let connection = client.broker(leader, Lane::Fetch(consumer)).await?;
+    let connection = client.broker(node, Lane::Fetch(consumer)).await?;
     let has_ids = wants.iter().all(|want| !want.topic_id.is_zero());
     let max_version = if has_ids { i16::MAX } else { TOPIC_IDS_FROM - 1 };
     let version = connection.version_up_to::<FetchRequest>(max_version)?;
@@ -91,6 +91,8 @@ fn request(config: &ConsumerConfig, wants: &[Want], version: i16) -> FetchReques
         max_bytes: config.fetch_max_bytes,
         isolation_level: config.isolation_level.number(),
         topics,
+        // Older versions have no place for it.
+        rack_id: config.client_rack.clone(),
         ..Default::default()
     }
 }
@@ -126,9 +128,12 @@ fn read(answer: &Answer, config: &ConsumerConfig, wants: Vec<Want>) -> Result<Ve
 pub(super) struct Fetched {
     pub name: TopicPartition,
     pub token: u64,
-    pub high_watermark: Offset,
+    /// Nothing where the broker does not tell, as with `end`.
+    pub high_watermark: Option<Offset>,
     /// Up to where a consumer of this isolation level may read.
-    pub end: Offset,
+    pub end: Option<Offset>,
+    /// The replica that is to be read in place of the leader.
+    pub preferred: Option<NodeId>,
     /// What has not been taken apart yet.
     batches: Bytes,
     /// The batch that is being read.
@@ -142,14 +147,14 @@ pub(super) struct Fetched {
 impl Fetched {
     fn new(want: &Want, frame: &Bytes, data: &PartitionDataView<'_>, config: &ConsumerConfig) -> Fetched {
         let committed_only = config.isolation_level == IsolationLevel::ReadCommitted;
+        let told = |offset: i64| (offset >= 0).then_some(Offset(offset));
+        let high_watermark = told(data.high_watermark);
         Fetched {
             name: want.name.clone(),
             token: want.token,
-            high_watermark: Offset(data.high_watermark),
-            end: match committed_only && data.last_stable_offset >= 0 {
-                true => Offset(data.last_stable_offset),
-                false => Offset(data.high_watermark),
-            },
+            high_watermark,
+            end: told(data.last_stable_offset).filter(|_| committed_only).or(high_watermark),
+            preferred: (data.preferred_read_replica >= 0).then_some(NodeId(data.preferred_read_replica)),
             // The view borrows from the frame, so this shares it.
             batches: data.records.map_or_else(Bytes::new, |records| frame.slice_ref(records)),
             open: None,
@@ -322,8 +327,9 @@ mod tests {
         Fetched {
             name: TopicPartition::new("t", 0),
             token: 0,
-            high_watermark: Offset(0),
-            end: Offset(0),
+            high_watermark: None,
+            end: None,
+            preferred: None,
             batches: bytes.freeze(),
             open: None,
             next: Offset(offset),

@@ -9,6 +9,7 @@ mod membership;
 mod position;
 pub(crate) mod protocol;
 mod record;
+mod replica;
 mod sticky;
 #[cfg(test)]
 mod tests;
@@ -70,7 +71,7 @@ pub struct Consumer {
     next_token: u64,
     buffered: VecDeque<Fetched>,
     running: JoinSet<Done>,
-    /// Leaders that owe an answer.
+    /// Brokers that owe an answer to a fetch.
     busy: BTreeSet<NodeId>,
     refreshing: bool,
     refreshed_at: Instant,

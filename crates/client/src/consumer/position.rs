@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use tokio::time::Instant;
 
+use super::replica::Preferred;
 use super::validate::Reign;
 use crate::admin::{CommittedOffset, OffsetSpec, committed_of, list_offsets_of};
 use crate::config::OffsetReset;
@@ -44,6 +45,8 @@ pub(super) struct Position {
     pub reign: Option<Reign>,
     /// Whether it has to be compared with the leader's log before anything is fetched.
     pub doubted: bool,
+    /// The replica that is read in place of the leader.
+    pub preferred: Option<Preferred>,
 }
 
 /// How much is known of a position.
@@ -71,6 +74,7 @@ impl Position {
             end: None,
             reign: None,
             doubted: false,
+            preferred: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! A consumer against leaders that change, and logs that lose what was read.
 
+mod rack;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

@@ -125,6 +125,7 @@ impl Position {
         if before == Some(reign) {
             return false;
         }
+        self.preferred = None;
         if before.is_some_and(|before| before.is_elsewhere(&reign)) {
             // The epochs of the topic that was there before say nothing about this one.
             self.at = At::Known(offset, None);

@@ -20,7 +20,7 @@ use crate::metadata::Metadata;
 #[derive(Debug)]
 pub(super) enum Done {
     Fetched {
-        leader: NodeId,
+        node: NodeId,
         asked: Vec<(TopicPartition, u64)>,
         result: Result<Vec<Got>, Error>,
     },
@@ -95,7 +95,7 @@ impl Consumer {
         let mut lost = Vec::new();
         let mut doubts: BTreeMap<NodeId, Vec<Doubt>> = BTreeMap::new();
         let mut wants: BTreeMap<NodeId, Vec<Want>> = BTreeMap::new();
-        let mut leaderless = false;
+        let mut outdated = false;
         let buffered: BTreeSet<&TopicPartition> = self.buffered.iter().map(|fetched| &fetched.name).collect();
         for (name, position) in &mut self.positions {
             if position.asked || position.not_before.is_some_and(|at| at > now) {
@@ -114,7 +114,7 @@ impl Consumer {
             }
             // Only those leaders are asked that positions were compared with.
             let Some(reign) = Reign::of(&self.followed, name) else {
-                leaderless = true;
+                outdated = true;
                 continue;
             };
             let (name, token) = (name.clone(), position.token);
@@ -128,24 +128,29 @@ impl Consumer {
                 });
                 continue;
             }
-            if self.busy.contains(&reign.leader) {
+            let Some(node) = position.source(reign.leader, &self.followed, &name, now) else {
+                position.not_before = Some(now + self.client.backoff());
+                outdated = true;
+                continue;
+            };
+            if self.busy.contains(&node) {
                 continue;
             }
             position.reign.get_or_insert(reign);
             let (topic_id, leader_epoch) = (reign.topic_id, reign.epoch);
             position.asked = true;
-            wants.entry(reign.leader).or_default().push(Want { name, topic_id, offset, leader_epoch, token });
+            wants.entry(node).or_default().push(Want { name, topic_id, offset, leader_epoch, token });
         }
         let unknown = self.pattern.is_some() && self.subscription.is_none();
-        if leaderless || unknown || self.refreshed_at + self.client.config().metadata_max_age < now {
+        if outdated || unknown || self.refreshed_at + self.client.config().metadata_max_age < now {
             self.refresh();
         }
         self.find(lost);
         for (leader, doubts) in doubts {
             self.validate(leader, doubts);
         }
-        for (leader, wants) in wants {
-            self.fetch(leader, wants);
+        for (node, wants) in wants {
+            self.fetch(node, wants);
         }
     }
 
@@ -159,13 +164,13 @@ impl Consumer {
             .spawn(async move { Done::Found { asked, result: position::find(client, config, lost).await } });
     }
 
-    fn fetch(&mut self, leader: NodeId, wants: Vec<Want>) {
-        self.busy.insert(leader);
+    fn fetch(&mut self, node: NodeId, wants: Vec<Want>) {
+        self.busy.insert(node);
         let asked = wants.iter().map(|want| (want.name.clone(), want.token)).collect();
         let (client, config, id) = (self.client.clone(), Arc::clone(&self.config), self.id);
         self.running.spawn(async move {
-            let result = fetch::fetch(client, config, id, leader, wants).await;
-            Done::Fetched { leader, asked, result }
+            let result = fetch::fetch(client, config, id, node, wants).await;
+            Done::Fetched { node, asked, result }
         });
     }
 
@@ -205,12 +210,15 @@ impl Consumer {
 
     pub(super) fn finish(&mut self, done: Done) -> Result<(), Error> {
         match done {
-            Done::Fetched { leader, asked, result } => {
-                self.busy.remove(&leader);
+            Done::Fetched { node, asked, result } => {
+                self.busy.remove(&node);
                 self.answered(&asked);
                 match result {
                     Ok(gots) => gots.into_iter().try_for_each(|got| self.got(got))?,
-                    Err(error) => self.failed(&asked, error)?,
+                    Err(error) => {
+                        self.leave_replicas(&asked);
+                        self.failed(&asked, error)?;
+                    }
                 }
             }
             Done::Found { asked, result } => {
@@ -284,8 +292,11 @@ impl Consumer {
         };
         let error = match got.result {
             Ok(fetched) => {
-                position.high_watermark = Some(fetched.high_watermark);
-                position.end = Some(fetched.end);
+                position.high_watermark = fetched.high_watermark.or(position.high_watermark);
+                position.end = fetched.end.or(position.end);
+                if let Some(node) = fetched.preferred {
+                    position.prefer(node, Instant::now() + self.client.config().metadata_max_age);
+                }
                 if !fetched.is_empty() {
                     self.buffered.push_back(fetched);
                 }
@@ -293,7 +304,11 @@ impl Consumer {
             }
             Err(error) => error,
         };
+        // A replica that does not know of the leader's epoch yet will hear of it.
+        let preferred = position.preferred.take_if(|_| error.code != ErrorCode::UnknownLeaderEpoch);
         match error.code {
+            // A replica may be behind its leader, who is asked next.
+            ErrorCode::OffsetOutOfRange if preferred.is_some() => Ok(()),
             ErrorCode::OffsetOutOfRange => {
                 let restart = position::restart(&self.config);
                 let start = restart.ok_or_else(|| position::no_offset(&got.name))?;
