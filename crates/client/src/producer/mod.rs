@@ -1,6 +1,8 @@
 //! Writes records: gathered into batches, spread over partitions, sent again in order until they are written once.
 
+mod answers;
 mod batch;
+mod identity;
 mod partition;
 mod queue;
 mod send;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use wire::batch::increment_sequence;
 
 use super::batch::{Batch, Outcome, Sequence, Written};
+use super::identity::Identity;
 use crate::{BrokerError, Error};
 
 /// What is to be sent to one partition.
@@ -108,8 +109,8 @@ impl Queue {
     }
 
     /// Takes the next batch to send; nothing without one that is ready. `identity` is who an idempotent producer is.
-    pub fn take(&mut self, readiness: &Readiness, identity: Option<ProducerId>) -> Option<Batch> {
-        if self.ready_at(readiness)? > readiness.now {
+    pub fn take(&mut self, readiness: &Readiness, identity: Option<Identity>) -> Option<Batch> {
+        if self.ready_at(readiness)? > readiness.now || identity.is_some_and(|who| self.is_spent(who)) {
             return None;
         }
         self.not_before = None;
@@ -120,22 +121,29 @@ impl Queue {
             None => self.waiting.pop_front()?,
         };
         self.last_bytes = batch.size_in_bytes();
-        if let Some(producer_id) = identity
+        if let Some(identity) = identity
             && batch.sequence.is_none()
         {
-            batch.sequence = Some(self.next_sequence(producer_id, batch.records()));
+            batch.sequence = Some(self.next_sequence(identity, batch.records()));
         }
         self.in_flight.push(batch.id);
         Some(batch)
     }
 
-    fn next_sequence(&mut self, producer_id: ProducerId, records: i32) -> Sequence {
-        let writer = self.writer.get_or_insert(Writer::new(producer_id, ProducerEpoch(0)));
-        if self.gap {
-            *writer = writer.successor(producer_id);
+    fn next_sequence(&mut self, identity: Identity, records: i32) -> Sequence {
+        let writer = self.writer.get_or_insert(Writer::new(identity));
+        if self.gap
+            && let Some(successor) = writer.successor(identity)
+        {
+            *writer = successor;
             self.gap = false;
         }
         writer.sequence(records)
+    }
+
+    /// Whether it goes on only under another producer id than this one, which has had its last epoch here.
+    pub fn is_spent(&self, identity: Identity) -> bool {
+        self.gap && self.writer.is_some_and(|writer| writer.successor(identity).is_none())
     }
 
     /// The batch arrived.
@@ -196,14 +204,16 @@ impl Queue {
 
     /// After a gap, once nothing is on its way: begins a new epoch for what has to be sent again. Returns those that may
     /// have been written under the old one, which nobody could notice under the new.
-    pub fn mend(&mut self) -> Vec<Batch> {
+    ///
+    /// It waits while `identity` is spent, or is being asked for.
+    pub fn mend(&mut self, identity: Option<Identity>) -> Vec<Batch> {
         if !self.gap || self.again.is_empty() || !self.in_flight.is_empty() {
             return Vec::new();
         }
-        let Some(writer) = self.writer else {
+        let writer = self.writer.zip(identity).and_then(|(writer, identity)| writer.successor(identity));
+        let Some(mut writer) = writer else {
             return Vec::new();
         };
-        let mut writer = writer.successor(writer.producer_id);
         let (uncertain, mut certain): (VecDeque<Batch>, VecDeque<Batch>) =
             std::mem::take(&mut self.again).into_iter().partition(|batch| batch.uncertain);
         for batch in &mut certain {
@@ -259,13 +269,18 @@ impl Queue {
 }
 
 impl Writer {
-    fn new(producer_id: ProducerId, epoch: ProducerEpoch) -> Writer {
-        Writer { producer_id, epoch, next_sequence: 0, established: false }
+    fn new(Identity { id, epoch }: Identity) -> Writer {
+        Writer { producer_id: id, epoch, next_sequence: 0, established: false }
     }
 
-    /// The writer that takes over after a gap. Brokers know epochs by partition, so no one needs to be asked.
-    fn successor(self, producer_id: ProducerId) -> Writer {
-        Writer::new(producer_id, ProducerEpoch(self.epoch.0.saturating_add(1)))
+    /// The writer that takes over after a gap. Brokers know epochs by partition, so no one needs to be asked; but after the
+    /// last epoch there is only another producer's first.
+    fn successor(self, identity: Identity) -> Option<Writer> {
+        if identity.id != self.producer_id {
+            return Some(Writer::new(identity));
+        }
+        let epoch = ProducerEpoch(self.epoch.0.checked_add(1)?);
+        Some(Writer::new(Identity { id: self.producer_id, epoch }))
     }
 
     fn is_of(&self, sequence: Sequence) -> bool {

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use kernel::{ErrorCode, NodeId, Offset, ProducerId, Timestamp, TopicPartition, Uuid};
+use kernel::{NodeId, TopicPartition, Uuid};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use wire::messages::init_producer_id_request::InitProducerIdRequest;
 use wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use wire::messages::produce_response::ProduceResponse;
 
+use super::answers::answers;
 use super::batch::{Batch, Written};
+use super::identity::{Identity, identify};
 use super::queue::{Attempt, Queue, Readiness};
 use super::{Shared, TopicQueues, Topics};
+use crate::Error;
 use crate::cluster::{Lane, Wanted};
 use crate::config::{Acks, millis};
 use crate::conn::Connection;
-use crate::{BrokerError, Error};
 
 /// The version from which a topic goes by its id alone.
 const TOPIC_IDS_FROM: i16 = 13;
@@ -29,8 +30,10 @@ const REST_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Sender {
     shared: Arc<Shared>,
     /// Who this producer is, once a broker has said.
-    identity: Option<ProducerId>,
+    identity: Option<Identity>,
     identifying: bool,
+    /// Whether the identity that it had before has no epochs left.
+    spent: bool,
     refreshing: bool,
     refreshed_at: Instant,
     stale: bool,
@@ -49,7 +52,7 @@ struct Node {
 
 /// Something that was waited for.
 enum Done {
-    Identified(Result<ProducerId, Error>),
+    Identified(Result<Identity, Error>),
     Refreshed(Result<(), Error>),
     Connected(NodeId, Result<Arc<Connection>, Error>),
     Produced(NodeId, Vec<Sent>, Result<ProduceResponse, Error>),
@@ -68,6 +71,7 @@ impl Sender {
             shared,
             identity: None,
             identifying: false,
+            spent: false,
             refreshing: false,
             refreshed_at: Instant::now(),
             stale: false,
@@ -137,6 +141,7 @@ impl Sender {
         let metadata = self.shared.client.metadata();
         let config = &self.shared.config;
         let oldest = readiness.now.checked_sub(config.delivery_timeout);
+        let identity = self.identity;
         let mut ready: BTreeMap<NodeId, Vec<TopicPartition>> = BTreeMap::new();
         let mut rest_until = readiness.now + REST_MAX;
         let mut ended = Vec::new();
@@ -147,7 +152,11 @@ impl Sender {
                 if let Some(oldest) = oldest {
                     ended.extend(queue.expire(oldest).into_iter().map(|batch| (batch, late.clone())));
                 }
-                ended.extend(queue.mend().into_iter().map(|batch| (batch, uncertain(topic, *partition))));
+                let mended = queue.mend(identity).into_iter();
+                ended.extend(mended.map(|batch| (batch, uncertain(topic, *partition))));
+                if identity.is_some_and(|identity| queue.is_spent(identity)) {
+                    (self.identity, self.spent) = (None, true);
+                }
                 match queue.ready_at(readiness) {
                     Some(at) if at > readiness.now => rest_until = rest_until.min(at),
                     Some(_) => match metadata.partition(topic, *partition).and_then(|known| known.leader) {
@@ -173,8 +182,11 @@ impl Sender {
         if self.identity.is_none() && !self.identifying {
             self.identifying = true;
             let shared = Arc::clone(&self.shared);
+            // A server that names one that is spent is not asked without a rest.
+            let wait = if self.spent { shared.client.backoff() } else { Duration::ZERO };
             self.running.spawn(async move {
-                let identified = identify(&shared).await;
+                tokio::time::sleep(wait).await;
+                let identified = identify(&shared.client).await;
                 if identified.is_err() {
                     tokio::time::sleep(shared.client.backoff()).await;
                 }
@@ -314,7 +326,7 @@ impl Sender {
             Done::Identified(identified) => {
                 self.identifying = false;
                 match identified {
-                    Ok(id) => self.identity = Some(id),
+                    Ok(identity) => self.identity = Some(identity),
                     Err(error) => self.fail_waiting(&error),
                 }
             }
@@ -433,44 +445,6 @@ fn again_after(error: &Error) -> Error {
         }
         error => error.clone(),
     }
-}
-
-type Answers = BTreeMap<(Uuid, String, i32), Result<Written, BrokerError>>;
-
-/// What a broker said, by topic id or name, and partition.
-fn answers(response: &ProduceResponse) -> Answers {
-    let mut answers = BTreeMap::new();
-    for topic in &response.responses {
-        for partition in &topic.partition_responses {
-            let result = match BrokerError::check(partition.error_code) {
-                Ok(()) => Ok(Written {
-                    base_offset: (partition.base_offset >= 0).then_some(Offset(partition.base_offset)),
-                    log_append_time: (partition.log_append_time_ms >= 0)
-                        .then_some(Timestamp(partition.log_append_time_ms)),
-                }),
-                Err(error) => {
-                    let first = partition.record_errors.first();
-                    let detail = first.and_then(|record| record.batch_index_error_message.as_deref());
-                    Err(error.message(partition.error_message.as_deref().or(detail)))
-                }
-            };
-            answers.insert((topic.topic_id, topic.name.clone(), partition.index), result);
-        }
-    }
-    answers
-}
-
-async fn identify(shared: &Shared) -> Result<ProducerId, Error> {
-    let request = InitProducerIdRequest {
-        transactional_id: None,
-        transaction_timeout_ms: i32::MAX,
-        ..Default::default()
-    };
-    let answer = shared.client.ask_any(&request).await?;
-    BrokerError::check(answer.error_code)?;
-    let id = ProducerId(answer.producer_id);
-    let nameless = || BrokerError::new(ErrorCode::UnknownServerError.code()).message(Some("no producer id"));
-    if id.is_some() { Ok(id) } else { Err(nameless().into()) }
 }
 
 fn uncertain(topic: &str, partition: i32) -> Error {

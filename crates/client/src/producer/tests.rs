@@ -7,11 +7,12 @@ use tokio::time::Instant;
 
 use super::ProducerRecord;
 use super::batch::{Batch, Written};
+use super::identity::Identity;
 use super::queue::{Attempt, Queue, Readiness};
 use crate::{BrokerError, Error};
 
 const WRITTEN: Written = Written { base_offset: Some(Offset(0)), log_append_time: None };
-const ID: Option<ProducerId> = Some(ProducerId(9));
+const ID: Option<Identity> = Some(Identity { id: ProducerId(9), epoch: ProducerEpoch(0) });
 
 /// A queue with batches 1 to `count`, of one record each.
 fn queue(count: u64, start: Instant) -> Queue {
@@ -127,7 +128,7 @@ fn after_a_batch_is_refused_for_good_the_rest_go_on_under_a_new_epoch() {
     let attempt = refused(&mut queue, second, ErrorCode::MessageTooLarge, start);
     assert!(matches!(attempt, Attempt::Settled(_, Err(Error::Broker(_)))));
     assert!(matches!(refused(&mut queue, third, ErrorCode::OutOfOrderSequenceNumber, start), Attempt::Again));
-    assert!(queue.mend().is_empty());
+    assert!(queue.mend(ID).is_empty());
     let third = queue.take(&at(start), ID).expect("it is ready");
     assert_eq!((third.id, base(&third)), (3, (1, 0)));
 }
@@ -167,7 +168,7 @@ fn what_may_have_been_written_is_not_written_again_under_a_new_epoch() {
     assert!(matches!(queue.lost(third, lost, start), Attempt::Again));
     let second = queue.take(&at(start), ID).expect("it is ready");
     assert!(matches!(refused(&mut queue, second, ErrorCode::MessageTooLarge, start), Attempt::Settled(..)));
-    let uncertain: Vec<u64> = queue.mend().iter().map(|batch| batch.id).collect();
+    let uncertain: Vec<u64> = queue.mend(ID).iter().map(|batch| batch.id).collect();
     assert_eq!(uncertain, [3]);
     assert!(queue.is_idle());
 }
@@ -178,7 +179,7 @@ fn a_broker_that_forgot_the_producer_is_met_with_a_new_epoch() {
     let mut queue = established(2, start);
     let second = queue.take(&at(start), ID).expect("it is ready");
     assert!(matches!(refused(&mut queue, second, ErrorCode::UnknownProducerId, start), Attempt::Again));
-    assert!(queue.mend().is_empty());
+    assert!(queue.mend(ID).is_empty());
     let second = queue.take(&at(start), ID).expect("it is ready");
     assert_eq!(second.sequence.map(|s| (s.epoch, s.base)), Some((ProducerEpoch(1), 0)));
 }
@@ -190,4 +191,41 @@ fn what_is_too_old_is_taken_out() {
     assert!(queue.expire(start).is_empty());
     assert_eq!(queue.expire(start + Duration::from_secs(1)).len(), 2);
     assert!(queue.is_idle());
+}
+
+/// A queue whose first batch was refused under the last epoch of the producer.
+fn spent(start: Instant) -> (Queue, Identity) {
+    let last = Identity { id: ProducerId(9), epoch: ProducerEpoch(i16::MAX) };
+    let mut queue = queue(2, start);
+    let first = queue.take(&at(start), Some(last)).expect("it is ready");
+    assert_eq!(base(&first), (i16::MAX, 0));
+    assert!(matches!(refused(&mut queue, first, ErrorCode::UnknownProducerId, start), Attempt::Again));
+    (queue, last)
+}
+
+#[test]
+fn after_the_last_epoch_nothing_goes_on_under_the_same_producer_id() {
+    let start = Instant::now();
+    let (mut queue, last) = spent(start);
+    assert!(queue.is_spent(last));
+    assert!(queue.mend(Some(last)).is_empty());
+    assert!(queue.take(&at(start), Some(last)).is_none());
+    let next = Identity { id: ProducerId(10), epoch: ProducerEpoch(0) };
+    assert!(!queue.is_spent(next));
+    assert!(queue.mend(Some(next)).is_empty(), "nothing is uncertain");
+    let first = queue.take(&at(start), Some(next)).expect("it is ready");
+    assert_eq!(first.sequence.map(|s| (s.producer_id, s.epoch, s.base)), Some((next.id, next.epoch, 0)));
+}
+
+#[test]
+fn what_waits_behind_a_batch_that_was_given_up_in_the_last_epoch_waits_for_another_id() {
+    let start = Instant::now();
+    let last = Identity { id: ProducerId(9), epoch: ProducerEpoch(i16::MAX) };
+    let mut queue = queue(2, start);
+    let first = queue.take(&at(start), Some(last)).expect("it is ready");
+    assert!(matches!(refused(&mut queue, first, ErrorCode::InvalidRecord, start), Attempt::Settled(..)));
+    assert!(queue.take(&at(start), Some(last)).is_none());
+    let next = Identity { id: ProducerId(10), epoch: ProducerEpoch(3) };
+    let second = queue.take(&at(start), Some(next)).expect("it is ready");
+    assert_eq!(second.sequence.map(|s| (s.producer_id, s.epoch, s.base)), Some((next.id, next.epoch, 0)));
 }
