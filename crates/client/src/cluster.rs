@@ -77,7 +77,8 @@ const GROUP_KEY: i8 = 0;
 impl Client {
     /// Connects to the cluster and learns its brokers.
     ///
-    /// Fails with [`Error::Unreachable`] if no server answers; that is not tried again.
+    /// # Errors
+    /// [`Error::Config`] if the settings cannot work; [`Error::Unreachable`] if no server answers, which is not tried again.
     pub async fn connect(config: ClientConfig) -> Result<Client, Error> {
         Self::connect_in(World::real(), config).await
     }
@@ -85,6 +86,7 @@ impl Client {
     /// As [`Client::connect`], by another network or with another clock than the machine's.
     pub async fn connect_in(world: World, config: ClientConfig) -> Result<Client, Error> {
         let servers = config.servers()?;
+        config.check()?;
         let client = Client(Arc::new(Inner {
             config,
             world,
@@ -109,7 +111,7 @@ impl Client {
 
     /// The wait before something is tried again.
     pub(crate) fn backoff(&self) -> Duration {
-        self.world().jittered(self.config().retry_backoff)
+        self.world().jittered(self.config().first_backoff())
     }
 
     /// What is known now, without asking.

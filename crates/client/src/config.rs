@@ -1,4 +1,9 @@
 //! Settings, in Kafka's names with Kafka's defaults. Dots of Kafka's names are underscores here.
+//!
+//! What cannot work is refused with [`Error::Config`] by [`crate::Client::connect`], [`crate::Producer::new`] or
+//! [`crate::Consumer::new`]. So is a time of more milliseconds than Kafka's type of the setting has: 2147483647 for most.
+
+mod check;
 
 use std::time::Duration;
 
@@ -10,7 +15,7 @@ use crate::Error;
 /// What all parts of a client share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientConfig {
-    /// `bootstrap.servers`: `host:port`, where the rest of the cluster is learnt from.
+    /// `bootstrap.servers`: `host:port`, where the rest of the cluster is learnt from. None comes twice.
     pub bootstrap_servers: Vec<String>,
     /// `client.id`: the name that brokers log and account. Default `riverrun`.
     pub client_id: String,
@@ -22,12 +27,13 @@ pub struct ClientConfig {
     pub default_api_timeout: Duration,
     /// `retry.backoff.ms`: the wait before the first retry, doubled with each. Default 100 ms.
     pub retry_backoff: Duration,
-    /// `retry.backoff.max.ms`: the longest wait between retries. Default 1 s.
+    /// `retry.backoff.max.ms`: the longest wait between retries, also for the first. Default 1 s.
     pub retry_backoff_max: Duration,
     /// `metadata.max.age.ms`: after how long metadata is asked for anew without a reason. Default 5 min.
     pub metadata_max_age: Duration,
-    /// The largest answer that is read, in bytes; a server that announces more is not believed. It must hold
-    /// `fetch.max.bytes` and one batch. Default 100 MB. (librdkafka calls it `receive.message.max.bytes`.)
+    /// `receive.message.max.bytes` (librdkafka's name): the largest answer that is read, in bytes; a server that announces
+    /// more is not believed. It must hold `fetch.max.bytes` and 512 bytes more, and should hold one batch more. From 1000 to
+    /// 2147483647. Default 100 MB.
     pub receive_message_max_bytes: usize,
 }
 
@@ -52,12 +58,9 @@ impl ClientConfig {
         }
     }
 
-    /// Whether it could be connected with.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where the bootstrap servers are not addresses.
-    pub fn check(&self) -> Result<(), Error> {
-        self.servers().map(drop)
+    /// The wait before the first retry.
+    pub(crate) fn first_backoff(&self) -> Duration {
+        self.retry_backoff.min(self.retry_backoff_max)
     }
 
     /// The bootstrap servers as host and port.
@@ -116,7 +119,8 @@ pub struct ProducerConfig {
     pub linger: Duration,
     /// `compression.type` and its level. Default none.
     pub compression: Compression,
-    /// `delivery.timeout.ms`: how long after `send` a record is given up. Default 2 min.
+    /// `delivery.timeout.ms`: how long after `send` a record is given up. At least `linger.ms` and the client's
+    /// `request.timeout.ms` together. Default 2 min.
     pub delivery_timeout: Duration,
     /// `max.block.ms`: how long `send` waits for metadata or for room in the buffer. Default 1 min.
     pub max_block: Duration,
@@ -124,8 +128,8 @@ pub struct ProducerConfig {
     pub buffer_memory: usize,
     /// `max.request.size`: the largest record or request, in bytes before compression. Default 1 MiB.
     pub max_request_size: usize,
-    /// `max.in.flight.requests.per.connection`: how many requests a broker may owe answers to. At most 5 with
-    /// idempotence. Default 5.
+    /// `max.in.flight.requests.per.connection`: how many requests a broker may owe answers to. At least 1; at most 5 with
+    /// idempotence, and 1024 without. Default 5.
     pub max_in_flight: usize,
 }
 
@@ -151,26 +155,6 @@ impl ProducerConfig {
     pub fn codec(mut self, codec: Codec) -> Self {
         self.compression = Compression::of(codec);
         self
-    }
-
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |name, reason: &str| Err(Error::Config { name, reason: reason.to_owned() });
-        if self.enable_idempotence && self.acks != Acks::All {
-            return refuse("acks", "an idempotent producer needs acks=all");
-        }
-        if self.enable_idempotence && self.max_in_flight > 5 {
-            return refuse("max.in.flight.requests.per.connection", "at most 5 with idempotence");
-        }
-        if self.max_in_flight == 0 {
-            return refuse("max.in.flight.requests.per.connection", "at least 1");
-        }
-        if self.max_request_size > self.buffer_memory {
-            return refuse("buffer.memory", "must hold a record of max.request.size");
-        }
-        if u32::try_from(self.buffer_memory).is_err() {
-            return refuse("buffer.memory", "at most 4294967295 bytes");
-        }
-        Ok(())
     }
 }
 
@@ -213,7 +197,8 @@ impl Assignor {
 pub struct ConsumerConfig {
     /// `group.id`: the group whose offsets are read and committed. Default none.
     pub group_id: Option<String>,
-    /// `group.instance.id`: a name that outlives restarts, so that these cause no rebalance. Default none.
+    /// `group.instance.id`: a name that outlives restarts, so that these cause no rebalance. As a topic is named: up to 249
+    /// ASCII letters, digits, `.`, `_` and `-`. Default none.
     pub group_instance_id: Option<String>,
     /// `auto.offset.reset`. Default latest.
     pub auto_offset_reset: OffsetReset,
@@ -225,7 +210,8 @@ pub struct ConsumerConfig {
     pub fetch_min_bytes: i32,
     /// `fetch.max.wait.ms`: how long a broker waits for that much. Default 500 ms.
     pub fetch_max_wait: Duration,
-    /// `fetch.max.bytes`: about how much one answer holds. Default 50 MiB.
+    /// `fetch.max.bytes`: about how much one answer holds. At least 512 less than the client's `receive.message.max.bytes`.
+    /// Default 50 MiB.
     pub fetch_max_bytes: i32,
     /// `max.partition.fetch.bytes`: about how much one answer holds of a partition. Default 1 MiB.
     pub max_partition_fetch_bytes: i32,
@@ -240,7 +226,7 @@ pub struct ConsumerConfig {
     pub client_rack: String,
     /// `session.timeout.ms`: how long the group waits for a silent member. Default 45 s.
     pub session_timeout: Duration,
-    /// `heartbeat.interval.ms`. Default 3 s.
+    /// `heartbeat.interval.ms`. Less than `session.timeout.ms`. Default 3 s.
     pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`: how long a member may go without polling before it leaves the group. Default 5 min.
     pub max_poll_interval: Duration,
@@ -283,23 +269,6 @@ impl ConsumerConfig {
     pub(crate) fn is_cooperative(&self) -> bool {
         self.assignors.iter().all(|assignor| *assignor == Assignor::CooperativeSticky)
     }
-
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |name, reason: &str| Err(Error::Config { name, reason: reason.to_owned() });
-        if self.group_id.as_deref() == Some("") {
-            return refuse("group.id", "it is empty");
-        }
-        if self.heartbeat_interval >= self.session_timeout {
-            return refuse("heartbeat.interval.ms", "must be less than session.timeout.ms");
-        }
-        if self.max_poll_records == 0 {
-            return refuse("max.poll.records", "at least 1");
-        }
-        if self.assignors.is_empty() {
-            return refuse("partition.assignment.strategy", "it names no assignor");
-        }
-        Ok(())
-    }
 }
 
 /// A duration as the protocol carries it.
@@ -325,14 +294,5 @@ mod tests {
                 "{wrong:?}"
             );
         }
-    }
-
-    #[test]
-    fn what_cannot_work_is_refused_before_anything_is_sent() {
-        assert_eq!(ProducerConfig::default().check(), Ok(()));
-        assert_eq!(ConsumerConfig::group("g").check(), Ok(()));
-        assert!(ProducerConfig { acks: Acks::None, ..Default::default() }.check().is_err());
-        assert!(ProducerConfig { max_in_flight: 6, ..Default::default() }.check().is_err());
-        assert!(ConsumerConfig::group("").check().is_err());
     }
 }

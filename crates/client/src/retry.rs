@@ -20,7 +20,7 @@ impl Retry {
         let config = client.config();
         Self {
             deadline: Instant::now() + time,
-            wait: config.retry_backoff,
+            wait: config.first_backoff(),
             wait_max: config.retry_backoff_max,
             world: client.world().clone(),
         }

@@ -28,7 +28,7 @@ use versions::Versions;
 use crate::{ClientConfig, Error, World};
 
 /// How many requests of one connection may wait for their answers. Far more than any caller here lets wait.
-const WAITING_MAX: usize = 1024;
+pub(crate) const WAITING_MAX: usize = 1024;
 
 /// The largest answer that is read to anything but a fetch. Metadata of a hundred thousand partitions takes a tenth.
 const ANSWER_BYTES_MAX: usize = 64 << 20;

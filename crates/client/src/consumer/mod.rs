@@ -98,8 +98,11 @@ pub struct Consumer {
 
 impl Consumer {
     /// A consumer on a client's cluster, which reads nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the settings cannot work, by themselves or with those of the client.
     pub fn new(client: &Client, config: ConsumerConfig) -> Result<Consumer, Error> {
-        config.check()?;
+        config.check(client.config())?;
         let config = Arc::new(config);
         let id = client.new_consumer();
         let group = config

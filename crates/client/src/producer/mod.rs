@@ -148,8 +148,11 @@ struct TopicQueues {
 
 impl Producer {
     /// A producer on a client's cluster. Nothing is sent yet; it must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the settings cannot work, by themselves or with those of the client.
     pub fn new(client: &Client, config: ProducerConfig) -> Result<Producer, Error> {
-        config.check()?;
+        config.check(client.config())?;
         let shared = Arc::new(Shared {
             client: client.clone(),
             memory: Semaphore::new(config.buffer_memory.min(Semaphore::MAX_PERMITS)),
