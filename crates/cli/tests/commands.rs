@@ -48,6 +48,21 @@ fn what_is_not_there_ends_with_3_and_says_what_is() {
 }
 
 #[test]
+fn who_asks_for_a_secured_connection_is_told_that_there_is_none_yet() {
+    let broker = Broker::start("secured");
+    for protocol in ["SSL", "sasl_plaintext", "SASL_SSL"] {
+        let ended = broker.run(&["topic", "list", "--security-protocol", protocol]);
+        let expected =
+            format!("security.protocol={} is not supported by this version", protocol.to_uppercase());
+        assert!(ended.failed(2).contains(&expected), "{ended:?}");
+    }
+    assert_eq!(broker.run(&["topic", "list", "--security-protocol", "plaintext"]).ok(), "");
+    broker.run(&["topic", "list", "--security-protocol", "TLS"]).failed(2);
+    let kept = broker.run(&["profile", "create", "x", "--security-protocol", "SSL", "--dry-run"]);
+    assert!(kept.failed(2).contains("keeps no security protocol"), "{kept:?}");
+}
+
+#[test]
 fn wrong_use_ends_with_2() {
     let broker = Broker::start("wrong-use");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();

@@ -78,7 +78,8 @@ impl Client {
     /// Connects to the cluster and learns its brokers.
     ///
     /// # Errors
-    /// [`Error::Config`] if the settings cannot work; [`Error::Unreachable`] if no server answers, which is not tried again.
+    /// [`Error::NotSupported`] if connections are to be secured, and [`Error::Config`] if the settings cannot work, both
+    /// before anything is sent; [`Error::Unreachable`] if no server answers, which is not tried again.
     pub async fn connect(config: ClientConfig) -> Result<Client, Error> {
         Self::connect_in(World::real(), config).await
     }

@@ -8,6 +8,7 @@ mod check;
 use std::time::Duration;
 
 pub use kernel::IsolationLevel;
+pub use kernel::option::endpoint::SecurityProtocol;
 use wire::compress::{Codec, Compression};
 
 use crate::Error;
@@ -19,6 +20,9 @@ pub struct ClientConfig {
     pub bootstrap_servers: Vec<String>,
     /// `client.id`: the name that brokers log and account. Default `riverrun`.
     pub client_id: String,
+    /// `security.protocol`: how connections are secured. This version has none but PLAINTEXT: with another one
+    /// [`crate::Client::connect`] fails with [`Error::NotSupported`]. Default PLAINTEXT.
+    pub security_protocol: SecurityProtocol,
     /// `request.timeout.ms`: how long an answer may take before the connection is given up. Default 30 s.
     pub request_timeout: Duration,
     /// `socket.connection.setup.timeout.ms`: how long making a connection may take. Default 10 s.
@@ -48,6 +52,7 @@ impl ClientConfig {
                 .map(str::to_owned)
                 .collect(),
             client_id: "riverrun".to_owned(),
+            security_protocol: SecurityProtocol::Plaintext,
             request_timeout: Duration::from_secs(30),
             connection_setup_timeout: Duration::from_secs(10),
             default_api_timeout: Duration::from_secs(60),

@@ -59,6 +59,14 @@ pub enum Error {
         /// In words.
         reason: String,
     },
+    /// A setting has a value of Kafka's that this version does not serve yet; found before anything is sent.
+    #[error("{name}={value} is not supported by this version")]
+    NotSupported {
+        /// The setting, in Kafka's name.
+        name: &'static str,
+        /// As it is written for Kafka.
+        value: String,
+    },
     /// A record takes more bytes than may be sent; nothing of it was.
     #[error("a record of {size} bytes is larger than {setting} allows ({limit})")]
     RecordTooLarge {

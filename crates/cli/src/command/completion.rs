@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use clap::{Arg, Args, Command, CommandFactory, ValueEnum};
+use client::config::SecurityProtocol;
 
 use super::{Connection, Failure, Format, config, profile, session};
 use crate::Arguments;
@@ -165,12 +166,19 @@ struct Line<'c> {
     awaits: Option<&'c Arg>,
     bootstrap: Option<String>,
     profile: Option<String>,
+    security_protocol: Option<String>,
 }
 
 impl<'c> Line<'c> {
     fn read(root: &'c Command, words: &[String]) -> Line<'c> {
-        let mut line =
-            Line { command: root, positionals: Vec::new(), awaits: None, bootstrap: None, profile: None };
+        let mut line = Line {
+            command: root,
+            positionals: Vec::new(),
+            awaits: None,
+            bootstrap: None,
+            profile: None,
+            security_protocol: None,
+        };
         for word in words {
             line.take(word);
         }
@@ -209,6 +217,7 @@ impl<'c> Line<'c> {
         match option.get_id().as_str() {
             "bootstrap" => self.bootstrap = Some(value.to_owned()),
             "profile" => self.profile = Some(value.to_owned()),
+            "security_protocol" => self.security_protocol = Some(value.to_owned()),
             _ => {}
         }
     }
@@ -222,7 +231,11 @@ impl<'c> Line<'c> {
 
     fn connection(&self) -> Connection {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let protocol = self.security_protocol.clone().or_else(|| variable("RIVERRUN_SECURITY_PROTOCOL"));
         Connection {
+            security_protocol: protocol
+                .and_then(|name| SecurityProtocol::parse(&name))
+                .unwrap_or(SecurityProtocol::Plaintext),
             bootstrap: self.bootstrap.clone().or_else(|| variable("RIVERRUN_BOOTSTRAP")),
             profile: self.profile.clone().or_else(|| variable("RIVERRUN_PROFILE")),
             format: Format::Name,

@@ -48,6 +48,11 @@ impl Failure {
                 (WRONG_USE, Some("name a broker, for example --bootstrap localhost:9092".to_owned()))
             }
             Error::Config { .. } => (WRONG_USE, None),
+            Error::NotSupported { name: "security.protocol", .. } => (
+                WRONG_USE,
+                Some("reach a listener that speaks PLAINTEXT, on loopback or a trusted network".to_owned()),
+            ),
+            Error::NotSupported { .. } => (WRONG_USE, None),
             Error::RecordTooLarge { .. } => (FAILED, Some("write smaller records".to_owned())),
             Error::Unsupported { .. } => {
                 (FAILED, Some("the broker is older than this command, or a proxy is in between".to_owned()))
@@ -144,6 +149,15 @@ mod tests {
     fn a_broken_pipe_is_no_failure() {
         let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!((failure.exit, failure.message.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_wrong_use_and_says_what_is() {
+        let error = Error::NotSupported { name: "security.protocol", value: "SASL_SSL".to_owned() };
+        let failure = Failure::of(error, "cannot connect");
+        assert_eq!(failure.exit, WRONG_USE);
+        assert!(failure.message.contains("security.protocol=SASL_SSL is not supported by this version"));
+        assert!(failure.next.is_some_and(|next| next.contains("PLAINTEXT")));
     }
 
     #[test]

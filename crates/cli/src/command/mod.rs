@@ -25,7 +25,9 @@ pub mod units;
 
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
+use client::config::SecurityProtocol;
 
 pub use failure::{FAILED, Failure, WRONG_USE};
 use session::Session;
@@ -81,6 +83,17 @@ pub struct Connection {
     /// The cluster, by the name that `riverrun profile create` gave it. Without it, the current profile.
     #[arg(long, global = true, value_name = "PROFILE", env = PROFILE)]
     pub profile: Option<String>,
+    /// How connections are secured, by Kafka's `security.protocol`. This version has none but PLAINTEXT.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PROTOCOL",
+        env = "RIVERRUN_SECURITY_PROTOCOL",
+        default_value = "PLAINTEXT",
+        ignore_case = true,
+        value_parser = protocols()
+    )]
+    pub security_protocol: SecurityProtocol,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -96,6 +109,13 @@ impl Connection {
         let bootstrap = self.bootstrap.as_deref().filter(|_| said(&self.bootstrap, BOOTSTRAP));
         (bootstrap, self.profile.as_deref().filter(|_| said(&self.profile, PROFILE)))
     }
+}
+
+/// Kafka's names of the protocols.
+fn protocols() -> impl TypedValueParser<Value = SecurityProtocol> {
+    let names = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+    PossibleValuesParser::new(names)
+        .try_map(|name| SecurityProtocol::parse(&name).ok_or("it is none of Kafka's protocols"))
 }
 
 /// The form of what is printed.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use client::ClientConfig;
+use client::config::SecurityProtocol;
 use serde_json::{Map, Value, json};
 
 use super::ask::{Change, confirm};
@@ -298,6 +299,7 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
             done(&kept, &wanted.name, "is the current profile", wanted.change.dry_run)?
         }
         Profile::Set(set) => {
+            keeps_no_protocol(connection)?;
             let mut address = kept.find(&set.name)?.clone();
             if set.color.is_none() && connection.bootstrap.is_none() {
                 return Err(
@@ -375,6 +377,7 @@ fn prompt(kept: &Kept, connection: &Connection) -> Result<(), Failure> {
 }
 
 fn create(kept: &mut Kept, create: Create, connection: &Connection) -> Result<Output, Failure> {
+    keeps_no_protocol(connection)?;
     check_name(&create.name)?;
     free(kept, &create.name)?;
     let Some(bootstrap) = connection.said().0 else {
@@ -406,6 +409,15 @@ fn checked_address(bootstrap: &str) -> Result<String, Failure> {
     Ok(bootstrap.to_owned())
 }
 
+/// A profile is an address: what else --bootstrap goes with is not dropped without a word.
+fn keeps_no_protocol(connection: &Connection) -> Result<(), Failure> {
+    match connection.security_protocol {
+        SecurityProtocol::Plaintext => Ok(()),
+        _ => Err(Failure::wrong_use("a profile keeps no security protocol")
+            .next("give --security-protocol to the commands that use the profile")),
+    }
+}
+
 fn free(kept: &Kept, name: &str) -> Result<(), Failure> {
     match kept.profiles.contains_key(name) {
         true => Err(Failure::failed(format!("there is a profile {name:?} already"))
@@ -430,6 +442,18 @@ mod tests {
     use crate::command::Format;
 
     #[test]
+    fn a_security_protocol_is_not_kept_and_not_forgotten_without_a_word() {
+        let connection = |security_protocol| Connection {
+            bootstrap: Some("h:1".to_owned()),
+            profile: None,
+            security_protocol,
+            format: Format::Table,
+        };
+        assert_eq!(keeps_no_protocol(&connection(SecurityProtocol::Plaintext)), Ok(()));
+        assert!(keeps_no_protocol(&connection(SecurityProtocol::SaslSsl)).is_err());
+    }
+
+    #[test]
     fn what_is_kept_is_read_back() {
         let address = |bootstrap: &str, color: Option<&str>| Address {
             bootstrap: bootstrap.to_owned(),
@@ -445,8 +469,12 @@ mod tests {
 
     #[test]
     fn what_the_command_line_says_goes_before_every_profile() {
-        let connection =
-            Connection { bootstrap: Some("h:1".to_owned()), profile: None, format: Format::Table };
+        let connection = Connection {
+            bootstrap: Some("h:1".to_owned()),
+            profile: None,
+            security_protocol: SecurityProtocol::Plaintext,
+            format: Format::Table,
+        };
         let place = Place::of(&connection).expect("no file is needed");
         assert_eq!((place.bootstrap.as_str(), place.to_string().as_str()), ("h:1", "h:1"));
     }

@@ -31,6 +31,11 @@ pub fn signals() -> Result<StopSignals, Failure> {
     StopSignals::listen().map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
 }
 
+/// A client's settings.
+fn config(connection: &Connection, place: &Place) -> ClientConfig {
+    ClientConfig { security_protocol: connection.security_protocol, ..ClientConfig::new(&place.bootstrap) }
+}
+
 /// Connects, and runs a command on a runtime of its own: one thread, as a command does one thing.
 pub fn run<F>(connection: &Connection, command: F) -> Result<(), Failure>
 where
@@ -41,7 +46,7 @@ where
         runtime.map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
     let outcome = runtime.block_on(async {
         let place = Place::of(connection)?;
-        let config = ClientConfig::new(&place.bootstrap);
+        let config = config(connection, &place);
         let client = Client::connect(config).await.map_err(|error| Failure::of(error, "cannot connect"))?;
         let session = Session { admin: Admin::new(&client), client, format: connection.format, place };
         command(&session).await
@@ -58,7 +63,7 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let found = runtime.block_on(async {
         let found = async {
-            let config = ClientConfig::new(&Place::of(connection).ok()?.bootstrap);
+            let config = config(connection, &Place::of(connection).ok()?);
             command(Admin::new(&Client::connect(config).await.ok()?)).await
         };
         tokio::time::timeout(time, found).await.ok().flatten()

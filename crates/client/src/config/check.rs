@@ -6,7 +6,7 @@ use kernel::limits::MAX_TOPIC_NAME_BYTES;
 
 use super::{Acks, ClientConfig, ConsumerConfig, ProducerConfig};
 use crate::Error;
-use crate::conn::WAITING_MAX;
+use crate::conn::{WAITING_MAX, secure};
 
 /// How many requests may be on their way to a broker without the order of an idempotent producer getting lost.
 const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
@@ -60,8 +60,10 @@ impl ClientConfig {
     /// Whether it could be connected with.
     ///
     /// # Errors
-    /// [`Error::Config`] names the setting that cannot work, and says why.
+    /// [`Error::Config`] names the setting that cannot work, and says why; [`Error::NotSupported`] is for one that cannot
+    /// yet.
     pub fn check(&self) -> Result<(), Error> {
+        secure::check(self.security_protocol)?;
         self.servers()?;
         if has_twice(&self.bootstrap_servers) {
             return refuse("bootstrap.servers", "a server comes twice");

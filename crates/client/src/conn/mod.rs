@@ -3,6 +3,7 @@
 //! *Invariant:* requests leave in the order in which [`Connection::start`] was called. A producer's order rests on it.
 
 mod answer;
+pub(crate) mod secure;
 mod task;
 mod versions;
 
@@ -68,13 +69,15 @@ struct Waiting {
 }
 
 impl Connection {
-    /// Connects, and learns what the server serves.
+    /// Connects, learns what the server serves, and tells it who this client is if it has to.
     pub async fn open(
         world: &World,
         host: &str,
         port: u16,
         config: &ClientConfig,
     ) -> Result<Connection, Error> {
+        let protocol = config.security_protocol;
+        secure::check(protocol)?;
         let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let failed = |reason: String| Error::Connection { address: address.clone(), reason };
         let (read, write) =
@@ -82,6 +85,7 @@ impl Connection {
                 Ok(connected) => connected.map_err(|error| failed(error.to_string()))?,
                 Err(_) => return Err(failed("it could not be made in time".to_owned())),
             };
+        let (read, write) = secure::stream(protocol, read, write)?;
         let shared = Arc::new(Shared {
             address: address.clone(),
             queue: Mutex::default(),
@@ -102,6 +106,7 @@ impl Connection {
             fetch_bytes_max: config.receive_message_max_bytes,
         };
         connection.versions = connection.agree().await?;
+        secure::authenticate(protocol, &connection)?;
         Ok(connection)
     }
 
