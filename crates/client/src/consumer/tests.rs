@@ -266,3 +266,51 @@ async fn what_was_fetched_from_the_leader_before_is_not_returned_once_it_is_in_d
     consumer.client.fetch_metadata(Some(&[TOPIC.to_owned()])).await.expect("it is answered");
     assert_eq!(poll(&mut consumer).await, Ok(vec![(2, 2), (3, 2)]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_leader_before_sends_late_is_not_returned() {
+    let log = log(5);
+    let cluster = {
+        let log = Arc::clone(&log);
+        Cluster::new(move |asked| match asked.is::<FetchRequest>() && asked.node == 1 {
+            true => asked.answer_late(&fetched(records(0, 5, 1))),
+            false => answer(&log, asked),
+        })
+    };
+    let mut consumer = consumer(&cluster, OffsetReset::Latest, Start::Offset(Offset(0))).await;
+    assert_eq!(consumer.poll(Duration::from_millis(100)).await, Ok(Vec::new()), "it is on its way");
+    (log.lock().leader, log.lock().epoch, log.lock().end) = (2, 2, 2);
+    consumer.client.fetch_metadata(Some(&[TOPIC.to_owned()])).await.expect("it is answered");
+    assert_eq!(poll(&mut consumer).await, Ok(vec![(0, 2), (1, 2)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn epochs_of_a_topic_that_was_made_anew_are_not_compared_with_those_before() {
+    let log = log(5);
+    let anew: Arc<Mutex<bool>> = Arc::default();
+    let cluster = {
+        let (log, anew) = (Arc::clone(&log), Arc::clone(&anew));
+        Cluster::new(move |asked| {
+            if asked.is::<MetadataRequest>() && *anew.lock() {
+                let mut metadata = metadata(2, 0);
+                metadata.topics[0].topic_id = kernel::Uuid::from_bytes([9; 16]);
+                return asked.answer(&metadata);
+            }
+            if asked.is::<FetchRequest>() && *anew.lock() {
+                let mut answer = fetched(match only(&asked.read()).fetch_offset {
+                    0 => records(0, 2, 0),
+                    _ => refused(ErrorCode::OffsetOutOfRange),
+                });
+                answer.responses[0].topic_id = kernel::Uuid::from_bytes([9; 16]);
+                return asked.answer(&answer);
+            }
+            answer(&log, asked)
+        })
+    };
+    let mut consumer = consumer(&cluster, OffsetReset::Earliest, Start::Offset(Offset(0))).await;
+    assert_eq!(poll(&mut consumer).await.map(|records| records.len()), Ok(5));
+    *anew.lock() = true;
+    consumer.client.fetch_metadata(Some(&[TOPIC.to_owned()])).await.expect("it is answered");
+    assert_eq!(poll(&mut consumer).await, Ok(vec![(0, 0), (1, 0)]), "it begins as the policy says");
+    assert_eq!(cluster.heard::<OffsetForLeaderEpochRequest>().len(), 0);
+}

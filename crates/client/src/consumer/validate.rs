@@ -116,7 +116,7 @@ fn read(name: &TopicPartition, end: &EpochEndOffset) -> Result<(LeaderEpoch, Off
 }
 
 impl Position {
-    /// Takes note of who leads. Returns whether the position has to be compared with the log of that leader.
+    /// Takes note of who leads. Returns whether what was asked and fetched for the position before is of no use since.
     pub fn follow(&mut self, reign: Reign) -> bool {
         let At::Known(offset, epoch) = self.at else {
             return false;
@@ -126,20 +126,19 @@ impl Position {
             return false;
         }
         self.preferred = None;
-        if before.is_some_and(|before| before.is_elsewhere(&reign)) {
+        let elsewhere = before.is_some_and(|before| before.is_elsewhere(&reign));
+        if elsewhere {
             // The epochs of the topic that was there before say nothing about this one.
             self.at = At::Known(offset, None);
-            self.doubted = false;
-            return false;
         }
-        self.doubted = epoch.is_some() && reign.epoch != LeaderEpoch::NONE;
-        self.doubted
+        self.doubted = epoch.is_some() && !elsewhere && reign.epoch != LeaderEpoch::NONE;
+        // Also without a doubt: what the leader before sent could not be compared with this one's log any more.
+        self.doubted || before.is_some()
     }
 }
 
 impl Consumer {
-    /// Notices changes of leaders. What was fetched for a position that is in doubt since is dropped, as is what is on its
-    /// way.
+    /// Notices changes of leaders. What was fetched from the one before is dropped, as is what is on its way.
     pub(super) fn follow_leaders(&mut self) {
         let metadata = self.client.metadata();
         if Arc::ptr_eq(&metadata, &self.followed) {
