@@ -132,12 +132,15 @@ fn request(
     isolation: IsolationLevel,
     client: &Client,
 ) -> ListOffsetsRequest {
+    let metadata = client.metadata();
     let mut topics: Vec<ListOffsetsTopic> = Vec::new();
     for (name, timestamp) in partitions {
+        let known = metadata.partition(&name.topic, name.partition);
         let partition = ListOffsetsPartition {
             partition_index: name.partition,
+            // One who was deposed, or does not know yet that it leads, is not believed.
+            current_leader_epoch: known.map_or(LeaderEpoch::NONE, |known| known.leader_epoch).0,
             timestamp: *timestamp,
-            ..Default::default()
         };
         match topics.iter_mut().find(|topic| *topic.name == *name.topic) {
             Some(topic) => topic.partitions.push(partition),

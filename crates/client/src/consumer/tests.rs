@@ -81,8 +81,13 @@ fn answer(log: &Mutex<Log>, asked: &Asked) -> Reply {
         return asked.answer(&OffsetForLeaderEpochResponse { topics, ..Default::default() });
     }
     if asked.is::<ListOffsetsRequest>() {
-        let partition =
-            ListOffsetsPartitionResponse { offset: 0, leader_epoch: log.epoch, ..Default::default() };
+        let current = asked.read::<ListOffsetsRequest>().topics[0].partitions[0].current_leader_epoch;
+        let partition = ListOffsetsPartitionResponse {
+            error_code: if current == log.epoch { 0 } else { ErrorCode::FencedLeaderEpoch.code() },
+            offset: 0,
+            leader_epoch: log.epoch,
+            ..Default::default()
+        };
         let topics = vec![ListOffsetsTopicResponse { name: TOPIC.to_owned(), partitions: vec![partition] }];
         return asked.answer(&ListOffsetsResponse { topics, ..Default::default() });
     }
@@ -309,8 +314,21 @@ async fn epochs_of_a_topic_that_was_made_anew_are_not_compared_with_those_before
     };
     let mut consumer = consumer(&cluster, OffsetReset::Earliest, Start::Offset(Offset(0))).await;
     assert_eq!(poll(&mut consumer).await.map(|records| records.len()), Ok(5));
-    *anew.lock() = true;
+    (*anew.lock(), log.lock().epoch) = (true, 0);
     consumer.client.fetch_metadata(Some(&[TOPIC.to_owned()])).await.expect("it is answered");
     assert_eq!(poll(&mut consumer).await, Ok(vec![(0, 0), (1, 0)]), "it begins as the policy says");
     assert_eq!(cluster.heard::<OffsetForLeaderEpochRequest>().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_deposed_does_not_say_where_the_log_begins() {
+    let log = log(2);
+    let cluster = cluster(&log);
+    let mut consumer = consumer(&cluster, OffsetReset::Latest, Start::Earliest).await;
+    log.lock().epoch = 2;
+    assert_eq!(poll(&mut consumer).await, Ok(vec![(0, 2), (1, 2)]));
+    let asked = cluster.heard::<ListOffsetsRequest>();
+    let epochs: Vec<_> =
+        asked.iter().map(|(_, asked)| asked.topics[0].partitions[0].current_leader_epoch).collect();
+    assert_eq!(epochs, [1, 2], "the consumer learns who leads, and asks again");
 }
