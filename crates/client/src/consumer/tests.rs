@@ -332,3 +332,33 @@ async fn who_was_deposed_does_not_say_where_the_log_begins() {
         asked.iter().map(|(_, asked)| asked.topics[0].partitions[0].current_leader_epoch).collect();
     assert_eq!(epochs, [1, 2], "the consumer learns who leads, and asks again");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_is_fenced_goes_again_in_the_epoch_that_is() {
+    let log = log(2);
+    let cluster = cluster(&log);
+    let mut consumer = consumer(&cluster, OffsetReset::None, Start::Offset(Offset(0))).await;
+    log.lock().epoch = 2;
+    assert_eq!(poll(&mut consumer).await, Ok(vec![(0, 2), (1, 2)]));
+    let fetches = cluster.heard::<FetchRequest>();
+    let epochs: Vec<_> = fetches.iter().map(|(_, fetch)| only(fetch).current_leader_epoch).collect();
+    assert!(epochs.is_sorted() && epochs.first() == Some(&1) && epochs.contains(&2), "{epochs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_does_not_know_of_its_election_yet_is_waited_for() {
+    let log = log(2);
+    let cluster = {
+        let log = Arc::clone(&log);
+        Cluster::new(move |asked| match asked.is::<MetadataRequest>() {
+            true => asked.answer(&metadata(1, 2)),
+            false => answer(&log, asked),
+        })
+    };
+    let mut consumer = consumer(&cluster, OffsetReset::None, Start::Offset(Offset(0))).await;
+    assert_eq!(consumer.poll(Duration::from_secs(2)).await, Ok(Vec::new()));
+    let asked = cluster.heard::<FetchRequest>().len();
+    assert!((2..60).contains(&asked), "it is asked again, but not without a rest: {asked}");
+    log.lock().epoch = 2;
+    assert_eq!(poll(&mut consumer).await, Ok(vec![(0, 2), (1, 2)]));
+}
