@@ -183,9 +183,11 @@ impl Sender {
             self.identifying = true;
             let shared = Arc::clone(&self.shared);
             // A server that names one that is spent is not asked without a rest.
-            let wait = if self.spent { shared.client.backoff() } else { Duration::ZERO };
+            let spent = self.spent;
             self.running.spawn(async move {
-                tokio::time::sleep(wait).await;
+                if spent {
+                    tokio::time::sleep(shared.client.backoff()).await;
+                }
                 let identified = identify(&shared.client).await;
                 if identified.is_err() {
                     tokio::time::sleep(shared.client.backoff()).await;
