@@ -23,6 +23,11 @@ impl Position {
         }
     }
 
+    /// Whom it is fetched from as things stand, to be counted and not to be asked.
+    pub fn likely_source(&self, leader: NodeId) -> NodeId {
+        self.preferred.map_or(leader, |preferred| preferred.node)
+    }
+
     /// Whom to fetch from; nobody for the moment if the replica that was named is not there, which leaves the leader.
     pub fn source(
         &mut self,

@@ -97,6 +97,8 @@ impl Consumer {
         let mut wants: BTreeMap<NodeId, Vec<Want>> = BTreeMap::new();
         let mut outdated = false;
         let buffered: BTreeSet<&TopicPartition> = self.buffered.iter().map(|fetched| &fetched.name).collect();
+        // How many partitions that a broker is asked for still have records here.
+        let mut stocked: BTreeMap<NodeId, usize> = BTreeMap::new();
         for (name, position) in &mut self.positions {
             if position.asked || position.not_before.is_some_and(|at| at > now) {
                 continue;
@@ -109,7 +111,13 @@ impl Consumer {
                 }
                 At::Known(offset, epoch) => (offset, epoch),
             };
-            if !position.doubted && (position.paused || buffered.contains(name)) {
+            if !position.doubted && position.paused {
+                continue;
+            }
+            if !position.doubted && buffered.contains(name) {
+                if let Some(reign) = Reign::of(&self.followed, name) {
+                    *stocked.entry(position.likely_source(reign.leader)).or_default() += 1;
+                }
                 continue;
             }
             // Only those leaders are asked that positions were compared with.
@@ -138,9 +146,11 @@ impl Consumer {
             }
             position.reign.get_or_insert(reign);
             let (topic_id, leader_epoch) = (reign.topic_id, reign.epoch);
-            position.asked = true;
             wants.entry(node).or_default().push(Want { name, topic_id, offset, leader_epoch, token });
         }
+        // An answer is looked at when no records are left here. So if the first partition that is read were asked for at once,
+        // all others would be on their way while there is nothing to read but that one. Halves keep both sides busy.
+        wants.retain(|node, wants| wants.len() >= stocked.get(node).copied().unwrap_or(0));
         let unknown = self.pattern.is_some() && self.subscription.is_none();
         if outdated || unknown || self.refreshed_at + self.client.config().metadata_max_age < now {
             self.refresh();
@@ -166,6 +176,11 @@ impl Consumer {
 
     fn fetch(&mut self, node: NodeId, wants: Vec<Want>) {
         self.busy.insert(node);
+        for want in &wants {
+            if let Some(position) = self.positions.get_mut(&want.name) {
+                position.asked = true;
+            }
+        }
         let asked = wants.iter().map(|want| (want.name.clone(), want.token)).collect();
         let (client, config, id) = (self.client.clone(), Arc::clone(&self.config), self.id);
         self.running.spawn(async move {
