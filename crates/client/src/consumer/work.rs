@@ -97,8 +97,7 @@ impl Consumer {
         let mut wants: BTreeMap<NodeId, Vec<Want>> = BTreeMap::new();
         let mut outdated = false;
         let buffered: BTreeSet<&TopicPartition> = self.buffered.iter().map(|fetched| &fetched.name).collect();
-        // How many partitions that a broker is asked for still have records here.
-        let mut stocked: BTreeMap<NodeId, usize> = BTreeMap::new();
+        let stocked = self.stocked(&buffered);
         for (name, position) in &mut self.positions {
             if position.asked || position.not_before.is_some_and(|at| at > now) {
                 continue;
@@ -111,13 +110,7 @@ impl Consumer {
                 }
                 At::Known(offset, epoch) => (offset, epoch),
             };
-            if !position.doubted && position.paused {
-                continue;
-            }
-            if !position.doubted && buffered.contains(name) {
-                if let Some(reign) = Reign::of(&self.followed, name) {
-                    *stocked.entry(position.likely_source(reign.leader)).or_default() += 1;
-                }
+            if !position.doubted && (position.paused || buffered.contains(name)) {
                 continue;
             }
             // Only those leaders are asked that positions were compared with.
@@ -162,6 +155,18 @@ impl Consumer {
         for (node, wants) in wants {
             self.fetch(node, wants);
         }
+    }
+
+    /// Of how many partitions that a broker is asked for there are still records here that may be returned.
+    fn stocked(&self, buffered: &BTreeSet<&TopicPartition>) -> BTreeMap<NodeId, usize> {
+        let mut stocked = BTreeMap::new();
+        for name in buffered {
+            let position = self.positions.get(*name).filter(|position| !position.paused);
+            if let (Some(position), Some(reign)) = (position, Reign::of(&self.followed, name)) {
+                *stocked.entry(position.likely_source(reign.leader)).or_default() += 1;
+            }
+        }
+        stocked
     }
 
     fn find(&mut self, lost: Vec<(TopicPartition, u64, Start)>) {
