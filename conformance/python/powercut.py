@@ -44,7 +44,7 @@ class Load:
     def producer(self, topic):
         return ck.Producer({
             **FAST, "bootstrap.servers": self.bootstrap, "enable.idempotence": True, "acks": "all", "message.timeout.ms": 0,
-            "retry.backoff.ms": 50, "retry.backoff.max.ms": 200, "queue.buffering.max.messages": 4000, "error_cb": lambda error: print(error, file=sys.stderr),
+            "queue.buffering.max.messages": 4000, "error_cb": lambda error: print(error, file=sys.stderr),
             **topic.settings})
 
     def delivered(self, topic, error, message, ticket):

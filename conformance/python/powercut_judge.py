@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import confluent_kafka as ck
 
 # A client that looks for the broker as often as is decent, so that what is measured is the broker.
-FAST = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "socket.timeout.ms": 10000, "log_level": 0,
-        "topic.metadata.refresh.fast.interval.ms": 100, "topic.metadata.refresh.interval.ms": 60000}
+FAST = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 50, "retry.backoff.max.ms": 200,
+        "socket.timeout.ms": 10000, "log_level": 0, "topic.metadata.refresh.fast.interval.ms": 100, "topic.metadata.refresh.interval.ms": 60000}
 NUMBER = 8
 NOISE = random.Random(7).randbytes(1 << 20)
 
