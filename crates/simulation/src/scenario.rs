@@ -173,6 +173,8 @@ fn settings(name: &str, id: usize, log_dirs: &str, chance: &mut Chance) -> Vec<S
         "log.index.interval.bytes=512".to_owned(),
         format!("log.flush.offset.checkpoint.interval.ms={}", chance.within(500..=5_000)),
         "offsets.topic.num.partitions=2".to_owned(),
+        // So that members come to be given up in the time that a scenario has.
+        "group.min.session.timeout.ms=1000".to_owned(),
         "offsets.topic.segment.bytes=1048576".to_owned(),
         format!("group.initial.rebalance.delay.ms={}", chance.within(0..=500)),
         "file.delete.delay.ms=2000".to_owned(),

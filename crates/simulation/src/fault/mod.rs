@@ -33,7 +33,7 @@ const DYING: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=D
 /// What the path of a journal has, and no other.
 const JOURNAL: &str = "riverrun.journal";
 
-/// How long a client stands still; the sessions of members last for six seconds.
+/// How long a client stands still; the sessions of members last for two seconds.
 const STILL: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(15);
 
 /// How far a clock is set wrong: less than what anything is kept for.

@@ -21,8 +21,8 @@ pub fn config(group: Option<&str>) -> ConsumerConfig {
         group_id: group.map(str::to_owned),
         enable_auto_commit: false,
         auto_offset_reset: OffsetReset::Earliest,
-        session_timeout: Duration::from_secs(6),
-        heartbeat_interval: Duration::from_secs(1),
+        session_timeout: Duration::from_secs(2),
+        heartbeat_interval: Duration::from_millis(500),
         max_poll_interval: Duration::from_secs(20),
         max_poll_records: 100,
         ..ConsumerConfig::default()

@@ -158,7 +158,6 @@ impl Log {
     /// Reads the batches before the last ones of the producers again, from the end of the log. Those that were on their way
     /// when the log was closed are there, and a producer that has missed the answers sends all of them once more.
     pub(super) fn lengthen_windows(&mut self) -> Result<()> {
-        self.short_windows = false;
         let mut left = LOOK_BACK;
         let mut from = self.end;
         for segment in self.segments.iter_mut().rev() {
@@ -174,6 +173,8 @@ impl Log {
         let mut state = ProducerState::starting_at(from);
         self.replay(&mut state, from, self.end, &mut RecoveryReport::default())?;
         self.producers.lengthen_windows(&state);
+        // Not before: a disk that is full now may not be when the batch comes again.
+        self.short_windows = false;
         Ok(())
     }
 

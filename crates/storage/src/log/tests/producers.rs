@@ -1,8 +1,11 @@
+use std::io::ErrorKind;
+
 use kernel::port::Disk;
 use kernel::{ErrorCode, Offset, Timestamp};
+use sim::{Fault, Op, When};
 
 use crate::testing::{Bench, EPOCH, from_producer, in_txn, judged, marker, records, small_segments};
-use crate::{AppendInfo, LogConfig, OpenParams, Origin};
+use crate::{AppendError, AppendInfo, LogConfig, OpenParams, Origin};
 
 const COORDINATOR: Origin = Origin::Coordinator { transaction_version: 0 };
 
@@ -85,6 +88,19 @@ fn after_a_restart_all_batches_that_may_come_again_are_known() {
             assert_eq!(forgotten.code(), ErrorCode::OutOfOrderSequenceNumber, "it is the sixth from the end");
         }
     }
+}
+
+#[test]
+fn a_batch_that_could_not_be_looked_for_is_looked_for_again() {
+    let mut bench = Bench::new(small_segments(2));
+    for sequence in 0..6 {
+        bench.append(&from_producer(7, 0, sequence, 1));
+    }
+    bench.restart();
+    bench.disk.fail(Fault::new(Op::Open, When::Every(1)).on(".log").with(ErrorKind::StorageFull));
+    assert!(matches!(bench.try_append(&from_producer(7, 0, 3, 1)), Err(AppendError::Storage(_))));
+    bench.disk.clear_faults();
+    assert!(bench.append(&from_producer(7, 0, 3, 1)).duplicate);
 }
 
 #[test]
