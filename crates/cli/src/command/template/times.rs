@@ -1,28 +1,13 @@
 //! Times by a pattern, in the letters of `strftime` or in Go's layouts. Always in UTC, and in English.
 
 use client::Timestamp;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
 
-use crate::command::time::Parts;
+use crate::command::time::instant;
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-
-/// How many letters a short name has.
-const SHORT: usize = 3;
+/// The letters that C has for parts of a time, and the library as well.
+const LETTERS: &str = "aAbBCdeFgGhHIjklmMnpPRsStTuUVwWyYzZ%";
 
 /// A pattern that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,69 +15,12 @@ pub(super) struct Pattern(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    Text(String),
-    Field(Field, Pad),
-    Name(Names, Length),
-    /// AM or PM.
-    HalfDay {
-        upper: bool,
-    },
-    /// What is less than a second, in so many digits.
-    Fraction(usize),
-    /// The same with a mark before it.
-    Whole(char, usize),
-    /// The same without the zeros at its end; nothing if nothing is left.
+    /// In the letters of the library.
+    Format(String),
+    /// What is less than a second, in so many digits with a mark before them, without the zeros at the end; nothing if
+    /// nothing is left.
     Trimmed(char, usize),
 }
-
-/// What is a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
-    Year,
-    Century,
-    YearOfCentury,
-    Month,
-    Day,
-    DayOfYear,
-    Hour,
-    /// From 1 to 12.
-    Hour12,
-    Minute,
-    Second,
-    SecondsSince1970,
-    /// From 0, which is Sunday.
-    Weekday,
-    /// From 1, which is Monday.
-    IsoWeekday,
-    /// The year to which the week belongs by ISO 8601.
-    IsoYear,
-    IsoYearOfCentury,
-    IsoWeek,
-    /// Weeks of the year that begin on Sunday; what is before the first is 0.
-    WeekFromSunday,
-    WeekFromMonday,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pad {
-    No,
-    Zeros(usize),
-    Blanks(usize),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Names {
-    Month,
-    Weekday,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Length {
-    Short,
-    Long,
-}
-
-const TWO: Pad = Pad::Zeros(2);
 
 impl Pattern {
     /// Understands the letters of `strftime`.
@@ -103,67 +31,30 @@ impl Pattern {
             match c {
                 '%' => {
                     let letter = rest.next().ok_or("after the % of a time a letter is expected")?;
-                    pattern.strftime_letter(letter)?;
+                    pattern.letter(letter)?;
                 }
-                c => pattern.text(c.encode_utf8(&mut [0; 4])),
+                c => pattern.format(c.encode_utf8(&mut [0; 4])),
             }
         }
         Ok(pattern)
     }
 
-    fn strftime_letter(&mut self, letter: char) -> Result<(), String> {
+    fn letter(&mut self, letter: char) -> Result<(), String> {
         let several = match letter {
             'c' => "%a %b %e %H:%M:%S %Y",
             'D' | 'x' => "%m/%d/%y",
-            'F' => "%Y-%m-%d",
+            'f' => "%6f",
+            'L' => "%3f",
             'r' => "%I:%M:%S %p",
-            'R' => "%H:%M",
-            'T' | 'X' => "%H:%M:%S",
+            'X' => "%H:%M:%S",
             '+' => "%a %b %e %H:%M:%S %Z %Y",
-            _ => "",
-        };
-        if !several.is_empty() {
-            self.0.extend(Pattern::strftime(several)?.0);
-            return Ok(());
-        }
-        let part = match letter {
-            'a' => Part::Name(Names::Weekday, Length::Short),
-            'A' => Part::Name(Names::Weekday, Length::Long),
-            'b' | 'h' => Part::Name(Names::Month, Length::Short),
-            'B' => Part::Name(Names::Month, Length::Long),
-            'C' => Part::Field(Field::Century, TWO),
-            'd' => Part::Field(Field::Day, TWO),
-            'e' => Part::Field(Field::Day, Pad::Blanks(2)),
-            'f' => Part::Fraction(6),
-            'g' => Part::Field(Field::IsoYearOfCentury, TWO),
-            'G' => Part::Field(Field::IsoYear, Pad::Zeros(4)),
-            'H' => Part::Field(Field::Hour, TWO),
-            'I' => Part::Field(Field::Hour12, TWO),
-            'j' => Part::Field(Field::DayOfYear, Pad::Zeros(3)),
-            'k' => Part::Field(Field::Hour, Pad::Blanks(2)),
-            'l' => Part::Field(Field::Hour12, Pad::Blanks(2)),
-            'L' => Part::Fraction(3),
-            'm' => Part::Field(Field::Month, TWO),
-            'M' => Part::Field(Field::Minute, TWO),
-            'n' => Part::Text("\n".to_owned()),
-            'p' => Part::HalfDay { upper: true },
-            'P' => Part::HalfDay { upper: false },
-            's' => Part::Field(Field::SecondsSince1970, Pad::No),
-            'S' => Part::Field(Field::Second, TWO),
-            't' => Part::Text("\t".to_owned()),
-            'u' => Part::Field(Field::IsoWeekday, Pad::No),
-            'U' => Part::Field(Field::WeekFromSunday, TWO),
-            'V' => Part::Field(Field::IsoWeek, TWO),
-            'w' => Part::Field(Field::Weekday, Pad::No),
-            'W' => Part::Field(Field::WeekFromMonday, TWO),
-            'y' => Part::Field(Field::YearOfCentury, TWO),
-            'Y' => Part::Field(Field::Year, Pad::Zeros(4)),
-            'z' => Part::Text("+0000".to_owned()),
-            'Z' => Part::Text("UTC".to_owned()),
-            '%' => Part::Text("%".to_owned()),
+            letter if LETTERS.contains(letter) => {
+                self.format(&format!("%{letter}"));
+                return Ok(());
+            }
             other => return Err(format!("%{other} is nothing of a time; the letters are those of strftime")),
         };
-        self.0.push(part);
+        self.format(several);
         Ok(())
     }
 
@@ -172,165 +63,99 @@ impl Pattern {
         let mut pattern = Pattern(Vec::new());
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
-            let (part, taken) = go_part(rest).unwrap_or((Part::Text(c.to_string()), c.len_utf8()));
-            match part {
-                Part::Text(text) => pattern.text(&text),
-                part => pattern.0.push(part),
-            }
+            let taken = match go_fraction(rest).or_else(|| go_word(rest)) {
+                Some((Part::Format(format), taken)) => {
+                    pattern.format(&format);
+                    taken
+                }
+                Some((part, taken)) => {
+                    pattern.0.push(part);
+                    taken
+                }
+                None => {
+                    let mut plain = [0; 4];
+                    pattern.format(if c == '%' { "%%" } else { c.encode_utf8(&mut plain) });
+                    c.len_utf8()
+                }
+            };
             rest = rest.get(taken..).unwrap_or_default();
         }
         pattern
     }
 
-    fn text(&mut self, text: &str) {
+    fn format(&mut self, format: &str) {
         match self.0.last_mut() {
-            Some(Part::Text(before)) => before.push_str(text),
-            _ => self.0.push(Part::Text(text.to_owned())),
+            Some(Part::Format(before)) => before.push_str(format),
+            _ => self.0.push(Part::Format(format.to_owned())),
         }
     }
 
+    /// A time without a date stands as the number that it is.
     pub fn write(&self, out: &mut Vec<u8>, timestamp: Timestamp) {
-        let parts = Parts::of(timestamp);
+        let Some(instant) = instant(timestamp) else {
+            return out.extend(timestamp.0.to_string().bytes());
+        };
+        let time = instant.to_zoned_datetime(TimeZone::UTC);
         for part in &self.0 {
-            out.extend(part.show(&parts, timestamp).bytes());
-        }
-    }
-}
-
-impl Part {
-    fn show(&self, parts: &Parts, timestamp: Timestamp) -> String {
-        let digits = |count: usize| format!("{:03}{:06}", parts.millis, 0).chars().take(count).collect();
-        match self {
-            Part::Text(text) => text.clone(),
-            Part::Field(field, pad) => {
-                let number = field.of(parts, timestamp);
-                match *pad {
-                    Pad::No => number.to_string(),
-                    Pad::Zeros(width) => format!("{number:0width$}"),
-                    Pad::Blanks(width) => format!("{number:width$}"),
+            match part {
+                Part::Format(format) => {
+                    out.extend(strtime::format(format, &time).unwrap_or_default().bytes());
                 }
-            }
-            Part::Name(names, length) => {
-                let name = match names {
-                    Names::Month => usize::try_from(parts.month - 1).ok().and_then(|at| MONTHS.get(at)),
-                    Names::Weekday => usize::try_from(parts.weekday).ok().and_then(|at| WEEKDAYS.get(at)),
-                };
-                let name = name.copied().unwrap_or_default();
-                match length {
-                    Length::Short => name.get(..SHORT).unwrap_or(name).to_owned(),
-                    Length::Long => name.to_owned(),
-                }
-            }
-            Part::HalfDay { upper } => match (parts.hour < 12, upper) {
-                (true, true) => "AM".to_owned(),
-                (true, false) => "am".to_owned(),
-                (false, true) => "PM".to_owned(),
-                (false, false) => "pm".to_owned(),
-            },
-            Part::Fraction(count) => digits(*count),
-            Part::Whole(mark, count) => {
-                let digits: String = digits(*count);
-                format!("{mark}{digits}")
-            }
-            Part::Trimmed(mark, count) => {
-                let digits: String = digits(*count);
-                match digits.trim_end_matches('0') {
-                    "" => String::new(),
-                    digits => format!("{mark}{digits}"),
+                Part::Trimmed(mark, count) => {
+                    let digits = format!("{:09}", time.subsec_nanosecond());
+                    let digits = digits.get(..*count).unwrap_or_default().trim_end_matches('0');
+                    if !digits.is_empty() {
+                        out.extend(format!("{mark}{digits}").bytes());
+                    }
                 }
             }
         }
     }
 }
 
-impl Field {
-    fn of(self, parts: &Parts, timestamp: Timestamp) -> i64 {
-        // Counted from 0, which is Monday.
-        let from_monday = (parts.weekday + 6).rem_euclid(7);
-        match self {
-            Field::Year => parts.year,
-            Field::Century => parts.year.div_euclid(100),
-            Field::YearOfCentury => parts.year.rem_euclid(100),
-            Field::Month => parts.month,
-            Field::Day => parts.day,
-            Field::DayOfYear => parts.day_of_year,
-            Field::Hour => parts.hour,
-            Field::Hour12 => (parts.hour + 11).rem_euclid(12) + 1,
-            Field::Minute => parts.minute,
-            Field::Second => parts.second,
-            Field::SecondsSince1970 => timestamp.0.div_euclid(1000),
-            Field::Weekday => parts.weekday,
-            Field::IsoWeekday => from_monday + 1,
-            Field::IsoYear => iso_week(parts, timestamp).0,
-            Field::IsoYearOfCentury => iso_week(parts, timestamp).0.rem_euclid(100),
-            Field::IsoWeek => iso_week(parts, timestamp).1,
-            Field::WeekFromSunday => (parts.day_of_year + 6 - parts.weekday) / 7,
-            Field::WeekFromMonday => (parts.day_of_year + 6 - from_monday) / 7,
-        }
-    }
-}
-
-/// The year and the week of ISO 8601: a week belongs to the year in which its Thursday is.
-fn iso_week(parts: &Parts, timestamp: Timestamp) -> (i64, i64) {
-    const DAY: i64 = 86_400_000;
-    let from_monday = (parts.weekday + 6).rem_euclid(7);
-    let thursday = Parts::of(Timestamp(timestamp.0.saturating_add((3 - from_monday) * DAY)));
-    (thursday.year, (thursday.day_of_year - 1) / 7 + 1)
-}
+/// What of a Go layout is a part of a time, in the letters of the library. The first that fits counts.
+const GO_WORDS: [(&str, &str); 30] = [
+    ("January", "%B"),
+    ("Monday", "%A"),
+    ("Jan", "%b"),
+    ("Mon", "%a"),
+    ("MST", "%Z"),
+    ("2006", "%Y"),
+    ("-07:00", "%:z"),
+    ("-0700", "%z"),
+    ("-07", "+00"),
+    ("Z07:00", "Z"),
+    ("Z0700", "Z"),
+    ("Z07", "Z"),
+    ("002", "%j"),
+    ("__2", "%_3j"),
+    ("_2006", "_%Y"),
+    ("_2", "%e"),
+    ("01", "%m"),
+    ("02", "%d"),
+    ("03", "%I"),
+    ("04", "%M"),
+    ("05", "%S"),
+    ("06", "%y"),
+    ("15", "%H"),
+    ("PM", "%p"),
+    ("pm", "%P"),
+    ("1", "%-m"),
+    ("2", "%-d"),
+    ("3", "%-I"),
+    ("4", "%-M"),
+    ("5", "%-S"),
+];
 
 /// What stands at the beginning of a Go layout, and how long it is; nothing for plain text.
-fn go_part(layout: &str) -> Option<(Part, usize)> {
-    let field = |field, pad| Part::Field(field, pad);
-    let text = |text: &str| Part::Text(text.to_owned());
-    let table = [
-        ("January", Part::Name(Names::Month, Length::Long)),
-        ("Monday", Part::Name(Names::Weekday, Length::Long)),
-        ("Jan", Part::Name(Names::Month, Length::Short)),
-        ("Mon", Part::Name(Names::Weekday, Length::Short)),
-        ("MST", text("UTC")),
-        ("2006", field(Field::Year, Pad::Zeros(4))),
-        ("-07:00", text("+00:00")),
-        ("-0700", text("+0000")),
-        ("-07", text("+00")),
-        ("Z07:00", text("Z")),
-        ("Z0700", text("Z")),
-        ("Z07", text("Z")),
-        ("002", field(Field::DayOfYear, Pad::Zeros(3))),
-        ("__2", field(Field::DayOfYear, Pad::Blanks(3))),
-        ("_2006", Part::Text("_".to_owned())),
-        ("_2", field(Field::Day, Pad::Blanks(2))),
-        ("01", field(Field::Month, TWO)),
-        ("02", field(Field::Day, TWO)),
-        ("03", field(Field::Hour12, TWO)),
-        ("04", field(Field::Minute, TWO)),
-        ("05", field(Field::Second, TWO)),
-        ("06", field(Field::YearOfCentury, TWO)),
-        ("15", field(Field::Hour, TWO)),
-        ("PM", Part::HalfDay { upper: true }),
-        ("pm", Part::HalfDay { upper: false }),
-        ("1", field(Field::Month, Pad::No)),
-        ("2", field(Field::Day, Pad::No)),
-        ("3", field(Field::Hour12, Pad::No)),
-        ("4", field(Field::Minute, Pad::No)),
-        ("5", field(Field::Second, Pad::No)),
-    ];
-    if let Some(found) = go_fraction(layout) {
-        return Some(found);
-    }
-    for (word, part) in table {
-        let Some(after) = layout.strip_prefix(word) else {
-            continue;
-        };
-        // "Janet" is no month.
-        let is_short = matches!(part, Part::Name(_, Length::Short));
-        if is_short && after.starts_with(|c: char| c.is_ascii_lowercase()) {
-            continue;
-        }
-        // Before a year the underscore is one.
-        let taken = if word == "_2006" { 1 } else { word.len() };
-        return Some((part, taken));
-    }
-    None
+fn go_word(layout: &str) -> Option<(Part, usize)> {
+    // "Janet" is no month.
+    let continues = |after: &str| after.starts_with(|c: char| c.is_ascii_lowercase());
+    let found = GO_WORDS.into_iter().find(|(word, _)| {
+        let after = layout.strip_prefix(word);
+        after.is_some_and(|after| !(matches!(*word, "Jan" | "Mon") && continues(after)))
+    });
+    found.map(|(word, format)| (Part::Format(format.to_owned()), word.len()))
 }
 
 /// A point or comma with zeros or nines behind it, of which no other digit follows: as many digits of the second.
@@ -342,7 +167,8 @@ fn go_fraction(layout: &str) -> Option<(Part, usize)> {
     if digits.get(count..)?.starts_with(|c: char| c.is_ascii_digit()) || count > 9 {
         return None;
     }
-    let part = if digit == '9' { Part::Trimmed(mark, count) } else { Part::Whole(mark, count) };
+    let whole = || Part::Format(format!("{mark}%{count}f"));
+    let part = if digit == '9' { Part::Trimmed(mark, count) } else { whole() };
     Some((part, count + 1))
 }
 
@@ -394,6 +220,7 @@ mod tests {
         go("Mon Jan _2 3:04PM '06, 002", "Mon Jan  1 9:05AM '24, 001");
         go("Monday, 2 January; Janet, Monte", "Monday, 1 January; Janet, Monte");
         go("_2006 1.5", "_2024 1.3");
+        go("%d is no part of 2006", "%d is no part of 2024");
         check(&Pattern::go("05.999|05,00"), FRIDAY, "00|00,00");
     }
 }
