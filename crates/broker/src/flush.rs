@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use kernel::{ErrorCode, Offset};
 
-/// Called with the outcome once the records before an offset are durable.
+/// Called with the outcome once the records before an offset are durable, by whoever learns of it: that may be an append that
+/// fails, within whatever locks its caller holds. So it waits for no lock that is held while something is appended.
 pub type OnDurable = Box<dyn FnOnce(Result<(), ErrorCode>) + Send>;
 
 /// Somebody who waited, and what to tell.

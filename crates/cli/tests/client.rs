@@ -542,12 +542,16 @@ async fn what_is_committed_by_hand_is_where_the_next_member_begins() {
     }
 }
 
+/// A client that asks anew for metadata of this age.
+async fn curious_client(broker: &Broker, metadata_max_age: Duration) -> Client {
+    let config = ClientConfig { metadata_max_age, ..ClientConfig::new(&broker.bootstrap) };
+    Client::connect(config).await.expect("the broker is there")
+}
+
 #[tokio::test]
 async fn topics_that_match_are_read_also_where_they_are_made_or_deleted_later() {
     let broker = Broker::start("client-pattern");
-    let config =
-        ClientConfig { metadata_max_age: Duration::from_millis(200), ..ClientConfig::new(&broker.bootstrap) };
-    let client = Client::connect(config).await.expect("the broker is there");
+    let client = curious_client(&broker, Duration::from_millis(200)).await;
     let mut consumer = Consumer::new(&client, member_config(None)).expect("it works");
     consumer.subscribe_matching(|topic| topic.starts_with("orders-")).expect("it has a group");
     assert!(consumer.poll(POLL).await.expect("no topic is no error").is_empty());
@@ -577,9 +581,7 @@ async fn topics_that_match_are_read_also_where_they_are_made_or_deleted_later() 
 #[tokio::test]
 async fn a_topic_that_was_deleted_is_not_made_again_for_having_been_written_to() {
     let broker = Broker::start("client-deleted");
-    let config =
-        ClientConfig { metadata_max_age: Duration::from_millis(20), ..ClientConfig::new(&broker.bootstrap) };
-    let client = Client::connect(config).await.expect("the broker is there");
+    let client = curious_client(&broker, Duration::from_millis(20)).await;
     let producer = producer(&client);
     topic(&client, "t", 1, &[]).await;
     let send = async || {

@@ -18,6 +18,7 @@ pub mod option;
 pub mod planted;
 pub mod port;
 pub mod time;
+pub mod topic_name;
 
 pub use error_code::ErrorCode;
 pub use ids::{NodeId, ProducerEpoch, ProducerId, TopicPartition, Uuid};

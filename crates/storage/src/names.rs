@@ -1,6 +1,6 @@
 //! Names of files and folders within a log directory, as Kafka has them.
 
-use kernel::TopicPartition;
+use kernel::{TopicPartition, topic_name};
 
 pub(crate) const LOG: &str = "log";
 pub(crate) const INDEX: &str = "index";
@@ -89,8 +89,7 @@ fn parse_partition(name: &str) -> Option<TopicPartition> {
     if topic.is_empty() || partition.is_empty() || !partition.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if !topic.bytes().all(legal) {
+    if !topic.bytes().all(topic_name::is_legal) {
         return None;
     }
     Some(TopicPartition::new(topic, partition.parse().ok()?))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Arg, Args, Command, CommandFactory, ValueEnum};
 use client::config::SecurityProtocol;
 
-use super::{Connection, Failure, Format, config, profile, session};
+use super::{BOOTSTRAP, Connection, Failure, Format, PROFILE, SECURITY_PROTOCOL, config, profile, session};
 use crate::Arguments;
 use crate::print;
 
@@ -231,13 +231,13 @@ impl<'c> Line<'c> {
 
     fn connection(&self) -> Connection {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let protocol = self.security_protocol.clone().or_else(|| variable("RIVERRUN_SECURITY_PROTOCOL"));
+        let protocol = self.security_protocol.clone().or_else(|| variable(SECURITY_PROTOCOL));
         Connection {
             security_protocol: protocol
                 .and_then(|name| SecurityProtocol::parse(&name))
                 .unwrap_or(SecurityProtocol::Plaintext),
-            bootstrap: self.bootstrap.clone().or_else(|| variable("RIVERRUN_BOOTSTRAP")),
-            profile: self.profile.clone().or_else(|| variable("RIVERRUN_PROFILE")),
+            bootstrap: self.bootstrap.clone().or_else(|| variable(BOOTSTRAP)),
+            profile: self.profile.clone().or_else(|| variable(PROFILE)),
             format: Format::Name,
         }
     }

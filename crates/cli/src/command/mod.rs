@@ -71,6 +71,7 @@ pub enum Command {
 
 const BOOTSTRAP: &str = "RIVERRUN_BOOTSTRAP";
 const PROFILE: &str = "RIVERRUN_PROFILE";
+const SECURITY_PROTOCOL: &str = "RIVERRUN_SECURITY_PROTOCOL";
 
 /// How commands reach a cluster and print what they find.
 #[derive(Debug, Args)]
@@ -88,7 +89,7 @@ pub struct Connection {
         long,
         global = true,
         value_name = "PROTOCOL",
-        env = "RIVERRUN_SECURITY_PROTOCOL",
+        env = SECURITY_PROTOCOL,
         default_value = "PLAINTEXT",
         ignore_case = true,
         value_parser = protocols()

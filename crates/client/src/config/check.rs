@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kernel::limits::MAX_TOPIC_NAME_BYTES;
+use kernel::topic_name;
 
 use super::{Acks, ClientConfig, ConsumerConfig, ProducerConfig};
 use crate::Error;
@@ -150,7 +150,7 @@ impl ConsumerConfig {
             return refuse("group.id", "it is empty");
         }
         if let Some(name) = &self.group_instance_id {
-            check_instance(name)?;
+            topic_name::check(name).or_else(|reason| refuse("group.instance.id", reason))?;
         }
         int_millis("session.timeout.ms", self.session_timeout)?;
         int_millis("heartbeat.interval.ms", self.heartbeat_interval)?;
@@ -183,23 +183,6 @@ impl ConsumerConfig {
             );
         }
         Ok(())
-    }
-}
-
-/// Static members are named as topics are.
-fn check_instance(name: &str) -> Check {
-    const NAME: &str = "group.instance.id";
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    match name {
-        "" => refuse(NAME, "it is empty"),
-        "." | ".." => refuse(NAME, format!("{name:?} is not allowed")),
-        name if name.len() > MAX_TOPIC_NAME_BYTES => {
-            refuse(NAME, format!("at most {MAX_TOPIC_NAME_BYTES} characters"))
-        }
-        name if !name.bytes().all(legal) => {
-            refuse(NAME, "it has a character other than ASCII letters, digits, '.', '_' and '-'")
-        }
-        _ => Ok(()),
     }
 }
 

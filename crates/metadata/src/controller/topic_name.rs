@@ -1,26 +1,15 @@
 //! Which names a topic may have.
 
-use kernel::ErrorCode;
-use kernel::limits::MAX_TOPIC_NAME_BYTES;
+use kernel::{ErrorCode, topic_name};
 
 use super::Refusal;
 use crate::image::Topics;
 
 /// Says what is wrong with a topic's name, if anything is.
 pub fn check_topic_name(name: &str) -> Result<(), Refusal> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let reason = if name.is_empty() {
-        "it is empty".to_owned()
-    } else if name == "." || name == ".." {
-        format!("'{name}' is not allowed")
-    } else if name.len() > MAX_TOPIC_NAME_BYTES {
-        format!("it is longer than {MAX_TOPIC_NAME_BYTES} characters")
-    } else if !name.bytes().all(legal) {
-        format!("'{name}' contains a character other than ASCII letters, digits, '.', '_' and '-'")
-    } else {
-        return Ok(());
-    };
-    Err(Refusal::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {reason}")))
+    let refusal =
+        |reason| Refusal::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {reason}"));
+    topic_name::check(name).map_err(refusal)
 }
 
 /// Refuses a name that differs from another topic's only by '.' instead of '_': metrics could not tell them apart.

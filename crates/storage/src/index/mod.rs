@@ -43,7 +43,7 @@ pub(crate) struct IndexFile<E> {
     last: Option<E>,
     /// Whether `stored` and `last` were read from the file yet.
     loaded: bool,
-    /// Whether the file was made by now; the index of a new log has none before something is written to it.
+    /// Whether the file was made by now; the index of a new log gets one with the first sync, or the first entries.
     exists: bool,
     file: Option<Arc<dyn DiskFile>>,
     _entry: PhantomData<E>,

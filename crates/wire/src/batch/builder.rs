@@ -348,12 +348,7 @@ impl<'h, H: ExactSizeIterator<Item = RecordHeader<'h>> + Clone> Headers<'h, H> {
 
     fn put(self, out: &mut Vec<u8>) {
         match self {
-            Headers::Apart(headers) => {
-                for header in headers {
-                    put_nullable(out, Some(header.key));
-                    put_nullable(out, header.value);
-                }
-            }
+            Headers::Apart(headers) => put_headers(out, headers),
             Headers::Stored(_, bytes) => out.extend_from_slice(bytes),
         }
     }
@@ -362,11 +357,15 @@ impl<'h, H: ExactSizeIterator<Item = RecordHeader<'h>> + Clone> Headers<'h, H> {
 /// Headers as records have them, without their count.
 pub fn encode_headers<'h>(headers: impl IntoIterator<Item = RecordHeader<'h>>) -> Vec<u8> {
     let mut out = Vec::new();
-    for header in headers {
-        put_nullable(&mut out, Some(header.key));
-        put_nullable(&mut out, header.value);
-    }
+    put_headers(&mut out, headers);
     out
+}
+
+fn put_headers<'h>(out: &mut Vec<u8>, headers: impl IntoIterator<Item = RecordHeader<'h>>) {
+    for header in headers {
+        put_nullable(out, Some(header.key));
+        put_nullable(out, header.value);
+    }
 }
 
 fn nullable_len(bytes: Option<&[u8]>) -> usize {
