@@ -11,6 +11,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use crate::command::text_variable;
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -27,7 +29,7 @@ const CRATES: [&str; 9] =
 
 /// Sets the process up to log.
 pub fn init(format: LogFormat) -> Arc<dyn LogControl> {
-    let wanted = std::env::var(LEVEL_VARIABLE).ok().and_then(|wanted| wanted.parse().ok());
+    let wanted = text_variable(LEVEL_VARIABLE).and_then(|wanted| wanted.parse().ok());
     let start = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let (filter, handle) = reload::Layer::new(start.clone());
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

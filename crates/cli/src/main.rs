@@ -6,7 +6,7 @@ mod print;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{FromArgMatches, Parser};
 
 /// An event streaming platform that speaks Apache Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -38,6 +38,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut matches = command::tree().get_matches();
+    let arguments = match Arguments::from_arg_matches_mut(&mut matches) {
+        Ok(arguments) => arguments,
+        Err(error) => error.format(&mut command::tree()).exit(),
+    };
     command::run(arguments.command, &arguments.connection)
 }

@@ -253,6 +253,7 @@ fn clusters_have_names_and_changes_name_the_cluster() {
     let list = ["topic", "list", "--format", "name"];
     assert_eq!(with("RIVERRUN_BOOTSTRAP", "", &list), "a\n", "a variable without a value says nothing");
     assert_eq!(with("RIVERRUN_PROFILE", "", &list), "a\n");
+    assert_eq!(with("RIVERRUN_SECURITY_PROTOCOL", "", &list), "a\n");
     assert_eq!(run(&["topic", "list", "--bootstrap", ""]).0, Some(2));
     assert_eq!(run(&["profile", "set", "dev"]).0, Some(2), "that would change nothing");
     run(&["profile", "rename", "dev", "prod"]);

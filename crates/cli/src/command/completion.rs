@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
-use clap::{Arg, Args, Command, CommandFactory, ValueEnum};
+use clap::{Arg, Args, Command, ValueEnum};
 use client::config::SecurityProtocol;
 
-use super::{BOOTSTRAP, Connection, Failure, Format, PROFILE, SECURITY_PROTOCOL, config, profile, session};
-use crate::Arguments;
+use super::{
+    BOOTSTRAP, Connection, Failure, Format, PROFILE, SECURITY_PROTOCOL, config, profile, session,
+    text_variable, tree,
+};
 use crate::print;
 
 /// How long somebody who presses a key may have to wait for names from a cluster.
@@ -127,7 +129,7 @@ fn split(line: &str) -> Vec<String> {
 
 /// What fits the last word, after those before it.
 fn candidates(words: &[String]) -> Vec<String> {
-    let mut root = Arguments::command();
+    let mut root = tree();
     // So that options of all commands are known to each.
     root.build();
     let Some((last, before)) = words.split_last() else {
@@ -230,14 +232,13 @@ impl<'c> Line<'c> {
     }
 
     fn connection(&self) -> Connection {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let protocol = self.security_protocol.clone().or_else(|| variable(SECURITY_PROTOCOL));
+        let protocol = self.security_protocol.clone().or_else(|| text_variable(SECURITY_PROTOCOL));
         Connection {
             security_protocol: protocol
                 .and_then(|name| SecurityProtocol::parse(&name))
                 .unwrap_or(SecurityProtocol::Plaintext),
-            bootstrap: self.bootstrap.clone().or_else(|| variable(BOOTSTRAP)),
-            profile: self.profile.clone().or_else(|| variable(PROFILE)),
+            bootstrap: self.bootstrap.clone().or_else(|| text_variable(BOOTSTRAP)),
+            profile: self.profile.clone().or_else(|| text_variable(PROFILE)),
             format: Format::Name,
         }
     }

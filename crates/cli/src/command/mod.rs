@@ -21,6 +21,7 @@ mod template;
 mod tests;
 mod time;
 mod topic;
+mod tree;
 pub mod units;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ use client::config::SecurityProtocol;
 
 pub use failure::{FAILED, Failure, WRONG_USE};
 use session::Session;
+pub use tree::{text_variable, tree};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -101,14 +103,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The address and the profile, as far as somebody has said which. A variable without a value says nothing.
+    /// The address and the profile, as far as somebody has said which.
     fn said(&self) -> (Option<&str>, Option<&str>) {
-        let said = |value: &'_ Option<String>, variable: &str| {
-            let is_empty = || std::env::var_os(variable).is_some_and(|value| value.is_empty());
-            value.as_ref().is_some_and(|value| !value.is_empty() || !is_empty())
-        };
-        let bootstrap = self.bootstrap.as_deref().filter(|_| said(&self.bootstrap, BOOTSTRAP));
-        (bootstrap, self.profile.as_deref().filter(|_| said(&self.profile, PROFILE)))
+        (self.bootstrap.as_deref(), self.profile.as_deref())
     }
 }
 

@@ -11,6 +11,7 @@ use client::config::SecurityProtocol;
 use serde_json::{Map, Value, json};
 
 use super::ask::{Change, confirm};
+use super::tree::variable;
 use super::{Connection, Failure};
 use crate::print::Output;
 use crate::print::table::Table;
@@ -213,8 +214,7 @@ struct Address {
 impl Kept {
     /// Where profiles are kept: RIVERRUN_PROFILES, or riverrun/profiles.json among the user's configuration.
     fn path() -> Option<PathBuf> {
-        let variable =
-            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable = |name: &str| variable(name).map(PathBuf::from);
         variable("RIVERRUN_PROFILES").or_else(|| {
             let directory = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")));
             Some(directory?.join("riverrun").join("profiles.json"))
@@ -367,7 +367,7 @@ fn prompt(kept: &Kept, connection: &Connection) -> Result<(), Failure> {
     let color = color.and_then(|color| Color::from_str(color, true).ok());
     // A prompt is printed through a pipe, so it is coloured without asking whether there is a terminal. Who wants no colour
     // anywhere says so (no-color.org).
-    let colored = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colored = variable("NO_COLOR").is_none();
     let color = color.filter(|_| colored);
     let text = match color {
         Some(color) => format!("\x1b[{}m{name}\x1b[0m ", color.code()),

@@ -1,12 +1,12 @@
 //! What holds for every command, whoever wrote it.
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 
-use crate::Arguments;
+use super::tree;
 
 /// Every command that does something, with the words that lead to it.
 fn leaves() -> Vec<(String, Command)> {
-    let mut root = Arguments::command();
+    let mut root = tree();
     root.build();
     let mut open = vec![(String::new(), root)];
     let mut leaves = Vec::new();
@@ -30,7 +30,7 @@ fn has(command: &Command, option: &str) -> bool {
 
 #[test]
 fn the_commands_are_what_they_should_be() {
-    Arguments::command().debug_assert();
+    tree().debug_assert();
     let mut paths: Vec<String> = leaves().into_iter().map(|(path, _)| path).collect();
     paths.sort();
     assert!(paths.len() > 25, "{paths:?}");
@@ -61,7 +61,7 @@ fn every_example_is_a_line_that_the_command_takes() {
             // As far as a shell would give it to this command.
             let end = line.find([')', '|', '>', '<', '&']).unwrap_or(line.len());
             let words = split(line.get(..end).unwrap_or_default());
-            if let Err(error) = Arguments::command().try_get_matches_from(&words) {
+            if let Err(error) = tree().try_get_matches_from(&words) {
                 panic!("{path}: {words:?}: {error}");
             }
         }
@@ -109,9 +109,8 @@ fn what_changes_something_can_say_so_beforehand_and_what_destroys_asks() {
 fn a_number_below_nothing_is_refused_as_a_number_and_not_as_an_option() {
     for (path, command) in leaves() {
         for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
-            let name = arg.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
             let takes = arg.is_allow_negative_numbers_set() || arg.is_allow_hyphen_values_set();
-            assert!(takes || !matches!(name, Some("N" | "BYTES" | "WHERE")), "{path}: {}", arg.get_id());
+            assert!(takes, "{path}: {}", arg.get_id());
         }
     }
 }

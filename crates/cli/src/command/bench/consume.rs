@@ -28,7 +28,7 @@ pub struct Consume {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
     time: Duration,
     /// Stop after so many records.
-    #[arg(short = 'n', long = "number", value_name = "N", allow_negative_numbers = true)]
+    #[arg(short = 'n', long = "number", value_name = "N")]
     number: Option<u64>,
 }
 

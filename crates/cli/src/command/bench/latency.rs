@@ -31,10 +31,10 @@ pub struct Latency {
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
     /// How many bytes a value has; the first eight are its number.
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(8..=1 << 20), allow_negative_numbers = true)]
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(8..=1 << 20))]
     size: u32,
     /// How many records a second.
-    #[arg(long, value_name = "N", default_value = "100", value_parser = load::rate, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = load::rate)]
     rate: f64,
     #[command(flatten)]
     load: Load,

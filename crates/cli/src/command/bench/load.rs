@@ -20,10 +20,10 @@ pub struct Load {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
     pub time: Duration,
     /// Stop after so many records.
-    #[arg(short = 'n', long = "number", value_name = "N", allow_negative_numbers = true)]
+    #[arg(short = 'n', long = "number", value_name = "N")]
     pub number: Option<u64>,
     /// How many partitions the topic of this run gets, if none is named.
-    #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "topic", value_parser = clap::value_parser!(i32).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "topic", value_parser = clap::value_parser!(i32).range(1..))]
     pub partitions: i32,
     /// Who must have a record before it counts as written.
     #[arg(long, value_enum, default_value_t = Who::All)]

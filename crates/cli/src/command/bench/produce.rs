@@ -29,13 +29,13 @@ pub struct Produce {
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
     /// How many bytes a value has.
-    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(..=64 << 20), allow_negative_numbers = true)]
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(..=64 << 20))]
     size: u32,
     /// How many records a second; without it, as many as go.
-    #[arg(long, value_name = "N", value_parser = load::rate, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = load::rate)]
     rate: Option<f64>,
     /// Up to how many bytes of records are gathered in a batch.
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=64 << 20), allow_negative_numbers = true)]
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=64 << 20))]
     batch_size: u32,
     /// How long a batch that is not full waits for more.
     #[arg(long, value_name = "DURATION", default_value = "5ms", value_parser = units::duration)]

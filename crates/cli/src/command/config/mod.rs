@@ -34,7 +34,7 @@ pub struct Resource {
     #[arg(value_enum, value_name = "KIND")]
     kind: Kind,
     /// Which one: a topic, a broker's number (or `all` for what holds for all of them), a group, a subscription.
-    #[arg(value_name = "NAME", allow_negative_numbers = true)]
+    #[arg(value_name = "NAME")]
     name: String,
 }
 

@@ -57,10 +57,10 @@ pub struct Consume {
     #[arg(long, short, value_name = "GROUP", conflicts_with = "partition")]
     group: Option<String>,
     /// Read one partition only.
-    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, short, value_name = "N")]
     partition: Option<i32>,
     /// Begin so many records before the end of each partition; where records are missing, it is fewer.
-    #[arg(long, value_name = "N", conflicts_with_all = ["from", "group"], value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "group"], value_parser = clap::value_parser!(u32).range(1..))]
     tail: Option<u32>,
     /// Stop where the topic ended when the command began. A member of a group waits until the group has shared out all
     /// partitions, and stops when it has read its own.
@@ -70,7 +70,7 @@ pub struct Consume {
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["until_end", "group"], allow_hyphen_values = true)]
     until: Option<Where>,
     /// Stop after so many records.
-    #[arg(short = 'n', long = "number", value_name = "N", allow_negative_numbers = true)]
+    #[arg(short = 'n', long = "number", value_name = "N")]
     number: Option<u64>,
     /// Leave out records of transactions that are open or aborted.
     #[arg(long)]

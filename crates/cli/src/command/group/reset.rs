@@ -33,7 +33,7 @@ pub struct Reset {
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
     /// Only this partition.
-    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, short, value_name = "N")]
     partition: Option<i32>,
     /// Keep what the group had before in this file.
     #[arg(long, value_name = "FILE")]

@@ -31,10 +31,10 @@ pub struct AddPartitions {
 #[group(required = true, multiple = false)]
 struct Count {
     /// How many more.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     by: Option<i32>,
     /// How many in all.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     to: Option<i32>,
 }
 

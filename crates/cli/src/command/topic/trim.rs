@@ -29,7 +29,7 @@ pub struct Trim {
     #[arg(long, value_name = "WHERE", allow_hyphen_values = true)]
     before: Where,
     /// Only in this partition.
-    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, short, value_name = "N")]
     partition: Option<i32>,
     #[command(flatten)]
     destruction: Destruction,

@@ -1,0 +1,37 @@
+//! The tree of commands as it is used: what is declared, and what holds for all arguments alike.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{Arg, Command, CommandFactory};
+
+use crate::Arguments;
+
+/// The commands with all their arguments.
+pub fn tree() -> Command {
+    for_all(Arguments::command())
+}
+
+fn for_all(command: Command) -> Command {
+    command.mut_args(for_each).mut_subcommands(for_all)
+}
+
+/// A number below nothing is a value, and refused as such if it is a wrong one: no option has a digit for its name. A variable
+/// without a value says nothing.
+fn for_each(arg: Arg) -> Arg {
+    let empty = arg.get_env().is_some_and(|name| variable(name).is_none());
+    let arg = if empty { arg.env(None::<&'static str>) } else { arg };
+    match arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    }
+}
+
+/// What a variable says, if it says something: one that is set to nothing does not.
+pub fn variable(name: impl AsRef<OsStr>) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The same, where only text means something.
+pub fn text_variable(name: &str) -> Option<String> {
+    variable(name)?.into_string().ok()
+}
