@@ -1,4 +1,5 @@
-//! A cluster that answers as a test says, over pipes in memory.
+//! A cluster that answers as a test says, over pipes in memory. The tests beside the crate have this file as well, and
+//! name what it needs of the crate in the module that it is in there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -21,7 +22,7 @@ use wire::messages::metadata_response::{
 };
 use wire::{Message, Request, Segment, frame};
 
-use crate::{Client, ClientConfig, World};
+use super::{Client, ClientConfig, World};
 
 /// The topic of all scripts, with one partition.
 pub(crate) const TOPIC: &str = "t";
@@ -29,6 +30,9 @@ pub(crate) const TOPIC_ID: Uuid = Uuid::from_bytes([7; 16]);
 
 /// How long a fetch waits for records by default.
 const LATE: Duration = Duration::from_millis(500);
+
+/// How much of requests a node can have in memory without asking for more.
+const RECEIVED_BYTES: usize = 4 << 20;
 
 /// How much a pipe holds.
 const PIPE_BYTES: usize = 1 << 20;
@@ -41,9 +45,14 @@ struct Inner {
     script: Box<dyn Fn(&Asked) -> Reply + Send + Sync>,
     /// The highest version of an API that the nodes serve, where it is not the highest there is.
     versions: BTreeMap<i16, i16>,
+    /// Within what each request is answered.
+    around: Around,
     history: Mutex<Vec<Asked>>,
     down: Mutex<BTreeSet<u16>>,
 }
+
+/// Runs what it is given, once.
+pub(crate) type Around = fn(&mut dyn FnMut());
 
 /// A request as a node received it.
 #[derive(Debug, Clone)]
@@ -100,14 +109,25 @@ impl Cluster {
         versions: impl IntoIterator<Item = (ApiKey, i16)>,
         script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     ) -> Cluster {
+        Self::within(|answer| answer(), versions, script)
+    }
+
+    /// One whose answers come about within a call of `around`.
+    pub fn within(
+        around: Around,
+        versions: impl IntoIterator<Item = (ApiKey, i16)>,
+        script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Cluster {
         Cluster(Arc::new(Inner {
             script: Box::new(script),
             versions: versions.into_iter().map(|(key, version)| (key.code(), version)).collect(),
+            around,
             history: Mutex::default(),
             down: Mutex::default(),
         }))
     }
 
+    /// A client of it. It draws what is neither early nor late.
     pub async fn client(&self) -> Client {
         let world = World { net: Arc::new(self.clone()), entropy: Arc::new(Even), ..World::real() };
         Client::connect_in(world, ClientConfig::new("node:1")).await.expect("it is reached")
@@ -132,42 +152,44 @@ impl Cluster {
     }
 
     async fn serve(self, node: i32, mut stream: DuplexStream) {
-        loop {
-            let Ok(len) = stream.read_u32().await else { return };
-            let mut frame = BytesMut::zeroed(len as usize);
-            stream.read_exact(&mut frame).await.expect("a request is whole");
-            let frame = frame.freeze();
-            let (header, body) = RequestHeaderView::decode(&frame).expect("the client is correct");
-            let asked = Asked {
-                node,
-                key: header.request_api_key,
-                version: header.request_api_version,
-                correlation_id: header.correlation_id,
-                body: frame.slice(body..),
-            };
-            let reply = match asked.key == ApiKey::ApiVersions.code() {
-                true => asked.answer(&self.api_versions()),
-                false => {
-                    let reply = (self.0.script)(&asked);
-                    self.0.history.lock().push(asked);
-                    reply
+        let mut received = BytesMut::with_capacity(RECEIVED_BYTES);
+        while stream.read_buf(&mut received).await.is_ok_and(|count| count > 0) {
+            while let Some(frame) = frame::split(&mut received, usize::MAX).expect("the client is correct") {
+                let mut reply = Reply::Silence;
+                let mut frame = Some(frame);
+                // The frame goes within as well, so that its memory is there for the next.
+                (self.0.around)(&mut || reply = self.answer_to(node, &frame.take().unwrap_or_default()));
+                if matches!(reply, Reply::Late(_)) {
+                    tokio::time::sleep(LATE).await;
                 }
-            };
-            if matches!(reply, Reply::Late(_)) {
-                tokio::time::sleep(LATE).await;
-            }
-            match reply {
-                Reply::Frame(segments) | Reply::Late(segments) => {
-                    for segment in segments {
-                        let Segment::Bytes(bytes) = segment else { panic!("nothing lies in a file") };
-                        if stream.write_all(&bytes).await.is_err() {
-                            return;
-                        }
+                let (Reply::Frame(segments) | Reply::Late(segments)) = reply else {
+                    return drop(stream.read_to_end(&mut Vec::new()).await);
+                };
+                for segment in segments {
+                    let Segment::Bytes(bytes) = segment else { panic!("nothing lies in a file") };
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
                     }
                 }
-                Reply::Silence => return drop(stream.read_to_end(&mut Vec::new()).await),
             }
         }
+    }
+
+    fn answer_to(&self, node: i32, frame: &[u8]) -> Reply {
+        let (header, body) = RequestHeaderView::decode(frame).expect("the client is correct");
+        let asked = Asked {
+            node,
+            key: header.request_api_key,
+            version: header.request_api_version,
+            correlation_id: header.correlation_id,
+            body: Bytes::copy_from_slice(frame.get(body..).unwrap_or_default()),
+        };
+        if asked.key == ApiKey::ApiVersions.code() {
+            return asked.answer(&self.api_versions());
+        }
+        let reply = (self.0.script)(&asked);
+        self.0.history.lock().push(asked);
+        reply
     }
 
     fn api_versions(&self) -> ApiVersionsResponse {

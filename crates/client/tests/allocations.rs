@@ -11,18 +11,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use client::{
-    Client, ClientConfig, Consumer, ConsumerConfig, Delivery, Offset, Producer, ProducerConfig,
-    ProducerRecord, Start, TopicPartition,
+    Client, Consumer, ConsumerConfig, Delivery, Offset, Producer, ProducerConfig, ProducerRecord, Start,
+    TopicPartition,
 };
-use support::{PARTITIONS, RECORDS, Server, TOPIC};
+use support::scripted::TOPIC;
+use support::{PARTITIONS, RECORDS, cluster};
 
 /// How often memory was asked for on the way, from when `prepare` is done.
 fn count<T>(prepare: impl AsyncFnOnce(Client) -> T, work: impl AsyncFnOnce(T)) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let world = Server::new(usize::MAX).world();
-    let prepared = runtime.block_on(async {
-        prepare(Client::connect_in(world, ClientConfig::new("here:1")).await.unwrap()).await
-    });
+    let prepared = runtime.block_on(async { prepare(cluster(usize::MAX).client().await).await });
     allocation_counter::measure(|| runtime.block_on(work(prepared))).count_total
 }
 

@@ -6,21 +6,23 @@ mod support;
 
 use std::time::Duration;
 
-use client::{Client, ClientConfig, Consumer, ConsumerConfig, Offset, Start, TopicPartition};
-use support::{PARTITIONS, RECORDS, Server, TOPIC};
+use client::{Consumer, ConsumerConfig, Offset, Start, TopicPartition};
+use support::scripted::TOPIC;
+use support::{PARTITIONS, RECORDS, cluster};
+use wire::messages::fetch_request::FetchRequest;
 
 #[tokio::test]
 async fn one_half_of_the_partitions_is_on_its_way_while_the_other_is_read() {
-    let server = Server::new(2);
-    let client = Client::connect_in(server.world(), ClientConfig::new("here:1")).await.unwrap();
-    let mut consumer = Consumer::new(&client, ConsumerConfig::default()).unwrap();
+    let cluster = cluster(2);
+    let mut consumer = Consumer::new(&cluster.client().await, ConsumerConfig::default()).unwrap();
     let name = |partition| TopicPartition::new(TOPIC, partition);
     consumer.assign((0..PARTITIONS).map(|partition| (name(partition), Start::Offset(Offset(0)))));
     let (mut seen, all) = (0, RECORDS * i64::from(PARTITIONS));
     while seen < all {
         seen += consumer.poll(Duration::from_secs(10)).await.unwrap().len() as i64;
     }
-    let fetches = server.fetches.lock();
+    let fetches = cluster.heard::<FetchRequest>();
+    let fetches: Vec<usize> = fetches.iter().map(|(_, fetch)| fetch.topics[0].partitions.len()).collect();
     let (first, later) = fetches.split_first().unwrap();
     assert_eq!(*first, PARTITIONS as usize);
     let later = &later[..8];
