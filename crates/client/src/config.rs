@@ -125,8 +125,8 @@ pub struct ProducerConfig {
     /// `compression.type` and its level. Default none.
     pub compression: Compression,
     /// `delivery.timeout.ms`: how long after `send` a record is given up. At least `linger.ms` and the client's
-    /// `request.timeout.ms` together. Default 2 min.
-    pub delivery_timeout: Duration,
+    /// `request.timeout.ms` together. Default none: 2 min, or as long as these two take if that is longer.
+    pub delivery_timeout: Option<Duration>,
     /// `max.block.ms`: how long `send` waits for metadata or for room in the buffer. Default 1 min.
     pub max_block: Duration,
     /// `buffer.memory`: how many bytes of records may wait to be acknowledged. Default 32 MiB.
@@ -146,7 +146,7 @@ impl Default for ProducerConfig {
             batch_size: 16_384,
             linger: Duration::from_millis(5),
             compression: Compression::NONE,
-            delivery_timeout: Duration::from_secs(120),
+            delivery_timeout: None,
             max_block: Duration::from_secs(60),
             buffer_memory: 32 << 20,
             max_request_size: 1 << 20,

@@ -11,6 +11,9 @@ use crate::conn::{WAITING_MAX, secure};
 /// How many requests may be on their way to a broker without the order of an idempotent producer getting lost.
 const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
 
+/// `delivery.timeout.ms`, where nobody says otherwise.
+const DELIVERY_TIMEOUT_DEFAULT: Duration = Duration::from_secs(120);
+
 /// What an answer to a fetch has beside records, at most.
 const FETCH_OVERHEAD_BYTES: usize = 512;
 
@@ -91,21 +94,37 @@ impl ProducerConfig {
         }
         self.check_in_flight()?;
         self.check_sizes()?;
-        int_millis("delivery.timeout.ms", self.delivery_timeout)?;
         long_millis("linger.ms", self.linger)?;
         long_millis("max.block.ms", self.max_block)?;
-        let (linger, request) = (self.linger.as_millis(), client.request_timeout.as_millis());
-        // More than fits is never reached.
-        if self.delivery_timeout.as_millis() < linger.saturating_add(request).min(INT_MAX as u128) {
-            return refuse(
-                "delivery.timeout.ms",
-                format!(
-                    "{} ms are less than linger.ms ({linger}) and request.timeout.ms ({request}) together",
-                    self.delivery_timeout.as_millis()
-                ),
+        self.check_delivery_timeout(client)
+    }
+
+    fn check_delivery_timeout(&self, client: &ClientConfig) -> Check {
+        const NAME: &str = "delivery.timeout.ms";
+        let Some(timeout) = self.delivery_timeout else {
+            return Ok(());
+        };
+        int_millis(NAME, timeout)?;
+        if timeout.as_millis() < self.least_delivery_timeout(client).as_millis() {
+            let (linger, request) = (self.linger.as_millis(), client.request_timeout.as_millis());
+            let reason = format!(
+                "{} ms are less than linger.ms ({linger}) and request.timeout.ms ({request}) together",
+                timeout.as_millis()
             );
+            return refuse(NAME, reason);
         }
         Ok(())
+    }
+
+    /// How long a record may take that lingers, and whose first request is answered late. More than fits is never reached.
+    fn least_delivery_timeout(&self, client: &ClientConfig) -> Duration {
+        self.linger.saturating_add(client.request_timeout).min(Duration::from_millis(INT_MAX as u64))
+    }
+
+    /// When a record is given up: as was said, or else after the default, which gives way to the other two settings.
+    pub(crate) fn delivery_timeout_with(&self, client: &ClientConfig) -> Duration {
+        self.delivery_timeout
+            .unwrap_or_else(|| DELIVERY_TIMEOUT_DEFAULT.max(self.least_delivery_timeout(client)))
     }
 
     fn check_in_flight(&self) -> Check {
@@ -214,21 +233,25 @@ mod tests {
 
     #[test]
     fn a_record_is_given_up_no_earlier_than_a_request_for_it() {
-        let of = |delivery: u64, linger: u64, request: u64| {
+        let of = |delivery: Option<u64>, linger: u64, request: u64| {
             let client = ClientConfig { request_timeout: Duration::from_millis(request), ..client() };
             let producer = ProducerConfig {
-                delivery_timeout: Duration::from_millis(delivery),
+                delivery_timeout: delivery.map(Duration::from_millis),
                 linger: Duration::from_millis(linger),
                 ..ProducerConfig::default()
             };
-            producer.check(&client)
+            (producer.check(&client), producer.delivery_timeout_with(&client).as_millis())
         };
-        assert_eq!(of(30_005, 5, 30_000), Ok(()));
-        let (name, reason) = refused(of(30_004, 5, 30_000));
+        assert_eq!(of(Some(30_005), 5, 30_000), (Ok(()), 30_005));
+        let (name, reason) = refused(of(Some(30_004), 5, 30_000).0);
         assert_eq!(name, "delivery.timeout.ms");
         assert!(reason.contains("linger.ms") && reason.contains("request.timeout.ms"), "{reason}");
         // The largest that there is waits for whatever is asked of it.
-        assert_eq!(of(i32::MAX as u64, i32::MAX as u64, 30_000), Ok(()));
+        assert_eq!(of(Some(i32::MAX as u64), i32::MAX as u64, 30_000).0, Ok(()));
+        // What nobody has said gives way.
+        assert_eq!(of(None, 5, 30_000), (Ok(()), 120_000));
+        assert_eq!(of(None, 5, 120_000), (Ok(()), 120_005));
+        assert_eq!(of(None, u64::MAX / 2, 30_000), (Ok(()), i32::MAX as u128));
     }
 
     #[test]

@@ -119,6 +119,8 @@ pub struct Producer {
 struct Shared {
     client: Client,
     config: ProducerConfig,
+    /// `delivery.timeout.ms`, settled.
+    delivery_timeout: Duration,
     topics: Mutex<Topics>,
     /// Bytes that records may still take.
     memory: Semaphore,
@@ -155,6 +157,7 @@ impl Producer {
         config.check(client.config())?;
         let shared = Arc::new(Shared {
             client: client.clone(),
+            delivery_timeout: config.delivery_timeout_with(client.config()),
             memory: Semaphore::new(config.buffer_memory.min(Semaphore::MAX_PERMITS)),
             config,
             topics: Mutex::default(),

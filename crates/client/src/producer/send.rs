@@ -139,8 +139,7 @@ impl Sender {
     /// Gives up what is too old, and finds the partitions with something to send, by leader. Returns when to look again.
     fn survey(&mut self, readiness: &Readiness) -> (BTreeMap<NodeId, Vec<TopicPartition>>, Instant) {
         let metadata = self.shared.client.metadata();
-        let config = &self.shared.config;
-        let oldest = readiness.now.checked_sub(config.delivery_timeout);
+        let oldest = readiness.now.checked_sub(self.shared.delivery_timeout);
         let identity = self.identity;
         let mut ready: BTreeMap<NodeId, Vec<TopicPartition>> = BTreeMap::new();
         let mut rest_until = readiness.now + REST_MAX;
@@ -148,7 +147,8 @@ impl Sender {
         let mut topics = self.shared.topics.lock();
         for (topic, queues) in &mut topics.by_name {
             for (partition, queue) in &mut queues.partitions {
-                let late = Error::Timeout { what: "delivering a record", after: config.delivery_timeout };
+                let after = self.shared.delivery_timeout;
+                let late = Error::Timeout { what: "delivering a record", after };
                 if let Some(oldest) = oldest {
                     ended.extend(queue.expire(oldest).into_iter().map(|batch| (batch, late.clone())));
                 }

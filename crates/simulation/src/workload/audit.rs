@@ -72,8 +72,11 @@ async fn end(asking: &Admin, of: &TopicPartition) -> i64 {
 
 /// One record for every partition.
 async fn write(life: &Life, client: &Client, partitions: &[TopicPartition]) {
-    let config =
-        ProducerConfig { delivery_timeout: ANSWER_MAX, max_block: ANSWER_MAX, ..ProducerConfig::default() };
+    let config = ProducerConfig {
+        delivery_timeout: Some(ANSWER_MAX),
+        max_block: ANSWER_MAX,
+        ..ProducerConfig::default()
+    };
     let Ok(producer) = Producer::new(client, config) else { return };
     let history = &life.world.history;
     for to in partitions {

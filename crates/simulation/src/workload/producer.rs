@@ -24,7 +24,7 @@ pub async fn run(life: Life, topics: Arc<[Topic]>) {
     // Some send every record alone: then there are many batches, of which five are on their way.
     let alone = life.chance.lock().one_in(2);
     let config = ProducerConfig {
-        delivery_timeout: DELIVERY_TIMEOUT,
+        delivery_timeout: Some(DELIVERY_TIMEOUT),
         max_block: DELIVERY_TIMEOUT,
         batch_size: if alone { 1 } else { 4_096 },
         linger: if alone { Duration::ZERO } else { Duration::from_millis(5) },
