@@ -19,6 +19,7 @@ use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout};
 
 pub use batch::{Delivered, Delivery};
@@ -169,7 +170,8 @@ impl Producer {
     }
 
     /// Hands a record over. Waits, up to `max.block.ms`, for metadata and for room in `buffer.memory`; the returned
-    /// [`Delivery`] tells when and where it was written.
+    /// [`Delivery`] tells when and where it was written. Even where there is room, it lets other tasks of its thread run every
+    /// now and then (tokio's cooperative budget), so that what is handed over is sent meanwhile.
     ///
     /// Records of one partition are written in the order in which their calls returned. A call that is dropped while it
     /// waits has handed nothing over.
@@ -184,6 +186,8 @@ impl Producer {
             let limit = config.max_request_size;
             return Err(Error::RecordTooLarge { size, setting: "max.request.size", limit });
         }
+        // Before anything is handed over, as a call that is dropped here has not done so.
+        consume_budget().await;
         let (mut fetched, mut room) = (None, None);
         loop {
             match self.append(&record, size, fetched.as_ref(), &mut room)? {
