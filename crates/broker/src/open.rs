@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kernel::{NodeId, Offset, TopicPartition, Uuid};
 use metadata::{Image, LocalReplica};
-use storage::{FoundPartition, OpenParams, Remembered, Rest, StorageError};
+use storage::{Checkpoint, Damage, FoundPartition, Offsets, OpenParams, Remembered, Rest, StorageError};
 use tracing::{error, warn};
 
 use crate::apply::Begin;
@@ -149,13 +149,13 @@ fn look_into<'a>(
     future: &mut Vec<Unfinished>,
 ) -> Result<Vec<(TopicPartition, Stored<'a>)>, StorageError> {
     let mut known: BTreeMap<TopicPartition, KnownOffsets> = BTreeMap::new();
-    for (partition, offset) in dir.dir.recovery_points()? {
+    for (partition, offset) in sound(dir.dir.recovery_points()?) {
         known.entry(partition).or_default().recovery = Some(offset);
     }
-    for (partition, offset) in dir.dir.log_starts()? {
+    for (partition, offset) in sound(dir.dir.log_starts()?) {
         known.entry(partition).or_default().start = Some(offset);
     }
-    for (partition, offset) in dir.dir.cleaned_offsets()? {
+    for (partition, offset) in sound(dir.dir.cleaned_offsets()?) {
         known.entry(partition).or_default().cleaned = Some(offset);
     }
     let mut remembered: BTreeMap<_, _> =
@@ -192,9 +192,21 @@ fn look_into<'a>(
     Ok(here)
 }
 
+/// The entries of a checkpoint. Whatever was wrong with it is told.
+fn sound(checkpoint: Checkpoint) -> Offsets {
+    match checkpoint.damage {
+        None => {}
+        Some(mended @ Damage::Mended(_)) => warn!("{mended}"),
+        Some(Damage::Lost(problem)) => error!(%problem,
+            "a checkpoint is damaged and counts as empty: more is verified, and records that DeleteRecords took from the \
+             middle of a segment may be back"),
+    }
+    checkpoint.offsets
+}
+
 fn is_ours(node: &Node, image: &Image, found: &FoundPartition) -> bool {
     let topic = image.topic(&found.partition.topic);
-    let known = topic.filter(|topic| found.topic_id.is_none_or(|id| id == topic.id));
+    let known = topic.filter(|topic| found.may_be_of(topic.id));
     let assigned = known.and_then(|topic| topic.partition(found.partition.partition));
     assigned.is_some_and(|partition| partition.has_replica(node.id))
 }

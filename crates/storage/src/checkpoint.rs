@@ -1,6 +1,6 @@
 //! Small text files that are replaced as a whole, and Kafka's checkpoint format in them.
 //!
-//! A checkpoint has a version (0), the number of entries, and one entry a line.
+//! A checkpoint has a version (0), the number of entries, and one entry a line. Ours has a [`seal`] after the last entry.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use kernel::port::disk::OpenMode;
 
 use crate::error::{Result, StorageError};
 use crate::names;
+use crate::seal::{self, Seal};
 
 /// Largest small file that is read: a checkpoint of 100,000 partitions with the longest names.
 const MAX_SMALL_FILE: u64 = 64 << 20;
@@ -87,14 +88,23 @@ pub(crate) fn read_small(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>
     Ok(Some(content))
 }
 
-/// Renders entries in Kafka's checkpoint format.
+/// Reads a small file that may be sealed; nothing if it does not exist.
+pub(crate) fn read_sealed(disk: &dyn Disk, path: &Path) -> Result<Option<(String, Seal)>> {
+    let Some(content) = read_small(disk, path)? else { return Ok(None) };
+    let (content, seal) = seal::open(content)
+        .ok_or_else(|| StorageError::corrupt(path, 0, "it does not match its checksum"))?;
+    Ok(Some((seal::lossy(&content).into_owned(), seal)))
+}
+
+/// Renders entries in Kafka's checkpoint format. Without an entry it has no place for a seal, and needs none: a reader makes
+/// the same of whatever it becomes.
 pub(crate) fn render<T>(entries: &[T], line: impl Fn(&T) -> String) -> String {
     let mut text = format!("0\n{}\n", entries.len());
     for entry in entries {
         text.push_str(&line(entry));
         text.push('\n');
     }
-    text
+    if entries.is_empty() { text } else { seal::sealed(&text) }
 }
 
 /// Reads Kafka's checkpoint format; an error says what is wrong in which line.
@@ -122,17 +132,17 @@ pub(crate) fn parse<T>(
     Ok(entries)
 }
 
-/// Reads a checkpoint of an offset per partition; nothing if the file does not exist.
-pub(crate) fn read_offsets(disk: &dyn Disk, path: &Path) -> Result<Vec<(TopicPartition, i64)>> {
-    let Some(content) = read_small(disk, path)? else { return Ok(Vec::new()) };
-    let text = String::from_utf8_lossy(&content);
-    parse(&text, |words| match words {
+/// Reads a checkpoint of an offset per partition, and whether it had to be mended; nothing if the file does not exist.
+pub(crate) fn read_offsets(disk: &dyn Disk, path: &Path) -> Result<(Vec<(TopicPartition, i64)>, bool)> {
+    let Some((text, seal)) = read_sealed(disk, path)? else { return Ok((Vec::new(), false)) };
+    let entries = parse(&text, |words| match words {
         [topic, partition, offset] => {
             Some((TopicPartition::new(*topic, partition.parse().ok()?), offset.parse().ok()?))
         }
         _ => None,
     })
-    .map_err(|what| StorageError::corrupt(path, 0, what))
+    .map_err(|what| StorageError::corrupt(path, 0, what))?;
+    Ok((entries, seal == Seal::Mended))
 }
 
 /// Writes a checkpoint of an offset per partition.
@@ -154,8 +164,8 @@ mod tests {
     #[test]
     fn a_checkpoint_reads_back_what_was_written() {
         let text = render(&[3_i64, 5], i64::to_string);
-        assert_eq!(text, "0\n2\n3\n5\n");
-        assert_eq!(numbers(&text), Ok(vec![3, 5]));
+        assert_eq!(text.lines().map(str::trim_end).collect::<Vec<_>>(), ["0", "2", "3", "5"]);
+        assert_eq!(numbers(&text), Ok(vec![3, 5]), "Kafka's parsers pass over the seal as this one does");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::checkpoint;
 use crate::error::{Result, StorageError};
 use crate::names::{self, FolderName};
 use crate::place::Place;
+use crate::seal::{self, Seal};
 
 pub use rests::Remembered;
 
@@ -45,15 +46,46 @@ pub(crate) mod partition_metadata {
     }
 
     pub fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Uuid>> {
-        let Some(content) = checkpoint::read_small(disk, path)? else { return Ok(None) };
+        checkpoint::read_small(disk, path)?.map_or(Ok(None), |content| parse(&content, path))
+    }
+
+    fn parse(content: &[u8], path: &Path) -> Result<Option<Uuid>> {
         if content.iter().all(|byte| *byte == 0) {
             // The power went before its content was written.
             return Ok(None);
         }
-        let text = String::from_utf8_lossy(&content);
+        let text = String::from_utf8_lossy(content);
         let id = text.lines().find_map(|line| line.strip_prefix("topic_id:"));
         let id = id.and_then(|id| id.trim().parse::<Uuid>().ok());
         id.map(Some).ok_or_else(|| StorageError::corrupt(path, 0, "it has no line \"topic_id: <id>\""))
+    }
+
+    /// Whose files a folder has, for somebody who expects those of a topic.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Owner {
+        Unknown,
+        Expected,
+        /// It is the topic that was expected; the file that says so has a wrong byte.
+        Damaged,
+        Other(Uuid),
+    }
+
+    pub fn owner(disk: &dyn Disk, path: &Path, expected: Uuid) -> Result<Owner> {
+        let Some(content) = checkpoint::read_small(disk, path)? else { return Ok(Owner::Unknown) };
+        let text = render(expected);
+        if content == text.as_bytes() {
+            return Ok(Owner::Expected);
+        }
+        if near(&content, text.as_bytes()) {
+            return Ok(Owner::Damaged);
+        }
+        let found = parse(&content, path)?;
+        Ok(found.map_or(Owner::Unknown, |id| if id == expected { Owner::Expected } else { Owner::Other(id) }))
+    }
+
+    /// Whether one byte differs. Ids are drawn: no two of them are as near to each other.
+    pub fn near(one: &[u8], other: &[u8]) -> bool {
+        one.len() == other.len() && one.iter().zip(other).filter(|(one, other)| one != other).count() == 1
     }
 }
 
@@ -74,6 +106,15 @@ pub struct FoundPartition {
     pub path: PathBuf,
 }
 
+impl FoundPartition {
+    /// Whether the files are of this topic, or may be: nothing is known of them, or a byte of what is known is wrong.
+    pub fn may_be_of(&self, topic: Uuid) -> bool {
+        let near =
+            |id: Uuid| partition_metadata::near(id.to_string().as_bytes(), topic.to_string().as_bytes());
+        self.topic_id.is_none_or(|id| id == topic || near(id))
+    }
+}
+
 /// What a log directory has.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct DirScan {
@@ -90,6 +131,24 @@ pub struct DirScan {
 
 /// An offset per partition, as a checkpoint file has it.
 pub type Offsets = Vec<(TopicPartition, Offset)>;
+
+/// What is left of a checkpoint file.
+#[derive(Debug, Default)]
+pub struct Checkpoint {
+    /// All of them, or none where too much is wrong: recovery then verifies more, and segments know their own start.
+    pub offsets: Offsets,
+    /// What was wrong with the file.
+    pub damage: Option<Damage>,
+}
+
+/// What was wrong with a file that is written anew.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    #[error("a byte of {} was wrong, and was put right", .0.display())]
+    Mended(PathBuf),
+    #[error("{0}")]
+    Lost(StorageError),
+}
 
 /// A log directory that this process has for itself.
 pub struct LogDir {
@@ -144,12 +203,17 @@ impl LogDir {
         self.path.join(name)
     }
 
-    /// Reads `meta.properties`; nothing if the directory was never used.
+    /// Reads `meta.properties`; nothing if the directory was never used. If it has no checksum or was mended it is written
+    /// anew. Syncs then.
     pub fn meta(&self) -> Result<Option<MetaProperties>> {
         let path = self.file(META);
-        let Some(content) = checkpoint::read_small(self.disk.as_ref(), &path)? else { return Ok(None) };
-        let text = String::from_utf8_lossy(&content);
-        parse_meta(&text).map(Some).map_err(|what| StorageError::corrupt(&path, 0, what))
+        let Some((text, seal)) = checkpoint::read_sealed(self.disk.as_ref(), &path)? else { return Ok(None) };
+        let meta = parse_meta(&text).map_err(|what| StorageError::corrupt(&path, 0, what))?;
+        if seal != Seal::Whole {
+            // What is there can be used as well, so a disk that is full or cannot be written to is no obstacle here.
+            let _ = self.write_meta_text(&text);
+        }
+        Ok(Some(meta))
     }
 
     pub fn write_meta(&self, meta: &MetaProperties) -> Result<()> {
@@ -157,6 +221,13 @@ impl LogDir {
         let text = format!(
             "#\ncluster.id={cluster_id}\ndirectory.id={directory_id}\nnode.id={node_id}\nversion=1\n"
         );
+        self.write_meta_text(&text)
+    }
+
+    /// The seal gets a comment of its own, as the blanks after a value are part of it.
+    fn write_meta_text(&self, text: &str) -> Result<()> {
+        let comment = if text.ends_with("\n#\n") { "" } else { "\n#\n" };
+        let text = seal::sealed(&format!("{}{comment}", text.trim_end_matches('\n')));
         checkpoint::replace(self.disk.as_ref(), &self.file(META), text.as_bytes())?;
         self.sync()
     }
@@ -230,7 +301,7 @@ impl LogDir {
         self.sync()
     }
 
-    pub fn recovery_points(&self) -> Result<Offsets> {
+    pub fn recovery_points(&self) -> Result<Checkpoint> {
         self.read_offsets(RECOVERY_POINTS)
     }
 
@@ -238,7 +309,7 @@ impl LogDir {
         self.write_offsets(RECOVERY_POINTS, offsets)
     }
 
-    pub fn log_starts(&self) -> Result<Offsets> {
+    pub fn log_starts(&self) -> Result<Checkpoint> {
         self.read_offsets(LOG_STARTS)
     }
 
@@ -248,7 +319,7 @@ impl LogDir {
         self.sync()
     }
 
-    pub fn high_watermarks(&self) -> Result<Offsets> {
+    pub fn high_watermarks(&self) -> Result<Checkpoint> {
         self.read_offsets(HIGH_WATERMARKS)
     }
 
@@ -257,7 +328,7 @@ impl LogDir {
     }
 
     /// Up to where logs were compacted.
-    pub fn cleaned_offsets(&self) -> Result<Offsets> {
+    pub fn cleaned_offsets(&self) -> Result<Checkpoint> {
         self.read_offsets(CLEANED_TO)
     }
 
@@ -265,13 +336,17 @@ impl LogDir {
         self.write_offsets(CLEANED_TO, offsets)
     }
 
-    /// A damaged checkpoint counts as none: recovery then verifies more, and segments know their own start.
-    fn read_offsets(&self, name: &str) -> Result<Offsets> {
-        let read = match checkpoint::read_offsets(self.disk.as_ref(), &self.file(name)) {
-            Err(StorageError::Corrupt { .. }) => Vec::new(),
-            other => other?,
+    fn read_offsets(&self, name: &str) -> Result<Checkpoint> {
+        let path = self.file(name);
+        let (read, damage) = match checkpoint::read_offsets(self.disk.as_ref(), &path) {
+            Err(damage @ StorageError::Corrupt { .. }) => (Vec::new(), Some(Damage::Lost(damage))),
+            other => {
+                let (read, mended) = other?;
+                (read, mended.then_some(Damage::Mended(path)))
+            }
         };
-        Ok(read.into_iter().map(|(partition, offset)| (partition, Offset(offset))).collect())
+        let offsets = read.into_iter().map(|(partition, offset)| (partition, Offset(offset))).collect();
+        Ok(Checkpoint { offsets, damage })
     }
 
     fn write_offsets(&self, name: &str, offsets: &Offsets) -> Result<()> {
@@ -301,8 +376,8 @@ pub fn set_former_aside(
     topic_id: Uuid,
 ) -> Result<Option<PathBuf>> {
     let metadata = log_dir.join(partition.to_string()).join(names::PARTITION_METADATA);
-    match partition_metadata::read(disk, &metadata)? {
-        Some(former) if former != topic_id => {
+    match partition_metadata::owner(disk, &metadata, topic_id)? {
+        partition_metadata::Owner::Other(former) => {
             set_aside(disk, log_dir, partition, *former.as_bytes()).map(Some)
         }
         _ => Ok(None),

@@ -9,6 +9,7 @@ use kernel::{LeaderEpoch, Offset};
 
 use crate::checkpoint;
 use crate::error::{Result, StorageError};
+use crate::seal::Seal;
 
 /// The first offset that a leader epoch wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +38,10 @@ impl EpochCache {
         Self { dirty: true, ..self.clone() }
     }
 
-    /// Reads the checkpoint. A damaged one is an error, on which the caller rebuilds from the batches.
-    pub(crate) fn load(disk: &dyn Disk, path: &Path) -> Result<Self> {
-        let Some(content) = checkpoint::read_small(disk, path)? else { return Ok(Self::default()) };
-        let text = String::from_utf8_lossy(&content);
+    /// Reads the checkpoint, and whether it had to be mended: it is written anew then. A damaged one is an error, on which the
+    /// caller rebuilds from the batches.
+    pub(crate) fn load(disk: &dyn Disk, path: &Path) -> Result<(Self, bool)> {
+        let Some((text, seal)) = checkpoint::read_sealed(disk, path)? else { return Ok(Default::default()) };
         let entries = checkpoint::parse(&text, |words| match words {
             [epoch, start] => Some(EpochStart {
                 epoch: LeaderEpoch(epoch.parse().ok()?),
@@ -53,8 +54,9 @@ impl EpochCache {
         for entry in entries {
             cache.assign(entry.epoch, entry.start);
         }
-        cache.dirty = false;
-        Ok(cache)
+        cache.dirty = seal == Seal::Mended;
+        let mended = cache.dirty;
+        Ok((cache, mended))
     }
 
     /// Writes the checkpoint if it changed since the last time, and syncs it if that is asked for.

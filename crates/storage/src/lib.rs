@@ -23,13 +23,17 @@ mod log;
 mod names;
 mod place;
 mod producer;
+mod seal;
 mod segment;
 #[cfg(test)]
 mod testing;
 
 pub use clean::{CleanStats, CleanStep, Cleanable, Cleaned, CleanerTools, Cleaning};
 pub use config::{CleanupPolicy, LogConfig};
-pub use dir::{DirScan, FoundPartition, LogDir, MetaProperties, Offsets, Remembered, set_former_aside};
+pub use dir::{
+    Checkpoint, Damage, DirScan, FoundPartition, LogDir, MetaProperties, Offsets, Remembered,
+    set_former_aside,
+};
 pub use epoch_cache::{EpochEnd, EpochStart};
 pub use error::{AppendError, ReadError, StorageError};
 pub use index::txn::AbortedTxn;

@@ -112,7 +112,8 @@ fn wait_until_clean(node: &TestNode) {
 
 #[expect(clippy::disallowed_methods, reason = "the directory of a test")]
 fn file(node: &TestNode, name: &str) -> String {
-    std::fs::read_to_string(node.dir().join(name)).unwrap_or_default()
+    // A checksum stands in blanks at its end.
+    std::fs::read_to_string(node.dir().join(name)).unwrap_or_default().trim_end().to_owned()
 }
 
 #[test]
@@ -196,14 +197,14 @@ fn what_was_cleaned_is_known_after_a_restart_and_forgotten_with_the_topic() {
     let cleaned = |node: &TestNode| node.node().hosted.partition("t", 0).unwrap().log().cleaned_to().get();
     let to = cleaned(&node);
     assert!(to > 200);
-    assert_eq!(file(&node, "cleaner-offset-checkpoint"), format!("0\n1\nt 0 {to}\n"));
+    assert_eq!(file(&node, "cleaner-offset-checkpoint"), format!("0\n1\nt 0 {to}"));
     assert_eq!(read_all(&mut client, "kept").1, 100);
     node.kill();
     node.restart();
     assert_eq!(cleaned(&node), to);
     let mut client = node.client();
     client.delete("t");
-    assert_eq!(file(&node, "cleaner-offset-checkpoint"), "0\n0\n");
+    assert_eq!(file(&node, "cleaner-offset-checkpoint"), "0\n0");
     client.create("t", &eager(&[]));
     assert_eq!(cleaned(&node), 0);
 }

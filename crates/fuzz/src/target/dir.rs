@@ -80,12 +80,16 @@ fn use_dir(dir: &LogDir) {
     for found in &scan.partitions {
         assert!(found.partition.partition >= 0, "{} is no partition", found.partition);
     }
-    let points = dir.recovery_points().expect("a damaged checkpoint counts as none");
+    let points = dir.recovery_points().expect("a damaged checkpoint counts as none").offsets;
     dir.write_log_starts(&points).expect("the disk does not fail");
-    assert_eq!(dir.log_starts().ok(), Some(points), "it is read as it was written");
-    let marks = dir.high_watermarks().expect("a damaged checkpoint counts as none");
+    assert_eq!(dir.log_starts().ok().map(|read| read.offsets), Some(points), "it is read as it was written");
+    let marks = dir.high_watermarks().expect("a damaged checkpoint counts as none").offsets;
     dir.write_recovery_points(&marks).expect("the disk does not fail");
-    assert_eq!(dir.recovery_points().ok(), Some(marks), "it is read as it was written");
+    assert_eq!(
+        dir.recovery_points().ok().map(|read| read.offsets),
+        Some(marks),
+        "it is read as it was written"
+    );
     if dir.take_clean_shutdown().is_ok() {
         assert_eq!(dir.take_clean_shutdown().ok(), Some(None), "the mark was taken");
         dir.write_clean_shutdown(4).expect("the disk does not fail");

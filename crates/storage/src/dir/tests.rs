@@ -110,7 +110,7 @@ fn a_clean_stop_is_known_once() {
 fn checkpoints_hold_an_offset_for_each_partition() {
     let disk = SimDisk::new(1);
     let dir = lock(&disk);
-    assert_eq!(dir.recovery_points().unwrap(), []);
+    assert_eq!(dir.recovery_points().unwrap().offsets, []);
     let offsets =
         vec![(TopicPartition::new("a", 3), Offset(17)), (TopicPartition::new("b.c-d", 0), Offset(0))];
     dir.write_recovery_points(&offsets).unwrap();
@@ -120,10 +120,116 @@ fn checkpoints_hold_an_offset_for_each_partition() {
     drop(dir);
     disk.crash_process();
     let dir = lock(&disk);
-    assert_eq!(dir.recovery_points().unwrap(), offsets);
-    assert_eq!(dir.log_starts().unwrap(), offsets);
-    assert_eq!(dir.high_watermarks().unwrap(), offsets);
-    assert_eq!(dir.cleaned_offsets().unwrap(), offsets);
+    assert_eq!(dir.recovery_points().unwrap().offsets, offsets);
+    assert_eq!(dir.log_starts().unwrap().offsets, offsets);
+    assert_eq!(dir.high_watermarks().unwrap().offsets, offsets);
+    assert_eq!(dir.cleaned_offsets().unwrap().offsets, offsets);
     put(&disk, "recovery-point-offset-checkpoint", "0\n1\na 3\n");
-    assert_eq!(dir.recovery_points().unwrap(), [], "damage makes recovery verify everything");
+    let read = dir.recovery_points().unwrap();
+    assert_eq!(read.offsets, [], "damage makes recovery verify everything");
+    assert!(matches!(read.damage, Some(Damage::Lost(_))), "{:?}", read.damage);
+}
+
+fn content(disk: &SimDisk, name: &str) -> Vec<u8> {
+    let file = disk.open(&Path::new(PATH).join(name), OpenMode::Read).expect("is there");
+    let mut content = vec![0; file.len().expect("has a length") as usize];
+    file.read_at(0, &mut content).expect("reads");
+    content
+}
+
+/// Calls `look` after each bit of a file turned over, and puts it back.
+fn each_flip(disk: &SimDisk, name: &str, mut look: impl FnMut(usize)) {
+    let sound = content(disk, name);
+    for bit in 0..sound.len() * 8 {
+        let mut damaged = sound.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let file = disk.open(&Path::new(PATH).join(name), OpenMode::Create).expect("opens");
+        file.set_len(0).expect("empties");
+        file.write_at(0, &[IoSlice::new(&damaged)]).expect("writes");
+        look(bit);
+    }
+}
+
+#[test]
+fn no_flipped_bit_in_a_checkpoint_changes_an_offset() {
+    let disk = SimDisk::new(1);
+    let dir = lock(&disk);
+    let some = vec![(TopicPartition::new("a", 3), Offset(17)), (TopicPartition::new("b.c-d", 0), Offset(0))];
+    for offsets in [some, Vec::new()] {
+        dir.write_recovery_points(&offsets).unwrap();
+        each_flip(&disk, RECOVERY_POINTS, |bit| {
+            let read = dir.recovery_points().unwrap();
+            assert_eq!(read.offsets, offsets, "bit {bit}");
+            assert!(offsets.is_empty() || matches!(read.damage, Some(Damage::Mended(_))), "bit {bit}");
+        });
+        dir.write_log_starts(&offsets).unwrap();
+        each_flip(&disk, LOG_STARTS, |bit| {
+            assert_eq!(dir.log_starts().unwrap().offsets, offsets, "bit {bit}")
+        });
+        dir.write_high_watermarks(&offsets).unwrap();
+        each_flip(&disk, HIGH_WATERMARKS, |bit| {
+            assert_eq!(dir.high_watermarks().unwrap().offsets, offsets, "bit {bit}");
+        });
+        dir.write_cleaned_offsets(&offsets).unwrap();
+        each_flip(&disk, CLEANED_TO, |bit| {
+            assert_eq!(dir.cleaned_offsets().unwrap().offsets, offsets, "bit {bit}");
+        });
+    }
+}
+
+#[test]
+fn a_flipped_bit_never_makes_a_directory_somebody_elses() {
+    let disk = SimDisk::new(1);
+    let dir = lock(&disk);
+    let meta = MetaProperties {
+        cluster_id: "4L6g3nShT-eMCtK--X86sw".to_owned(),
+        node_id: 7,
+        directory_id: Uuid::METADATA_TOPIC,
+    };
+    dir.write_meta(&meta).unwrap();
+    let sound = content(&disk, META);
+    each_flip(&disk, META, |bit| {
+        assert_eq!(dir.meta().unwrap(), Some(meta.clone()), "bit {bit}");
+        assert_eq!(content(&disk, META), sound, "bit {bit}: it is written anew");
+    });
+    let kafkas = "#\n#Sat Nov 21 07:41:45 UTC 2026\ncluster.id=x\nversion=1\nnode.id=7\nmore=kept\n";
+    put(&disk, META, kafkas);
+    let adopted = dir.meta().unwrap();
+    let text = String::from_utf8(content(&disk, META)).unwrap();
+    assert!(text.starts_with(kafkas) && text.len() > kafkas.len(), "{text}");
+    each_flip(&disk, META, |bit| assert_eq!(dir.meta().unwrap(), adopted, "bit {bit}"));
+    assert_eq!(String::from_utf8(content(&disk, META)).unwrap(), text);
+}
+
+#[test]
+fn a_flipped_bit_in_the_mark_of_a_clean_stop_makes_it_no_crash() {
+    let disk = SimDisk::new(1);
+    let dir = lock(&disk);
+    dir.write_clean_shutdown(42).unwrap();
+    each_flip(&disk, CLEAN_SHUTDOWN, |bit| {
+        // With another epoch nothing is remembered; what is has a checksum itself.
+        assert!(dir.take_clean_shutdown().unwrap().is_some(), "bit {bit}: it was a clean stop");
+    });
+}
+
+#[test]
+fn a_folder_whose_topic_id_has_a_flipped_bit_is_still_the_topics() {
+    let disk = SimDisk::new(1);
+    let dir = lock(&disk);
+    disk.create_dir_all(&Path::new(PATH).join("a-0")).unwrap();
+    let id: Uuid = "4L6g3nShT-eMCtK--X86sw".parse().unwrap();
+    put(&disk, "a-0/partition.metadata", &partition_metadata::render(id));
+    let partition = TopicPartition::new("a", 0);
+    each_flip(&disk, "a-0/partition.metadata", |bit| {
+        let found = dir.scan().unwrap().partitions.remove(0);
+        assert!(found.may_be_of(id), "bit {bit}");
+        let former = set_former_aside(&*disk.port(), Path::new(PATH), &partition, id).unwrap();
+        assert_eq!(former, None, "bit {bit}");
+    });
+    put(
+        &disk,
+        "a-0/partition.metadata",
+        &partition_metadata::render("4L6g3nShT-eMCtK--X8aaw".parse().unwrap()),
+    );
+    assert!(!dir.scan().unwrap().partitions.remove(0).may_be_of(id));
 }

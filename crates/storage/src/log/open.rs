@@ -11,7 +11,7 @@ use kernel::{Offset, Timestamp, TopicPartition, Uuid};
 use super::{Log, millis};
 use crate::checkpoint;
 use crate::config::LogConfig;
-use crate::dir::partition_metadata;
+use crate::dir::partition_metadata::{self, Owner};
 use crate::epoch_cache::EpochCache;
 use crate::error::{Result, StorageError};
 use crate::names;
@@ -56,6 +56,8 @@ pub struct RecoveryReport {
     pub leftovers_removed: usize,
     /// Whether the leader epochs had to be read from the batches.
     pub epochs_rebuilt: bool,
+    /// Small files of which one byte was wrong, and was put right.
+    pub files_mended: usize,
     /// What was wrong with the batches, if anything was.
     pub damage: Option<String>,
     /// Records were cut off that had been durable: not a torn write, but damage to the disk.
@@ -76,6 +78,7 @@ impl RecoveryReport {
             || self.indexes_rebuilt > 0
             || self.snapshots_dropped > 0
             || self.epochs_rebuilt
+            || self.files_mended > 0
             || self.damage.is_some()
     }
 }
@@ -120,8 +123,8 @@ impl Log {
         if new {
             at.disk.create_dir_all(&at.dir).map_err(|error| StorageError::io("make", &at.dir, error))?;
         }
-        let (topic_id, owner_dirty) = settle_topic_id(&at, topic_id, new)?;
         let mut report = RecoveryReport::default();
+        let (topic_id, owner_dirty) = settle_topic_id(&at, topic_id, new, &mut report)?;
         let mut log = Log::unloaded(at, partition, topic_id, config, params, now);
         if new && params.clean {
             (log.names_dirty, log.owner_dirty) = (true, true);
@@ -179,7 +182,7 @@ impl Log {
         }
         self.epochs.truncate_from_end(self.end_offset());
         self.epochs.truncate_from_start(self.start_offset());
-        if !epochs_sound {
+        if !epochs_sound || report.files_mended > 0 {
             self.save_epochs()?;
         }
         self.recovery_point = if params.clean && recovered.is_none() {
@@ -314,8 +317,9 @@ impl Log {
     /// Reads the leader epochs; false if the file is damaged.
     fn load_epochs(&mut self, report: &mut RecoveryReport) -> Result<bool> {
         match EpochCache::load(self.at.disk.as_ref(), &self.at.path(names::LEADER_EPOCHS)) {
-            Ok(epochs) => {
+            Ok((epochs, mended)) => {
                 self.epochs = epochs;
+                report.files_mended += usize::from(mended);
                 Ok(true)
             }
             Err(StorageError::Corrupt { .. }) => {
@@ -349,25 +353,31 @@ impl Log {
 
 /// The topic id in `partition.metadata`, and whether that was written because there was none. It is durable once the names are:
 /// until then no record is that only the segments have.
-fn settle_topic_id(at: &Place, wanted: Option<Uuid>, new: bool) -> Result<(Option<Uuid>, bool)> {
-    let path = at.path(names::PARTITION_METADATA);
-    if let (true, Some(wanted)) = (new, wanted) {
-        let text = partition_metadata::render(wanted);
-        checkpoint::write_new(at.disk.as_ref(), &path, text.as_bytes())?;
+fn settle_topic_id(
+    at: &Place,
+    wanted: Option<Uuid>,
+    new: bool,
+    report: &mut RecoveryReport,
+) -> Result<(Option<Uuid>, bool)> {
+    let (disk, path) = (at.disk.as_ref(), at.path(names::PARTITION_METADATA));
+    let Some(wanted) = wanted else { return Ok((partition_metadata::read(disk, &path)?, false)) };
+    let text = partition_metadata::render(wanted);
+    if new {
+        checkpoint::write_new(disk, &path, text.as_bytes())?;
         return Ok((Some(wanted), true));
     }
-    let there = partition_metadata::read(at.disk.as_ref(), &path)?;
-    match (there, wanted) {
-        (Some(there), Some(wanted)) if there != wanted => Err(StorageError::refused(
+    let owner = partition_metadata::owner(disk, &path, wanted)?;
+    match owner {
+        Owner::Other(there) => Err(StorageError::refused(
             &at.dir,
             format!("the files are of topic id {there}, the topic has id {wanted} now"),
         )),
-        (None, Some(wanted)) => {
-            let text = partition_metadata::render(wanted);
-            checkpoint::replace_later(at.disk.as_ref(), &path, text.as_bytes())?;
+        Owner::Expected => Ok((Some(wanted), false)),
+        Owner::Unknown | Owner::Damaged => {
+            report.files_mended += usize::from(owner == Owner::Damaged);
+            checkpoint::replace_later(disk, &path, text.as_bytes())?;
             Ok((Some(wanted), true))
         }
-        (there, wanted) => Ok((there.or(wanted), false)),
     }
 }
 

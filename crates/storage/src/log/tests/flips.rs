@@ -4,12 +4,15 @@ use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 
-use kernel::{Offset, Timestamp, TopicPartition};
+use kernel::port::Disk;
+use kernel::port::disk::OpenMode;
+use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition, Uuid};
 use sim::Chance;
 use wire::batch::BatchView;
 
-use crate::testing::{Bench, small_segments};
-use crate::{Log, LogConfig, OpenParams, StorageError};
+use crate::names::LEADER_EPOCHS as EPOCHS;
+use crate::testing::{Bench, judged, records, small_segments};
+use crate::{Log, LogConfig, OpenParams, Origin, StorageError};
 
 /// Flips in each kind of file.
 const FLIPS: u64 = 1_000;
@@ -143,4 +146,66 @@ fn a_flipped_bit_in_an_offset_index_changes_no_answer() {
 #[test]
 fn a_flipped_bit_in_a_time_index_changes_no_read() {
     check(".timeindex", true, true, |_, _, _| Vec::new());
+}
+
+#[test]
+fn no_flipped_bit_in_the_leader_epochs_changes_one() {
+    let mut bench = Bench::new(small_segments(8));
+    bench.fill(4);
+    for epoch in [5, 17] {
+        bench.log.begin_epoch(LeaderEpoch(epoch)).expect("begins");
+        let batch = records(&[(0, "more")]);
+        bench
+            .log
+            .append(Timestamp(0), &[judged(&batch)], LeaderEpoch(epoch), Origin::Client)
+            .expect("is appended");
+    }
+    bench.log.close(Timestamp(0)).expect("closes");
+    let (truth, sound) = (bench.log.epochs().to_vec(), bench.content(EPOCHS));
+    assert_eq!(truth.len(), 3);
+    for bit in 0..sound.len() as u64 * 8 {
+        flip(&bench, EPOCHS, bit);
+        let log = open(&bench).unwrap_or_else(|error| panic!("bit {bit}: {error}"));
+        assert_eq!(log.epochs(), truth, "bit {bit}");
+        assert_eq!(bench.content(EPOCHS), sound, "bit {bit}: it is written anew");
+    }
+    // More than a byte: all that the batches tell is read from them.
+    for bit in 0..sound.len() as u64 * 8 - 16 {
+        flip(&bench, EPOCHS, bit);
+        flip(&bench, EPOCHS, bit + 16);
+        let log = open(&bench).unwrap_or_else(|error| panic!("bits {bit} and 16 on: {error}"));
+        assert_eq!(log.epochs(), truth, "bits {bit} and 16 on");
+    }
+}
+
+#[test]
+fn no_flipped_bit_in_the_topic_id_takes_a_log_from_its_topic() {
+    let id: Uuid = "4L6g3nShT-eMCtK--X86sw".parse().expect("an id");
+    let disk = sim::SimDisk::new(1);
+    let open = |id: Uuid| {
+        let params = OpenParams { clean: true, recovery_point: Offset(1), log_start: Offset(0) };
+        let (disk, partition, config) = (disk.port(), TopicPartition::new("t", 0), Arc::default());
+        Log::open(disk, Path::new("/data"), partition, Some(id), config, params, Timestamp(0))
+    };
+    let (mut log, _) = open(id).expect("opens");
+    log.append(Timestamp(0), &[judged(&records(&[(0, "one")]))], LeaderEpoch(3), Origin::Client)
+        .expect("appends");
+    log.close(Timestamp(0)).expect("closes");
+    let path = log.dir().join("partition.metadata");
+    let file = || disk.open(&path, OpenMode::Write).expect("is there");
+    let len = file().len().expect("has a length");
+    for bit in 0..len * 8 {
+        let mut byte = [0];
+        file().read_at(bit / 8, &mut byte).expect("reads");
+        file().write_at(bit / 8, &[IoSlice::new(&[byte[0] ^ 1 << (bit % 8)])]).expect("writes");
+        let (log, report) = open(id).unwrap_or_else(|error| panic!("bit {bit}: {error}"));
+        assert_eq!(
+            (log.topic_id(), log.end_offset(), report.files_mended),
+            (Some(id), Offset(1), 1),
+            "bit {bit}"
+        );
+        file().read_at(bit / 8, &mut byte).expect("reads");
+        assert_eq!(open(id).expect("opens").1.files_mended, 0, "bit {bit}: it was written anew");
+    }
+    assert!(open(Uuid::METADATA_TOPIC).is_err(), "another topic's files stay those");
 }
