@@ -97,6 +97,56 @@ fn a_topic_gets_more_partitions_and_loses_old_records() {
 }
 
 #[test]
+fn several_names_are_all_tried_and_the_first_failure_counts() {
+    let broker = Broker::start("several");
+    for name in ["a", "b", "keep"] {
+        broker.run(&["topic", "create", name, "--partitions", "1"]).ok();
+        broker.run_with_input(&["produce", name], "1\n2\n").ok();
+        let group = format!("g-{name}");
+        broker.run(&["consume", name, "--group", &group, "--from", "start", "--until-end"]).ok();
+    }
+    let described = broker.run(&["topic", "describe", "b", "nowhere", "a", "b", "--format", "json"]);
+    assert!(described.failed(3).contains("topic list"), "{described:?}");
+    let described = json(&described.stdout);
+    let names: Vec<_> = described.as_array().expect("a list").iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["b", "nowhere", "a"], "each once, in the order in which they were named");
+    assert!(described[1]["error"].as_str().is_some_and(|error| error.contains("nowhere")), "{described}");
+    let listed = broker.run(&["topic", "list", "--regex", "^[ab]$", "--format", "name"]);
+    assert_eq!(listed.ok(), "a\nb\n");
+    assert!(broker.run(&["topic", "list", "--regex", "^x"]).stderr.contains("no topic matches ^x"));
+    broker.run(&["topic", "list", "--regex", "("]).failed(2);
+
+    let added = broker.run(&["topic", "add-partitions", "a", "keep", "--to", "2"]);
+    assert_eq!(added.ok(), "a has 2 partitions (1 before)\nkeep has 2 partitions (1 before)\n");
+    let added = broker.run(&["topic", "add-partitions", "a", "b", "--to", "2"]);
+    assert!(added.failed(1).contains("a has 2 partitions already"), "{added:?}");
+    assert_eq!(added.stdout, "b has 2 partitions (1 before)\n");
+    let trim = ["topic", "trim", "a", "b", "--before", "1", "--partition", "0", "--yes", "--format", "json"];
+    let trimmed = json(broker.run(&trim).ok());
+    assert_eq!((&trimmed[0]["deleted"], &trimmed[1]["deleted"]), (&1.into(), &1.into()));
+
+    let groups = broker.run(&["group", "describe", "--regex", "^g-[ab]$", "--format", "json"]);
+    let groups = json(groups.ok());
+    assert_eq!((&groups[0]["group"], &groups[1]["lag"]), (&"g-a".into(), &0.into()));
+    let groups = broker.run(&["group", "describe", "g-a", "g-b", "--trend", "10ms"]);
+    assert_eq!(groups.ok().matches("caught up in").count(), 2, "{groups:?}");
+    assert_eq!(broker.run(&["group", "list", "-r", "keep", "--format", "name"]).ok(), "g-keep\n");
+    assert!(broker.run(&["group", "delete", "g-a", "g-b"]).failed(2).contains("--yes"));
+    let deleted = broker.run(&["group", "delete", "g-a", "nobody", "g-b", "--yes"]);
+    assert!(deleted.failed(3).contains("nobody"), "{deleted:?}");
+    assert_eq!(deleted.stdout, "deleted g-a\ndeleted g-b\n");
+
+    broker.run(&["topic", "delete", "--regex", "^none"]).failed(3);
+    let dry = broker.run(&["topic", "delete", "--regex", "^[ab]$", "--dry-run"]);
+    assert_eq!(dry.ok(), "a (2 partitions) would be deleted\nb (2 partitions) would be deleted\n");
+    assert!(broker.run(&["topic", "delete", "a", "b"]).failed(2).contains("--yes"));
+    let deleted = broker.run(&["topic", "delete", "a", "nowhere", "b", "--yes"]);
+    assert!(deleted.failed(3).contains("nowhere"), "{deleted:?}");
+    assert_eq!(deleted.stdout, "deleted a\ndeleted b\n");
+    assert_eq!(broker.run(&["topic", "list", "--format", "name"]).ok(), "keep\n");
+}
+
+#[test]
 fn a_group_is_sent_elsewhere_back_again_and_deleted() {
     let broker = Broker::start("reset");
     broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();

@@ -35,6 +35,17 @@ impl Destruction {
     }
 }
 
+/// Names as they stand in a question: so many of them that everybody can read on.
+pub fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    const NAMED_MAX: usize = 20;
+    let count = names.len();
+    let mut named: Vec<String> = names.take(NAMED_MAX).collect();
+    if count > NAMED_MAX {
+        named.push(format!("{} more", count - NAMED_MAX));
+    }
+    named.join(", ")
+}
+
 /// Asks on the terminal whether to go on. Without a terminal nobody can answer, so the command must say it beforehand.
 pub fn confirm(question: &str) -> Result<(), Failure> {
     let stdin = std::io::stdin();

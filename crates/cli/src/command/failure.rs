@@ -18,19 +18,36 @@ pub struct Failure {
     exit: u8,
     message: String,
     next: Option<String>,
+    /// What went wrong after it, where several things were tried.
+    later: Vec<Failure>,
 }
 
 impl Failure {
+    fn new(exit: u8, message: impl Into<String>, next: Option<String>) -> Failure {
+        Failure { exit, message: message.into(), next, later: Vec::new() }
+    }
+
     pub fn failed(message: impl Into<String>) -> Failure {
-        Failure { exit: FAILED, message: message.into(), next: None }
+        Failure::new(FAILED, message, None)
     }
 
     pub fn wrong_use(message: impl Into<String>) -> Failure {
-        Failure { exit: WRONG_USE, message: message.into(), next: None }
+        Failure::new(WRONG_USE, message, None)
     }
 
     pub fn not_there(message: impl Into<String>) -> Failure {
-        Failure { exit: NOT_THERE, message: message.into(), next: None }
+        Failure::new(NOT_THERE, message, None)
+    }
+
+    /// All of them, with the exit code of the first; nothing if there are none.
+    pub fn all(failures: Vec<Failure>) -> Option<Failure> {
+        let mut failures = failures.into_iter();
+        let first = failures.next()?;
+        Some(Failure { later: failures.collect(), ..first })
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// Says what the user can do.
@@ -69,14 +86,17 @@ impl Failure {
             }
             _ => error.code().map_or((FAILED, None), |code| advice(code, &error)),
         };
-        Failure { exit, message, next }
+        Failure::new(exit, message, next)
     }
 
     /// Tells the user, and gives the process its exit code.
     pub fn report(&self) -> ExitCode {
-        if !self.message.is_empty() {
-            eprintln!("riverrun: {}", self.message);
-            if let Some(next) = &self.next {
+        let all = || std::iter::once(self).chain(&self.later).filter(|failure| !failure.message.is_empty());
+        for (place, failure) in all().enumerate() {
+            eprintln!("riverrun: {}", failure.message);
+            // Advice for several that failed alike comes once, after the last of them.
+            let same_follows = all().nth(place + 1).is_some_and(|later| later.next == failure.next);
+            if let Some(next) = failure.next.as_ref().filter(|_| !same_follows) {
                 eprintln!("next: {next}");
             }
         }
@@ -135,7 +155,7 @@ impl From<io::Error> for Failure {
     /// Whoever reads our output may stop at any time (`| head`): that ends the command, quietly and well.
     fn from(error: io::Error) -> Failure {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure { exit: 0, message: String::new(), next: None },
+            io::ErrorKind::BrokenPipe => Failure::new(0, "", None),
             _ => Failure::failed(format!("the output cannot be written: {error}")),
         }
     }
@@ -149,6 +169,14 @@ mod tests {
     fn a_broken_pipe_is_no_failure() {
         let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!((failure.exit, failure.message.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn of_several_failures_the_first_gives_the_exit_code() {
+        let failures = vec![Failure::not_there("a"), Failure::failed("b")];
+        let all = Failure::all(failures).expect("there are some");
+        assert_eq!((all.exit, all.message(), all.later.len()), (NOT_THERE, "a", 1));
+        assert_eq!(Failure::all(Vec::new()), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod produce;
 mod profile;
 mod session;
 mod settings;
+mod several;
 mod start;
 mod template;
 #[cfg(test)]

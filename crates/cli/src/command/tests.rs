@@ -124,7 +124,9 @@ fn topics_and_groups_are_named_so_that_shells_can_complete_them() {
             assert!(value.is_none_or(|value| value == name), "{path}: {id} should be {name}");
         };
         named("topic", "TOPIC");
+        named("topics", "TOPIC");
         named("group", "GROUP");
+        named("groups", "GROUP");
         if path.starts_with("topic ") && !path.ends_with("create") {
             named("name", "TOPIC");
         }

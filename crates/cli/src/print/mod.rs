@@ -6,7 +6,7 @@ mod progress;
 pub mod table;
 pub mod yaml;
 
-pub use output::Output;
+pub use output::{Output, print_all};
 pub use progress::{Left, Progress};
 
 use std::io::{self, IsTerminal};

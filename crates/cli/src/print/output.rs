@@ -91,6 +91,11 @@ impl Output {
         }
     }
 
+    /// Whether it takes more than lines for people.
+    fn is_block(&self) -> bool {
+        !self.facts.is_empty() || self.tables.iter().any(|table| !table.is_empty())
+    }
+
     fn print_for_people(&self, wide: bool) -> io::Result<()> {
         self.lines.iter().try_for_each(|text| line(text))?;
         let width = self.facts.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
@@ -107,5 +112,26 @@ impl Output {
         }
         self.hints.iter().for_each(|hint| note(hint));
         Ok(())
+    }
+}
+
+/// Prints what came of several things, one after the other; for programs, as a list.
+pub fn print_all(outputs: &[Output], format: Format) -> io::Result<()> {
+    let values = || Value::from(outputs.iter().map(|output| output.value.clone()).collect::<Vec<_>>());
+    match format {
+        Format::Json => json::print(&values()),
+        Format::Yaml => yaml::print(&values()),
+        Format::Name => outputs.iter().try_for_each(|output| output.print(format)),
+        Format::Table | Format::Wide => {
+            let mut before: Option<&Output> = None;
+            for output in outputs.iter().filter(|output| output.is_block() || !output.lines.is_empty()) {
+                if before.is_some_and(|before| before.is_block() || output.is_block()) {
+                    line("")?;
+                }
+                output.print(format)?;
+                before = Some(output);
+            }
+            Ok(())
+        }
     }
 }

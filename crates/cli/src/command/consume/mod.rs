@@ -10,9 +10,9 @@ use clap::Args;
 use client::config::{IsolationLevel, OffsetReset};
 use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, Offset, Start, TopicPartition};
-use regex_lite::Regex;
 
 use super::place::{Where, partitions_of, resolve};
+use super::several::{Patterns, once};
 use super::template::Template;
 use super::{Failure, Format, Session, session};
 use crate::print::{Left, Progress, nobody_reads, note};
@@ -123,7 +123,7 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 
 pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     consume.check(session.format)?;
-    let patterns = Patterns::of(&consume)?;
+    let patterns = if consume.regex { Some(Patterns::of(&consume.topics)?) } else { None };
     let mut partitions = Vec::new();
     for topic in topics(&consume, patterns.as_ref(), session).await? {
         partitions.extend(partitions_of(&topic, consume.partition)?);
@@ -208,28 +208,6 @@ impl Consume {
     }
 }
 
-/// Regular expressions of which one has to match a topic's name.
-struct Patterns(Vec<Regex>);
-
-impl Patterns {
-    /// Those that were given, if topics are named so.
-    fn of(consume: &Consume) -> Result<Option<Self>, Failure> {
-        let pattern = |text: &String| {
-            Regex::new(text).map_err(|error| {
-                Failure::wrong_use(format!("{text:?} is no regular expression: {error}"))
-                    .next("a name as it is needs no --regex")
-            })
-        };
-        let patterns = consume.topics.iter().filter(|_| consume.regex).map(pattern);
-        let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
-        Ok(consume.regex.then_some(Self(patterns)))
-    }
-
-    fn want(&self, topic: &str) -> bool {
-        self.0.iter().any(|pattern| pattern.is_match(topic))
-    }
-}
-
 /// The topics that are to be read, as far as they are there.
 async fn topics(
     consume: &Consume,
@@ -238,10 +216,7 @@ async fn topics(
 ) -> Result<Vec<Topic>, Failure> {
     let Some(patterns) = patterns else {
         let mut topics: Vec<Topic> = Vec::new();
-        for name in &consume.topics {
-            if topics.iter().any(|topic| topic.name == *name) {
-                continue;
-            }
+        for name in once(&consume.topics) {
             topics.push(session.admin.describe_topic(name).await.map_err(failed)?);
         }
         return Ok(topics);
@@ -249,8 +224,7 @@ async fn topics(
     let mut topics = session.admin.list_topics().await.map_err(failed)?;
     topics.retain(|topic| !topic.internal && patterns.want(&topic.name));
     if topics.is_empty() && (consume.group.is_none() || consume.until_end) {
-        return Err(Failure::not_there(format!("no topic matches {}", consume.topics.join(" or ")))
-            .next("`riverrun topic list` shows which there are"));
+        return Err(patterns.nothing("topic"));
     }
     Ok(topics)
 }

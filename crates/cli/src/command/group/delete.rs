@@ -3,45 +3,71 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::command::ask::Destruction;
+use crate::command::ask::{Destruction, listed};
+use crate::command::several::Groups;
 use crate::command::{Failure, Session};
 use crate::print::Output;
 
-/// Delete a group with all offsets that it has committed. Its members have to be gone.
+/// Delete groups with all offsets that they have committed. Their members have to be gone.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun group delete kitchen
-  riverrun group delete kitchen --yes
+  riverrun group delete kitchen bar --yes
+  riverrun group delete --regex '^test-' --dry-run
 
 It asks before it deletes. Without a terminal to ask on, it needs --yes.")]
 pub struct Delete {
-    /// The group.
-    #[arg(value_name = "GROUP")]
-    group: String,
+    #[command(flatten)]
+    groups: Groups,
     #[command(flatten)]
     destruction: Destruction,
 }
 
+const DOING: &str = "cannot delete the group";
+
 pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
-    let failed = |error| Failure::of(error, "cannot delete the group");
-    let name = &delete.group;
+    let (names, mut outcomes) = delete.groups.find(DOING, session).await?;
+    let mut found = Vec::new();
+    for name in names {
+        match offsets_of(&name, session).await {
+            Ok(offsets) => found.push((name, offsets)),
+            Err(failure) => outcomes.push(&name, Err(failure)),
+        }
+    }
+    if !found.is_empty() {
+        let all = listed(found.iter().map(|(name, _)| name.clone()));
+        let offsets: usize = found.iter().map(|(_, offsets)| offsets).sum();
+        let who = if found.len() == 1 { "it" } else { "they" };
+        delete
+            .destruction
+            .confirm(&format!("Delete {all} and the {offsets} offsets that {who} committed"), session)?;
+    }
+    for (name, offsets) in found {
+        outcomes.push(&name, one(&name, offsets, delete.destruction.dry_run, session).await);
+    }
+    outcomes.show(session)
+}
+
+/// How many offsets a group has committed that could be deleted.
+async fn offsets_of(name: &str, session: &Session) -> Result<usize, Failure> {
+    let failed = |error| Failure::of(error, DOING);
     let group = session.admin.describe_group(name).await.map_err(failed)?;
     let committed = session.admin.committed_offsets(name, None).await.map_err(failed)?;
-    let (members, offsets) = (group.members.len(), committed.len());
-    let dry_run = delete.destruction.dry_run;
-    if members > 0 {
-        return Err(Failure::failed(format!("{name} has {members} members")).next("stop them first"));
+    match group.members.len() {
+        0 => Ok(committed.len()),
+        members => Err(Failure::failed(format!("{name} has {members} members")).next("stop them first")),
     }
-    delete
-        .destruction
-        .confirm(&format!("Delete {name} and the {offsets} offsets that it committed"), session)?;
+}
+
+async fn one(name: &str, offsets: usize, dry_run: bool, session: &Session) -> Result<Output, Failure> {
     let line = match dry_run {
         true => format!("{name} ({offsets} offsets) would be deleted"),
         false => {
-            session.admin.delete_group(name).await.map_err(failed)?;
+            let deleted = session.admin.delete_group(name).await;
+            deleted.map_err(|error| Failure::of(error, DOING))?;
             format!("deleted {name}")
         }
     };
     let value = json!({ "group": name, "offsets": offsets, "dry_run": dry_run });
-    session.show(&Output::new(value).line(line).names([name.as_str()]))
+    Ok(Output::new(value).line(line).names([name]))
 }

@@ -11,42 +11,73 @@ use kernel::port::Clock;
 use serde_json::{Value, json};
 
 use super::lag::{Standing, Trend, first_unread};
+use crate::command::several::Groups;
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
-/// Describe a group: its members, what they read, and how far they are behind, in records and in time.
+/// Describe groups: their members, what they read, and how far they are behind, in records and in time.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun group describe kitchen
-  riverrun group describe kitchen --trend 5s
+  riverrun group describe kitchen bar --trend 5s
   riverrun group describe kitchen --format json | jq .lag
 
 How far behind in time it is says the age of the first record that the group has not read.")]
 pub struct Describe {
-    /// The group.
-    #[arg(value_name = "GROUP")]
-    group: String,
+    #[command(flatten)]
+    groups: Groups,
     /// Look twice, so long apart, and say how fast the group reads and when it will have caught up (s, m).
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     trend: Option<Duration>,
 }
 
+const DOING: &str = "cannot describe the group";
+
 pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> {
-    let failed = |error| Failure::of(error, "cannot describe the group");
-    let mut group = session.admin.describe_group(&describe.group).await.map_err(failed)?;
-    let mut standing = Standing::now(&describe.group, &assigned(&group), session).await.map_err(failed)?;
-    let mut trend = None;
+    let (names, mut outcomes) = describe.groups.find(DOING, session).await?;
+    let mut seen = Vec::new();
+    for name in names {
+        seen.push((look(&name, session).await, name));
+    }
     if let Some(time) = describe.trend {
         tokio::time::sleep(time).await;
-        group = session.admin.describe_group(&describe.group).await.map_err(failed)?;
-        let later = Standing::now(&describe.group, &assigned(&group), session).await.map_err(failed)?;
-        trend = Some(Trend::between(&standing, &later));
-        standing = later;
     }
-    let unread = first_unread(&standing, session).await.map_err(failed)?;
+    for (first, name) in seen {
+        let described = match first {
+            Ok(first) => one(&name, first, describe.trend.is_some(), session).await,
+            Err(failure) => Err(failure),
+        };
+        outcomes.push(&name, described);
+    }
+    outcomes.show(session)
+}
+
+/// A group, and where it stands.
+async fn look(name: &str, session: &Session) -> Result<(GroupDescription, Standing), Failure> {
+    let failed = |error| Failure::of(error, DOING);
+    let group = session.admin.describe_group(name).await.map_err(failed)?;
+    let standing = Standing::now(name, &assigned(&group), session).await.map_err(failed)?;
+    Ok((group, standing))
+}
+
+async fn one(
+    name: &str,
+    first: (GroupDescription, Standing),
+    again: bool,
+    session: &Session,
+) -> Result<Output, Failure> {
+    let ((group, standing), trend) = match again {
+        false => (first, None),
+        true => {
+            let later = look(name, session).await?;
+            let trend = Trend::between(&first.1, &later.1);
+            (later, Some(trend))
+        }
+    };
+    let unread = first_unread(&standing, session).await.map_err(|error| Failure::of(error, DOING))?;
     let partitions = standing.committed.keys().cloned().chain(assigned(&group)).collect();
     let now = RealClock::new().now().wall;
-    session.show(&Described { group, partitions, standing, unread, trend, now }.output())
+    Ok(Described { group, partitions, standing, unread, trend, now }.output())
 }
 
 fn assigned(group: &GroupDescription) -> BTreeSet<TopicPartition> {

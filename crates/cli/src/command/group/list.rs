@@ -4,6 +4,7 @@ use clap::Args;
 use client::admin::GroupListing;
 use serde_json::{Value, json};
 
+use crate::command::several::Patterns;
 use crate::command::{Failure, Session};
 use crate::print::{Output, table::Table};
 
@@ -17,6 +18,9 @@ pub struct List {
     /// Only those in this state.
     #[arg(long, value_name = "STATE", ignore_case = true, value_parser = STATES)]
     state: Option<String>,
+    /// Only those of whose names this regular expression matches a part; may be given several times.
+    #[arg(long, short = 'r', value_name = "REGEX")]
+    regex: Vec<String>,
 }
 
 /// Those that groups of any type can be in, by Kafka's names.
@@ -32,8 +36,12 @@ const STATES: [&str; 8] = [
 ];
 
 pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
+    let patterns = Patterns::of(&list.regex)?;
     let groups = session.admin.list_groups().await;
     let mut groups = groups.map_err(|error| Failure::of(error, "cannot list groups"))?;
+    let any = !groups.is_empty();
+    groups.retain(|group| list.regex.is_empty() || patterns.want(&group.group));
+    let matched = !groups.is_empty();
     groups.retain(|group| list.state.as_ref().is_none_or(|state| group.state.eq_ignore_ascii_case(state)));
     let entry = |group: &GroupListing| {
         json!({
@@ -52,6 +60,7 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     let none = table.is_empty();
     let output = Output::new(value).table(table).names(names);
     session.show(&match (none, &list.state) {
+        (true, _) if any && !matched => output.hint(patterns.nothing("group").message()),
         (true, Some(state)) => output.hint(format!("no group is {state}")),
         (true, None) => output.hint("there are no groups; `riverrun consume TOPIC --group NAME` makes one"),
         (false, _) => output,

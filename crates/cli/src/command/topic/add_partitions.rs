@@ -1,25 +1,26 @@
 //! `riverrun topic add-partitions`.
 
 use clap::Args;
+use client::metadata::Topic;
 use serde_json::json;
 
 use super::partitions;
 use crate::command::ask::Change;
+use crate::command::several::Topics;
 use crate::command::{Failure, Session};
 use crate::print::Output;
 
-/// Give a topic more partitions.
+/// Give topics more partitions.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun topic add-partitions orders --by 3
-  riverrun topic add-partitions orders --to 12 --dry-run
+  riverrun topic add-partitions orders payments --to 12 --dry-run
 
 Partitions cannot be taken away again. Records that are there stay where they are, but from then on most keys go to other
 partitions than before, so that a key's records are in order only from that moment on.")]
 pub struct AddPartitions {
-    /// The topic.
-    #[arg(value_name = "TOPIC")]
-    name: String,
+    #[command(flatten)]
+    topics: Topics,
     #[command(flatten)]
     count: Count,
     #[command(flatten)]
@@ -38,9 +39,17 @@ struct Count {
     to: Option<i32>,
 }
 
+const DOING: &str = "cannot add partitions";
+
 pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> {
-    let failed = |error| Failure::of(error, "cannot add partitions");
-    let topic = session.admin.describe_topic(&add.name).await.map_err(failed)?;
+    let (topics, mut outcomes) = add.topics.find(DOING, session).await?;
+    for topic in &topics {
+        outcomes.push(&topic.name, one(topic, add, session).await);
+    }
+    outcomes.show(session)
+}
+
+async fn one(topic: &Topic, add: &AddPartitions, session: &Session) -> Result<Output, Failure> {
     let name = &topic.name;
     let before = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     let after = add.count.to.unwrap_or(before.saturating_add(add.count.by.unwrap_or(0)));
@@ -49,10 +58,11 @@ pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> 
         return Err(Failure::failed(format!("{name} has {has} already, and none can be taken away")));
     }
     let dry_run = add.change.dry_run;
-    session.admin.create_partitions(name, after, dry_run).await.map_err(failed)?;
+    let added = session.admin.create_partitions(name, after, dry_run).await;
+    added.map_err(|error| Failure::of(error, DOING))?;
     let verb = if dry_run { "could have" } else { "has" };
     let line = format!("{name} {verb} {} ({before} before)", partitions(after.unsigned_abs() as usize));
     let value = json!({ "name": name, "before": before, "partitions": after, "dry_run": dry_run });
     let new = (before..after).map(|partition| format!("{name}-{partition}"));
-    session.show(&Output::new(value).line(line).names(new))
+    Ok(Output::new(value).line(line).names(new))
 }

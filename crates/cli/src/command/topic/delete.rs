@@ -1,42 +1,59 @@
 //! `riverrun topic delete`.
 
 use clap::Args;
+use client::metadata::Topic;
 use serde_json::json;
 
 use super::partitions;
-use crate::command::ask::Destruction;
+use crate::command::ask::{Destruction, listed};
+use crate::command::several::Topics;
 use crate::command::{Failure, Session};
 use crate::print::Output;
 
-/// Delete a topic with all its records.
+/// Delete topics with all their records.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun topic delete orders
-  riverrun topic delete orders --yes
+  riverrun topic delete orders payments --yes
+  riverrun topic delete --regex '^test-' --dry-run
 
 It asks before it deletes. Without a terminal to ask on, it needs --yes.")]
 pub struct Delete {
-    /// The topic.
-    #[arg(value_name = "TOPIC")]
-    name: String,
+    #[command(flatten)]
+    topics: Topics,
     #[command(flatten)]
     destruction: Destruction,
 }
 
+const DOING: &str = "cannot delete the topic";
+
 pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
-    let failed = |error| Failure::of(error, "cannot delete the topic");
-    let topic = session.admin.describe_topic(&delete.name).await.map_err(failed)?;
+    let (topics, mut outcomes) = delete.topics.find(DOING, session).await?;
+    if !topics.is_empty() {
+        let all = listed(topics.iter().map(|topic| format!("{} ({})", topic.name, size(topic))));
+        let whose = if topics.len() == 1 { "its" } else { "their" };
+        delete.destruction.confirm(&format!("Delete {all} and all {whose} records"), session)?;
+    }
+    for topic in &topics {
+        outcomes.push(&topic.name, one(topic, delete.destruction.dry_run, session).await);
+    }
+    outcomes.show(session)
+}
+
+fn size(topic: &Topic) -> String {
+    partitions(topic.partitions.len())
+}
+
+async fn one(topic: &Topic, dry_run: bool, session: &Session) -> Result<Output, Failure> {
     let name = &topic.name;
-    let size = partitions(topic.partitions.len());
-    delete.destruction.confirm(&format!("Delete {name} ({size}) and all its records"), session)?;
-    let dry_run = delete.destruction.dry_run;
     let line = match dry_run {
-        true => format!("{name} ({size}) would be deleted"),
+        true => format!("{name} ({}) would be deleted", size(topic)),
         false => {
-            session.admin.delete_topic(name).await.map_err(failed)?;
+            let deleted = session.admin.delete_topic(name).await;
+            deleted.map_err(|error| Failure::of(error, DOING))?;
             format!("deleted {name}")
         }
     };
     let value = json!({ "name": name, "dry_run": dry_run });
-    session.show(&Output::new(value).line(line).names([name.as_str()]))
+    Ok(Output::new(value).line(line).names([name.as_str()]))
 }

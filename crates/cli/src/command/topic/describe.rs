@@ -9,23 +9,34 @@ use client::metadata::{Partition, Topic};
 use client::{Error, TopicPartition};
 use serde_json::{Value, json};
 
+use crate::command::several::Topics;
 use crate::command::{Failure, Session};
 use crate::print::{Output, table::Table};
 
-/// Describe a topic: its settings, and each partition with leader, replicas and offsets.
+/// Describe topics: their settings, and each partition with leader, replicas and offsets.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun topic describe orders
-  riverrun topic describe orders --format json")]
+  riverrun topic describe orders payments --format json
+  riverrun topic describe --regex '^orders-'")]
 pub struct Describe {
-    /// The topic.
-    #[arg(value_name = "TOPIC")]
-    name: String,
+    #[command(flatten)]
+    topics: Topics,
 }
 
+const DOING: &str = "cannot describe the topic";
+
 pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> {
-    let failed = |error| Failure::of(error, "cannot describe the topic");
-    let topic = session.admin.describe_topic(&describe.name).await.map_err(failed)?;
+    let (topics, mut outcomes) = describe.topics.find(DOING, session).await?;
+    for topic in topics {
+        let name = topic.name.clone();
+        outcomes.push(&name, one(topic, session).await);
+    }
+    outcomes.show(session)
+}
+
+async fn one(topic: Topic, session: &Session) -> Result<Output, Failure> {
+    let failed = |error| Failure::of(error, DOING);
     let configs = match session.admin.describe_topic_configs(&topic.name).await {
         Ok(configs) => configs,
         // What cannot be asked is not shown; the rest is worth as much.
@@ -36,8 +47,7 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
         configs.into_iter().filter(|config| config.source == ConfigSource::Topic).collect();
     let starts = offsets(&topic, OffsetSpec::Earliest, session).await.map_err(failed)?;
     let ends = offsets(&topic, OffsetSpec::Latest, session).await.map_err(failed)?;
-    let described = Described { topic, set, starts, ends };
-    session.show(&described.output())
+    Ok(Described { topic, set, starts, ends }.output())
 }
 
 type Offsets = BTreeMap<TopicPartition, ListedOffset>;

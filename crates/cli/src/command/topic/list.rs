@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::command::several::Patterns;
 use crate::command::{Failure, Session};
 use crate::print::{Output, table::Table};
 
@@ -10,17 +11,24 @@ use crate::print::{Output, table::Table};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun topic list
+  riverrun topic list --regex '^orders-'
   riverrun topic list --format json | jq -r '.[].name'")]
 pub struct List {
     /// List those that the cluster made for itself as well.
     #[arg(long)]
     internal: bool,
+    /// List only those of whose names this regular expression matches a part; may be given several times.
+    #[arg(long, short = 'r', value_name = "REGEX")]
+    regex: Vec<String>,
 }
 
 pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
+    let patterns = Patterns::of(&list.regex)?;
     let topics = session.admin.list_topics().await;
-    let topics = topics.map_err(|error| Failure::of(error, "cannot list topics"))?;
-    let topics: Vec<_> = topics.into_iter().filter(|topic| list.internal || !topic.internal).collect();
+    let mut topics = topics.map_err(|error| Failure::of(error, "cannot list topics"))?;
+    topics.retain(|topic| list.internal || !topic.internal);
+    let any = !topics.is_empty();
+    topics.retain(|topic| list.regex.is_empty() || patterns.want(&topic.name));
     let replicas = |topic: &client::metadata::Topic| {
         topic.partitions.values().map(|partition| partition.replicas.len()).max().unwrap_or(0)
     };
@@ -45,8 +53,9 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     }
     let value = Value::from(topics.iter().map(entry).collect::<Vec<_>>());
     let output = Output::new(value).table(table).names(topics.iter().map(|topic| topic.name.as_str()));
-    session.show(&match topics.is_empty() {
-        true => output.hint("there are no topics; `riverrun topic create NAME` makes one"),
-        false => output,
+    session.show(&match (topics.is_empty(), any) {
+        (true, true) => output.hint(patterns.nothing("topic").message()),
+        (true, false) => output.hint("there are no topics; `riverrun topic create NAME` makes one"),
+        (false, _) => output,
     })
 }

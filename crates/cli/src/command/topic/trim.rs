@@ -5,26 +5,27 @@ use std::collections::BTreeMap;
 use clap::Args;
 use client::admin::OffsetSpec;
 use client::config::IsolationLevel;
-use client::{ErrorCode, Offset, TopicPartition};
+use client::metadata::Topic;
+use client::{Error, ErrorCode, Offset, TopicPartition};
 use serde_json::{Value, json};
 
-use crate::command::ask::Destruction;
+use crate::command::ask::{Destruction, listed};
 use crate::command::place::{Where, partitions_of, resolve};
+use crate::command::several::Topics;
 use crate::command::{Failure, Session};
 use crate::print::{Output, table::Table};
 
-/// Delete records from the front of a topic.
+/// Delete records from the front of topics.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun topic trim orders --before @-30d
   riverrun topic trim orders --before 1200 --partition 0 --yes
-  riverrun topic trim orders --before end --dry-run
+  riverrun topic trim orders payments --before end --dry-run
 
 It asks before it deletes. Without a terminal to ask on, it needs --yes.")]
 pub struct Trim {
-    /// The topic.
-    #[arg(value_name = "TOPIC")]
-    name: String,
+    #[command(flatten)]
+    topics: Topics,
     /// Delete what is before this: an offset, @TIME (as for consume), or end for all that is there.
     #[arg(long, value_name = "WHERE", allow_hyphen_values = true)]
     before: Where,
@@ -35,41 +36,69 @@ pub struct Trim {
     destruction: Destruction,
 }
 
+/// A partition, where it begins, and where it is to begin.
+type Row = (TopicPartition, Offset, Offset);
+
+fn failed(error: Error) -> Failure {
+    let keeps = error.code() == Some(ErrorCode::PolicyViolation);
+    let failure = Failure::of(error, "cannot trim the topic");
+    let advice = "records can be deleted only where cleanup.policy has delete";
+    if keeps { failure.next(advice) } else { failure }
+}
+
 pub async fn run(trim: &Trim, session: &Session) -> Result<(), Failure> {
-    let failed = |error| Failure::of(error, "cannot trim the topic");
-    let topic = session.admin.describe_topic(&trim.name).await.map_err(failed)?;
-    let names = partitions_of(&topic, trim.partition)?;
-    let specs = |spec| names.iter().map(|name| (name.clone(), spec)).collect::<Vec<_>>();
-    let isolation = IsolationLevel::ReadUncommitted;
-    let starts = session.admin.list_offsets(&specs(OffsetSpec::Earliest), isolation).await.map_err(failed)?;
-    let wanted = resolve(&names, trim.before, session).await.map_err(failed)?;
-    let mut targets: BTreeMap<TopicPartition, Option<Offset>> = BTreeMap::new();
-    let mut rows = Vec::new();
-    for name in &names {
-        let start = starts.get(name).and_then(|listed| listed.offset).unwrap_or_default();
-        let target = wanted.get(name).copied().unwrap_or(start).max(start);
-        rows.push((name.clone(), start, target));
-        targets.insert(name.clone(), Some(target));
+    let (topics, mut outcomes) = trim.topics.find("cannot trim the topic", session).await?;
+    let mut plans = Vec::new();
+    for topic in topics {
+        match plan(&topic, trim, session).await {
+            Ok(rows) => plans.push((topic.name, rows)),
+            Err(failure) => outcomes.push(&topic.name, Err(failure)),
+        }
     }
-    let records: i64 = rows.iter().map(|(_, start, target)| target.0 - start.0).sum();
-    let dry_run = trim.destruction.dry_run;
-    trim.destruction.confirm(&format!("Delete up to {records} records of {}", topic.name), session)?;
+    if !plans.is_empty() {
+        let records: i64 = plans.iter().map(|(_, rows)| count(rows)).sum();
+        let all = listed(plans.iter().map(|(name, _)| name.clone()));
+        trim.destruction.confirm(&format!("Delete up to {records} records of {all}"), session)?;
+    }
+    for (name, rows) in plans {
+        let trimmed = one(&name, rows, trim.destruction.dry_run, session).await;
+        outcomes.push(&name, trimmed);
+    }
+    outcomes.show(session)
+}
+
+/// How many offsets are before where the partitions are to begin.
+fn count(rows: &[Row]) -> i64 {
+    rows.iter().map(|(_, start, target)| target.0 - start.0).sum()
+}
+
+async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Vec<Row>, Failure> {
+    let names = partitions_of(topic, trim.partition)?;
+    let specs = names.iter().map(|name| (name.clone(), OffsetSpec::Earliest)).collect::<Vec<_>>();
+    let isolation = IsolationLevel::ReadUncommitted;
+    let starts = session.admin.list_offsets(&specs, isolation).await.map_err(failed)?;
+    let wanted = resolve(&names, trim.before, session).await.map_err(failed)?;
+    let row = |name: TopicPartition| {
+        let start = starts.get(&name).and_then(|listed| listed.offset).unwrap_or_default();
+        let target = wanted.get(&name).copied().unwrap_or(start).max(start);
+        (name, start, target)
+    };
+    Ok(names.into_iter().map(row).collect())
+}
+
+async fn one(topic: &str, mut rows: Vec<Row>, dry_run: bool, session: &Session) -> Result<Output, Failure> {
     if !dry_run {
-        let deleted = session.admin.delete_records(&targets).await;
-        let begins = deleted.map_err(|error| {
-            let keeps = error.code() == Some(ErrorCode::PolicyViolation);
-            let failure = failed(error);
-            let advice = "records can be deleted only where cleanup.policy has delete";
-            if keeps { failure.next(advice) } else { failure }
-        })?;
+        let targets: BTreeMap<TopicPartition, Option<Offset>> =
+            rows.iter().map(|(name, _, target)| (name.clone(), Some(*target))).collect();
+        let begins = session.admin.delete_records(&targets).await.map_err(failed)?;
         for (name, _, target) in &mut rows {
             *target = begins.get(name).copied().unwrap_or(*target);
         }
     }
-    session.show(&output(&topic.name, &rows, dry_run))
+    Ok(output(topic, &rows, dry_run))
 }
 
-fn output(topic: &str, rows: &[(TopicPartition, Offset, Offset)], dry_run: bool) -> Output {
+fn output(topic: &str, rows: &[Row], dry_run: bool) -> Output {
     let mut table = Table::new(&[">PARTITION", ">BEGAN", ">BEGINS", ">DELETED"]);
     let mut partitions = Vec::new();
     for (name, start, target) in rows {
@@ -82,7 +111,7 @@ fn output(topic: &str, rows: &[(TopicPartition, Offset, Offset)], dry_run: bool)
             "deleted": deleted,
         }));
     }
-    let deleted: i64 = rows.iter().map(|(_, start, target)| target.0 - start.0).sum();
+    let deleted = count(rows);
     let value = json!({
         "name": topic,
         "deleted": deleted,

@@ -1,0 +1,178 @@
+//! Commands that take several names: all of them are tried, and what came of each is told.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use client::metadata::Topic;
+use regex_lite::Regex;
+use serde_json::json;
+
+use super::{Failure, Session};
+use crate::print::{Output, print_all};
+
+/// The topics that a command is about.
+#[derive(Debug, Args)]
+pub struct Topics {
+    /// The topics; each is tried, whatever became of those before it.
+    #[arg(value_name = "TOPIC", required = true)]
+    topics: Vec<String>,
+    /// Take each TOPIC as a regular expression, and mean all topics of which it matches a part.
+    #[arg(long, short = 'r')]
+    regex: bool,
+}
+
+/// The groups that a command is about.
+#[derive(Debug, Args)]
+pub struct Groups {
+    /// The groups; each is tried, whatever became of those before it.
+    #[arg(value_name = "GROUP", required = true)]
+    groups: Vec<String>,
+    /// Take each GROUP as a regular expression, and mean all groups of which it matches a part.
+    #[arg(long, short = 'r')]
+    regex: bool,
+}
+
+impl Topics {
+    /// Those that are there. What is not is a failure already.
+    pub async fn find(&self, doing: &str, session: &Session) -> Result<(Vec<Topic>, Outcomes), Failure> {
+        let failed = |error| Failure::of(error, doing);
+        let mut outcomes = Outcomes::new("name", &self.topics, self.regex);
+        let mut found = Vec::new();
+        if self.regex {
+            let patterns = Patterns::of(&self.topics)?;
+            found = session.admin.list_topics().await.map_err(failed)?;
+            found.retain(|topic| !topic.internal && patterns.want(&topic.name));
+            if found.is_empty() {
+                return Err(patterns.nothing("topic"));
+            }
+            return Ok((found, outcomes));
+        }
+        for name in once(&self.topics) {
+            match session.admin.describe_topic(name).await {
+                Ok(topic) => found.push(topic),
+                Err(error) => outcomes.push(name, Err(failed(error))),
+            }
+        }
+        Ok((found, outcomes))
+    }
+}
+
+impl Groups {
+    /// The names of those that are meant; whether they are there is looked at later, unless they are found by an expression.
+    pub async fn find(&self, doing: &str, session: &Session) -> Result<(Vec<String>, Outcomes), Failure> {
+        let outcomes = Outcomes::new("group", &self.groups, self.regex);
+        if !self.regex {
+            return Ok((once(&self.groups).cloned().collect(), outcomes));
+        }
+        let patterns = Patterns::of(&self.groups)?;
+        let groups = session.admin.list_groups().await.map_err(|error| Failure::of(error, doing))?;
+        let found: Vec<String> =
+            groups.into_iter().map(|group| group.group).filter(|name| patterns.want(name)).collect();
+        if found.is_empty() { Err(patterns.nothing("group")) } else { Ok((found, outcomes)) }
+    }
+}
+
+/// Each name once, in the order in which they were given.
+pub fn once(names: &[String]) -> impl Iterator<Item = &String> {
+    names
+        .iter()
+        .enumerate()
+        .filter(|(place, name)| !names.iter().take(*place).any(|before| before == *name))
+        .map(|(_, name)| name)
+}
+
+/// Regular expressions of which one has to match a name.
+#[derive(Debug)]
+pub struct Patterns {
+    patterns: Vec<Regex>,
+}
+
+impl Patterns {
+    pub fn of(texts: &[String]) -> Result<Patterns, Failure> {
+        let pattern = |text: &String| {
+            Regex::new(text).map_err(|error| {
+                Failure::wrong_use(format!("{text:?} is no regular expression: {error}"))
+                    .next("a name as it is needs no --regex")
+            })
+        };
+        Ok(Patterns { patterns: texts.iter().map(pattern).collect::<Result<_, _>>()? })
+    }
+
+    pub fn want(&self, name: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.is_match(name))
+    }
+
+    /// What it means that there is nothing that they match.
+    pub fn nothing(&self, what: &str) -> Failure {
+        let texts: Vec<&str> = self.patterns.iter().map(Regex::as_str).collect();
+        Failure::not_there(format!("no {what} matches {}", texts.join(" or ")))
+            .next(format!("`riverrun {what} list` shows which there are"))
+    }
+}
+
+/// What came of each name.
+#[derive(Debug)]
+pub struct Outcomes {
+    /// Under which word a name stands.
+    word: &'static str,
+    /// Whether programs get a list, even of one: whoever gave one name gets what came of it.
+    is_list: bool,
+    /// The names in the order in which they are told of.
+    order: BTreeMap<String, usize>,
+    outcomes: Vec<(String, Result<Output, Failure>)>,
+}
+
+impl Outcomes {
+    fn new(word: &'static str, given: &[String], regex: bool) -> Outcomes {
+        let order: BTreeMap<String, usize> =
+            once(given).enumerate().map(|(place, name)| (name.clone(), place)).collect();
+        Outcomes { word, is_list: regex || order.len() > 1, order, outcomes: Vec::new() }
+    }
+
+    pub fn push(&mut self, name: &str, outcome: Result<Output, Failure>) {
+        self.outcomes.push((name.to_owned(), outcome));
+    }
+
+    /// Prints what succeeded, and fails as the first did that failed, with all that is to be said of the others.
+    pub fn show(mut self, session: &Session) -> Result<(), Failure> {
+        let order = &self.order;
+        // What an expression found keeps its own order.
+        self.outcomes.sort_by_key(|(name, _)| order.get(name).copied());
+        let (mut outputs, mut failures) = (Vec::new(), Vec::new());
+        for (name, outcome) in self.outcomes {
+            match outcome {
+                Ok(output) => outputs.push(output),
+                Err(failure) => {
+                    if self.is_list {
+                        outputs.push(Output::new(json!({ self.word: name, "error": failure.message() })));
+                    }
+                    failures.push(failure);
+                }
+            }
+        }
+        match (self.is_list, outputs.first()) {
+            (true, _) => print_all(&outputs, session.format)?,
+            (false, Some(output)) => session.show(output)?,
+            (false, None) => {}
+        }
+        Failure::all(failures).map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_given_twice_is_meant_once() {
+        let names = ["b", "a", "b", "c", "a"].map(str::to_owned);
+        assert_eq!(once(&names).map(String::as_str).collect::<Vec<_>>(), ["b", "a", "c"]);
+    }
+
+    #[test]
+    fn what_is_no_expression_is_refused_and_one_has_to_match() {
+        assert!(Patterns::of(&["(".to_owned()]).is_err());
+        let patterns = Patterns::of(&["^a$".to_owned(), "b".to_owned()]).expect("they are right");
+        assert_eq!(["a", "aa", "abc"].map(|name| patterns.want(name)), [true, false, true]);
+    }
+}
