@@ -340,3 +340,29 @@ fn shells_get_a_script_that_asks() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "delete\njson\n");
     }
 }
+
+#[test]
+fn times_are_local_where_that_is_asked_for() {
+    let broker = Broker::start("local");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    // 2026-07-02, half past noon and half past one by the clocks of a place two hours before UTC.
+    let input = "1782988200000 noon\n1782991800000 one\n";
+    broker.run_with_input(&["produce", "a", "--template", "%d %v\\n"], input).ok();
+    let local = |zone: &str, options: &str| {
+        broker.shell(&format!("TZ='{zone}' riverrun consume a --until-end --local {options}"))
+    };
+    const ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+    let printed = local(ZONE, "--from @2026-07-02T13:00 --print-timestamp");
+    assert_eq!(printed.ok(), "2026-07-02T13:30:00.000+02:00\tone\n");
+    let printed = local(ZONE, "--from @2026-07-02T10:45Z --template '%d{date} %d{go[15:04 Z07]}\\n'");
+    assert_eq!(printed.ok(), "2026-07-02T13:30:00.000+02:00 13:30 +02\n");
+    let printed =
+        broker.run(&["consume", "a", "--until-end", "--from", "@2026-07-02T11:00", "--print-timestamp"]);
+    assert_eq!(printed.ok(), "2026-07-02T11:30:00.000Z\tone\n");
+    let trimmed =
+        format!("TZ='{ZONE}' riverrun topic trim a --before @2026-07-02T13:00 --local --yes --format json");
+    assert_eq!(json(broker.shell(&trimmed).ok())["deleted"], 1);
+    let nowhere = local("No/Where", "");
+    assert!(nowhere.failed(1).contains("/usr/share/zoneinfo"), "{nowhere:?}");
+    broker.run(&["start", "--local"]).failed(2);
+}

@@ -240,6 +240,7 @@ impl<'c> Line<'c> {
             bootstrap: self.bootstrap.clone().or_else(|| text_variable(BOOTSTRAP)),
             profile: self.profile.clone().or_else(|| text_variable(PROFILE)),
             format: Format::Name,
+            local: false,
         }
     }
 }

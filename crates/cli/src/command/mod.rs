@@ -101,6 +101,10 @@ pub struct Connection {
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+    /// Print times in the local time zone (TZ, or else /etc/localtime) and not in UTC, and mean it where a time is given
+    /// without an offset.
+    #[arg(long, global = true)]
+    pub local: bool,
 }
 
 impl Connection {
@@ -139,6 +143,7 @@ pub fn run(command: Command, connection: &Connection) -> ExitCode {
             Err(Failure::wrong_use("a node prints no results, only its log")
                 .next("--log-format json is for that"))
         }
+        Command::Start(_) if connection.local => Err(Failure::wrong_use("a node's log is in UTC")),
         Command::Start(start) => return start::run(&start),
         Command::Format(format) => format::run(format, connection.format),
         Command::Profile(profile) => profile::run(profile, connection),

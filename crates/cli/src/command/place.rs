@@ -6,11 +6,12 @@ use std::str::FromStr;
 use client::admin::OffsetSpec;
 use client::config::IsolationLevel;
 use client::metadata::Topic;
-use client::{Error, Offset, Timestamp, TopicPartition};
+use client::{Error, Offset, TopicPartition};
 use host::RealClock;
 use kernel::port::Clock;
 
-use super::{Failure, Session, time};
+use super::time::{self, Time};
+use super::{Failure, Session};
 
 /// A place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Where {
     End,
     Offset(i64),
     /// At the first record of this time or later.
-    At(Timestamp),
+    At(Time),
 }
 
 impl FromStr for Where {
@@ -58,7 +59,7 @@ pub async fn resolve(
         Where::End => ask(OffsetSpec::Latest).await,
         Where::At(time) => {
             let mut found = ask(OffsetSpec::Latest).await?;
-            found.extend(ask(OffsetSpec::AtOrAfter(time)).await?);
+            found.extend(ask(OffsetSpec::AtOrAfter(session.zone.instant(time))).await?);
             Ok(found)
         }
         Where::Offset(offset) => {
@@ -88,13 +89,14 @@ pub fn partitions_of(topic: &Topic, wanted: Option<i32>) -> Result<Vec<TopicPart
 #[cfg(test)]
 mod tests {
     use super::*;
+    use client::Timestamp;
 
     #[test]
     fn a_place_is_read_in_each_form() {
         assert_eq!("start".parse(), Ok(Where::Start));
         assert_eq!("earliest".parse(), Ok(Where::Start));
         assert_eq!("12".parse(), Ok(Where::Offset(12)));
-        assert_eq!("@12".parse(), Ok(Where::At(Timestamp(12))));
+        assert_eq!("@12".parse(), Ok(Where::At(Time::Instant(Timestamp(12)))));
         for wrong in ["", "-1", "@", "@soon", "begin"] {
             assert!(wrong.parse::<Where>().is_err(), "{wrong}");
         }

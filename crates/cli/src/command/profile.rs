@@ -448,6 +448,7 @@ mod tests {
             profile: None,
             security_protocol,
             format: Format::Table,
+            local: false,
         };
         assert_eq!(keeps_no_protocol(&connection(SecurityProtocol::Plaintext)), Ok(()));
         assert!(keeps_no_protocol(&connection(SecurityProtocol::SaslSsl)).is_err());
@@ -474,6 +475,7 @@ mod tests {
             profile: None,
             security_protocol: SecurityProtocol::Plaintext,
             format: Format::Table,
+            local: false,
         };
         let place = Place::of(&connection).expect("no file is needed");
         assert_eq!((place.bootstrap.as_str(), place.to_string().as_str()), ("h:1", "h:1"));

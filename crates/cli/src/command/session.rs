@@ -6,6 +6,7 @@ use client::{Admin, Client, ClientConfig};
 use host::signal::StopSignals;
 
 use super::profile::Place;
+use super::time::Zone;
 use super::{Connection, Failure, Format};
 use crate::print::Output;
 
@@ -15,6 +16,8 @@ pub struct Session {
     pub client: Client,
     pub admin: Admin,
     pub format: Format,
+    /// Where times are printed and meant.
+    pub zone: Zone,
     /// Which cluster it is, for messages.
     pub place: Place,
 }
@@ -46,9 +49,10 @@ where
         runtime.map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
     let outcome = runtime.block_on(async {
         let place = Place::of(connection)?;
+        let zone = if connection.local { Zone::local()? } else { Zone::UTC };
         let config = config(connection, &place);
         let client = Client::connect(config).await.map_err(|error| Failure::of(error, "cannot connect"))?;
-        let session = Session { admin: Admin::new(&client), client, format: connection.format, place };
+        let session = Session { admin: Admin::new(&client), client, format: connection.format, zone, place };
         command(&session).await
     });
     runtime.shutdown_background();

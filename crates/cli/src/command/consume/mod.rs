@@ -39,7 +39,7 @@ separated by tabs.
 In a template %t is the topic, %p the partition, %o the offset, %e the leader epoch, %d the time (%d{date} as a date), %k
 the key, %v the value, %h{%k=%v } each header, %i the count of what was printed; %T, %K and %V are lengths, %H the number
 of headers. Forms stand in braces: hex, base64, base64raw, json, unpack[...] for bytes, hex64 to hex4, big64 to big8,
-little64 to little8, bool for numbers, strftime[%F %T] and go[2006-01-02 15:04] for times (UTC). What unpack reads: b h i q
+little64 to little8, bool for numbers, strftime[%F %T] and go[2006-01-02 15:04] for times (UTC, unless --local). What unpack reads: b h i q
 are numbers of 1, 2, 4, 8 bytes, capital ones without a sign; after < the lowest byte comes first, as at the beginning, after
 > the highest; c is a byte, s the rest, $ the end, x a blank between. \\n, \\t, \\xHH and %% are what they are elsewhere.")]
 pub struct Consume {
@@ -85,7 +85,7 @@ pub struct Consume {
 /// What is printed before the value.
 #[derive(Debug, Args)]
 struct Fields {
-    /// Print each record's time (UTC).
+    /// Print each record's time, in UTC or with --local in the local time zone.
     #[arg(long)]
     print_timestamp: bool,
     /// Print its partition.
@@ -134,7 +134,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     if waits && io::stderr().is_terminal() {
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
-    let mut printer = Printer { consume: &consume, ends: end.clone(), format: session.format, printed: 0 };
+    let mut printer = Printer { consume: &consume, ends: end.clone(), session, printed: 0 };
     let read = read(&mut consumer, end.as_ref(), &mut printer, session).await;
     let closed = consumer.close().await.map_err(|error| Failure::of(error, "cannot leave the group"));
     read.and(closed)
@@ -261,7 +261,7 @@ async fn begin(
         Where::Start => Start::Earliest,
         Where::End => Start::Latest,
         Where::Offset(offset) => Start::Offset(Offset(offset)),
-        Where::At(timestamp) => Start::At(timestamp),
+        Where::At(time) => Start::At(session.zone.instant(time)),
     };
     match (&consume.group, consume.tail) {
         (Some(_), _) => match patterns {

@@ -8,14 +8,15 @@ use serde_json::{Map, Value};
 
 use super::end::Ends;
 use super::{Consume, Fields};
-use crate::command::{Format, time};
+use crate::command::time::Zone;
+use crate::command::{Format, Session};
 use crate::print;
 
 /// Prints records, and counts them.
 pub(super) struct Printer<'c> {
     pub consume: &'c Consume,
     pub ends: Option<Ends>,
-    pub format: Format,
+    pub session: &'c Session,
     pub printed: u64,
 }
 
@@ -24,6 +25,7 @@ impl Printer<'_> {
     pub fn print(&mut self, records: &[ConsumerRecord]) -> io::Result<()> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         let mut bytes = Vec::new();
+        let zone = &self.session.zone;
         for record in records {
             let name = TopicPartition { topic: record.topic.clone(), partition: record.partition };
             let late =
@@ -32,10 +34,10 @@ impl Printer<'_> {
                 continue;
             }
             self.printed += 1;
-            match (&self.consume.template, self.format) {
+            match (&self.consume.template, self.session.format) {
                 (Some(template), _) => {
                     bytes.clear();
-                    template.write(&mut bytes, record, self.printed);
+                    template.write(&mut bytes, record, self.printed, zone);
                     out.write_all(&bytes)?;
                 }
                 (None, Format::Json) => writeln!(out, "{}", json(record))?,
@@ -43,16 +45,16 @@ impl Printer<'_> {
                     writeln!(out, "---\n{}", print::yaml::text(&json(record)).trim_end())?;
                 }
                 (None, Format::Name) => writeln!(out, "{name}@{}", record.offset)?,
-                (None, Format::Table | Format::Wide) => text(&mut out, &self.consume.fields, record)?,
+                (None, Format::Table | Format::Wide) => text(&mut out, &self.consume.fields, record, zone)?,
             }
         }
         out.flush()
     }
 }
 
-fn text(out: &mut impl Write, fields: &Fields, record: &ConsumerRecord) -> io::Result<()> {
+fn text(out: &mut impl Write, fields: &Fields, record: &ConsumerRecord, zone: &Zone) -> io::Result<()> {
     if fields.print_timestamp {
-        write!(out, "{}\t", time::format(record.timestamp))?;
+        write!(out, "{}\t", zone.format(record.timestamp))?;
     }
     if fields.print_partition {
         write!(out, "{}\t", record.partition)?;
@@ -125,7 +127,7 @@ mod tests {
             print_key: true,
         };
         let mut out = Vec::new();
-        text(&mut out, &all, &record()).expect("memory takes it");
+        text(&mut out, &all, &record(), &Zone::UTC).expect("memory takes it");
         assert_eq!(String::from_utf8_lossy(&out), "1970-01-01T00:00:00.000Z\t1\t7\ta=1,b=null\tk\tnull\n");
     }
 

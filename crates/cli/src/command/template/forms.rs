@@ -36,9 +36,9 @@ pub(super) enum NumberForm {
 pub(super) enum TimeForm {
     /// Milliseconds since 1970.
     Number(NumberForm),
-    /// Date and time of day, UTC.
+    /// Date and time of day, with the offset from UTC.
     Date,
-    /// As somebody wants it, UTC.
+    /// As somebody wants it.
     Pattern(Pattern),
 }
 

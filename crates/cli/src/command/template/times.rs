@@ -1,10 +1,8 @@
-//! Times by a pattern, in the letters of `strftime` or in Go's layouts. Always in UTC, and in English.
+//! Times by a pattern, in the letters of `strftime` or in Go's layouts. Always in English.
 
 use client::Timestamp;
+use jiff::ZonedDateTime;
 use jiff::fmt::strtime;
-use jiff::tz::TimeZone;
-
-use crate::command::time::instant;
 
 /// The letters that C has for parts of a time, and the library as well.
 const LETTERS: &str = "aAbBCdeFgGhHIjklmMnpPRsStTuUVwWyYzZ%";
@@ -20,6 +18,8 @@ enum Part {
     /// What is less than a second, in so many digits with a mark before them, without the zeros at the end; nothing if
     /// nothing is left.
     Trimmed(char, usize),
+    /// The offset from UTC: so many letters of what the library has for a format, or Z for none at all if that is wanted.
+    Offset { format: &'static str, len: usize, zulu: bool },
 }
 
 impl Pattern {
@@ -63,7 +63,7 @@ impl Pattern {
         let mut pattern = Pattern(Vec::new());
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
-            let taken = match go_fraction(rest).or_else(|| go_word(rest)) {
+            let taken = match go_fraction(rest).or_else(|| go_offset(rest)).or_else(|| go_word(rest)) {
                 Some((Part::Format(format), taken)) => {
                     pattern.format(&format);
                     taken
@@ -90,17 +90,17 @@ impl Pattern {
         }
     }
 
-    /// A time without a date stands as the number that it is.
-    pub fn write(&self, out: &mut Vec<u8>, timestamp: Timestamp) {
-        let Some(instant) = instant(timestamp) else {
+    /// Writes what is shown at a time. One that is shown nowhere stands as the number that it is.
+    pub fn write(&self, out: &mut Vec<u8>, shown: Option<&ZonedDateTime>, timestamp: Timestamp) {
+        let Some(time) = shown else {
             return out.extend(timestamp.0.to_string().bytes());
         };
-        let time = instant.to_zoned_datetime(TimeZone::UTC);
+        let formatted = |format: &str| strtime::format(format, time).unwrap_or_default();
         for part in &self.0 {
             match part {
-                Part::Format(format) => {
-                    out.extend(strtime::format(format, &time).unwrap_or_default().bytes());
-                }
+                Part::Format(format) => out.extend(formatted(format).bytes()),
+                Part::Offset { zulu: true, .. } if time.offset().seconds() == 0 => out.push(b'Z'),
+                Part::Offset { format, len, .. } => out.extend(formatted(format).bytes().take(*len)),
                 Part::Trimmed(mark, count) => {
                     let digits = format!("{:09}", time.subsec_nanosecond());
                     let digits = digits.get(..*count).unwrap_or_default().trim_end_matches('0');
@@ -114,19 +114,13 @@ impl Pattern {
 }
 
 /// What of a Go layout is a part of a time, in the letters of the library. The first that fits counts.
-const GO_WORDS: [(&str, &str); 30] = [
+const GO_WORDS: [(&str, &str); 24] = [
     ("January", "%B"),
     ("Monday", "%A"),
     ("Jan", "%b"),
     ("Mon", "%a"),
     ("MST", "%Z"),
     ("2006", "%Y"),
-    ("-07:00", "%:z"),
-    ("-0700", "%z"),
-    ("-07", "+00"),
-    ("Z07:00", "Z"),
-    ("Z0700", "Z"),
-    ("Z07", "Z"),
     ("002", "%j"),
     ("__2", "%_3j"),
     ("_2006", "_%Y"),
@@ -146,6 +140,17 @@ const GO_WORDS: [(&str, &str); 30] = [
     ("4", "%-M"),
     ("5", "%-S"),
 ];
+
+/// What of a Go layout is the offset from UTC: its format, and how many letters of it are wanted. A minus stands before
+/// those that always have a number, a Z before those that have a letter for none.
+const GO_OFFSETS: [(&str, &str, usize); 3] = [("07:00", "%:z", 6), ("0700", "%z", 5), ("07", "%z", 3)];
+
+fn go_offset(layout: &str) -> Option<(Part, usize)> {
+    let zulu = layout.starts_with('Z');
+    let digits = layout.strip_prefix(['-', 'Z'])?;
+    let (word, format, len) = GO_OFFSETS.into_iter().find(|(word, ..)| digits.starts_with(word))?;
+    Some((Part::Offset { format, len, zulu }, word.len() + 1))
+}
 
 /// What stands at the beginning of a Go layout, and how long it is; nothing for plain text.
 fn go_word(layout: &str) -> Option<(Part, usize)> {
@@ -175,6 +180,8 @@ fn go_fraction(layout: &str) -> Option<(Part, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::time::Zone;
+    use jiff::tz::{Offset, TimeZone};
 
     /// Monday, 2024-01-01T09:05:03.070Z.
     const NEW_YEAR: Timestamp = Timestamp(1_704_099_903_070);
@@ -184,7 +191,7 @@ mod tests {
     #[track_caller]
     fn check(pattern: &Pattern, timestamp: Timestamp, expected: &str) {
         let mut out = Vec::new();
-        pattern.write(&mut out, timestamp);
+        pattern.write(&mut out, Zone::UTC.shown(timestamp).as_ref(), timestamp);
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }
 
@@ -222,5 +229,23 @@ mod tests {
         go("_2006 1.5", "_2024 1.3");
         go("%d is no part of 2006", "%d is no part of 2024");
         check(&Pattern::go("05.999|05,00"), FRIDAY, "00|00,00");
+    }
+
+    #[test]
+    fn offsets_are_those_of_the_place() {
+        let zone = TimeZone::fixed(Offset::from_seconds(-(3 * 60 + 30) * 60).expect("it is small"));
+        let shown =
+            jiff::Timestamp::from_millisecond(NEW_YEAR.0).expect("it has a date").to_zoned_datetime(zone);
+        let written = |pattern: Pattern| {
+            let mut out = Vec::new();
+            pattern.write(&mut out, Some(&shown), NEW_YEAR);
+            String::from_utf8(out).expect("it is text")
+        };
+        assert_eq!(
+            written(Pattern::go("15:04 -07:00 Z07:00 -0700 Z0700 -07 Z07")),
+            "05:35 -03:30 -03:30 -0330 -0330 -03 -03"
+        );
+        assert_eq!(written(Pattern::strftime("%T %z").expect("it is right")), "05:35:03 -0330");
+        check(&Pattern::go("-07:00 Z07:00 -0700 Z0700 -07 Z07"), NEW_YEAR, "+00:00 Z +0000 Z +00 Z");
     }
 }

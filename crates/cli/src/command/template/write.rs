@@ -4,12 +4,12 @@ use client::ConsumerRecord;
 
 use super::forms::{BytesForm, TimeForm, hex};
 use super::{Field, Number, Piece, Template};
-use crate::command::time;
+use crate::command::time::Zone;
 use crate::print::json::base64;
 
 impl Template {
     /// Writes a record, the `count`th of those that are printed.
-    pub fn write(&self, out: &mut Vec<u8>, record: &ConsumerRecord, count: u64) {
+    pub fn write(&self, out: &mut Vec<u8>, record: &ConsumerRecord, count: u64, zone: &Zone) {
         for piece in &self.0 {
             match piece {
                 Piece::Headers(pieces) => {
@@ -18,13 +18,13 @@ impl Template {
                         pieces.iter().for_each(|piece| write_header(out, piece, name.as_bytes(), value));
                     }
                 }
-                piece => write_piece(out, piece, record, count),
+                piece => write_piece(out, piece, record, count, zone),
             }
         }
     }
 }
 
-fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, count: u64) {
+fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, count: u64, zone: &Zone) {
     let bytes = |field: &Field| match field {
         Field::Topic => record.topic.as_bytes(),
         Field::Key => record.key.as_deref().unwrap_or_default(),
@@ -45,8 +45,10 @@ fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, count:
             form.write(out, number);
         }
         Piece::Time(TimeForm::Number(form)) => form.write(out, record.timestamp.0),
-        Piece::Time(TimeForm::Date) => out.extend(time::format(record.timestamp).bytes()),
-        Piece::Time(TimeForm::Pattern(pattern)) => pattern.write(out, record.timestamp),
+        Piece::Time(TimeForm::Date) => out.extend(zone.format(record.timestamp).bytes()),
+        Piece::Time(TimeForm::Pattern(pattern)) => {
+            pattern.write(out, zone.shown(record.timestamp).as_ref(), record.timestamp)
+        }
         Piece::Headers(_) => {}
     }
 }
@@ -101,7 +103,7 @@ mod tests {
             headers: [("x", Some(&b"1"[..])), ("y", None)].into_iter().collect(),
         };
         let mut out = Vec::new();
-        template.parse::<Template>().expect("it is right").write(&mut out, &record, 7);
+        template.parse::<Template>().expect("it is right").write(&mut out, &record, 7, &Zone::UTC);
         assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(expected), "{template}");
     }
 
