@@ -14,13 +14,14 @@ use tracing::{error, info, warn};
 use crate::dirs::Dir;
 use crate::node::Node;
 use crate::partition::Partition;
+use crate::slot;
 
 /// Makes the journals of all log directories ready. What those have that were not stopped cleanly is brought into the logs
 /// first, which must be open, and made durable there. A directory in which that fails is offline from then on.
 pub(crate) async fn begin_journals(node: &Arc<Node>) {
     let mut replayed = Vec::new();
     for dir in node.dirs.online().filter(|dir| !dir.clean) {
-        match replay_all(node, dir) {
+        match replay_all(node, dir).await {
             Ok(journals) => replayed.extend(journals.into_iter().map(|journal| (dir, journal))),
             Err(problem) => dir.lose(&problem),
         }
@@ -48,9 +49,16 @@ pub(crate) async fn begin_journals(node: &Arc<Node>) {
 }
 
 /// Replays the journals of a directory. Returns each with whether all of it found its place.
-fn replay_all(node: &Node, dir: &Dir) -> Result<Vec<(PathBuf, bool)>, StorageError> {
-    let paths = Found::files(&*node.disk, dir.path())?;
-    paths.into_iter().map(|path| Ok((path.clone(), replay(node, &path)?))).collect()
+async fn replay_all(node: &Node, dir: &Dir) -> Result<Vec<(PathBuf, bool)>, StorageError> {
+    let mut replayed = Vec::new();
+    for path in Found::files(&*node.disk, dir.path())? {
+        let used_up = match Found::look(&*node.disk, &path)? {
+            Some(found) => replay(node, &path, &found).await?,
+            None => true,
+        };
+        replayed.push((path, used_up));
+    }
+    Ok(replayed)
 }
 
 /// Makes what the journal of a directory has void after a clean stop: the logs have all of it, and may be changed by
@@ -89,8 +97,8 @@ fn settle(node: &Node, path: &Path, used_up: bool) -> Result<(), StorageError> {
 }
 
 /// Brings what a journal has into the logs. Returns whether all of it found its place.
-fn replay(node: &Node, path: &Path) -> Result<bool, StorageError> {
-    let Some(found) = Found::look(&*node.disk, path)? else { return Ok(true) };
+async fn replay(node: &Node, path: &Path, found: &Found) -> Result<bool, StorageError> {
+    slot::recover_all(&concerned(node, found)?).await;
     let mut tally = Tally::default();
     let replayed = found.replay(|entry| restore(node, &entry, &mut tally))?;
     let Replayed { blocks, entries, damaged } = replayed;
@@ -105,6 +113,17 @@ fn replay(node: &Node, path: &Path) -> Result<bool, StorageError> {
     let restored: u64 = tally.restored.values().sum();
     info!(path = %path.display(), blocks, entries, restored, partitions = tally.restored.len(), "journal replayed");
     Ok(!tally.unreached)
+}
+
+/// The partitions that a journal has something for.
+fn concerned(node: &Node, found: &Found) -> Result<Vec<Arc<Partition>>, StorageError> {
+    let mut named = BTreeSet::new();
+    found.replay(|entry| {
+        named.insert((entry.topic_id, entry.partition));
+        Ok(())
+    })?;
+    let named = named.into_iter();
+    Ok(named.filter_map(|(topic, index)| node.hosted.by_id(topic)?.partition(index)).collect())
 }
 
 /// Appends a batch of the journal to its log, if the log does not have it.

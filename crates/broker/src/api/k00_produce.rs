@@ -12,6 +12,7 @@ use bytes::Bytes;
 use kernel::{ErrorCode, Timestamp};
 use storage::{AppendError, Origin, StorageError};
 use tokio::runtime::{Handle, RuntimeFlavor};
+use wire::ArrayView;
 use wire::batch::BatchView;
 use wire::batch::validate::{ProduceReject, ProduceRules, Validated, validate_produce};
 use wire::messages::produce_request::{ProduceRequestView, TopicProduceDataView};
@@ -25,11 +26,15 @@ use crate::journal::InJournal;
 use crate::node::Node;
 use crate::partition::{Appended, Partition, WaitFor};
 use crate::request::{Handled, Refusal, Reply, Request};
+use crate::slot;
 
 /// The first version that knows zstd.
 const ZSTD_FROM: i16 = 7;
 const LEADER_HINTS_FROM: i16 = 10;
 const TOPIC_IDS_FROM: i16 = 13;
+
+/// From so many partitions on, logs that were not looked at since a crash are recovered together.
+const MANY: usize = 16;
 
 /// A compressed batch of this size is worth the change of a thread.
 const LARGE: usize = 128 << 10;
@@ -37,6 +42,9 @@ const LARGE: usize = 128 << 10;
 pub async fn handle(node: Arc<Node>, mut request: Request) -> Handled {
     let produce = ProduceRequestView::decode(request.body(), request.version)?;
     let acks = produce.acks;
+    if node.awake.has_unverified() {
+        slot::recover_all(&if_many(&node, &request, produce.topic_data)).await;
+    }
     let mut unsettled = Unsettled::default();
     let mut response = ProduceResponse::default();
     response.responses.reserve_exact(produce.topic_data.len().min(1024));
@@ -57,6 +65,24 @@ pub async fn handle(node: Arc<Node>, mut request: Request) -> Handled {
         hint(&node, &request, &mut response);
     }
     request.reply(&response)
+}
+
+/// The partitions of a request that has many, by which it would be worth to recover their logs together.
+fn if_many(
+    node: &Node,
+    request: &Request,
+    topics: ArrayView<'_, TopicProduceDataView<'_>>,
+) -> Vec<Arc<Partition>> {
+    let many = topics.iter().map(|topic| topic.partition_data.len()).sum::<usize>() >= MANY;
+    let named = topics.iter().filter(|_| many).flat_map(|topic| {
+        let name = name_of(request, &topic);
+        topic.partition_data.iter().filter_map(move |part| node.find(name, part.index).ok())
+    });
+    named.collect()
+}
+
+fn name_of<'a>(request: &Request, topic: &TopicProduceDataView<'a>) -> Named<'a> {
+    if request.version >= TOPIC_IDS_FROM { Named::Id(topic.topic_id) } else { Named::Name(topic.name) }
 }
 
 /// What the acknowledgements of a request wait for.
@@ -172,8 +198,7 @@ fn append_topic(
     data: &TopicProduceDataView<'_>,
     wait: &mut dyn FnMut(usize, Arc<Partition>, WaitFor),
 ) -> TopicProduceResponse {
-    let by_id = request.version >= TOPIC_IDS_FROM;
-    let topic = if by_id { Named::Id(data.topic_id) } else { Named::Name(data.name) };
+    let topic = name_of(request, data);
     let mut answer = TopicProduceResponse {
         name: data.name.to_owned(),
         topic_id: data.topic_id,

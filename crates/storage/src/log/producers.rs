@@ -70,7 +70,7 @@ impl Log {
         self.last_snapshot_ms = now_ms;
         self.producers.set_end(self.end);
         self.take_snapshot_later()?;
-        let kept = self.snapshots.iter().rev().nth(1).copied().unwrap_or(i64::MAX);
+        let kept = self.snapshots.iter().rev().nth(1).copied().unwrap_or(i64::MIN);
         let bases: Vec<i64> = self.segments.iter().map(|segment| segment.base).collect();
         self.remove_snapshots(|offset| offset < kept && bases.binary_search(&offset).is_err())
     }
