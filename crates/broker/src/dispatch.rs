@@ -91,8 +91,13 @@ routes! {
 
 /// The route of an API, if it is served.
 pub fn route(api_key: i16) -> Option<&'static Route> {
+    numbered(api_key).map(|(_, route)| route)
+}
+
+/// The same with its place among all.
+fn numbered(api_key: i16) -> Option<(usize, &'static Route)> {
     let index = ROUTES.binary_search_by_key(&api_key, |route| route.key.code()).ok()?;
-    ROUTES.get(index)
+    ROUTES.get(index).map(|route| (index, route))
 }
 
 /// Whether requests of the same connection may begin while one of this API waits. The others see all that was asked
@@ -109,8 +114,11 @@ pub(crate) fn may_be_overtaken(api_key: i16) -> bool {
 /// Begins a request. What it asks for that is not served closes the connection, as a client that read ApiVersions never
 /// asks for it; ApiVersions itself is answered at any version.
 pub(crate) fn dispatch(node: &Arc<Node>, request: Request) -> Pending {
-    match route(request.api_key).filter(|route| route.serves(request.peer.listener_type)) {
-        Some(route) if route.versions().contains(&request.version) || route.key == ApiKey::ApiVersions => {
+    match numbered(request.api_key).filter(|(_, route)| route.serves(request.peer.listener_type)) {
+        Some((number, route))
+            if route.versions().contains(&request.version) || route.key == ApiKey::ApiVersions =>
+        {
+            node.traffic.began(number);
             (route.handler)(Arc::clone(node), request)
         }
         _ => {

@@ -210,6 +210,11 @@ impl FetchSessions {
         Self { sessions: Mutex::default(), slots }
     }
 
+    /// How many there may be.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
     pub fn len(&self) -> usize {
         self.sessions.lock().len()
     }

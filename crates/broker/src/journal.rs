@@ -48,8 +48,10 @@ pub struct Journal {
     /// All blocks before this number are durable. Changed under the lock of the state.
     durable_before: AtomicU64,
     file: OnceLock<Arc<dyn DiskFile>>,
-    /// About how many bytes were made durable here, in the journal or by syncs of large batches.
-    progress: AtomicU64,
+    /// Bytes of blocks that are durable.
+    written: AtomicU64,
+    /// How often segments of a partition were synced.
+    syncs: AtomicU64,
     /// Why nothing of this directory can be acknowledged any more.
     failed: OnceLock<StorageError>,
     /// Tells the node of it.
@@ -66,6 +68,8 @@ struct State {
     /// Full blocks that wait for their turn. What they have is charged to the memory of the requests that brought it.
     full: VecDeque<Full>,
     writing: bool,
+    /// Memory of the block that is written.
+    under_way: usize,
     spares: Vec<Block>,
     spare_holders: Vec<Holders>,
     sleepers: Sleepers,
@@ -73,6 +77,21 @@ struct State {
     busy: bool,
     /// Who has records in the zones that are not free.
     zones: BTreeMap<u64, Vec<Arc<Partition>>>,
+}
+
+/// What a journal has done so far, and what it holds now.
+#[derive(Debug, Clone, Copy)]
+pub struct Figures {
+    /// Blocks that were made durable, and their bytes.
+    pub blocks: u64,
+    pub written: u64,
+    /// How often segments of a partition were synced.
+    pub syncs: u64,
+    /// Bytes of the file that cannot be overwritten yet, of those that there are.
+    pub used: u64,
+    pub bound: u64,
+    /// Memory of the blocks that fill, wait, are written or are kept for others.
+    pub memory: usize,
 }
 
 struct Full {
@@ -105,7 +124,8 @@ impl Journal {
             batch_max: AtomicUsize::new(0),
             durable_before: AtomicU64::new(0),
             file: OnceLock::new(),
-            progress: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
             failed: OnceLock::new(),
         })
     }
@@ -184,6 +204,7 @@ impl Journal {
         zones.entry(place.zone).or_default().extend(entering.map(|(partition, _)| Arc::clone(partition)));
         let left = place.left.map(|zone| (zone, zones.remove(&zone).unwrap_or_default()));
         state.writing = true;
+        state.under_way = sealed.memory();
         drop(state);
         let block = Arc::new(sealed.finish(&place));
         let (journal, written) = (Arc::clone(self), Arc::clone(&block));
@@ -210,9 +231,9 @@ impl Journal {
                 holders.drain(..).for_each(|(partition, _)| partition.cannot_be_durable(self));
             }
         }
-        self.progress.fetch_add(block.len() as u64, Ordering::Relaxed);
+        let bytes = block.len() as u64;
         let mut state = self.state.lock();
-        state.writing = false;
+        (state.writing, state.under_way) = (false, 0);
         state.busy = true;
         if let Ok(block) = Arc::try_unwrap(block)
             && state.spares.len() < SPARES_MAX
@@ -224,6 +245,7 @@ impl Journal {
         }
         // Also the blocks before it, whose writes were done earlier. After a failure nothing is acknowledged any more.
         if self.failed.get().is_none() {
+            self.written.fetch_add(bytes, Ordering::Relaxed);
             self.durable_before.store(number + 1, Ordering::Release);
         }
         let mut waiting = state.sleepers.done(number);
@@ -242,14 +264,32 @@ impl Journal {
         self.failed.get().map(|_| Err(ErrorCode::KafkaStorageError))
     }
 
-    /// About how many bytes were made durable in this directory so far.
+    /// About how many bytes were made durable in this directory so far. Segments are synced where batches are larger than
+    /// what the journal takes.
     pub fn progress(&self) -> u64 {
-        self.progress.load(Ordering::Relaxed)
+        let syncs = self.syncs.load(Ordering::Relaxed);
+        self.written.load(Ordering::Relaxed).saturating_add(syncs.saturating_mul(BATCH_MAX as u64))
     }
 
-    /// Segments of a partition were synced, which is asked for where batches are larger than what the journal takes.
+    /// What it has done so far, and what it holds.
+    pub fn figures(&self) -> Figures {
+        let state = self.state.lock();
+        let waiting: usize = state.full.iter().map(|full| full.sealed.memory()).sum();
+        let open = state.open.as_ref().map_or(0, Blocks::memory);
+        let spare: usize = state.spares.iter().map(Block::capacity).sum();
+        Figures {
+            blocks: self.durable_before.load(Ordering::Relaxed),
+            written: self.written.load(Ordering::Relaxed),
+            syncs: self.syncs.load(Ordering::Relaxed),
+            used: state.ring.as_ref().map_or(0, Ring::used),
+            bound: state.ring.as_ref().map_or(0, Ring::capacity),
+            memory: waiting + open + spare + state.under_way,
+        }
+    }
+
+    /// Segments of a partition were synced.
     pub fn synced(&self) {
-        self.progress.fetch_add(BATCH_MAX as u64, Ordering::Relaxed);
+        self.syncs.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Gives the memory of a journal back that had nothing to do since the last call.

@@ -28,6 +28,7 @@ mod leader_hint;
 pub mod log_levels;
 mod lookup;
 pub mod memory;
+pub mod metrics;
 pub mod moves;
 pub mod node;
 mod open;

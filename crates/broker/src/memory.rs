@@ -34,8 +34,8 @@ impl Memory {
         }
     }
 
-    /// The whole budget, and what is used of it.
-    pub fn parts(&self, config: &BrokerConfig) -> MemoryParts {
+    /// The whole budget, and what is used of it. What `journal` and `compaction` hold is counted where they are.
+    pub fn parts(&self, config: &BrokerConfig, journal: usize, compaction: usize) -> MemoryParts {
         let part = |name, bound: usize, used: usize| MemoryPart { name, bound, used };
         let (requests, answers) = (&self.requests, &self.answers);
         let background = &config.background;
@@ -45,8 +45,8 @@ impl Memory {
             part("answers", answers.limit(), answers.used()),
             part("decompression", self.decompression.limit, self.decompression.used()),
             // A copy of what waits to be durable, and never of more than requests under way have brought.
-            part("journal", requests.limit() + answers.limit(), 0),
-            part("compaction", cleaner, 0),
+            part("journal", requests.limit() + answers.limit(), journal),
+            part("compaction", cleaner, compaction),
         ])
     }
 }
@@ -56,7 +56,7 @@ impl Memory {
 pub struct MemoryPart {
     pub name: &'static str,
     pub bound: usize,
-    /// What is held now, where it is counted here.
+    /// What is held now.
     pub used: usize,
 }
 

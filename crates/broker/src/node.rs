@@ -17,7 +17,8 @@ use crate::fetch_session::FetchSessions;
 use crate::groups::{Groups, OFFSETS_TOPIC};
 use crate::hosted::Hosted;
 use crate::log_levels::LogLevels;
-use crate::memory::Memory;
+use crate::memory::{Memory, MemoryParts};
+use crate::metrics::Traffic;
 use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
 use crate::request::Peer;
@@ -49,6 +50,7 @@ pub struct Node {
     pub cluster_id: Arc<str>,
     pub memory: Memory,
     pub connections: Arc<Connections>,
+    pub(crate) traffic: Traffic,
     pub fetch_sessions: FetchSessions,
     pub hosted: Hosted,
     pub groups: Arc<Groups>,
@@ -95,6 +97,12 @@ impl Node {
     /// The levels at which this process logs.
     pub fn log_levels(&self) -> &LogLevels {
         &self.log_levels
+    }
+
+    /// The bounds of the memory that the work of clients may hold, and what it holds now.
+    pub fn memory_parts(&self) -> MemoryParts {
+        let journal = self.dirs.iter().map(|dir| dir.journal().figures().memory).sum();
+        self.memory.parts(&self.config(), journal, self.cleaner.status().memory())
     }
 
     pub fn limits(&self) -> ConnectionLimits {

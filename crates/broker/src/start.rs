@@ -29,6 +29,7 @@ use crate::groups::Groups;
 use crate::hosted::Hosted;
 use crate::log_levels::LogLevels;
 use crate::memory::Memory;
+use crate::metrics::{self, Traffic};
 use crate::moves::{self, Moves};
 use crate::node::{Advertised, Node};
 use crate::open;
@@ -65,6 +66,11 @@ pub enum StartError {
         "cannot listen on {listener}: {error}. Stop whoever uses the port, or choose another in `listeners`"
     )]
     Listen { listener: String, error: std::io::Error },
+    #[error(
+        "cannot listen on {listener} for monitors: {error}. Stop whoever uses the port, or choose another in \
+         `metrics.listener`"
+    )]
+    ListenForMetrics { listener: String, error: std::io::Error },
     #[error("{0}")]
     NotServed(String),
     #[error("the node cannot register itself: {0}")]
@@ -80,6 +86,8 @@ pub struct Running {
     pub node: Arc<Node>,
     /// What is listened on, by listener name.
     pub listening: Vec<(String, SocketAddr)>,
+    /// Where monitors read metrics, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// The log directories ended cleanly the last time.
     pub clean: bool,
 }
@@ -89,6 +97,8 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     let config = options.broker_config()?;
     check_served(&config)?;
     let (acceptors, listening) = bind(&config, &world.net).await?;
+    let monitored = metrics::Endpoint::bind(&config, &world.net).await?;
+    let metrics = monitored.as_ref().map(metrics::Endpoint::address);
     let mut new_id = || world.entropy.uuid();
     let cluster = options.fixed().text("cluster.id");
     let metadata_dir = &*config.metadata_log_dir;
@@ -123,12 +133,15 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
     for acceptor in acceptors {
         host::task::spawn(acceptor.run(Arc::clone(&node)));
     }
+    if let Some(endpoint) = monitored {
+        host::task::spawn(endpoint.run(Arc::clone(&node)));
+    }
     host::task::spawn(Arc::clone(&node.groups).run_timers(node.stopping()));
     host::task::spawn(dir_state::watch(Arc::clone(&node)));
     host::task::spawn(background::run(Arc::clone(&node)));
     host::task::spawn(cleaner::run(Arc::clone(&node)));
     host::task::spawn(moves::run(Arc::clone(&node)));
-    Ok(Running { node, listening, clean })
+    Ok(Running { node, listening, metrics, clean })
 }
 
 /// Refuses what the configuration asks for and this version cannot do, rather than doing half of it.
@@ -184,6 +197,7 @@ fn assemble<N>(
         cluster_id: cluster_id.into(),
         memory: Memory::new(config.network.request_memory_bytes),
         connections: Connections::new(&config.network),
+        traffic: Traffic::default(),
         fetch_sessions: FetchSessions::new(config.fetch.max_sessions),
         hosted: Hosted::default(),
         groups: Arc::new(Groups::new(group_config, compression, Arc::clone(&world.clock))),

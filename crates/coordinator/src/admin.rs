@@ -34,6 +34,11 @@ impl GroupShard {
         listed.collect()
     }
 
+    /// The states of all groups, one for each.
+    pub fn states(&self) -> impl Iterator<Item = &'static str> {
+        self.groups.values().map(Group::state_name)
+    }
+
     /// A classic group in full. What does not exist is described as dead.
     pub fn describe(&self, version: i16, group_id: &str) -> DescribedGroup {
         let problem = match self.groups.get(group_id) {

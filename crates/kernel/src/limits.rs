@@ -1,5 +1,7 @@
 //! Our own bounds, each declared once with its reason. What Kafka lets people configure is in [`crate::option`].
 
+use std::time::Duration;
+
 /// A properties file is read whole. Kafka's own is under 10 KB; four MiB leaves room for certificates in it.
 pub const MAX_PROPERTIES_BYTES: usize = 4 * MIB;
 
@@ -54,6 +56,17 @@ pub const MAX_SINGLE_SYNCS: usize = 128;
 
 /// Files that a log in use has open: its active segment with two indexes.
 pub const FILES_PER_LOG: usize = 3;
+
+/// Connections to the metrics at a time. Monitors are few, and each needs one for a moment; who comes when all are taken waits
+/// to be accepted.
+pub const MAX_METRICS_CONNECTIONS: usize = 16;
+
+/// The head of a request for the metrics. Monitors send a few hundred bytes.
+pub const MAX_METRICS_REQUEST_BYTES: usize = 8 << 10;
+
+/// How long a connection to the metrics may take, from its beginning until it has its answer. A monitor gives up after ten
+/// seconds by default.
+pub const MAX_METRICS_EXCHANGE: Duration = Duration::from_secs(10);
 
 const MIB: usize = 1024 * 1024;
 

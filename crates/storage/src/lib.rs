@@ -28,7 +28,7 @@ mod segment;
 #[cfg(test)]
 mod testing;
 
-pub use clean::{CleanStats, CleanStep, Cleanable, Cleaned, CleanerTools, Cleaning};
+pub use clean::{CleanProgress, CleanStats, CleanStep, Cleanable, Cleaned, CleanerTools, Cleaning};
 pub use config::{CleanupPolicy, LogConfig};
 pub use dir::{
     Checkpoint, Damage, DirScan, FoundPartition, LogDir, MetaProperties, Offsets, Remembered,

@@ -170,8 +170,14 @@ pub(crate) fn clean(log: &mut Log, now: i64, tools: CleanerTools) -> Result<Clea
     let (now, high_watermark) = (Timestamp(now), log.end_offset());
     let range = log.cleanable(now, high_watermark)?;
     let mut cleaning = log.begin_cleaning(range, now, high_watermark, tools)?;
+    let mut before = cleaning.progress();
     loop {
-        match cleaning.step()? {
+        let step = cleaning.step()?;
+        let progress = cleaning.progress();
+        assert!(before.done <= progress.done && progress.done <= progress.planned, "{progress:?}");
+        assert!(progress.memory >= 24, "there is a map of keys");
+        before = progress;
+        match step {
             CleanStep::Working { .. } => {}
             CleanStep::Swap(cleaned) => {
                 assert!(log.swap_cleaned(cleaned, now)?, "nobody else changes the log")
@@ -179,6 +185,7 @@ pub(crate) fn clean(log: &mut Log, now: i64, tools: CleanerTools) -> Result<Clea
             CleanStep::Done => break,
         }
     }
+    assert_eq!((before.done, before.written), (before.planned, cleaning.stats().bytes_written));
     log.note_cleaned(cleaning.end());
     Ok(cleaning.stats())
 }

@@ -27,7 +27,7 @@ const COMMANDS: &str = "commands:
   check     the walls: crate arrows, unsafe, purity of the cores, sizes, code map, words
   crash-points
             every state that a crash could leave of a node's disk, started from and judged
-  docs      docs/config.md from the options in kernel; --check only compares
+  docs      docs/config.md and docs/metrics.md from what kernel declares; --check only compares
   fuzz      every reader of foreign bytes under coverage-guided fuzzing; --replay FILE runs one input again
   gen       the wire messages, the API table and docs/apis.md from crates/wire/schema; --check only compares
   kafka-it  Apache Kafka's own integration tests against our broker; --quick for some of them

@@ -5,16 +5,17 @@
 mod status;
 mod throttle;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::Now;
+use kernel::{Now, Uuid};
 use parking_lot::Mutex;
-use storage::{CleanStep, Cleanable, Cleaned, CleanerTools, Cleaning, StorageError};
+use storage::{CleanProgress, CleanStep, Cleanable, Cleaned, CleanerTools, Cleaning, StorageError};
 use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
 
-pub use status::{CleanerStatus, Key, LastCleaning, Uncleanable};
+pub use status::{CleanerStatus, Key, LastCleaning, OfDir, Running, Uncleanable};
 
 use crate::node::Node;
 use crate::partition::Partition;
@@ -95,12 +96,14 @@ async fn clean_dirtiest(node: &Arc<Node>) -> bool {
     let key = partition.key();
     let now = node.now();
     let outcome = clean(node, &partition, range, now).await;
-    node.cleaner.status.lock().running.remove(&key);
+    if let Ok(Some(cleaning)) = &outcome {
+        told(cleaning);
+    }
+    let cleaned = outcome.as_ref().ok().cloned().flatten().map(|cleaning| (cleaning, node.now().wall));
+    node.cleaner.status.lock().ended(&key, cleaned);
     let name = partition.name();
     match outcome {
-        Ok(Some(cleaning)) => {
-            told(&cleaning);
-            node.cleaner.status.lock().done(cleaning);
+        Ok(Some(_)) => {
             keep_checkpoint(node, &partition);
             true
         }
@@ -130,7 +133,7 @@ fn set_aside(node: &Node, partition: &Partition, problem: &StorageError) {
 /// The dirtiest of the logs that are due. Nobody else chooses it until it is cleaned.
 async fn choose(node: &Arc<Node>) -> Option<(Arc<Partition>, Cleanable)> {
     let mut dirtiest: Option<(Arc<Partition>, Cleanable)> = None;
-    let (mut due, mut max_ratio, mut max_delay) = (0, 0.0_f64, 0);
+    let (mut seen, mut max_delay) = (BTreeMap::<Uuid, (usize, f64)>::new(), 0);
     for (number, partition) in node.hosted.partitions().into_iter().enumerate() {
         if number % 64 == 63 {
             // Requests go first.
@@ -140,25 +143,32 @@ async fn choose(node: &Arc<Node>) -> Option<(Arc<Partition>, Cleanable)> {
             continue;
         }
         let Some((range, is_due)) = look_at(node, &partition) else { continue };
-        max_ratio = max_ratio.max(range.ratio());
+        let (due, max_ratio) = seen.entry(partition.home().id).or_default();
+        *max_ratio = max_ratio.max(range.ratio());
         max_delay = max_delay.max(range.delay_ms);
         if !is_due {
             continue;
         }
-        due += 1;
+        *due += 1;
         if dirtiest.as_ref().is_none_or(|(_, most)| range.ratio() > most.ratio()) {
             dirtiest = Some((partition, range));
         }
     }
     let mut status = node.cleaner.status.lock();
-    status.last_run = Some(node.now().mono);
-    (status.cleanable, status.max_dirty_ratio) = (due, max_ratio);
-    status.max_delay = Duration::from_millis(u64::try_from(max_delay).unwrap_or(0));
+    let max_delay = Duration::from_millis(u64::try_from(max_delay).unwrap_or(0));
+    status.looked(node.now().mono, &seen, max_delay);
     status.uncleanable.retain(|(topic, index), _| {
         node.hosted.by_id(*topic).is_some_and(|topic| topic.partition(*index).is_some())
     });
     let (partition, range) = dirtiest.filter(|(partition, _)| status.is_free(&partition.key()))?;
-    status.running.insert(partition.key(), (partition.name(), range.first_dirty));
+    let running = Running {
+        topic: Arc::clone(&partition.topic),
+        index: partition.index,
+        from: range.first_dirty,
+        dir: partition.home().id,
+        progress: CleanProgress::default(),
+    };
+    status.running.insert(partition.key(), running);
     Some((partition, range))
 }
 
@@ -250,7 +260,9 @@ async fn steps(
         if partition.is_ended() {
             return Ok(false);
         }
-        match host::task::long(|| cleaning.step())? {
+        let step = host::task::long(|| cleaning.step());
+        node.cleaner.status.lock().goes_on(&partition.key(), cleaning.progress());
+        match step? {
             CleanStep::Done => return Ok(true),
             CleanStep::Swap(cleaned) => {
                 if !settle(partition, &cleaned).await {

@@ -47,22 +47,22 @@ impl<L: Listener> Acceptor<L> {
                         Arc::new(Peer::new(address, local, Arc::clone(&self.name), self.listener_type));
                     host::task::spawn(one(stream, Arc::clone(&node), peer, place));
                 }
-                Err(error) => self.accept_failed(&error).await,
+                Err(error) => accept_failed(&self.name, &error).await,
             }
         }
     }
+}
 
-    async fn accept_failed(&self, error: &io::Error) {
-        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-            // The peer was gone before its turn came; the next one must not wait for that.
-            debug!(listener = %self.name, %error, "a connection ended before it was accepted");
-            return;
-        }
-        warn!(listener = %self.name, %error, "a connection could not be accepted");
-        // Without a free descriptor the next attempt fails as well; others may close theirs meanwhile.
-        tokio::time::sleep(EXHAUSTED_PAUSE).await;
+pub(crate) async fn accept_failed(listener: &str, error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        // The peer was gone before its turn came; the next one must not wait for that.
+        debug!(listener, %error, "a connection ended before it was accepted");
+        return;
     }
+    warn!(listener, %error, "a connection could not be accepted");
+    // Without a free descriptor the next attempt fails as well; others may close theirs meanwhile.
+    tokio::time::sleep(EXHAUSTED_PAUSE).await;
 }
 
 async fn one(stream: impl Stream, node: Arc<Node>, peer: Arc<Peer>, place: Place) {
@@ -85,8 +85,25 @@ pub struct Connections {
 #[derive(Debug)]
 struct Counts {
     total: usize,
+    /// How many were let in since the node began, and how many were not.
+    accepted: u64,
+    refused: u64,
     per_ip: BTreeMap<IpAddr, usize>,
     limits: Limits,
+}
+
+impl Counts {
+    fn new(limits: Limits) -> Self {
+        Self { total: 0, accepted: 0, refused: 0, per_ip: BTreeMap::new(), limits }
+    }
+}
+
+/// How many connections there are and were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionCounts {
+    pub open: usize,
+    pub accepted: u64,
+    pub refused: u64,
 }
 
 #[derive(Debug)]
@@ -110,7 +127,7 @@ impl Limits {
 
 impl Connections {
     pub fn new(network: &Network) -> Arc<Self> {
-        let counts = Counts { total: 0, per_ip: BTreeMap::new(), limits: Limits::new(network) };
+        let counts = Counts::new(Limits::new(network));
         Arc::new(Self { counts: Mutex::new(counts) })
     }
 
@@ -119,16 +136,23 @@ impl Connections {
         self.counts.lock().limits = Limits::new(network);
     }
 
+    pub fn counts(&self) -> ConnectionCounts {
+        let Counts { total, accepted, refused, .. } = *self.counts.lock();
+        ConnectionCounts { open: total, accepted, refused }
+    }
+
     /// A place for a connection from `ip`, unless a limit is reached.
     pub fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
         let mut counts = self.counts.lock();
         let of_ip_max = counts.limits.overrides.get(&ip).copied().unwrap_or(counts.limits.per_ip);
         let of_ip = counts.per_ip.get(&ip).copied().unwrap_or(0);
         if counts.total >= counts.limits.max || of_ip >= of_ip_max {
+            counts.refused += 1;
             return None;
         }
         counts.per_ip.insert(ip, of_ip + 1);
         counts.total += 1;
+        counts.accepted += 1;
         Some(Place { connections: Arc::clone(self), ip })
     }
 }
@@ -160,7 +184,7 @@ mod tests {
 
     fn connections(max: usize, per_ip: usize) -> Arc<Connections> {
         let limits = Limits { max, per_ip, overrides: BTreeMap::new() };
-        Arc::new(Connections { counts: Mutex::new(Counts { total: 0, per_ip: BTreeMap::new(), limits }) })
+        Arc::new(Connections { counts: Mutex::new(Counts::new(limits)) })
     }
 
     #[test]
@@ -176,5 +200,7 @@ mod tests {
         assert!(connections.admit(b).is_none(), "three in all");
         drop(first);
         assert!(connections.admit(b).is_some());
+        let counts = ConnectionCounts { open: 2, accepted: 4, refused: 2 };
+        assert_eq!(connections.counts(), counts, "the last was not kept");
     }
 }

@@ -24,7 +24,8 @@ use crate::memory::Share;
 use crate::node::Node;
 use crate::request::{Peer, Request};
 
-pub use accept::{Acceptor, Connections};
+pub(crate) use accept::accept_failed;
+pub use accept::{Acceptor, ConnectionCounts, Connections};
 pub use order::{Outcome, Pending};
 pub use read::Frame;
 pub use write::{FileSpan, Part};
@@ -125,9 +126,11 @@ impl<S: Stream> Connection<S> {
                     () = &mut stopped => return Ok(End::Stopping),
                     () = poll_fn(|context| pipeline.poll_progress(context)), if !pipeline.is_empty() => {}
                     read = receive(stream, inbox), if readable => {
-                        if read? == 0 {
+                        let read = read?;
+                        if read == 0 {
                             return Ok(End::Peer);
                         }
+                        self.node.traffic.received(read);
                         self.last_active = Instant::now();
                         if std::mem::take(&mut self.resting) {
                             timer.as_mut().reset(self.last_active + QUIET);
@@ -189,14 +192,19 @@ impl<S: Stream> Connection<S> {
             match outcome {
                 Outcome::Reply(parts) => self.outbox.push(parts),
                 Outcome::Silent => {}
-                Outcome::Close(reason) => return Some(reason),
+                Outcome::Close(reason) => {
+                    self.node.traffic.refused();
+                    return Some(reason);
+                }
             }
         }
         None
     }
 
     async fn send(&mut self) -> Result<(), End> {
-        self.outbox.flush(&mut self.stream, STALL_MAX).await.map_err(|error| match error.kind() {
+        let flushed = self.outbox.flush(&mut self.stream, STALL_MAX).await;
+        self.node.traffic.sent(self.outbox.take_sent());
+        flushed.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => End::Refused("it does not accept its replies".into()),
             _ => End::Failed(error),
         })?;

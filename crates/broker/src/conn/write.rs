@@ -37,6 +37,8 @@ pub enum Part {
 #[derive(Default)]
 pub struct Outbox {
     parts: VecDeque<Part>,
+    /// Bytes that were sent since somebody asked.
+    sent: u64,
 }
 
 impl Outbox {
@@ -57,6 +59,11 @@ impl Outbox {
         self.parts.iter().map(|part| if let Part::Bytes(bytes) = part { bytes.len() } else { 0 }).sum()
     }
 
+    /// How many bytes were sent since the last call.
+    pub fn take_sent(&mut self) -> u64 {
+        std::mem::take(&mut self.sent)
+    }
+
     /// Sends everything. Fails with [`io::ErrorKind::TimedOut`] if the peer takes nothing for as long as `stall`.
     pub async fn flush<S: Stream>(&mut self, stream: &mut S, stall: Duration) -> io::Result<()> {
         while !self.parts.is_empty() {
@@ -71,6 +78,7 @@ impl Outbox {
         let Some(Part::File(span)) = self.parts.front_mut() else { return self.flush_bytes(stream).await };
         let step = span.len.min(FILE_STEP);
         stream.send_file(&*span.file, span.position, step).await?;
+        self.sent += step as u64;
         span.position += step as u64;
         span.len -= step;
         if span.len == 0 {
@@ -95,6 +103,7 @@ impl Outbox {
         if sent == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
+        self.sent += sent as u64;
         while sent > 0 {
             let Some(Part::Bytes(bytes)) = self.parts.front_mut() else { break };
             if sent < bytes.len() {

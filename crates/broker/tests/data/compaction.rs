@@ -17,12 +17,12 @@ use crate::support::{Client, TestNode};
 /// Pauses of 20 ms each after which something has failed.
 const PAUSES_MAX: usize = 1500;
 
-const EAGER: &[(&str, &str)] = &[
+pub const EAGER: &[(&str, &str)] = &[
     ("cleanup.policy", "compact"),
     ("internal.segment.bytes", "3000"),
     ("min.cleanable.dirty.ratio", "0.01"),
 ];
-const OFTEN: &str = "log.cleaner.backoff.ms=5";
+pub const OFTEN: &str = "log.cleaner.backoff.ms=5";
 
 fn eager(more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
     [EAGER, more].concat()
@@ -39,7 +39,13 @@ fn update(key: &str, value: Option<&str>) -> Bytes {
 }
 
 /// Appends `count` updates of ten keys, and notes what the last of each is.
-fn updates(client: &mut Client, topic: &str, from: usize, count: usize, last: &mut BTreeMap<String, String>) {
+pub fn updates(
+    client: &mut Client,
+    topic: &str,
+    from: usize,
+    count: usize,
+    last: &mut BTreeMap<String, String>,
+) {
     for number in from..from + count {
         let (key, value) = (format!("key {}", number * 7 % 10), format!("value {number}"));
         client.append(topic, update(&key, Some(&value)));
@@ -92,7 +98,7 @@ fn pause() {
     std::thread::sleep(std::time::Duration::from_millis(20));
 }
 
-fn wait_for(node: &TestNode, what: &str, is_so: impl Fn(&CleanerStatus) -> bool) {
+pub fn wait_for(node: &TestNode, what: &str, is_so: impl Fn(&CleanerStatus) -> bool) {
     for _ in 0..PAUSES_MAX {
         if is_so(&node.node().cleaner.status()) {
             return;
@@ -103,10 +109,13 @@ fn wait_for(node: &TestNode, what: &str, is_so: impl Fn(&CleanerStatus) -> bool)
 }
 
 /// Waits until no log is due any more.
-fn wait_until_clean(node: &TestNode) {
+pub fn wait_until_clean(node: &TestNode) {
     let before = node.node().cleaner.status().last_run;
     wait_for(node, "a clean log", |status| {
-        status.cleanable == 0 && status.running.is_empty() && status.last_run > before && status.cleanings > 0
+        status.cleanable() == 0
+            && status.running.is_empty()
+            && status.last_run > before
+            && status.cleanings() > 0
     });
 }
 
@@ -133,7 +142,8 @@ fn readers_find_the_last_value_of_each_key_while_segments_are_swapped() {
     assert_eq!(found, last);
     assert!(count < 100, "{count} records of ten keys are left");
     let status = node.node().cleaner.status();
-    assert!(status.bytes_written < status.bytes_read && status.uncleanable.is_empty());
+    let dir = status.dirs.values().next().expect("there is one directory");
+    assert!(dir.bytes_written < dir.bytes_read && status.uncleanable.is_empty());
     let cleaned = status.last.expect("it is told of the last");
     assert!(cleaned.partition == "t-0" && cleaned.to > cleaned.from && cleaned.stats.keys > 0);
 }
@@ -223,7 +233,7 @@ fn a_damaged_log_is_set_aside_and_others_are_cleaned() {
     flip(&path, 100);
     let mut node = TestNode::start_in("compaction-damage", &[OFTEN]);
     wait_for(&node, "a cleaning and a failure", |status| {
-        status.cleanings > 0 && !status.uncleanable.is_empty()
+        status.cleanings() > 0 && !status.uncleanable.is_empty()
     });
     wait_until_clean(&node);
     let mut client = node.client();
@@ -256,7 +266,7 @@ fn a_topic_can_be_deleted_while_it_is_cleaned() {
     client.delete("t");
     wait_for(&node, "its end", |status| status.running.is_empty());
     let status = node.node().cleaner.status();
-    assert_eq!((status.cleanings, status.uncleanable.len()), (0, 0));
+    assert_eq!((status.cleanings(), status.uncleanable.len()), (0, 0));
     client.create("t", &eager(&[]));
     let mut last = BTreeMap::new();
     updates(&mut client, "t", 0, 10, &mut last);

@@ -10,6 +10,7 @@ mod fetch_sessions;
 mod idempotence;
 mod log_dirs;
 mod memory;
+mod metrics;
 mod moves;
 mod offsets;
 mod polls;

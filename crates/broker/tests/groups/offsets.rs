@@ -307,7 +307,7 @@ fn offsets_are_the_same_after_their_topic_was_compacted() {
     assert!(expected[4][0].starts_with("t-0@599 599 x"));
     let cleaned = |node: &TestNode| {
         let status = node.node().cleaner.status();
-        status.cleanings > 0 && status.cleanable == 0 && status.running.is_empty()
+        status.cleanings() > 0 && status.cleanable() == 0 && status.running.is_empty()
     };
     assert!((0..1500).any(|_| {
         pause();

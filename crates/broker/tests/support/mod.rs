@@ -152,6 +152,16 @@ impl TestNode {
         self.alive.as_ref().expect("it is alive").1.listening[0].1
     }
 
+    /// Where monitors read metrics.
+    pub fn metrics(&self) -> SocketAddr {
+        self.try_metrics().expect("metrics.listener is set")
+    }
+
+    /// The same, if there is such a place.
+    pub fn try_metrics(&self) -> Option<SocketAddr> {
+        self.alive.as_ref().expect("it is alive").1.metrics
+    }
+
     /// A new connection.
     pub fn client(&self) -> Client {
         Client::connect(self.address())

@@ -103,13 +103,15 @@ fn banner(running: &Running, files: u64) {
     let listening: Vec<String> =
         running.listening.iter().map(|(name, address)| format!("{name}://{address}")).collect();
     let config = node.config();
+    let metrics = running.metrics.map(|address| format!("http://{address}/metrics"));
     info!(
         version = env!("CARGO_PKG_VERSION"),
         node = node.id.0,
         cluster = %node.cluster_id,
         listening = %listening.join(", "),
+        metrics = metrics.as_deref(),
         data = %config.log_dirs.join(", "),
-        memory = %node.memory.parts(&config),
+        memory = %node.memory_parts(),
         open_logs_max = node.awake.open_max(),
         open_files_max = files,
         clean = running.clean,

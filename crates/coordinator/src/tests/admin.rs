@@ -29,6 +29,7 @@ fn groups_are_listed_by_state_and_type() {
     let all =
         [r#"empty "consumer" Empty classic"#, r#"g "" Empty classic"#, r#"stable "consumer" Stable classic"#];
     assert_eq!(list(&world, &[], &[]), all);
+    assert_eq!(world.shard.states().collect::<Vec<_>>(), ["Empty", "Empty", "Stable"]);
     assert_eq!(list(&world, &["empty", "Dead"], &[]), all[..2]);
     assert_eq!(list(&world, &[" STABLE "], &["Classic"]), all[2..]);
     assert_eq!(list(&world, &[], &["consumer"]), [] as [&str; 0]);

@@ -19,6 +19,8 @@ pub struct BrokerConfig {
     pub is_lone: bool,
     pub rack: Option<String>,
     pub listeners: Listeners,
+    /// Where monitors read metrics, if anywhere.
+    pub metrics_listener: Option<HostPort>,
     pub quorum: Quorum,
     /// Where partitions live; at least one.
     pub log_dirs: Vec<String>,
@@ -224,6 +226,7 @@ impl BrokerConfig {
             is_lone: all.is_lone(),
             rack: all.text("broker.rack"),
             listeners: listeners::read(all, is_broker, is_controller)?,
+            metrics_listener: all.text("metrics.listener").and_then(|text| parse_host_port(&text)),
             quorum: Quorum::new(all, node_id, is_broker, is_controller)?,
             metadata_log_dir: all.text("metadata.log.dir").unwrap_or(first_dir),
             cordoned_log_dirs: if all_cordoned { log_dirs.clone() } else { cordoned },

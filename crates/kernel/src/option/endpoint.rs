@@ -61,8 +61,8 @@ pub struct Listener {
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        write!(f, "{}://{open}{}{close}:{}", self.name, self.host, self.port)
+        let address = HostPort { host: self.host.clone(), port: self.port };
+        write!(f, "{}://{address}", self.name)
     }
 }
 
@@ -71,6 +71,13 @@ impl fmt::Display for Listener {
 pub struct HostPort {
     pub host: String,
     pub port: u16,
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{open}{}{close}:{}", self.host, self.port)
+    }
 }
 
 /// A controller of a fixed quorum.

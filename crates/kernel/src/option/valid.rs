@@ -1,5 +1,6 @@
 //! Which values an option takes, and how to say so.
 
+use super::endpoint::parse_host_port;
 use super::{OptionDef, Value};
 
 /// A rule over parsed values.
@@ -137,6 +138,11 @@ pub static GZIP_LEVEL: Rule = Rule {
     allowed: "-1 or a level from 1 to 9",
 };
 
+pub static METRICS_LISTENER: Rule = Rule {
+    check: |value| value.as_str().is_some_and(|text| text.is_empty() || parse_host_port(text).is_some()),
+    allowed: "host:port, or empty",
+};
+
 pub static THROTTLED_REPLICAS: Rule = Rule {
     check: |value| {
         let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -166,11 +172,7 @@ pub static VOTERS: Rule = Rule {
 };
 
 pub static BOOTSTRAP_SERVERS: Rule = Rule {
-    check: |value| {
-        value
-            .as_list()
-            .is_some_and(|list| list.iter().all(|one| super::endpoint::parse_host_port(one).is_some()))
-    },
+    check: |value| value.as_list().is_some_and(|list| list.iter().all(|one| parse_host_port(one).is_some())),
     allowed: "a list of {host}:{port} entries",
 };
 

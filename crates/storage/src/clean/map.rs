@@ -64,6 +64,11 @@ impl OffsetMap {
         self.keys
     }
 
+    /// Bytes that it takes.
+    pub fn memory(&self) -> usize {
+        self.slots.len() * SLOT_BYTES
+    }
+
     /// How full it is, from 0 to 1.
     pub fn utilization(&self) -> f64 {
         self.keys as f64 / self.slots.len() as f64

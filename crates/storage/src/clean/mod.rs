@@ -71,6 +71,18 @@ pub struct CleanStats {
     pub segments_written: u64,
 }
 
+/// How far a cleaning is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct CleanProgress {
+    /// Bytes of segments that were read so far, and that will have been in the end.
+    pub done: u64,
+    pub planned: u64,
+    /// Written so far.
+    pub written: u64,
+    /// Memory for the keys, and for what is read and written.
+    pub memory: usize,
+}
+
 /// What a step came to.
 pub enum CleanStep {
     /// There is more to do. So many bytes were read and written, for whoever limits that.
@@ -98,6 +110,8 @@ pub struct Cleaning {
     txns: Transactions,
     phase: Phase,
     stats: CleanStats,
+    /// Bytes that will have been read in the end.
+    planned: u64,
 }
 
 enum Phase {
@@ -145,7 +159,13 @@ impl Cleaning {
             high_watermark: begin.high_watermark,
             last_written: begin.last_written,
         };
+        let bytes_of = |of: &dyn Fn(&Source) -> bool| -> u64 {
+            begin.sources.iter().filter(|source| of(source)).map(|source| source.size).sum()
+        };
+        // Once for the keys of what was not compared, once for all.
+        let planned = bytes_of(&|source| source.end > first_dirty) + bytes_of(&|_| true);
         Self {
+            planned,
             at: begin.at,
             config: begin.config,
             tools,
@@ -174,6 +194,26 @@ impl Cleaning {
 
     pub fn stats(&self) -> CleanStats {
         self.stats
+    }
+
+    pub fn progress(&self) -> CleanProgress {
+        let CleanStats { map_bytes_read, bytes_read, bytes_written, .. } = self.stats;
+        CleanProgress {
+            done: map_bytes_read + bytes_read,
+            planned: self.planned,
+            written: bytes_written,
+            memory: self.rules.map.memory() + self.buffered(),
+        }
+    }
+
+    /// The memory for what is read and written.
+    fn buffered(&self) -> usize {
+        let of = |reader: &Option<Reader>| reader.as_ref().map_or(0, Reader::memory);
+        match &self.phase {
+            Phase::Mapping(_, reader) => of(reader),
+            Phase::Rewriting(_, Some(group)) => of(&group.reader) + group.output.memory(),
+            Phase::Rewriting(_, None) | Phase::Done => 0,
+        }
     }
 
     /// The segments that it reads now, and how often the log had been cut when it began.
@@ -248,6 +288,7 @@ impl Cleaning {
         self.stats.map_utilization = self.rules.map.utilization();
         let reached: Vec<Source> =
             self.sources.iter().filter(|source| source.base < self.rules.mapped_to).copied().collect();
+        self.planned = self.stats.map_bytes_read + reached.iter().map(|source| source.size).sum::<u64>();
         let groups = plan::group(&reached, &GroupLimits::of(&self.config));
         self.txns = Transactions::default();
         self.phase = Phase::Rewriting(groups.into(), None);

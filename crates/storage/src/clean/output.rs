@@ -41,6 +41,11 @@ impl Output {
         self.segment.push_aborted(&self.at, txn)
     }
 
+    /// Bytes that it holds.
+    pub fn memory(&self) -> usize {
+        self.pending.capacity()
+    }
+
     /// Writes what waits. Returns how many bytes that were.
     pub fn write(&mut self) -> Result<u64> {
         let bytes = self.pending.len() as u64;

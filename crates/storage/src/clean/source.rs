@@ -69,6 +69,11 @@ impl Reader {
         Ok(Some(Chunk { bytes, position, offsets }))
     }
 
+    /// Bytes that it holds.
+    pub fn memory(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     fn fill(&mut self, bytes: usize) -> Result<()> {
         // One large batch does not make all that follow cost its memory.
         if self.buffer.capacity() > bytes.saturating_mul(2) {

@@ -195,12 +195,22 @@ impl Blocks {
         self.entries += 1;
     }
 
+    /// Bytes that it holds.
+    pub fn memory(&self) -> usize {
+        self.block.capacity()
+    }
+
     pub fn seal(self) -> Sealed {
         Sealed { block: self.block, entries: self.entries }
     }
 }
 
 impl Sealed {
+    /// Bytes that it holds.
+    pub fn memory(&self) -> usize {
+        self.block.capacity()
+    }
+
     /// Bytes in the file, which are whole pages.
     pub fn file_len(&self) -> u64 {
         self.block.len().next_multiple_of(Block::ALIGN) as u64

@@ -1,12 +1,15 @@
 //! What the broker reports about itself and takes from clients.
 
 use crate::option::declare::options;
-use crate::option::valid::Valid::{Anything, AtLeast, Entries};
+use crate::option::valid::METRICS_LISTENER;
+use crate::option::valid::Valid::{Anything, AtLeast, Entries, Rule};
 
 options! {
     /// What the broker reports about itself and takes from clients.
     pub METRICS;
 
+    "metrics.listener": String = "", Rule(&METRICS_LISTENER), Medium ReadOnly,
+        "Where monitors read the metrics of `docs/metrics.md`, as host:port: `http://host:port/metrics` answers in the text format of OpenMetrics, without asking who is there. Empty means nowhere. Kafka has no such option.";
     "metrics.num.samples": Int = "2", AtLeast(1), Low ReadOnly,
         "Samples kept for each metric.";
     "metrics.sample.window.ms": Long = "30000", AtLeast(1), Low ReadOnly,

@@ -330,6 +330,19 @@ fn a_controller_listener_without_a_protocol_speaks_plaintext_unless_something_is
 }
 
 #[test]
+fn monitors_find_metrics_where_the_configuration_says_and_by_default_nowhere() {
+    let told = |text: &str| config(text).metrics_listener.map(|address| address.to_string());
+    assert_eq!(told(""), None);
+    assert_eq!(told("metrics.listener="), None);
+    for address in ["127.0.0.1:9644", "[::1]:9644", "monitor.example:0", ":9644"] {
+        assert_eq!(told(&format!("metrics.listener={address}")).as_deref(), Some(address));
+    }
+    for wrong in ["9644", "127.0.0.1", "a b:1", "h:65536"] {
+        assert!(refused(&format!("metrics.listener={wrong}")).contains("host:port, or empty"), "{wrong}");
+    }
+}
+
+#[test]
 fn a_larger_request_raises_the_memory_that_nobody_set() {
     let config = config("socket.request.max.bytes=300000000");
     assert_eq!(config.network.request_memory_bytes, 300_000_000);
