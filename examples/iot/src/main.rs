@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 use client::admin::{NewTopic, OffsetSpec};
 use client::config::IsolationLevel;
 use client::{
-    Admin, Client, ClientConfig, Consumer, ConsumerConfig, Producer, ProducerConfig, ProducerRecord, Start,
-    TopicPartition,
+    Admin, Client, ClientConfig, Consumer, ConsumerConfig, ErrorCode, Producer, ProducerConfig,
+    ProducerRecord, Start, TopicPartition,
 };
 
 /// The broker keeps at least the last reading of each device, and removes what came before it.
@@ -72,11 +72,11 @@ async fn act(options: Options) -> Result<(), Box<dyn Error>> {
 }
 
 async fn send(client: &Client, devices: u32, readings: u32) -> Result<(), Box<dyn Error>> {
-    let admin = Admin::new(client);
-    if admin.describe_topic(TOPIC).await.is_err() {
-        let configs = COMPACTED.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let topic = NewTopic { partitions: Some(PARTITIONS), configs, ..NewTopic::new(TOPIC) };
-        admin.create_topic(&topic, false).await?;
+    let configs = COMPACTED.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let topic = NewTopic { partitions: Some(PARTITIONS), configs, ..NewTopic::new(TOPIC) };
+    match Admin::new(client).create_topic(&topic, false).await {
+        Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => {}
+        created => drop(created?),
     }
     let producer = Producer::new(client, ProducerConfig::default())?;
     let begun = Instant::now();

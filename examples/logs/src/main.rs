@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,8 +12,8 @@ use clap::{Parser, Subcommand};
 use client::admin::{NewTopic, OffsetSpec};
 use client::config::IsolationLevel;
 use client::{
-    Admin, Client, ClientConfig, Codec, Consumer, ConsumerConfig, Producer, ProducerConfig, ProducerRecord,
-    Start, Timestamp, TopicPartition,
+    Admin, Client, ClientConfig, Codec, Consumer, ConsumerConfig, ErrorCode, Producer, ProducerConfig,
+    ProducerRecord, Start, Timestamp, TopicPartition,
 };
 
 const TOPIC: &str = "logs";
@@ -41,6 +42,7 @@ struct Options {
 enum Action {
     /// Sends the lines of files, and goes on with those that are added, until Ctrl-C.
     Tail {
+        #[arg(required = true)]
         files: Vec<PathBuf>,
         /// End once the files have been read.
         #[arg(long)]
@@ -75,7 +77,7 @@ async fn act(options: Options) -> Result<(), Box<dyn Error>> {
 
 /// A file and how far it was read.
 struct Tailed {
-    name: String,
+    path: PathBuf,
     reader: BufReader<File>,
     /// The line that has no end yet.
     begun: Vec<u8>,
@@ -83,15 +85,25 @@ struct Tailed {
 
 impl Tailed {
     fn open(path: &Path) -> io::Result<Self> {
-        let reader = BufReader::new(File::open(path)?);
-        Ok(Self { name: path.display().to_string(), reader, begun: Vec::new() })
+        Ok(Self { path: path.to_owned(), reader: BufReader::new(File::open(path)?), begun: Vec::new() })
     }
 
-    /// The next whole line; nothing as long as there is none. A file that became shorter was begun anew.
+    /// The next whole line; nothing as long as there is none. A file that became shorter was begun anew; one that was renamed is
+    /// read to its end, and then the one that has its name now.
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
-        if self.reader.get_ref().metadata()?.len() < self.reader.stream_position()? {
+        let (position, open) = (self.reader.stream_position()?, self.reader.get_ref().metadata()?);
+        if open.len() < position {
             self.reader.seek(SeekFrom::Start(0))?;
             self.begun.clear();
+        } else if open.len() == position
+            && std::fs::metadata(&self.path).is_ok_and(|named| named.ino() != open.ino())
+        {
+            // Its last line may have no end.
+            let last = std::mem::take(&mut self.begun);
+            *self = Self::open(&self.path)?;
+            if !last.is_empty() {
+                return Ok(Some(last));
+            }
         }
         let left = LINE_MAX.saturating_sub(self.begun.len() as u64);
         io::Read::take(&mut self.reader, left).read_until(b'\n', &mut self.begun)?;
@@ -105,10 +117,10 @@ impl Tailed {
 }
 
 async fn tail(client: &Client, paths: &[PathBuf], once: bool) -> Result<(), Box<dyn Error>> {
-    let admin = Admin::new(client);
-    if admin.describe_topic(TOPIC).await.is_err() {
-        let topic = NewTopic { partitions: Some(PARTITIONS), ..NewTopic::new(TOPIC) };
-        admin.create_topic(&topic, false).await?;
+    let topic = NewTopic { partitions: Some(PARTITIONS), ..NewTopic::new(TOPIC) };
+    match Admin::new(client).create_topic(&topic, false).await {
+        Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => {}
+        created => drop(created?),
     }
     // Lines are small and alike: a larger batch, for which they wait a little, compresses to a fraction.
     let config =
@@ -116,21 +128,27 @@ async fn tail(client: &Client, paths: &[PathBuf], once: bool) -> Result<(), Box<
     let producer = Producer::new(client, config.codec(Codec::Zstd))?;
     let mut files = Vec::new();
     for path in paths {
-        files.push(Tailed::open(path).map_err(|error| format!("{}: {error}", path.display()))?);
+        match Tailed::open(path) {
+            Ok(file) => files.push(file),
+            Err(error) => eprintln!("example-logs: {} is left out: {error}", path.display()),
+        }
     }
+    if files.is_empty() {
+        return Err("none of the files can be read".into());
+    }
+    let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
     let mut sent = 0_u64;
     loop {
-        let mut more = false;
         let mut under_way = Vec::new();
         for file in &mut files {
             for _ in 0..TURN {
                 let Some(line) = file.line()? else { break };
-                more = true;
                 // The file is the key: its lines stay in order.
-                let record = ProducerRecord::new(TOPIC).key(file.name.clone()).value(line);
+                let record = ProducerRecord::new(TOPIC).key(file.path.display().to_string()).value(line);
                 under_way.push(producer.send(record).await?);
             }
         }
+        let more = !under_way.is_empty();
         sent += under_way.len() as u64;
         for line in under_way {
             line.await?;
@@ -138,11 +156,9 @@ async fn tail(client: &Client, paths: &[PathBuf], once: bool) -> Result<(), Box<
         if !more && once {
             break;
         }
-        if !more {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => break,
-                () = tokio::time::sleep(LOOK) => {}
-            }
+        tokio::select! {
+            _ = &mut stop => break,
+            () = tokio::time::sleep(if more { Duration::ZERO } else { LOOK }) => {}
         }
     }
     producer.close().await?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use client::admin::NewTopic;
-use client::{Admin, Client, ClientConfig};
+use client::{Admin, Client, ClientConfig, ErrorCode};
 use shop::{ORDERS, PAYMENTS};
 
 use control::{Command, Listener};
@@ -88,9 +88,10 @@ async fn run(dir: &Path, bootstrap: &str, rate: u64, orders: u64) -> Result<(), 
     let client = Client::connect(ClientConfig::new(bootstrap)).await?;
     let admin = Admin::new(&client);
     for name in [ORDERS, PAYMENTS] {
-        if admin.describe_topic(name).await.is_err() {
-            let topic = NewTopic { partitions: Some(PARTITIONS), ..NewTopic::new(name) };
-            admin.create_topic(&topic, false).await?;
+        let topic = NewTopic { partitions: Some(PARTITIONS), ..NewTopic::new(name) };
+        match admin.create_topic(&topic, false).await {
+            Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => {}
+            created => drop(created?),
         }
     }
     let listener = Listener::open(dir)?;
