@@ -21,6 +21,9 @@ const WARM_STEP: u64 = 128 << 10;
 /// How much is asked for at most beyond what somebody waits for.
 const READ_AHEAD_MAX: u64 = 2 << 20;
 
+/// How much of one reader's is asked of the disk at a time. Whatever else wants the disk waits behind it.
+const ASKED_MAX: u64 = 2 << 20;
+
 #[derive(Debug)]
 pub(super) struct RealFile {
     file: File,
@@ -75,12 +78,18 @@ impl DiskFile for RealFile {
 
     fn warm(&self, position: u64, len: usize) -> io::Result<()> {
         // Who reads this will want what follows next; asked for now, it comes while this is sent.
-        let wanted = NonZeroU64::new((len as u64).saturating_add((len as u64).min(READ_AHEAD_MAX)));
-        // An advice that is not taken costs nothing but time.
-        let _ = rustix::fs::fadvise(&self.file, position, wanted, Advice::WillNeed);
+        let wanted = (len as u64).saturating_add((len as u64).min(READ_AHEAD_MAX));
+        let mut asked = 0;
         let mut buffer = vec![0; len.min(WARM_STEP as usize)];
         let mut done = 0;
         while done < len {
+            while asked < wanted.min((done as u64).saturating_add(ASKED_MAX)) {
+                let step = WARM_STEP.min(wanted - asked);
+                // An advice that is not taken costs nothing but time.
+                let at = position.saturating_add(asked);
+                let _ = rustix::fs::fadvise(&self.file, at, NonZeroU64::new(step), Advice::WillNeed);
+                asked = asked.saturating_add(step);
+            }
             let want = (len - done).min(buffer.len());
             let part = buffer.get_mut(..want).unwrap_or_default();
             match self.read_at(position.saturating_add(done as u64), part)? {
