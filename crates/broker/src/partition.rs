@@ -87,7 +87,6 @@ impl Partition {
         world: World,
     ) -> Arc<Self> {
         let known = slot.glance();
-        world.awake.enter(&slot);
         Arc::new_cyclic(|me| Self {
             topic,
             topic_id,

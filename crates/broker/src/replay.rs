@@ -98,7 +98,7 @@ fn settle(node: &Node, path: &Path, used_up: bool) -> Result<(), StorageError> {
 
 /// Brings what a journal has into the logs. Returns whether all of it found its place.
 async fn replay(node: &Node, path: &Path, found: &Found) -> Result<bool, StorageError> {
-    slot::recover_all(&concerned(node, found)?).await;
+    slot::wake_all(&concerned(node, found)?).await;
     let mut tally = Tally::default();
     let replayed = found.replay(|entry| restore(node, &entry, &mut tally))?;
     let Replayed { blocks, entries, damaged } = replayed;

@@ -128,8 +128,6 @@ pub struct Awake {
     /// How many logs may have files open at a time.
     open_max: usize,
     open: AtomicUsize,
-    /// How many logs nobody has looked at since a crash, at most.
-    unverified: AtomicUsize,
     /// Those that may have files open; who was used since it was looked at gets a second chance.
     files: Mutex<VecDeque<Weak<Partition>>>,
     /// Those that may have work in the background.
@@ -141,7 +139,6 @@ impl Awake {
         Arc::new(Self {
             open_max: open_max.max(1),
             open: AtomicUsize::new(0),
-            unverified: AtomicUsize::new(0),
             files: Mutex::default(),
             listed: Mutex::default(),
         })
@@ -154,16 +151,6 @@ impl Awake {
 
     pub fn open_max(&self) -> usize {
         self.open_max
-    }
-
-    /// Whether there may be logs that nobody has looked at since a crash.
-    pub fn has_unverified(&self) -> bool {
-        self.unverified.load(Ordering::Relaxed) > 0
-    }
-
-    /// Notes a partition that begins with this slot.
-    pub(crate) fn enter(&self, slot: &Slot) {
-        self.unverified.fetch_add(usize::from(slot.rest.unverified), Ordering::Relaxed);
     }
 
     /// Notes that a log is about to be used. Returns whether too many are.
@@ -223,12 +210,11 @@ impl Awake {
     }
 }
 
-/// Has those of many logs recovered that nobody has looked at since a crash, several at a time: one after the other, whoever
-/// wants them all would wait for the disk as often.
-pub(crate) async fn recover_all(partitions: &[Arc<Partition>]) {
-    let unverified: Vec<_> = partitions.iter().filter(|partition| partition.is_unverified()).collect();
-    if !unverified.is_empty() {
-        host::task::each(&unverified, |partition| drop(partition.log())).await;
+/// Wakes those of many logs whose waking takes long, several at a time: they are recovered, or get their first files.
+pub(crate) async fn wake_all(partitions: &[Arc<Partition>]) {
+    let slow: Vec<_> = partitions.iter().filter(|partition| partition.wakes_slowly()).collect();
+    if !slow.is_empty() {
+        host::task::each(&slow, |partition| drop(partition.log())).await;
     }
 }
 
@@ -259,10 +245,10 @@ impl Partition {
         self.known()
     }
 
-    /// Whether nobody has looked at the files of the log since a crash.
-    fn is_unverified(&self) -> bool {
+    /// Whether nobody has looked at the files of the log since a crash, or there are none.
+    fn wakes_slowly(&self) -> bool {
         let slot = self.slot.lock();
-        slot.log.is_none() && slot.rest.unverified
+        slot.log.is_none() && (slot.rest.unverified || !slot.rest.on_disk)
     }
 
     /// What is known of the log without waking it; after a crash, what checkpoints have said.
@@ -311,7 +297,6 @@ impl Partition {
             // The folder may be another topic's by now.
             return Log::not_woken(disk, &home.path, name(), self.topic_id, config, rest, "it was deleted");
         }
-        self.awake.unverified.fetch_sub(usize::from(rest.unverified), Ordering::Relaxed);
         let opened = match rest.unverified {
             // What lies past the recovery point is read and verified, while other tasks go on.
             true => host::task::long(|| self.recover(Arc::clone(&config), rest)),

@@ -13,8 +13,8 @@ use kernel::{ErrorCode, Timestamp};
 use storage::{AppendError, Origin, StorageError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use wire::ArrayView;
-use wire::batch::BatchView;
 use wire::batch::validate::{ProduceReject, ProduceRules, Validated, validate_produce};
+use wire::batch::{BatchView, HEADER_LEN};
 use wire::messages::produce_request::{ProduceRequestView, TopicProduceDataView};
 use wire::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
@@ -33,7 +33,7 @@ const ZSTD_FROM: i16 = 7;
 const LEADER_HINTS_FROM: i16 = 10;
 const TOPIC_IDS_FROM: i16 = 13;
 
-/// From so many partitions on, logs that were not looked at since a crash are recovered together.
+/// From so many partitions on it is worth to wake their logs together.
 const MANY: usize = 16;
 
 /// A compressed batch of this size is worth the change of a thread.
@@ -42,8 +42,9 @@ const LARGE: usize = 128 << 10;
 pub async fn handle(node: Arc<Node>, mut request: Request) -> Handled {
     let produce = ProduceRequestView::decode(request.body(), request.version)?;
     let acks = produce.acks;
-    if node.awake.has_unverified() {
-        slot::recover_all(&if_many(&node, &request, produce.topic_data)).await;
+    // Before anything is appended: that has to be settled, and the client may hang up any time.
+    if request.body().len() >= MANY * HEADER_LEN {
+        slot::wake_all(&if_many(&node, &request, produce.topic_data)).await;
     }
     let mut unsettled = Unsettled::default();
     let mut response = ProduceResponse::default();
@@ -67,7 +68,7 @@ pub async fn handle(node: Arc<Node>, mut request: Request) -> Handled {
     request.reply(&response)
 }
 
-/// The partitions of a request that has many, by which it would be worth to recover their logs together.
+/// The partitions of a request, if it has many.
 fn if_many(
     node: &Node,
     request: &Request,
