@@ -39,9 +39,11 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let mut matches = command::tree().get_matches();
-    let arguments = match Arguments::from_arg_matches_mut(&mut matches) {
+    let sources = command::Sources::of(&matches);
+    let mut arguments = match Arguments::from_arg_matches_mut(&mut matches) {
         Ok(arguments) => arguments,
         Err(error) => error.format(&mut command::tree()).exit(),
     };
+    arguments.connection.settle(sources);
     command::run(arguments.command, &arguments.connection)
 }

@@ -304,6 +304,12 @@ fn clusters_have_names_and_changes_name_the_cluster() {
     assert_eq!(with("RIVERRUN_BOOTSTRAP", "", &list), "a\n", "a variable without a value says nothing");
     assert_eq!(with("RIVERRUN_PROFILE", "", &list), "a\n");
     assert_eq!(with("RIVERRUN_SECURITY_PROTOCOL", "", &list), "a\n");
+    let named = [&list[..], &["--profile", "dev"]].concat();
+    assert_eq!(with("RIVERRUN_BOOTSTRAP", "127.0.0.1:1", &named), "a\n", "the command line goes first");
+    let addressed = [&list[..], &["--bootstrap", &broker.bootstrap]].concat();
+    assert_eq!(with("RIVERRUN_PROFILE", "gone", &addressed), "a\n", "the command line goes first");
+    let both = ["topic", "delete", "a", "--dry-run", "--profile", "gone", "--bootstrap", &broker.bootstrap];
+    assert_eq!(run(&both).0, Some(2), "two clusters are named");
     assert_eq!(run(&["topic", "list", "--bootstrap", ""]).0, Some(2));
     assert_eq!(run(&["profile", "set", "dev"]).0, Some(2), "that would change nothing");
     run(&["profile", "rename", "dev", "prod"]);

@@ -28,7 +28,8 @@ pub mod units;
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Subcommand, ValueEnum};
 use client::config::SecurityProtocol;
 
 pub use failure::{FAILED, Failure, WRONG_USE};
@@ -107,7 +108,31 @@ pub struct Connection {
     pub local: bool,
 }
 
+/// Whether the address and the profile are on the command line, and not in variables.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources {
+    bootstrap: bool,
+    profile: bool,
+}
+
+impl Sources {
+    pub fn of(matches: &ArgMatches) -> Self {
+        let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        Self { bootstrap: given("bootstrap"), profile: given("profile") }
+    }
+}
+
 impl Connection {
+    /// What is on the command line goes before a variable, also where one is an address and the other a profile.
+    pub fn settle(&mut self, given: Sources) {
+        match (given.bootstrap, given.profile) {
+            (false, true) => self.bootstrap = None,
+            (true, true) => {}
+            (true | false, false) if self.bootstrap.is_some() => self.profile = None,
+            (true | false, false) => {}
+        }
+    }
+
     /// The address and the profile, as far as somebody has said which.
     fn said(&self) -> (Option<&str>, Option<&str>) {
         (self.bootstrap.as_deref(), self.profile.as_deref())

@@ -171,20 +171,23 @@ pub struct Place {
 }
 
 impl Place {
-    /// What the command line says, or else the profile that it names, or else the current one, or else this machine.
+    /// What the command line says, or else a variable, or else the current profile, or else this machine.
     pub fn of(connection: &Connection) -> Result<Place, Failure> {
-        let (bootstrap, profile) = connection.said();
-        if let (Some(bootstrap), None) = (bootstrap, profile) {
-            return Ok(Place { profile: None, bootstrap: bootstrap.to_owned() });
-        }
+        let profile = match connection.said() {
+            (Some(_), Some(_)) => {
+                return Err(Failure::wrong_use("--bootstrap and --profile name a cluster each")
+                    .next("leave one of them out"));
+            }
+            (Some(bootstrap), None) => {
+                return Ok(Place { profile: None, bootstrap: bootstrap.to_owned() });
+            }
+            (None, profile) => profile,
+        };
         let kept = Kept::read()?;
         let Some(name) = profile.map(str::to_owned).or(kept.current.clone()) else {
             return Ok(Place { profile: None, bootstrap: DEFAULT_BOOTSTRAP.to_owned() });
         };
-        let bootstrap = match bootstrap {
-            Some(bootstrap) => bootstrap.to_owned(),
-            None => kept.find(&name)?.bootstrap.clone(),
-        };
+        let bootstrap = kept.find(&name)?.bootstrap.clone();
         Ok(Place { profile: Some(name), bootstrap })
     }
 }
