@@ -10,7 +10,7 @@ use wire::compress::Limits;
 use wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use wire::messages::fetch_response::{FetchResponseView, PartitionDataView};
 
-use super::{ConsumerRecord, Headers};
+use super::{ConsumerRecord, Headers, Origin};
 use crate::cluster::{ConsumerId, Lane};
 use crate::config::{IsolationLevel, millis};
 use crate::conn::Answer;
@@ -123,14 +123,35 @@ fn read(answer: &Answer, config: &ConsumerConfig, wants: Vec<Want>) -> Result<Ve
     Ok(gots)
 }
 
+/// Where a partition begins and ends, as far as its broker told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bounds {
+    /// The first offset that is kept.
+    pub log_start: Option<Offset>,
+    /// Before it every transaction has ended.
+    pub last_stable: Option<Offset>,
+    /// After the last record that all replicas in sync have.
+    pub high_watermark: Option<Offset>,
+}
+
+impl Bounds {
+    /// What is told now, and for the rest what was told before.
+    pub(super) fn or(self, before: Bounds) -> Bounds {
+        Bounds {
+            log_start: self.log_start.or(before.log_start),
+            last_stable: self.last_stable.or(before.last_stable),
+            high_watermark: self.high_watermark.or(before.high_watermark),
+        }
+    }
+}
+
 /// Records of a partition that were fetched and are read batch by batch.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub name: TopicPartition,
     pub token: u64,
-    /// Nothing where the broker does not tell, as with `end`.
-    pub high_watermark: Option<Offset>,
-    /// Up to where a consumer of this isolation level may read.
+    pub bounds: Bounds,
+    /// Up to where a consumer of this isolation level may read; nothing where the broker does not tell.
     pub end: Option<Offset>,
     /// The replica that is to be read in place of the leader.
     pub preferred: Option<NodeId>,
@@ -148,12 +169,16 @@ impl Fetched {
     fn new(want: &Want, frame: &Bytes, data: &PartitionDataView<'_>, config: &ConsumerConfig) -> Fetched {
         let committed_only = config.isolation_level == IsolationLevel::ReadCommitted;
         let told = |offset: i64| (offset >= 0).then_some(Offset(offset));
-        let high_watermark = told(data.high_watermark);
+        let bounds = Bounds {
+            log_start: told(data.log_start_offset),
+            last_stable: told(data.last_stable_offset),
+            high_watermark: told(data.high_watermark),
+        };
         Fetched {
             name: want.name.clone(),
             token: want.token,
-            high_watermark,
-            end: told(data.last_stable_offset).filter(|_| committed_only).or(high_watermark),
+            bounds,
+            end: bounds.last_stable.filter(|_| committed_only).or(bounds.high_watermark),
             preferred: (data.preferred_read_replica >= 0).then_some(NodeId(data.preferred_read_replica)),
             // The view borrows from the frame, so this shares it.
             batches: data.records.map_or_else(Bytes::new, |records| frame.slice_ref(records)),
@@ -217,6 +242,7 @@ impl Fetched {
         out: &mut Vec<ConsumerRecord>,
     ) -> Result<(), BatchError> {
         let epoch = open.header().partition_leader_epoch();
+        let origin = Origin::of(open.header());
         let shared = open.bytes().clone();
         // As many as there will be if all batches are like this one.
         let in_one = usize::try_from(open.header().record_count()).unwrap_or(0);
@@ -227,7 +253,7 @@ impl Fetched {
         {
             let record = record?;
             if record.offset >= self.next {
-                out.push(self.record(&shared, &record, epoch));
+                out.push(self.record(&shared, &record, epoch, origin));
                 self.next = record.offset + 1;
             }
         }
@@ -247,7 +273,13 @@ impl Fetched {
         self.next = self.next.max(next);
     }
 
-    fn record(&self, shared: &Bytes, record: &RecordView<'_>, epoch: LeaderEpoch) -> ConsumerRecord {
+    fn record(
+        &self,
+        shared: &Bytes,
+        record: &RecordView<'_>,
+        epoch: LeaderEpoch,
+        origin: Origin,
+    ) -> ConsumerRecord {
         let share = |bytes: Option<&[u8]>| bytes.map(|bytes| shared.slice_ref(bytes));
         ConsumerRecord {
             topic: Arc::clone(&self.name.topic),
@@ -258,6 +290,7 @@ impl Fetched {
             key: share(record.key),
             value: share(record.value),
             headers: Headers::share(record.headers, shared),
+            origin,
         }
     }
 
@@ -327,7 +360,7 @@ mod tests {
         Fetched {
             name: TopicPartition::new("t", 0),
             token: 0,
-            high_watermark: None,
+            bounds: Bounds::default(),
             end: None,
             preferred: None,
             batches: bytes.freeze(),
@@ -360,6 +393,34 @@ mod tests {
             check(&mut fetched, 10, &["b", "c"], 8);
             assert!(fetched.is_empty());
         }
+    }
+
+    #[test]
+    fn a_record_says_who_wrote_its_batch_and_how() {
+        let written =
+            batch(0, &["a"], Codec::Zstd).producer(ProducerId(7), ProducerEpoch(2), 0).transactional();
+        let plain = batch(1, &["b"], Codec::None).log_append_time(Timestamp(9));
+        let mut out = Vec::new();
+        fetched(0, vec![written, plain], None).take(2, &mut out).expect("the batches are whole");
+        let origin = Origin {
+            producer_id: ProducerId(7),
+            producer_epoch: ProducerEpoch(2),
+            codec: Codec::Zstd,
+            log_append_time: false,
+            transactional: true,
+        };
+        assert_eq!(out[0].origin, origin);
+        assert_eq!(out[1].origin, Origin { log_append_time: true, ..Origin::PLAIN });
+    }
+
+    #[test]
+    fn what_an_answer_does_not_tell_of_bounds_stays_as_it_was() {
+        let before =
+            Bounds { log_start: Some(Offset(1)), last_stable: Some(Offset(2)), high_watermark: None };
+        let told =
+            Bounds { last_stable: Some(Offset(3)), high_watermark: Some(Offset(4)), ..Bounds::default() };
+        let after = Bounds { log_start: Some(Offset(1)), ..told };
+        assert_eq!(told.or(before), after);
     }
 
     #[test]

@@ -27,9 +27,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 pub use commit::Committing;
+pub use fetch::Bounds;
 pub use listener::{Rebalance, RebalanceListener};
 pub use position::Start;
-pub use record::{ConsumerRecord, Headers};
+pub use record::{ConsumerRecord, Headers, Origin};
 
 use crate::admin::CommittedOffset;
 use crate::cluster::ConsumerId;
@@ -222,7 +223,12 @@ impl Consumer {
 
     /// The end of the partition as the last answer had it; nothing before there was one.
     pub fn high_watermark(&self, partition: &TopicPartition) -> Option<Offset> {
-        self.positions.get(partition)?.high_watermark
+        self.bounds(partition).high_watermark
+    }
+
+    /// Where the partition begins and ends, as the last answer had it.
+    pub fn bounds(&self, partition: &TopicPartition) -> Bounds {
+        self.positions.get(partition).map_or(Bounds::default(), |position| position.bounds)
     }
 
     /// How many records of the partition are still to be returned, going by the last answer; nothing before there was

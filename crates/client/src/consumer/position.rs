@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 use tokio::time::Instant;
 
+use super::fetch::Bounds;
 use super::replica::Preferred;
 use super::validate::Reign;
 use crate::admin::{CommittedOffset, OffsetSpec, committed_of, list_offsets_of};
@@ -38,7 +39,7 @@ pub(super) struct Position {
     pub asked: bool,
     /// Nothing is asked before this, after something went wrong.
     pub not_before: Option<Instant>,
-    pub high_watermark: Option<Offset>,
+    pub bounds: Bounds,
     /// Up to where this consumer may read.
     pub end: Option<Offset>,
     /// Whom it was compared with last.
@@ -70,7 +71,7 @@ impl Position {
             paused: false,
             asked: false,
             not_before: None,
-            high_watermark: None,
+            bounds: Bounds::default(),
             end: None,
             reign: None,
             doubted: false,

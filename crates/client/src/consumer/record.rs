@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kernel::{LeaderEpoch, Offset, Timestamp};
-use wire::batch::{HeadersView, RecordHeader, encode_headers};
+use kernel::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
+use wire::batch::{BatchHeader, HeadersView, RecordHeader, TimestampType, encode_headers};
+use wire::compress::Codec;
 
 /// A record that was read. Key, value and headers share the memory of the answer that they came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,45 @@ pub struct ConsumerRecord {
     pub value: Option<Bytes>,
     /// In order; a name may come several times.
     pub headers: Headers,
+    /// What it shares with the others of its batch.
+    pub origin: Origin,
+}
+
+/// Who wrote a record, and how: what the header of its batch says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// -1 where no idempotent producer wrote it.
+    pub producer_id: ProducerId,
+    /// -1 where no idempotent producer wrote it.
+    pub producer_epoch: ProducerEpoch,
+    /// How the batch was compressed.
+    pub codec: Codec,
+    /// Whether the broker has set the time of the record (`message.timestamp.type=LogAppendTime`).
+    pub log_append_time: bool,
+    /// Whether it belongs to a transaction.
+    pub transactional: bool,
+}
+
+impl Origin {
+    /// An origin as of a producer that is not idempotent, without compression.
+    pub const PLAIN: Origin = Origin {
+        producer_id: ProducerId::NONE,
+        producer_epoch: ProducerEpoch::NONE,
+        codec: Codec::None,
+        log_append_time: false,
+        transactional: false,
+    };
+
+    pub(super) fn of(batch: &BatchHeader) -> Origin {
+        Origin {
+            producer_id: batch.producer_id(),
+            producer_epoch: batch.producer_epoch(),
+            // A batch of another codec could not be read at all.
+            codec: batch.codec().unwrap_or(Codec::None),
+            log_append_time: batch.timestamp_type() == TimestampType::LogAppendTime,
+            transactional: batch.is_transactional(),
+        }
+    }
 }
 
 /// The headers of a record that was read, as they came: they are taken apart when they are looked at.

@@ -312,7 +312,7 @@ impl Consumer {
         };
         let error = match got.result {
             Ok(fetched) => {
-                position.high_watermark = fetched.high_watermark.or(position.high_watermark);
+                position.bounds = fetched.bounds.or(position.bounds);
                 position.end = fetched.end.or(position.end);
                 if let Some(node) = fetched.preferred {
                     position.prefer(node, Instant::now() + self.client.config().metadata_max_age);
