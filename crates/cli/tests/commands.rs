@@ -74,7 +74,7 @@ fn wrong_use_ends_with_2() {
         &["consume", "a", "--from", "5", "--group", "g"],
         &["produce", "a", "--compression", "rar"],
         &["--bootstrap", "nowhere", "topic", "list"],
-        &["consume", "a", "--from", "-1"],
+        &["consume", "a", "--from", "-0"],
         &["consume", "a", "--from", "@2026-02-30"],
         &["consume", "a", "--until-end", "--template", "%v", "--format", "json"],
         &["consume", "a", "--until-end", "--template", "%v", "--print-key"],
@@ -383,4 +383,69 @@ fn ctrl_c_ends_a_reader_well() {
     assert_eq!(reader.wait().expect("it ends").code(), Some(0));
     let described = broker.run(&["group", "describe", "g", "--format", "json"]);
     assert!(described.ok().contains(r#""lag": 0"#), "what was printed is committed: {described:?}");
+}
+
+#[test]
+fn a_range_says_where_to_begin_and_where_to_stop() {
+    let broker = Broker::start("range");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "0\n1\n2\n3\n4\n").ok();
+    let read = |from: &str| broker.run(&["consume", "a", "--from", from]);
+    assert_eq!(read("1:3").ok(), "1\n2\n");
+    assert_eq!(read("@-1h:end").ok(), "0\n1\n2\n3\n4\n");
+    assert_eq!(read(":2").ok(), "0\n1\n");
+    assert_eq!(read("-2:end").ok(), "3\n4\n");
+    assert_eq!(read("+3:end").ok(), "3\n4\n");
+    assert_eq!(read("5:end").ok(), "", "that is the end");
+    assert!(read("100:end").failed(3).contains("past the end, which is 5"));
+    read("1:nowhere").failed(2);
+    broker.run(&["consume", "a", "--from", "1:3", "--until-end"]).failed(2);
+    broker.run(&["consume", "a", "--from", "start:3", "--group", "g"]).failed(2);
+    assert_eq!(broker.run(&["consume", "a", "--from", ":end", "--group", "g"]).ok(), "0\n1\n2\n3\n4\n");
+
+    let trimmed = broker.run(&["topic", "trim", "a", "--before", "100", "--yes"]);
+    assert!(trimmed.failed(1).contains("past the end of a, which is 5"), "{trimmed:?}");
+    broker.run(&["topic", "trim", "a", "--before", "2", "--yes"]).ok();
+    assert_eq!(read("1:end").ok(), "2\n3\n4\n", "what is gone is no reason to begin at the end");
+}
+
+#[test]
+fn a_group_does_not_commit_what_could_not_be_written() {
+    if !std::path::Path::new("/dev/full").exists() {
+        return;
+    }
+    let broker = Broker::start("full");
+    broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();
+    broker.run_with_input(&["produce", "a", "--key-separator", ":"], "a:1\nb:2\nc:3\nd:4\n").ok();
+    let consume = "riverrun consume a --group g --from start --until-end";
+    let full = broker.shell(&format!("{consume} > /dev/full"));
+    assert!(full.failed(1).contains("cannot be written"), "{full:?}");
+    let again = broker.shell(&format!("{consume} | sort"));
+    assert_eq!(again.ok(), "1\n2\n3\n4\n");
+    assert_eq!(broker.shell(consume).ok(), "", "what was written is committed");
+}
+
+#[test]
+fn a_template_that_writes_all_of_a_record_reads_it_back() {
+    let broker = Broker::start("copy");
+    for topic in ["a", "b"] {
+        broker.run(&["topic", "create", topic, "--partitions", "1"]).ok();
+    }
+    let produce = ["produce", "a", "--key-separator", ":", "--header", "x=1", "--header", "y=", "-z", "lz4"];
+    broker.run_with_input(&produce, "k:v 1\nk:\n").ok();
+    let template = "%o %x %d{date} %H %h{%K %k%V %v}%K %k%V %v\\n";
+    let dump = broker.run(&["consume", "a", "--from", ":end", "--template", template]);
+    broker.run_with_input(&["produce", "b", "--template", template], dump.ok()).ok();
+    let read = |topic: &str| {
+        let json = broker.run(&["consume", topic, "--from", ":end", "--format", "json"]);
+        json.ok().replace(r#""topic":"b""#, r#""topic":"a""#)
+    };
+    assert_eq!(read("a"), read("b"));
+    let batch = "%a{compression} %a{compression;number} %a{timestamp-type} %y %[ %| %]\\n";
+    let batch = broker.run(&["consume", "a", "--from", ":1", "--template", batch]);
+    assert_eq!(batch.ok(), "lz4 3 0 0 0 2 2\n");
+    let unknown = broker.run(&["consume", "a", "--template", "%s"]);
+    assert!(unknown.failed(2).contains("%s of kcat is %v here"), "{unknown:?}");
+    let wrong = broker.run_with_input(&["produce", "b", "--template", "%v{hex}\\n"], "6b\n0g\n");
+    assert!(wrong.failed(1).contains("record 2 cannot be read: %v: \"0g\" is not hex"), "{wrong:?}");
 }

@@ -33,8 +33,9 @@ impl FromStr for Where {
             "end" | "latest" => Ok(Where::End),
             text => match text.strip_prefix('@') {
                 Some(time) => time::parse(time, RealClock::new().now().wall).map(Where::At),
+                // A sign would mean something else, as -3 does to a reader.
                 None => match text.parse::<i64>() {
-                    Ok(offset) if offset >= 0 => Ok(Where::Offset(offset)),
+                    Ok(offset) if text.starts_with(|c: char| c.is_ascii_digit()) => Ok(Where::Offset(offset)),
                     _ => Err("start, end, an offset from 0 on, or @TIME is expected".to_owned()),
                 },
             },
@@ -97,7 +98,7 @@ mod tests {
         assert_eq!("earliest".parse(), Ok(Where::Start));
         assert_eq!("12".parse(), Ok(Where::Offset(12)));
         assert_eq!("@12".parse(), Ok(Where::At(Time::Instant(Timestamp(12)))));
-        for wrong in ["", "-1", "@", "@soon", "begin"] {
+        for wrong in ["", "-1", "-0", "+3", "@", "@soon", "begin"] {
             assert!(wrong.parse::<Where>().is_err(), "{wrong}");
         }
     }

@@ -23,13 +23,15 @@ use crate::print::{self, Left, Output, Progress};
   riverrun produce clicks --compression zstd --header source=web < clicks.jsonl
   riverrun produce orders --template '%k %p %v\\n' < records.txt
   riverrun produce blobs --template '%K{big32}%k%V{big32}%v' < records.bin
+  riverrun produce copies --template '%H{big32}%h{%K{big32}%k%V{big32}%v}%K{big32}%k%V{big32}%v' < dump.bin
   printf 'ada:\\n' | riverrun produce orders --key-separator : --tombstone
 
 Records with one key go to one partition. A line without the separator is an error, as a record that lost its key would
 go elsewhere.
 
-In a template %k is the key, %v the value, %t the topic, %p the partition, %d the time in milliseconds; %K, %V and %T are
-lengths of what comes after. A field ends where the text after it is, or after its length. Forms stand in braces: hex,
+In a template %k is the key, %v the value, %t the topic, %p the partition, %d the time in milliseconds (%d{date} as a
+date); %K, %V and %T are lengths of what comes after; %H is how many headers %h{%k=%v;} has. %o, %e, %x, %y and %i are passed
+over, so that what consume wrote can be read. A field ends where the text after it is, or after its length. Forms stand in braces: hex,
 base64, json for what is text, big32, little16, hex8 and so on for numbers. A backslash means what it means there in
 --key-separator, too: \\t is a tabulator.")]
 pub struct Produce {
@@ -126,7 +128,11 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         };
         match line {
             None => break Ok(()),
-            Some(Err(error)) => break Err(Failure::failed(format!("the input cannot be read: {error}"))),
+            Some(Err(error)) => {
+                let number = written.lines + 1;
+                let message = format!("record {number} cannot be read: {error}");
+                break Err(Failure::failed(message).next("it and what comes after it were not written"));
+            }
             Some(Ok(line)) => {
                 if let Err(failure) = written.send(&producer, &produce, line, session).await {
                     break Err(failure);

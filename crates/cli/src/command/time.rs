@@ -48,7 +48,8 @@ pub fn parse(text: &str, now: Timestamp) -> Result<Time, String> {
     date_time(text).ok_or_else(wrong)
 }
 
-fn date_time(text: &str) -> Option<Time> {
+/// A date with or without a time of day.
+pub fn date_time(text: &str) -> Option<Time> {
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         return Some(Time::Instant(Timestamp(instant.as_millisecond())));
     }

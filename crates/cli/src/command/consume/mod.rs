@@ -2,14 +2,16 @@
 
 mod end;
 mod print;
+mod range;
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::Args;
 use client::config::{IsolationLevel, OffsetReset};
 use client::metadata::Topic;
-use client::{Consumer, ConsumerConfig, Offset, Start, TopicPartition};
+use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
 
 use super::place::{Where, partitions_of, resolve};
 use super::several::{Patterns, once};
@@ -19,6 +21,7 @@ use crate::print::{Left, Progress, nobody_reads, note};
 use end::{Ends, Share, ends};
 pub use end::{is_at_end, left_until};
 use print::Printer;
+use range::{Begin, Range};
 
 /// Read records and print them.
 #[derive(Debug, Args)]
@@ -30,6 +33,7 @@ use print::Printer;
   riverrun consume orders --from start --until-end --format json | jq .value
   riverrun consume orders payments --tail 5 --template '%t %d{date} %k: %v\\n'
   riverrun consume orders --from @-2h --until @-1h
+  riverrun consume orders --from @-1h:end
   riverrun consume --regex '^orders-(eu|us)$' --group kitchen
   riverrun consume readings --tail 9 --until-end -f '%d{strftime[%F %T]} %k{unpack[Q]} %v{unpack[hxi]}\\n'
 
@@ -38,7 +42,9 @@ separated by tabs.
 
 In a template %t is the topic, %p the partition, %o the offset, %e the leader epoch, %d the time (%d{date} as a date), %k
 the key, %v the value, %h{%k=%v } each header, %i the count of what was printed; %T, %K and %V are lengths, %H the number
-of headers. Forms stand in braces: hex, base64, base64raw, json, unpack[...] for bytes, hex64 to hex4, big64 to big8,
+of headers; %x is the producer's id and %y its epoch, -1 where it has none; %[ is where the partition begins, %| its last
+stable offset, %] its high watermark; %a{compression}, %a{timestamp-type}, %a{transactional-bit} and %a{control-bit} are of
+the batch, and %a{compression;number} is one as a number. Forms stand in braces: hex, base64, base64raw, json, unpack[...] for bytes, hex, hex64 to hex4, big64 to big8,
 little64 to little8, bool for numbers, strftime[%F %T] and go[2006-01-02 15:04] for times (UTC, unless --local). What unpack reads: b h i q
 are numbers of 1, 2, 4, 8 bytes, capital ones without a sign; after < the lowest byte comes first, as at the beginning, after
 > the highest; c is a byte, s the rest, $ the end, x a blank between. \\n, \\t, \\xHH and %% are what they are elsewhere.")]
@@ -50,9 +56,10 @@ pub struct Consume {
     /// made later.
     #[arg(long, short = 'r')]
     regex: bool,
-    /// Where to begin: start, end, an offset, or @TIME (milliseconds since 1970, 2026-01-31T12:30:00Z, or -15m).
+    /// Where to begin: start, end, an offset, @TIME (milliseconds since 1970, 2026-01-31T12:30:00Z, or -15m), -N for N
+    /// records before the end, or +N for N after the start. After a colon may follow where to stop, as for --until.
     #[arg(long, short = 'o', value_name = "WHERE", default_value = "end", allow_hyphen_values = true)]
-    from: Where,
+    from: Range,
     /// Read as a member of this group, and commit what was printed.
     #[arg(long, short, value_name = "GROUP", conflicts_with = "partition")]
     group: Option<String>,
@@ -121,8 +128,9 @@ pub(super) const RECORDS_MAX: usize = 500;
 /// How often a member says that it is there while it waits for an end: so soon it learns of a rebalance.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
-pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
+pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure> {
     consume.check(session.format)?;
+    consume.settle()?;
     let patterns = if consume.regex { Some(Patterns::of(&consume.topics)?) } else { None };
     let mut partitions = Vec::new();
     for topic in topics(&consume, patterns.as_ref(), session).await? {
@@ -130,7 +138,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     }
     let mut consumer = begin(&consume, patterns, &partitions, session).await?;
     let end = ends(&consume, &partitions, session).await.map_err(failed)?;
-    let waits = consume.from == Where::End && consume.tail.is_none() && end.is_none();
+    let waits = consume.from.begin == Begin::At(Where::End) && consume.tail.is_none() && end.is_none();
     if waits && io::stderr().is_terminal() {
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
@@ -175,7 +183,10 @@ async fn read(
             polled = consumer.poll_up_to(left.min(RECORDS_MAX), POLL) => polled.map_err(failed)?,
             _ = signals.next() => break,
         };
-        printer.print(&records)?;
+        if let Err((unwritten, error)) = printer.print(&records, consumer) {
+            put_back(consumer, unwritten);
+            return Err(error.into());
+        }
         let left = end.map_or(Left::Unknown, |end| left_until(consumer, end));
         progress.show(printer.printed, left);
         // Where nothing is written, nothing tells that `| head` has had enough.
@@ -186,7 +197,42 @@ async fn read(
     Ok(())
 }
 
+/// Goes back to what nobody got to see, so that a group does not commit it.
+fn put_back(consumer: &mut Consumer, unwritten: &[ConsumerRecord]) {
+    let mut first: BTreeMap<TopicPartition, Offset> = BTreeMap::new();
+    for record in unwritten {
+        let name = TopicPartition { topic: record.topic.clone(), partition: record.partition };
+        first.entry(name).or_insert(record.offset);
+    }
+    for (name, offset) in first {
+        consumer.seek(&name, Start::Offset(offset));
+    }
+}
+
 impl Consume {
+    /// Puts what can be said in two ways into one of them.
+    fn settle(&mut self) -> Result<(), Failure> {
+        let said_twice = |option: &str| {
+            Err(Failure::wrong_use(format!("--from says where to stop, and so does {option}"))
+                .next("leave one of them out"))
+        };
+        match (self.from.until, self.until, self.until_end, &self.group) {
+            (None, ..) => {}
+            (Some(_), Some(_), ..) => return said_twice("--until"),
+            (Some(_), _, true, _) => return said_twice("--until-end"),
+            (Some(Where::End), ..) => self.until_end = true,
+            (Some(_), _, _, Some(_)) => {
+                return Err(Failure::wrong_use("a group stops at the end, or goes on")
+                    .next("leave --group out to stop at an offset or a time"));
+            }
+            (until, ..) => self.until = until,
+        }
+        if let (Begin::BeforeEnd(count), None) = (self.from.begin, &self.group) {
+            self.tail = Some(count);
+        }
+        Ok(())
+    }
+
     /// What would go unheard is refused.
     fn check(&self, format: Format) -> Result<(), Failure> {
         let is_text = matches!(format, Format::Table | Format::Wide);
@@ -235,10 +281,10 @@ async fn begin(
     partitions: &[TopicPartition],
     session: &Session,
 ) -> Result<Consumer, Failure> {
-    let reset = match (consume.from, &consume.group) {
-        (Where::Start, _) => OffsetReset::Earliest,
-        (Where::End, _) | (_, None) => OffsetReset::Latest,
-        (Where::Offset(_) | Where::At(_), Some(_)) => {
+    let reset = match (consume.from.begin, &consume.group) {
+        (Begin::At(Where::Start), _) => OffsetReset::Earliest,
+        (Begin::At(Where::End), _) | (_, None) => OffsetReset::Latest,
+        (_, Some(_)) => {
             return Err(Failure::wrong_use(
                 "a group begins at the start, at the end, or where it has committed to",
             )
@@ -257,30 +303,63 @@ async fn begin(
         config.heartbeat_interval = HEARTBEAT;
     }
     let mut consumer = Consumer::new(&session.client, config).map_err(failed)?;
-    let start = match consume.from {
-        Where::Start => Start::Earliest,
-        Where::End => Start::Latest,
-        Where::Offset(offset) => Start::Offset(Offset(offset)),
-        Where::At(time) => Start::At(session.zone.instant(time)),
-    };
-    match (&consume.group, consume.tail) {
-        (Some(_), _) => match patterns {
+    if consume.group.is_some() {
+        match patterns {
             Some(patterns) => {
                 consumer.subscribe_matching(move |topic| patterns.want(topic)).map_err(failed)?
             }
             None => consumer.subscribe(consume.topics.iter().map(String::as_str)).map_err(failed)?,
-        },
-        (None, None) => consumer.assign(partitions.iter().map(|partition| (partition.clone(), start))),
-        (None, Some(tail)) => {
-            let starts = resolve(partitions, Where::Start, session).await.map_err(failed)?;
-            let ends = resolve(partitions, Where::End, session).await.map_err(failed)?;
-            let place = |(name, end): (TopicPartition, Offset)| {
-                let start = starts.get(&name).copied().unwrap_or_default();
-                let offset = Offset(end.0.saturating_sub(i64::from(tail))).max(start);
-                (name, Start::Offset(offset))
-            };
-            consumer.assign(ends.into_iter().map(place));
         }
+    } else {
+        consumer.assign(starts(consume, partitions, session).await?);
     }
     Ok(consumer)
+}
+
+/// Where to begin in each partition.
+async fn starts(
+    consume: &Consume,
+    partitions: &[TopicPartition],
+    session: &Session,
+) -> Result<Vec<(TopicPartition, Start)>, Failure> {
+    let find = async |place| resolve(partitions, place, session).await.map_err(failed);
+    let everywhere = |start: Start| partitions.iter().map(|name| (name.clone(), start)).collect();
+    let place = match (consume.tail, consume.from.begin) {
+        (Some(_), _) | (None, Begin::BeforeEnd(_)) => {
+            let back = i64::from(consume.tail.unwrap_or_default());
+            let (starts, ends) = (find(Where::Start).await?, find(Where::End).await?);
+            let start = |(name, end): (TopicPartition, Offset)| {
+                let first = starts.get(&name).copied().unwrap_or_default();
+                let offset = Offset(end.0.saturating_sub(back)).max(first);
+                (name, Start::Offset(offset))
+            };
+            return Ok(ends.into_iter().map(start).collect());
+        }
+        (None, Begin::AfterStart(count)) => {
+            let (starts, ends) = (find(Where::Start).await?, find(Where::End).await?);
+            let start = |(name, first): (TopicPartition, Offset)| {
+                let end = ends.get(&name).copied().unwrap_or(first);
+                let offset = Offset(first.0.saturating_add(i64::from(count))).min(end);
+                (name, Start::Offset(offset))
+            };
+            return Ok(starts.into_iter().map(start).collect());
+        }
+        (None, Begin::At(place)) => place,
+    };
+    match place {
+        Where::Start => Ok(everywhere(Start::Earliest)),
+        Where::End => Ok(everywhere(Start::Latest)),
+        Where::At(time) => Ok(everywhere(Start::At(session.zone.instant(time)))),
+        Where::Offset(offset) => {
+            let ends = find(Where::End).await?;
+            let end = ends.values().max().copied().unwrap_or_default();
+            if offset > end.0 {
+                return Err(Failure::not_there(format!("offset {offset} is past the end, which is {end}"))
+                    .next("--from end waits for new records"));
+            }
+            // What is gone by now, or not there yet, would send the reader to the end.
+            let found = find(place).await?;
+            Ok(found.into_iter().map(|(name, offset)| (name, Start::Offset(offset))).collect())
+        }
+    }
 }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use client::{ConsumerRecord, TopicPartition};
+use client::{Bounds, Consumer, ConsumerRecord, TopicPartition};
 use serde_json::{Map, Value};
 
 use super::end::Ends;
 use super::{Consume, Fields};
+use crate::command::template::Around;
 use crate::command::time::Zone;
 use crate::command::{Format, Session};
 use crate::print;
@@ -21,36 +22,57 @@ pub(super) struct Printer<'c> {
 }
 
 impl Printer<'_> {
-    /// Prints all but what is beyond the end, if there is to be one. What a group commits is printed anyhow.
-    pub fn print(&mut self, records: &[ConsumerRecord]) -> io::Result<()> {
-        let mut out = io::BufWriter::new(io::stdout().lock());
-        let mut bytes = Vec::new();
-        let zone = &self.session.zone;
-        for record in records {
-            let name = TopicPartition { topic: record.topic.clone(), partition: record.partition };
-            let late =
-                self.ends.as_ref().and_then(|ends| ends.get(&name)).is_some_and(|end| record.offset >= *end);
-            if late && self.consume.group.is_none() {
-                continue;
-            }
-            self.printed += 1;
-            match (&self.consume.template, self.session.format) {
-                (Some(template), _) => {
-                    bytes.clear();
-                    template.write(&mut bytes, record, self.printed, zone);
-                    out.write_all(&bytes)?;
+    /// Prints all but what is beyond the end, if there is to be one. What a group commits is printed anyhow. Where not all
+    /// could be written, the error comes with the records that may not have been.
+    pub fn print<'r>(
+        &mut self,
+        records: &'r [ConsumerRecord],
+        consumer: &Consumer,
+    ) -> Result<(), (&'r [ConsumerRecord], io::Error)> {
+        let mut out = io::stdout().lock();
+        let (mut bytes, mut done) = (Vec::new(), 0);
+        for (place, record) in records.iter().enumerate() {
+            let written = self.append(&mut bytes, record, consumer).and_then(|()| {
+                let is_last = place + 1 == records.len();
+                if bytes.len() < CHUNK_BYTES && !is_last {
+                    return Ok(());
                 }
-                (None, Format::Json) => writeln!(out, "{}", json(record))?,
-                (None, Format::Yaml) => {
-                    writeln!(out, "---\n{}", print::yaml::text(&json(record)).trim_end())?;
-                }
-                (None, Format::Name) => writeln!(out, "{name}@{}", record.offset)?,
-                (None, Format::Table | Format::Wide) => text(&mut out, &self.consume.fields, record, zone)?,
-            }
+                out.write_all(&bytes)?;
+                out.flush()?;
+                bytes.clear();
+                done = place + 1;
+                Ok(())
+            });
+            written.map_err(|error| (records.get(done..).unwrap_or_default(), error))?;
         }
-        out.flush()
+        Ok(())
+    }
+
+    fn append(&mut self, out: &mut Vec<u8>, record: &ConsumerRecord, consumer: &Consumer) -> io::Result<()> {
+        let name = TopicPartition { topic: record.topic.clone(), partition: record.partition };
+        let late =
+            self.ends.as_ref().and_then(|ends| ends.get(&name)).is_some_and(|end| record.offset >= *end);
+        if late && self.consume.group.is_none() {
+            return Ok(());
+        }
+        self.printed += 1;
+        let zone = &self.session.zone;
+        match (&self.consume.template, self.session.format) {
+            (Some(template), _) => {
+                let bounds = if template.has_bounds() { consumer.bounds(&name) } else { Bounds::default() };
+                template.write(out, record, Around { count: self.printed, zone, bounds });
+                Ok(())
+            }
+            (None, Format::Json) => writeln!(out, "{}", json(record)),
+            (None, Format::Yaml) => writeln!(out, "---\n{}", print::yaml::text(&json(record)).trim_end()),
+            (None, Format::Name) => writeln!(out, "{name}@{}", record.offset),
+            (None, Format::Table | Format::Wide) => text(out, &self.consume.fields, record, zone),
+        }
     }
 }
+
+/// How much is written at once.
+const CHUNK_BYTES: usize = 64 << 10;
 
 fn text(out: &mut impl Write, fields: &Fields, record: &ConsumerRecord, zone: &Zone) -> io::Result<()> {
     if fields.print_timestamp {
@@ -102,7 +124,7 @@ fn json(record: &ConsumerRecord) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use client::{Offset, Timestamp};
+    use client::{Offset, Origin, Timestamp};
 
     fn record() -> ConsumerRecord {
         ConsumerRecord {
@@ -114,6 +136,7 @@ mod tests {
             key: Some("k".into()),
             value: None,
             headers: [("a", Some(&b"1"[..])), ("b", None)].into_iter().collect(),
+            origin: Origin::PLAIN,
         }
     }
 

@@ -23,12 +23,22 @@ pub(super) enum NumberForm {
     Decimal,
     /// So many hexadecimal digits, with zeros before.
     Hex(usize),
+    /// As many hexadecimal digits as it takes.
+    HexShort,
     /// So many bytes, the highest first.
     Big(usize),
     /// So many bytes, the lowest first.
     Little(usize),
     /// `false` for 0, and `true` for all others.
     Bool,
+}
+
+/// How an attribute stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AttributeForm {
+    /// By its name.
+    Name,
+    Number(NumberForm),
 }
 
 /// How a time stands there.
@@ -95,14 +105,15 @@ impl NumberForm {
         let bytes = |kind| bits(kind).filter(|bits| matches!(bits, 8 | 16 | 32 | 64)).map(|bits| bits / 8);
         let digits = bits("hex").filter(|bits| matches!(bits, 4 | 8 | 16 | 32 | 64)).map(|bits| bits / 4);
         match (name, digits, bytes("big"), bytes("little")) {
-            ("ascii", ..) => Ok(NumberForm::Decimal),
+            ("ascii" | "number", ..) => Ok(NumberForm::Decimal),
+            ("hex", ..) => Ok(NumberForm::HexShort),
             ("byte", ..) => Ok(NumberForm::Big(1)),
             ("bool", ..) => Ok(NumberForm::Bool),
             (_, Some(digits), ..) => Ok(NumberForm::Hex(digits)),
             (_, _, Some(bytes), _) => Ok(NumberForm::Big(bytes)),
             (_, _, _, Some(bytes)) => Ok(NumberForm::Little(bytes)),
             _ => Err(format!(
-                "{{{name}}} is no form of a number: ascii, hex64 to hex4, big64 to big8, little64 to little8 or bool is expected"
+                "{{{name}}} is no form of a number: ascii, hex, hex64 to hex4, big64 to big8, little64 to little8, byte or bool is expected"
             )),
         }
     }
@@ -115,6 +126,7 @@ impl NumberForm {
                 let all = format!("{number:016x}");
                 out.extend(all.get(16 - digits..).unwrap_or_default().bytes());
             }
+            NumberForm::HexShort => out.extend(format!("{number:x}").bytes()),
             NumberForm::Big(count) => out.extend(last(number.to_be_bytes(), count)),
             NumberForm::Little(count) => {
                 let mut bytes = last(number.to_be_bytes(), count);
@@ -128,7 +140,7 @@ impl NumberForm {
     /// How many bytes it takes; nothing if that depends on the number.
     pub fn size(self) -> Option<usize> {
         match self {
-            NumberForm::Decimal | NumberForm::Bool => None,
+            NumberForm::Decimal | NumberForm::HexShort | NumberForm::Bool => None,
             NumberForm::Hex(count) | NumberForm::Big(count) | NumberForm::Little(count) => Some(count),
         }
     }
@@ -139,7 +151,9 @@ impl NumberForm {
         let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
         match self {
             NumberForm::Decimal => text()?.trim().parse().ok(),
-            NumberForm::Hex(_) => i64::try_from(u64::from_str_radix(text()?, 16).ok()?).ok(),
+            NumberForm::Hex(_) | NumberForm::HexShort => {
+                i64::try_from(u64::from_str_radix(text()?, 16).ok()?).ok()
+            }
             NumberForm::Big(_) => i64::try_from(bytes.iter().fold(0, fold)).ok(),
             NumberForm::Little(_) => i64::try_from(bytes.iter().rev().fold(0, fold)).ok(),
             NumberForm::Bool => text()?.trim().parse().ok().map(|yes: bool| i64::from(yes)),
@@ -147,9 +161,10 @@ impl NumberForm {
     }
 }
 
-/// Two hexadecimal digits for each byte.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Writes two hexadecimal digits for each byte.
+pub(super) fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
 /// The bytes that hexadecimal digits mean.
@@ -217,7 +232,9 @@ mod tests {
     #[test]
     fn bytes_are_read_back() {
         for bytes in [&b""[..], b"f", b"fo", b"foo", &[0, 255, 128]] {
-            assert_eq!(unhex(hex(bytes).as_bytes()).as_deref(), Some(bytes));
+            let mut text = Vec::new();
+            write_hex(&mut text, bytes);
+            assert_eq!(unhex(&text).as_deref(), Some(bytes));
             let text = crate::print::json::base64(bytes);
             assert_eq!(unbase64(text.as_bytes()).as_deref(), Some(bytes));
             assert_eq!(unbase64(text.trim_end_matches('=').as_bytes()).as_deref(), Some(bytes));

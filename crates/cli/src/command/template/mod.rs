@@ -1,8 +1,9 @@
 //! Templates: how records are written as text or bytes, and read back, in the letters that rpk and kcat made familiar.
 //!
 //! `%t` topic, `%k` key, `%v` value, `%h{…}` each header, `%p` partition, `%o` offset, `%e` leader epoch, `%d` time,
-//! `%i` which record it is of those printed, counted from 1, `%%` a percent sign. `%T`, `%K`, `%V` are lengths in bytes
-//! and `%H` is the number of headers. A form in braces may follow.
+//! `%x` producer id, `%y` producer epoch, `%a{…}` an attribute of the batch, `%[` where the partition begins, `%|` its last
+//! stable offset, `%]` its high watermark, `%i` which record it is of those printed, counted from 1, `%%`, `%{`, `%}` what
+//! they are. `%T`, `%K`, `%V` are lengths in bytes and `%H` is the number of headers. A form in braces may follow.
 
 mod forms;
 mod parse;
@@ -14,7 +15,12 @@ mod write;
 pub use parse::unescape;
 pub use read::Reader;
 
-use forms::{BytesForm, NumberForm, TimeForm};
+use std::fmt;
+
+use client::Bounds;
+
+use super::time::Zone;
+use forms::{AttributeForm, BytesForm, NumberForm, TimeForm};
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +32,7 @@ enum Piece {
     Length(Field, NumberForm),
     Number(Number, NumberForm),
     Time(TimeForm),
+    Attribute(Attribute, AttributeForm),
     /// Once for each header, whose name is its key.
     Headers(Vec<Piece>),
 }
@@ -38,17 +45,55 @@ enum Field {
     Value,
 }
 
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Field::Topic => "%t",
+            Field::Key => "%k",
+            Field::Value => "%v",
+        })
+    }
+}
+
 /// What is a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Number {
     Partition,
     Offset,
     LeaderEpoch,
+    ProducerId,
+    ProducerEpoch,
+    /// Where the partition begins.
+    LogStart,
+    LastStable,
+    HighWatermark,
     Headers,
     /// Which record it is.
     Count,
 }
 
+/// What is said of a batch as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attribute {
+    Compression,
+    /// 0 if the producer has set the time, 1 if the broker has.
+    TimestampType,
+    Transactional,
+    /// Whether it is a marker, which is never read.
+    Control,
+}
+
 /// A template that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
+
+/// What is written of a record that it does not say itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'z> {
+    /// Which of those that are printed it is.
+    pub count: u64,
+    /// Where times are shown.
+    pub zone: &'z Zone,
+    /// Where its partition begins and ends.
+    pub bounds: Bounds,
+}

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use super::forms::{BytesForm, NumberForm, TimeForm};
-use super::{Field, Number, Piece, Template};
+use super::forms::{AttributeForm, BytesForm, NumberForm, TimeForm};
+use super::{Attribute, Field, Number, Piece, Template};
 
 /// How deep braces may be within braces.
 const DEPTH_MAX: usize = 2;
@@ -85,9 +85,12 @@ fn escape<'t>(rest: &'t str, out: &mut Vec<u8>) -> Result<&'t str, String> {
 
 /// What stands after a percent sign; returns the rest.
 fn percent(rest: &str, depth: usize) -> Result<(Piece, &str), String> {
-    let wrong = || "after % one of t T k K v V h H p o e d i % is expected".to_owned();
-    let letter = rest.chars().next().ok_or_else(wrong)?;
+    let letter = rest.chars().next().ok_or_else(|| unknown(None))?;
     let rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+    // Braces after these are no form.
+    if matches!(letter, '{' | '}' | '%') {
+        return Ok((Piece::Text(vec![letter as u8]), rest));
+    }
     let (form, rest) = braces(rest)?;
     let number = || form.map_or(Ok(NumberForm::Decimal), NumberForm::read);
     let bytes =
@@ -102,16 +105,53 @@ fn percent(rest: &str, depth: usize) -> Result<(Piece, &str), String> {
         'p' => Piece::Number(Number::Partition, number()?),
         'o' => Piece::Number(Number::Offset, number()?),
         'e' => Piece::Number(Number::LeaderEpoch, number()?),
+        'x' => Piece::Number(Number::ProducerId, number()?),
+        'y' => Piece::Number(Number::ProducerEpoch, number()?),
+        '[' => Piece::Number(Number::LogStart, number()?),
+        '|' => Piece::Number(Number::LastStable, number()?),
+        ']' => Piece::Number(Number::HighWatermark, number()?),
+        'a' => attribute(form.unwrap_or_default())?,
         'H' => Piece::Number(Number::Headers, number()?),
         'i' => Piece::Number(Number::Count, number()?),
         'd' => Piece::Time(form.map_or(Ok(TimeForm::Number(NumberForm::Decimal)), TimeForm::read)?),
         'h' if depth + 1 < DEPTH_MAX => {
             Piece::Headers(pieces(form.ok_or("%h needs braces: %h{%k=%v }")?, depth + 1)?)
         }
-        '%' if form.is_none() => Piece::Text(b"%".to_vec()),
-        _ => return Err(wrong()),
+        letter => return Err(unknown(Some(letter))),
     };
     Ok((piece, rest))
+}
+
+fn unknown(letter: Option<char>) -> String {
+    let kafkacat = match letter {
+        Some('s') => "; %s of kcat is %v here",
+        Some('S') => "; %S of kcat is %V here",
+        Some('h') => "; headers have no headers of their own",
+        _ => "",
+    };
+    format!("after % one of t T k K v V h H p o e d a x y [ | ] i {{ }} % is expected{kafkacat}")
+}
+
+/// Which attribute is meant, and in which form after a semicolon.
+fn attribute(text: &str) -> Result<Piece, String> {
+    let (name, form) = text.split_once(';').map_or((text, None), |(name, form)| (name, Some(form)));
+    let attribute = match name {
+        "compression" => Attribute::Compression,
+        "timestamp-type" => Attribute::TimestampType,
+        "transactional-bit" => Attribute::Transactional,
+        "control-bit" => Attribute::Control,
+        _ => {
+            return Err("%a needs to know which attribute: %a{compression}, %a{timestamp-type}, %a{transactional-bit} or \
+                 %a{control-bit}; a form of a number may follow a semicolon"
+                .to_owned());
+        }
+    };
+    let form = match (form, attribute) {
+        (Some(form), _) => AttributeForm::Number(NumberForm::read(form)?),
+        (None, Attribute::Compression) => AttributeForm::Name,
+        (None, _) => AttributeForm::Number(NumberForm::Decimal),
+    };
+    Ok(Piece::Attribute(attribute, form))
 }
 
 /// What stands in the braces at the beginning of a text, if there are any, and what is after them.
@@ -165,13 +205,15 @@ mod tests {
             "%z",
             "%k{",
             "%k{rot13}",
-            "%p{hex}",
+            "%p{json}",
             "\\",
             "\\q",
             "\\x1",
             "%h",
             "%h{%h{%k}}",
-            "%%{a}",
+            "%a",
+            "%a{crc}",
+            "%a{compression;rot13}",
             "%d{strftime}",
             "%d{strftime[%Q]}",
             "%d{go}",
@@ -179,5 +221,7 @@ mod tests {
         ] {
             assert!(wrong.parse::<Template>().is_err(), "{wrong}");
         }
+        let error = "%s".parse::<Template>().expect_err("it is kcat's");
+        assert!(error.contains("a x y [ | ]") && error.contains("%v"), "{error}");
     }
 }

@@ -7,12 +7,16 @@ use client::{ProducerRecord, Timestamp};
 
 use super::forms::{BytesForm, NumberForm, TimeForm, unbase64, unhex};
 use super::{Field, Number, Piece, Template};
+use crate::command::time::{Zone, date_time};
 
 /// The longest field that is read: more than any broker takes.
 const FIELD_BYTES_MAX: usize = 1 << 30;
 
-/// The longest number.
-const NUMBER_BYTES_MAX: usize = 32;
+/// The longest number, or date.
+const NUMBER_BYTES_MAX: usize = 40;
+
+/// The most headers of a record. Beyond that a number is taken for nonsense.
+const HEADERS_MAX: usize = 100_000;
 
 /// Reads records as a template describes them, one after the other.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ struct Parts {
     topic_len: Option<usize>,
     key_len: Option<usize>,
     value_len: Option<usize>,
+    /// How many headers are to come.
+    headers: usize,
 }
 
 impl Parts {
@@ -54,33 +60,7 @@ enum Passed {
 impl<R: BufRead> Reader<R> {
     /// A reader, if the template says where each field ends.
     pub fn new(input: R, template: Template) -> Result<Reader<R>, String> {
-        let mut sized = Vec::new();
-        for (place, piece) in template.0.iter().enumerate() {
-            let ends = match template.0.get(place + 1) {
-                Some(next) => matches!(next, Piece::Text(_)),
-                None => true,
-            };
-            match piece {
-                Piece::Length(field, form) if ends || form.size().is_some() => sized.push(*field),
-                Piece::Bytes(_, BytesForm::Unpack(_)) => {
-                    return Err("what is packed cannot be read".to_owned());
-                }
-                Piece::Bytes(field, _) if ends || sized.contains(field) => {}
-                Piece::Number(Number::Partition, form) | Piece::Time(TimeForm::Number(form))
-                    if ends || form.size().is_some() => {}
-                Piece::Text(_) => {}
-                Piece::Headers(_)
-                | Piece::Time(TimeForm::Date | TimeForm::Pattern(_))
-                | Piece::Number(..) => {
-                    return Err("only %t %k %v, their lengths, %p and %d can be read".to_owned());
-                }
-                _ => {
-                    return Err(
-                        "it does not say where a field ends: put text or a length around it".to_owned()
-                    );
-                }
-            }
-        }
+        check(&template.0, true)?;
         let reads = |piece: &Piece| !matches!(piece, Piece::Text(_));
         if !template.0.iter().any(reads) {
             return Err("it has no field that could be read".to_owned());
@@ -95,13 +75,18 @@ impl<R: BufRead> Reader<R> {
         }
         let mut parts = Parts::default();
         let template = self.template.0.clone();
+        self.read_all(&template, &mut parts)?;
+        Ok(Some(parts.record))
+    }
+
+    fn read_all(&mut self, template: &[Piece], parts: &mut Parts) -> io::Result<()> {
         let mut pieces = template.iter().peekable();
         while let Some(piece) = pieces.next() {
             let until = match pieces.peek() {
                 Some(Piece::Text(text)) => text.as_slice(),
                 _ => &[],
             };
-            match self.read(piece, until, &mut parts)? {
+            match self.read(piece, until, parts)? {
                 Passed::TheTextAfter => drop(pieces.next()),
                 Passed::NotAll if pieces.peek().is_some() => {
                     return Err(wrong("the input ends within a record"));
@@ -109,7 +94,7 @@ impl<R: BufRead> Reader<R> {
                 Passed::Itself | Passed::NotAll => {}
             }
         }
-        Ok(Some(parts.record))
+        Ok(())
     }
 
     fn read(&mut self, piece: &Piece, until: &[u8], parts: &mut Parts) -> io::Result<Passed> {
@@ -122,10 +107,22 @@ impl<R: BufRead> Reader<R> {
                 *parts.len(*field) = Some(len.ok_or_else(|| wrong("a length cannot be"))?);
                 Ok(passed)
             }
-            Piece::Number(_, form) => {
-                let (number, passed) = self.number(*form, until)?;
-                let partition = i32::try_from(number).map_err(|_| wrong("a partition's number cannot be"))?;
-                parts.record.partition = Some(partition);
+            Piece::Number(number, form) => {
+                let (read, passed) = self.number(*form, until)?;
+                match number {
+                    Number::Partition => {
+                        let partition =
+                            i32::try_from(read).map_err(|_| wrong("%p is no partition's number"))?;
+                        parts.record.partition = Some(partition);
+                    }
+                    Number::Headers => {
+                        let count = usize::try_from(read).ok().filter(|count| *count <= HEADERS_MAX);
+                        parts.headers =
+                            count.ok_or_else(|| wrong("%H cannot be: there are too many headers"))?;
+                    }
+                    // Where the record was is of no use to where it goes.
+                    _ => {}
+                }
                 Ok(passed)
             }
             Piece::Time(TimeForm::Number(form)) => {
@@ -133,7 +130,26 @@ impl<R: BufRead> Reader<R> {
                 parts.record.timestamp = Some(Timestamp(number));
                 Ok(passed)
             }
-            Piece::Time(_) | Piece::Headers(_) => Err(wrong("this cannot be read")),
+            Piece::Time(TimeForm::Date) => {
+                let (text, passed) = self.until(until, NUMBER_BYTES_MAX)?;
+                let date = std::str::from_utf8(&text).ok().and_then(|text| date_time(text.trim()));
+                let nonsense = || wrong(format!("%d: {:?} is no date", String::from_utf8_lossy(&text)));
+                parts.record.timestamp = Some(Zone::UTC.instant(date.ok_or_else(nonsense)?));
+                Ok(passed)
+            }
+            Piece::Headers(pieces) => {
+                for _ in 0..std::mem::take(&mut parts.headers) {
+                    // A header's name and value stand where a record's key and value do.
+                    let mut header = Parts::default();
+                    self.read_all(pieces, &mut header)?;
+                    let ProducerRecord { key, value, .. } = header.record;
+                    let name = String::from_utf8(key.unwrap_or_default().to_vec());
+                    let name = name.map_err(|_| wrong("the name of a header is not UTF-8"))?;
+                    parts.record.headers.push((name, value));
+                }
+                Ok(Passed::Itself)
+            }
+            Piece::Time(TimeForm::Pattern(_)) | Piece::Attribute(..) => Err(wrong("this cannot be read")),
         }
     }
 
@@ -148,7 +164,7 @@ impl<R: BufRead> Reader<R> {
             Some(len) => (self.exactly(len)?, Passed::Itself),
             None => self.until(until, FIELD_BYTES_MAX)?,
         };
-        let bytes = decode(bytes, form)?;
+        let bytes = decode(bytes, form).map_err(|reason| wrong(format!("{field}: {reason}")))?;
         match field {
             Field::Topic => {
                 let topic = String::from_utf8(bytes).map_err(|_| wrong("a topic's name is not UTF-8"))?;
@@ -229,14 +245,60 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-fn decode(bytes: Vec<u8>, form: &BytesForm) -> io::Result<Vec<u8>> {
-    let decoded = match form {
+/// Whether a template says where each field ends, and has none that cannot be read. Within a header it is read again and
+/// again, so that what comes after says nothing about its last field.
+fn check(pieces: &[Piece], is_record: bool) -> Result<(), String> {
+    const READ: &str = "%t %k %v %h, their lengths, %H %p %d, and numbers that are passed over can be read";
+    let mut sized = Vec::new();
+    let mut is_counted = false;
+    for (place, piece) in pieces.iter().enumerate() {
+        let ends = pieces.get(place + 1).map_or(is_record, |next| matches!(next, Piece::Text(_)));
+        let has_end = match piece {
+            Piece::Text(_) => true,
+            Piece::Bytes(_, BytesForm::Unpack(_)) => return Err("what is packed cannot be read".to_owned()),
+            Piece::Bytes(Field::Topic, _) | Piece::Length(Field::Topic, _) if !is_record => {
+                return Err("a header has only %k and %v".to_owned());
+            }
+            Piece::Bytes(field, _) => ends || sized.contains(field),
+            Piece::Length(field, form) => {
+                sized.push(*field);
+                ends || form.size().is_some()
+            }
+            Piece::Time(TimeForm::Pattern(_)) | Piece::Attribute(..) => return Err(format!("only {READ}")),
+            Piece::Number(..) | Piece::Time(_) if !is_record => {
+                return Err("a header has only %k and %v".to_owned());
+            }
+            Piece::Number(number, form) => {
+                is_counted |= *number == Number::Headers;
+                ends || form.size().is_some()
+            }
+            Piece::Time(TimeForm::Number(form)) => ends || form.size().is_some(),
+            Piece::Time(TimeForm::Date) => ends,
+            Piece::Headers(_) if !is_counted => {
+                return Err("%H has to say how many headers come before %h{...} can be read".to_owned());
+            }
+            Piece::Headers(pieces) => {
+                check(pieces, false)?;
+                true
+            }
+        };
+        if !has_end {
+            return Err("it does not say where a field ends: put text or a length around it".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn decode(bytes: Vec<u8>, form: &BytesForm) -> Result<Vec<u8>, String> {
+    let (decoded, name) = match form {
         BytesForm::Raw | BytesForm::Unpack(_) => return Ok(bytes),
-        BytesForm::Hex => unhex(&bytes),
-        BytesForm::Base64 | BytesForm::Base64Raw => unbase64(&bytes),
-        BytesForm::Json => serde_json::from_slice::<String>(&bytes).ok().map(String::into_bytes),
+        BytesForm::Hex => (unhex(&bytes), "hex"),
+        BytesForm::Base64 | BytesForm::Base64Raw => (unbase64(&bytes), "base64"),
+        BytesForm::Json => {
+            (serde_json::from_slice::<String>(&bytes).ok().map(String::into_bytes), "a string of JSON")
+        }
     };
-    decoded.ok_or_else(|| wrong(format!("{:?} is not what its form says", String::from_utf8_lossy(&bytes))))
+    decoded.ok_or_else(|| format!("{:?} is not {name}", String::from_utf8_lossy(&bytes)))
 }
 
 fn wrong(reason: impl Into<String>) -> io::Error {
@@ -283,6 +345,23 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_read_as_they_are_written() {
+        let expected = [record("k", "v").header("a", "1 2").header("b", ""), record("k", "w")];
+        let template = "%H{big32}%h{%K{big16}%k%V{big16}%v}%k %v\n";
+        let input = b"\0\0\0\x02\0\x01a\0\x031 2\0\x01b\0\0k v\n\0\0\0\0k w\n";
+        assert_eq!(read(template, input).expect("it is right"), expected);
+        let input = b"2 a=1 2;b=;k v\n0 k w\n";
+        assert_eq!(read("%H %h{%k=%v;}%k %v\n", input).expect("it is right"), expected);
+    }
+
+    #[test]
+    fn what_says_where_a_record_was_is_passed_over() {
+        let input = b"7 2 -1 2024-02-29T23:59:59.999+01:00 a\n";
+        let read = read("%o %x %y %d{date} %v\n", input).expect("it is right");
+        assert_eq!(read, [ProducerRecord::default().timestamp(Timestamp(1_709_247_599_999)).value("a")]);
+    }
+
+    #[test]
     fn what_does_not_fit_is_an_error_and_what_cannot_be_read_is_refused() {
         for (template, input) in [
             ("%K{big32}%k", &b"\x7f\xff\xff\xffa"[..]),
@@ -291,14 +370,26 @@ mod tests {
             ("%K{big16}%k;", b"\x00\x01a:"),
             ("%p %v\\n", b"x y\n"),
             ("%k{hex}\\n", b"0g\n"),
+            ("%H %h{%k=%v;}%v\\n", b"2 a=1;b\n"),
+            ("%H %v\\n", b"-1 b\n"),
+            ("%d{date} %v\\n", b"soon b\n"),
             ("%k %v\\n", b"a1\n"),
             ("%k %v\\n", b"a 1\nb"),
         ] {
             assert!(read(template, input).is_err(), "{template:?}");
         }
-        for template in
-            ["%k%v", "text", "%o %v", "%h{%k} %v", "%d{date} %v", "%d{go[2006]} %v", "%v{unpack[i]}"]
-        {
+        for template in [
+            "%k%v",
+            "text",
+            "%o%v",
+            "%h{%k} %v",
+            "%H %h{%k=%v} %v",
+            "%H %h{%t %k }%v",
+            "%H %h{%p %k }%v",
+            "%d{go[2006]} %v",
+            "%a{compression} %v",
+            "%v{unpack[i]}",
+        ] {
             let template: Template = template.parse().expect("it can be written");
             assert!(Reader::new(io::empty(), template).is_err());
         }

@@ -1,15 +1,21 @@
 //! Records as a template has them.
 
-use client::ConsumerRecord;
+use client::{ConsumerRecord, Offset, Origin};
 
-use super::forms::{BytesForm, TimeForm, hex};
-use super::{Field, Number, Piece, Template};
-use crate::command::time::Zone;
+use super::forms::{AttributeForm, BytesForm, NumberForm, TimeForm, write_hex};
+use super::{Around, Attribute, Field, Number, Piece, Template};
 use crate::print::json::base64;
 
 impl Template {
-    /// Writes a record, the `count`th of those that are printed.
-    pub fn write(&self, out: &mut Vec<u8>, record: &ConsumerRecord, count: u64, zone: &Zone) {
+    /// Whether it says where partitions begin or end.
+    pub fn has_bounds(&self) -> bool {
+        let is_bound =
+            |number: &Number| matches!(number, Number::LogStart | Number::LastStable | Number::HighWatermark);
+        self.0.iter().any(|piece| matches!(piece, Piece::Number(number, _) if is_bound(number)))
+    }
+
+    /// Writes a record.
+    pub fn write(&self, out: &mut Vec<u8>, record: &ConsumerRecord, around: Around<'_>) {
         for piece in &self.0 {
             match piece {
                 Piece::Headers(pieces) => {
@@ -18,13 +24,13 @@ impl Template {
                         pieces.iter().for_each(|piece| write_header(out, piece, name.as_bytes(), value));
                     }
                 }
-                piece => write_piece(out, piece, record, count, zone),
+                piece => write_piece(out, piece, record, around),
             }
         }
     }
 }
 
-fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, count: u64, zone: &Zone) {
+fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, around: Around<'_>) {
     let bytes = |field: &Field| match field {
         Field::Topic => record.topic.as_bytes(),
         Field::Key => record.key.as_deref().unwrap_or_default(),
@@ -34,22 +40,49 @@ fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, count:
         Piece::Text(text) => out.extend(text),
         Piece::Bytes(field, form) => write_bytes(out, bytes(field), form),
         Piece::Length(field, form) => form.write(out, length(bytes(field))),
-        Piece::Number(number, form) => {
-            let number = match number {
-                Number::Partition => i64::from(record.partition),
-                Number::Offset => record.offset.0,
-                Number::LeaderEpoch => record.leader_epoch.map_or(-1, |epoch| i64::from(epoch.0)),
-                Number::Headers => i64::try_from(record.headers.len()).unwrap_or(i64::MAX),
-                Number::Count => i64::try_from(count).unwrap_or(i64::MAX),
+        Piece::Number(number, form) => form.write(out, number_of(*number, record, around)),
+        Piece::Attribute(Attribute::Compression, AttributeForm::Name) => {
+            out.extend(record.origin.codec.name().bytes());
+        }
+        Piece::Attribute(attribute, form) => {
+            let form = match form {
+                AttributeForm::Number(form) => *form,
+                AttributeForm::Name => NumberForm::Decimal,
             };
-            form.write(out, number);
+            form.write(out, attribute_of(*attribute, record.origin));
         }
         Piece::Time(TimeForm::Number(form)) => form.write(out, record.timestamp.0),
-        Piece::Time(TimeForm::Date) => out.extend(zone.format(record.timestamp).bytes()),
+        Piece::Time(TimeForm::Date) => out.extend(around.zone.format(record.timestamp).bytes()),
         Piece::Time(TimeForm::Pattern(pattern)) => {
-            pattern.write(out, zone.shown(record.timestamp).as_ref(), record.timestamp)
+            pattern.write(out, around.zone.shown(record.timestamp).as_ref(), record.timestamp)
         }
         Piece::Headers(_) => {}
+    }
+}
+
+fn number_of(number: Number, record: &ConsumerRecord, around: Around<'_>) -> i64 {
+    let offset = |offset: Option<Offset>| offset.map_or(-1, |offset| offset.0);
+    match number {
+        Number::Partition => i64::from(record.partition),
+        Number::Offset => record.offset.0,
+        Number::LeaderEpoch => record.leader_epoch.map_or(-1, |epoch| i64::from(epoch.0)),
+        Number::ProducerId => record.origin.producer_id.0,
+        Number::ProducerEpoch => i64::from(record.origin.producer_epoch.0),
+        Number::LogStart => offset(around.bounds.log_start),
+        Number::LastStable => offset(around.bounds.last_stable),
+        Number::HighWatermark => offset(around.bounds.high_watermark),
+        Number::Headers => i64::try_from(record.headers.len()).unwrap_or(i64::MAX),
+        Number::Count => i64::try_from(around.count).unwrap_or(i64::MAX),
+    }
+}
+
+fn attribute_of(attribute: Attribute, origin: Origin) -> i64 {
+    match attribute {
+        Attribute::Compression => i64::from(origin.codec.id()),
+        Attribute::TimestampType => i64::from(origin.log_append_time),
+        Attribute::Transactional => i64::from(origin.transactional),
+        // Consumers pass over markers.
+        Attribute::Control => 0,
     }
 }
 
@@ -64,7 +97,7 @@ fn write_header(out: &mut Vec<u8>, piece: &Piece, name: &[u8], value: &[u8]) {
         Piece::Text(text) => out.extend(text),
         Piece::Bytes(field, form) => write_bytes(out, bytes(field), form),
         Piece::Length(field, form) => form.write(out, length(bytes(field))),
-        Piece::Number(..) | Piece::Time(_) | Piece::Headers(_) => {}
+        Piece::Number(..) | Piece::Time(_) | Piece::Attribute(..) | Piece::Headers(_) => {}
     }
 }
 
@@ -75,7 +108,7 @@ fn length(bytes: &[u8]) -> i64 {
 fn write_bytes(out: &mut Vec<u8>, bytes: &[u8], form: &BytesForm) {
     match form {
         BytesForm::Raw => out.extend_from_slice(bytes),
-        BytesForm::Hex => out.extend(hex(bytes).bytes()),
+        BytesForm::Hex => write_hex(out, bytes),
         BytesForm::Base64 => out.extend(base64(bytes).bytes()),
         BytesForm::Base64Raw => out.extend(base64(bytes).trim_end_matches('=').bytes()),
         BytesForm::Unpack(unpack) => unpack.write(out, bytes),
@@ -88,7 +121,9 @@ fn write_bytes(out: &mut Vec<u8>, bytes: &[u8], form: &BytesForm) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use client::{Offset, Timestamp};
+    use client::{Bounds, Codec, ProducerEpoch, ProducerId, Timestamp};
+
+    use crate::command::time::Zone;
 
     #[track_caller]
     fn check(template: &str, expected: &[u8]) {
@@ -101,9 +136,19 @@ mod tests {
             key: Some("a\"b".into()),
             value: None,
             headers: [("x", Some(&b"1"[..])), ("y", None)].into_iter().collect(),
+            origin: Origin {
+                producer_id: ProducerId(791),
+                producer_epoch: ProducerEpoch(2),
+                codec: Codec::Lz4,
+                transactional: true,
+                ..Origin::PLAIN
+            },
         };
+        let bounds =
+            Bounds { log_start: Some(Offset(5)), last_stable: None, high_watermark: Some(Offset(900)) };
+        let around = Around { count: 7, zone: &Zone::UTC, bounds };
         let mut out = Vec::new();
-        template.parse::<Template>().expect("it is right").write(&mut out, &record, 7, &Zone::UTC);
+        template.parse::<Template>().expect("it is right").write(&mut out, &record, around);
         assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(expected), "{template}");
     }
 
@@ -118,6 +163,9 @@ mod tests {
             "%d{strftime[%F %T]} %d{strftime#{%H}#} %d{go[2006 Jan 2]}",
             b"1970-01-01 00:00:01 {00} 1970 Jan 1",
         );
-        check("%o{big16}%o{little16}%o{hex16}", b"\x01\x02\x02\x010102");
+        check("%o{big16}%o{little16}%o{hex16}%o{hex}", b"\x01\x02\x02\x010102102");
+        check("%x %y %[ %| %] %{%}%%{a}", b"791 2 5 -1 900 {}%{a}");
+        check("%a{compression} %a{compression;number} %a{transactional-bit;bool}", b"lz4 3 true");
+        check("%a{timestamp-type} %a{control-bit;hex8} %a{transactional-bit}", b"0 00 1");
     }
 }

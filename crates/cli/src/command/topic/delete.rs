@@ -40,8 +40,14 @@ pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
     outcomes.show(session)
 }
 
+/// How large a topic is, and what more there is to know before it goes.
 fn size(topic: &Topic) -> String {
-    partitions(topic.partitions.len())
+    let size = partitions(topic.partitions.len());
+    match topic.name.as_str() {
+        "__consumer_offsets" => format!("{size}; all groups lose their offsets"),
+        _ if topic.internal => format!("{size}; the cluster needs it"),
+        _ => size,
+    }
 }
 
 async fn one(topic: &Topic, dry_run: bool, session: &Session) -> Result<Output, Failure> {

@@ -51,16 +51,19 @@ pub async fn run(trim: &Trim, session: &Session) -> Result<(), Failure> {
     let mut plans = Vec::new();
     for topic in topics {
         match plan(&topic, trim, session).await {
-            Ok(rows) => plans.push((topic.name, rows)),
+            Ok(rows) => plans.push((topic.name, rows, topic.internal)),
             Err(failure) => outcomes.push(&topic.name, Err(failure)),
         }
     }
     if !plans.is_empty() {
-        let records: i64 = plans.iter().map(|(_, rows)| count(rows)).sum();
-        let all = listed(plans.iter().map(|(name, _)| name.clone()));
+        let records: i64 = plans.iter().map(|(_, rows, _)| count(rows)).sum();
+        let all = listed(plans.iter().map(|(name, _, internal)| match internal {
+            true => format!("{name} (the cluster needs them)"),
+            false => name.clone(),
+        }));
         trim.destruction.confirm(&format!("Delete up to {records} records of {all}"), session)?;
     }
-    for (name, rows) in plans {
+    for (name, rows, _) in plans {
         let trimmed = one(&name, rows, trim.destruction.dry_run, session).await;
         outcomes.push(&name, trimmed);
     }
@@ -78,6 +81,18 @@ async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Vec<Row>,
     let isolation = IsolationLevel::ReadUncommitted;
     let starts = session.admin.list_offsets(&specs, isolation).await.map_err(failed)?;
     let wanted = resolve(&names, trim.before, session).await.map_err(failed)?;
+    if let Where::Offset(offset) = trim.before {
+        // One digit too many would empty the topic. Partitions that have fewer are another matter: they differ.
+        let ends = resolve(&names, Where::End, session).await.map_err(failed)?;
+        let end = ends.values().max().copied().unwrap_or_default();
+        if offset > end.0 {
+            let topic = &topic.name;
+            return Err(Failure::failed(format!(
+                "offset {offset} is past the end of {topic}, which is {end}"
+            ))
+            .next("--before end deletes all that is there"));
+        }
+    }
     let row = |name: TopicPartition| {
         let start = starts.get(&name).and_then(|listed| listed.offset).unwrap_or_default();
         let target = wanted.get(&name).copied().unwrap_or(start).max(start);
