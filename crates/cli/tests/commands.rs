@@ -449,3 +449,31 @@ fn a_template_that_writes_all_of_a_record_reads_it_back() {
     let wrong = broker.run_with_input(&["produce", "b", "--template", "%v{hex}\\n"], "6b\n0g\n");
     assert!(wrong.failed(1).contains("record 2 cannot be read: %v: \"0g\" is not hex"), "{wrong:?}");
 }
+
+#[test]
+fn what_would_be_written_is_said_without_writing_it() {
+    let broker = Broker::start("dry");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let produce = ["produce", "a", "--key-separator", ":", "--dry-run"];
+    let dry = broker.run_with_input(&produce, "k:1\nk:2\n");
+    assert_eq!((dry.ok(), dry.stderr.as_str()), ("", "2 records would be written to a\n"));
+    broker.run_with_input(&produce, "k:1\nno separator\n").failed(1);
+    assert_eq!(broker.run(&["consume", "a", "--from", ":end"]).ok(), "");
+}
+
+#[test]
+fn a_cluster_that_is_to_come_is_waited_for() {
+    let mut broker = Broker::start("wait");
+    broker.kill();
+    assert!(broker.run(&["cluster", "health"]).failed(1).contains("cannot connect"));
+    let waiting = std::thread::scope(|scope| {
+        let bootstrap = broker.bootstrap.clone();
+        let waiting = scope.spawn(move || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+            command.args(["cluster", "health", "--wait", "50s", "--bootstrap", &bootstrap]).output()
+        });
+        broker.restart();
+        waiting.join().expect("it does not panic").expect("the binary is there")
+    });
+    assert!(waiting.status.success(), "{waiting:?}");
+}

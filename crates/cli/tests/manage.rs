@@ -4,6 +4,7 @@ mod support;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use support::Broker;
 
@@ -52,6 +53,9 @@ fn settings_of_a_topic_are_changed_compared_and_explained() {
     assert!(unknown.failed(1).contains("did you mean retention.ms?"), "{unknown:?}");
     let unknown = broker.run(&["topic", "create", "c", "--config", "retention.mss=1"]);
     assert!(unknown.failed(1).contains("did you mean retention.ms?"), "{unknown:?}");
+    let refused = ["topic", "alter", "a", "--set", "retention.ms=5", "--set", "max.message.bytes=-5"];
+    let refused = broker.run(&refused);
+    assert!(refused.failed(1).contains("config explain max.message.bytes"), "{refused:?}");
     let unknown = broker.run(&["topic", "alter", "a", "--delete", "retention.mss"]);
     assert!(unknown.failed(3).contains("did you mean retention.ms?"), "{unknown:?}");
     let unknown = broker.run(&["config", "get", "topic", "a", "retention.mss"]);
@@ -111,6 +115,8 @@ fn several_names_are_all_tried_and_the_first_failure_counts() {
     let names: Vec<_> = described.as_array().expect("a list").iter().map(|one| &one["name"]).collect();
     assert_eq!(names, ["b", "nowhere", "a"], "each once, in the order in which they were named");
     assert!(described[1]["error"].as_str().is_some_and(|error| error.contains("nowhere")), "{described}");
+    let near = broker.run(&["topic", "describe", "kepp"]);
+    assert!(near.failed(3).contains("did you mean keep?"), "{near:?}");
     let listed = broker.run(&["topic", "list", "--regex", "^[ab]$", "--format", "name"]);
     assert_eq!(listed.ok(), "a\nb\n");
     assert!(broker.run(&["topic", "list", "--regex", "^x"]).stderr.contains("no topic matches ^x"));
@@ -143,7 +149,11 @@ fn several_names_are_all_tried_and_the_first_failure_counts() {
     let deleted = broker.run(&["topic", "delete", "a", "nowhere", "b", "--yes"]);
     assert!(deleted.failed(3).contains("nowhere"), "{deleted:?}");
     assert_eq!(deleted.stdout, "deleted a\ndeleted b\n");
-    assert_eq!(broker.run(&["topic", "list", "--format", "name"]).ok(), "keep\n");
+    // Kafka's broker hears of it a little later.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while broker.run(&["topic", "list", "--format", "name"]).ok() != "keep\n" {
+        assert!(Instant::now() < deadline, "the topics are still there");
+    }
 }
 
 #[test]
@@ -171,6 +181,9 @@ fn a_group_is_sent_elsewhere_back_again_and_deleted() {
     let described = json(described.ok());
     assert_eq!(described["lag"], 4);
     assert!(described["lag_seconds"].as_f64().is_some_and(|seconds| seconds < 600.0), "{described}");
+    let twice = broker.run(&[&reset[..], &["--yes"]].concat());
+    assert!(twice.failed(1).contains("name a file that is not there yet"), "{twice:?}");
+    broker.run(&["group", "reset", "", "--to", "start", "--topic", "a", "--yes"]).failed(2);
     broker.run(&["group", "reset", "g", "--from-file", &undo_path, "--yes"]).ok();
     assert_eq!(committed(), 4);
     for (target, expected) in
@@ -199,6 +212,7 @@ fn a_group_that_reads_says_when_it_will_have_caught_up() {
     broker.run(&["consume", "a", "--group", "g", "--from", "start", "-n", "1"]).ok();
     let described = broker.run(&["group", "describe", "g", "--trend", "10ms", "--format", "json"]);
     let trend = json(described.ok())["trend"].clone();
+    broker.run(&["group", "describe", "g", "--trend", "0s"]).failed(2);
     assert_eq!((&trend["read_per_second"], &trend["caught_up_in_seconds"]), (&0.0.into(), &().into()));
     assert!(broker.run(&["group", "describe", "g", "--trend", "10ms"]).ok().contains("caught up in  never"));
 }
@@ -293,6 +307,11 @@ fn clusters_have_names_and_changes_name_the_cluster() {
     assert_eq!(run(&["topic", "list", "--profile", "nobody"]).0, Some(3));
     assert_eq!(run(&["profile", "current"]).1, format!("dev ({})\n", broker.bootstrap));
     assert_eq!(run(&["profile", "prompt"]).1, "\u{1b}[31mdev\u{1b}[0m \n");
+    let bash = run(&["profile", "prompt", "--shell", "bash"]).1;
+    assert_eq!(bash, "\u{1}\u{1b}[31m\u{2}dev\u{1}\u{1b}[0m\u{2} \n");
+    assert_eq!(run(&["profile", "prompt", "--profile", "nobody"]), (Some(0), String::new(), String::new()));
+    let dry = run(&["profile", "delete", "dev", "--dry-run"]);
+    assert_eq!(dry.1, "dev would be forgotten\n");
     let with = |variable: &str, value: &str, arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
         command.args(arguments).env("RIVERRUN_PROFILES", &profiles).env_remove("RIVERRUN_BOOTSTRAP");
@@ -303,6 +322,9 @@ fn clusters_have_names_and_changes_name_the_cluster() {
     let list = ["topic", "list", "--format", "name"];
     assert_eq!(with("RIVERRUN_BOOTSTRAP", "", &list), "a\n", "a variable without a value says nothing");
     assert_eq!(with("RIVERRUN_PROFILE", "", &list), "a\n");
+    let named = ["topic", "list", "--format", "name", "--profile", "dev"];
+    assert_eq!(with("RIVERRUN_BOOTSTRAP", "127.0.0.1:1", &named), "a\n", "what a command names goes first");
+    assert_eq!(run(&["topic", "list", "--bootstrap", "http://127.0.0.1:1"]).0, Some(2));
     assert_eq!(with("RIVERRUN_SECURITY_PROTOCOL", "", &list), "a\n");
     let named = [&list[..], &["--profile", "dev"]].concat();
     assert_eq!(with("RIVERRUN_BOOTSTRAP", "127.0.0.1:1", &named), "a\n", "the command line goes first");

@@ -84,7 +84,8 @@ impl ClientConfig {
 fn parse(server: &str) -> Result<(String, u16), Error> {
     let parts = server.rsplit_once(':').and_then(|(host, port)| {
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        (!host.is_empty()).then_some((host.to_owned(), port.parse().ok()?))
+        // A host has no slash: http://h:1 has more than a server.
+        (!host.is_empty() && !host.contains('/')).then_some((host.to_owned(), port.parse().ok()?))
     });
     let reason = || format!("{server:?} is not HOST:PORT");
     parts.ok_or_else(|| Error::Config { name: "bootstrap.servers", reason: reason() })
@@ -293,7 +294,7 @@ mod tests {
             Ok(vec![("a".to_owned(), 1), ("::1".to_owned(), 2)]),
             "a list is separated by commas"
         );
-        for wrong in ["", "a", "a:", ":1", "a:70000", "a:b"] {
+        for wrong in ["", "a", "a:", ":1", "a:70000", "a:b", "http://a:1"] {
             assert!(
                 matches!(servers(wrong), Err(Error::Config { name: "bootstrap.servers", .. })),
                 "{wrong:?}"

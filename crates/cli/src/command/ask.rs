@@ -26,9 +26,14 @@ pub struct Destruction {
 }
 
 impl Destruction {
+    /// Whether it is for somebody to say yes.
+    pub fn asks(&self) -> bool {
+        !self.dry_run && !self.yes
+    }
+
     /// Asks, naming the cluster, unless nothing is to be done or the answer was given beforehand.
     pub fn confirm(&self, what: &str, session: &Session) -> Result<(), Failure> {
-        if self.dry_run || self.yes {
+        if !self.asks() {
             return Ok(());
         }
         confirm(&format!("{what} at {}?", session.place))

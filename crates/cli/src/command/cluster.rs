@@ -53,6 +53,16 @@ pub struct LogDirs {
     topic: Option<String>,
 }
 
+impl Cluster {
+    /// How long it waits for what is not as it should be.
+    pub fn patience(&self) -> Duration {
+        match self {
+            Cluster::Health(health) => health.wait.unwrap_or_default(),
+            Cluster::Info(_) | Cluster::LogDirs(_) => Duration::ZERO,
+        }
+    }
+}
+
 pub async fn run(cluster: Cluster, session: &Session) -> Result<(), Failure> {
     match cluster {
         Cluster::Info(_) => info(session).await,

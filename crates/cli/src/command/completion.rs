@@ -237,7 +237,11 @@ impl<'c> Line<'c> {
             security_protocol: protocol
                 .and_then(|name| SecurityProtocol::parse(&name))
                 .unwrap_or(SecurityProtocol::Plaintext),
-            bootstrap: self.bootstrap.clone().or_else(|| text_variable(BOOTSTRAP)),
+            bootstrap: self.bootstrap.clone().or_else(|| match self.profile {
+                // As for commands: a profile that is named goes before a variable.
+                Some(_) => None,
+                None => text_variable(BOOTSTRAP),
+            }),
             profile: self.profile.clone().or_else(|| text_variable(PROFILE)),
             format: Format::Name,
             local: false,

@@ -26,6 +26,7 @@ mod tree;
 pub mod units;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
@@ -175,11 +176,21 @@ pub fn run(command: Command, connection: &Connection) -> ExitCode {
         Command::Completion(completion) => completion::run(&completion),
         Command::Complete(complete) => completion::complete(&complete),
         Command::Config(config::Config::Explain(explain)) => config::explain(&explain, connection.format),
-        connected => session::run(connection, async |session| run_connected(connected, session).await),
+        connected => session::run(connection, patience(&connected), async |session| {
+            run_connected(connected, session).await
+        }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+/// How long a command waits for a cluster that is not there yet: only one that was told to.
+fn patience(command: &Command) -> Duration {
+    match command {
+        Command::Cluster(cluster) => cluster.patience(),
+        _ => Duration::ZERO,
     }
 }
 

@@ -10,6 +10,7 @@ use client::{Codec, Delivery, ErrorCode, Producer, ProducerConfig, ProducerRecor
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::ask::Change;
 use super::template::{Reader, Template, unescape};
 use super::{Failure, Format, Session, session};
 use crate::print::{self, Left, Output, Progress};
@@ -19,7 +20,7 @@ use crate::print::{self, Left, Output, Progress};
 #[command(after_help = "Examples:
   echo 'two teapots' | riverrun produce orders
   printf 'ada:two teapots\\ngrace:one kettle\\n' | riverrun produce orders --key-separator :
-  riverrun produce orders --key-separator '\\t' < table.tsv
+  riverrun produce orders --key-separator '\\t' --dry-run < table.tsv
   riverrun produce clicks --compression zstd --header source=web < clicks.jsonl
   riverrun produce orders --template '%k %p %v\\n' < records.txt
   riverrun produce blobs --template '%K{big32}%k%V{big32}%v' < records.bin
@@ -59,6 +60,8 @@ pub struct Produce {
     /// How batches are compressed: none, gzip, snappy, lz4 or zstd.
     #[arg(long, short = 'z', value_name = "CODEC", default_value = "none")]
     compression: Codec,
+    #[command(flatten)]
+    change: Change,
 }
 
 /// How many lines are read ahead.
@@ -145,7 +148,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     drop(progress);
     let settled = written.settle_all().await;
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
-    written.report(&produce.topic, session)?;
+    written.report(&produce, session)?;
     sent.and(settled).and(closed)
 }
 
@@ -242,6 +245,10 @@ impl Written {
             check_topic(&record.topic, session).await?;
             self.topics.insert(Arc::clone(&record.topic));
         }
+        if produce.change.dry_run {
+            self.records += 1;
+            return Ok(());
+        }
         let delivery = producer.send(record).await.map_err(|error| Failure::of(error, &doing()))?;
         self.waiting.push_back((number, delivery));
         if self.waiting.len() >= DELIVERIES_MAX { self.settle_one().await } else { Ok(()) }
@@ -276,9 +283,10 @@ impl Written {
     }
 
     /// Says what was written. For people it is no result, so that a pipe does not get it.
-    fn report(&self, topic: &str, session: &Session) -> Result<(), Failure> {
+    fn report(&self, produce: &Produce, session: &Session) -> Result<(), Failure> {
+        let (topic, dry_run) = (produce.topic.as_str(), produce.change.dry_run);
         if matches!(session.format, Format::Table | Format::Wide) {
-            print::note(&self.sentence(topic));
+            print::note(&self.sentence(topic, dry_run));
             return Ok(());
         }
         let range = |(name, range): (&TopicPartition, &Range)| {
@@ -291,11 +299,16 @@ impl Written {
             })
         };
         let partitions: Vec<Value> = self.partitions.iter().map(range).collect();
-        let value = json!({ "topic": topic, "records": self.records, "partitions": partitions });
+        let value = json!({
+            "topic": topic,
+            "records": self.records,
+            "dry_run": dry_run,
+            "partitions": partitions,
+        });
         session.show(&Output::new(value).names(self.partitions.keys().map(ToString::to_string)))
     }
 
-    fn sentence(&self, topic: &str) -> String {
+    fn sentence(&self, topic: &str, dry_run: bool) -> String {
         let records = if self.records == 1 { "record" } else { "records" };
         let names = |name: &TopicPartition| match &*name.topic == topic {
             true => format!("partition {}", name.partition),
@@ -308,9 +321,10 @@ impl Written {
         };
         let places: Vec<String> = self.partitions.iter().map(range).collect();
         let places = if places.is_empty() { String::new() } else { format!(" ({})", places.join(", ")) };
-        let elsewhere = self.partitions.keys().any(|name| &*name.topic != topic);
+        let elsewhere = self.topics.iter().any(|name| &**name != topic);
         let to = if elsewhere { String::new() } else { format!(" to {topic}") };
-        format!("{} {records} written{to}{places}", self.records)
+        let written = if dry_run { "would be written" } else { "written" };
+        format!("{} {records} {written}{to}{places}", self.records)
     }
 }
 
@@ -359,6 +373,7 @@ mod tests {
             template: None,
             key: None,
             tombstone: false,
+            change: Change { dry_run: false },
         }
     }
 

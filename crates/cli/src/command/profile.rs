@@ -125,8 +125,34 @@ pub struct Delete {
 /// Print the current profile's name for a shell's prompt, in its colour; nothing without one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  PS1='$(riverrun profile prompt)\\$ '")]
-pub struct Prompt {}
+  riverrun profile prompt
+  PS1='$(riverrun profile prompt --shell bash)\\$ '
+  setopt PROMPT_SUBST; PS1='$(riverrun profile prompt --shell zsh)%# '")]
+pub struct Prompt {
+    /// Mark what colours it, in the way of this shell, so that it is not taken for columns of the line.
+    #[arg(long, value_enum, value_name = "SHELL")]
+    shell: Option<Marks>,
+}
+
+/// The shells that need to be told what of a prompt takes no room. In fish nothing does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Marks {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Marks {
+    /// What stands before and after it.
+    fn around(self) -> (&'static str, &'static str) {
+        match self {
+            // What its line editor has them for; \[ and \] are understood only where PS1 itself has them.
+            Marks::Bash => ("\x01", "\x02"),
+            Marks::Zsh => ("%{", "%}"),
+            Marks::Fish => ("", ""),
+        }
+    }
+}
 
 /// A colour of terminals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -294,12 +320,17 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
     let output = match profile {
         Profile::List(_) => list(&kept),
         Profile::Current(_) => current(connection)?,
-        Profile::Prompt(_) => return prompt(&kept, connection),
+        Profile::Prompt(asked) => return prompt(&kept, asked.shell, connection),
         Profile::Create(create) => self::create(&mut kept, create, connection)?,
         Profile::Use(wanted) => {
             kept.find(&wanted.name)?;
             kept.current = Some(wanted.name.clone());
-            done(&kept, &wanted.name, "is the current profile", wanted.change.dry_run)?
+            done(
+                &kept,
+                &wanted.name,
+                ["is the current profile", "would be the current profile"],
+                wanted.change.dry_run,
+            )?
         }
         Profile::Set(set) => {
             keeps_no_protocol(connection)?;
@@ -314,7 +345,7 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
             }
             address.color = set.color.map(|color| color.name().to_owned()).or(address.color);
             kept.profiles.insert(set.name.clone(), address);
-            done(&kept, &set.name, "is changed", set.change.dry_run)?
+            done(&kept, &set.name, ["is changed", "would be changed"], set.change.dry_run)?
         }
         Profile::Rename(rename) => {
             let address = kept.find(&rename.name)?.clone();
@@ -325,7 +356,7 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
             if kept.current.as_ref() == Some(&rename.name) {
                 kept.current = Some(rename.new_name.clone());
             }
-            done(&kept, &rename.new_name, "is its name now", rename.change.dry_run)?
+            done(&kept, &rename.new_name, ["is its name now", "would be its name"], rename.change.dry_run)?
         }
         Profile::Delete(delete) => {
             kept.find(&delete.name)?;
@@ -334,7 +365,7 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
             }
             kept.profiles.remove(&delete.name);
             kept.current.take_if(|current| *current == delete.name);
-            done(&kept, &delete.name, "is forgotten", delete.dry_run)?
+            done(&kept, &delete.name, ["is forgotten", "would be forgotten"], delete.dry_run)?
         }
     };
     output.print(connection.format).map_err(Failure::from)
@@ -362,18 +393,21 @@ fn current(connection: &Connection) -> Result<Output, Failure> {
     Ok(output.names(place.profile))
 }
 
-fn prompt(kept: &Kept, connection: &Connection) -> Result<(), Failure> {
-    let Some(name) = connection.said().1.or(kept.current.as_deref()) else {
+fn prompt(kept: &Kept, shell: Option<Marks>, connection: &Connection) -> Result<(), Failure> {
+    let named = connection.said().1.or(kept.current.as_deref());
+    // Of one that is not there the next command says so; a prompt is no place for it.
+    let Some((name, address)) = named.and_then(|name| kept.profiles.get_key_value(name)) else {
         return Ok(());
     };
-    let color = kept.profiles.get(name).and_then(|address| address.color.as_deref());
-    let color = color.and_then(|color| Color::from_str(color, true).ok());
+    let color = address.color.as_deref().and_then(|color| Color::from_str(color, true).ok());
     // A prompt is printed through a pipe, so it is coloured without asking whether there is a terminal. Who wants no colour
     // anywhere says so (no-color.org).
     let colored = variable("NO_COLOR").is_none();
-    let color = color.filter(|_| colored);
-    let text = match color {
-        Some(color) => format!("\x1b[{}m{name}\x1b[0m ", color.code()),
+    let text = match color.filter(|_| colored) {
+        Some(color) => {
+            let (before, after) = shell.map_or(("", ""), Marks::around);
+            format!("{before}\x1b[{}m{after}{name}{before}\x1b[0m{after} ", color.code())
+        }
         None => format!("{name} "),
     };
     crate::print::line(&text).map_err(Failure::from)
@@ -392,15 +426,14 @@ fn create(kept: &mut Kept, create: Create, connection: &Connection) -> Result<Ou
     if create.make_current || kept.current.is_none() {
         kept.current = Some(create.name.clone());
     }
-    done(kept, &create.name, "is created", create.change.dry_run)
+    done(kept, &create.name, ["is created", "would be created"], create.change.dry_run)
 }
 
 /// A name that can be typed, and seen in a prompt.
 fn check_name(name: &str) -> Result<(), Failure> {
     match name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        true => {
-            Err(Failure::wrong_use(format!("{name:?} is no name of a profile: it has no letters, or blanks")))
-        }
+        true => Err(Failure::wrong_use(format!("{name:?} is no name of a profile"))
+            .next("a name has at least one letter, and neither blanks nor control characters")),
         false => Ok(()),
     }
 }
@@ -429,14 +462,14 @@ fn free(kept: &Kept, name: &str) -> Result<(), Failure> {
     }
 }
 
-/// Keeps what was changed, and says so.
-fn done(kept: &Kept, name: &str, what: &str, dry_run: bool) -> Result<Output, Failure> {
+/// Keeps what was changed, and says so; or else what would be so.
+fn done(kept: &Kept, name: &str, [is, would_be]: [&str; 2], dry_run: bool) -> Result<Output, Failure> {
     if !dry_run {
         kept.write()?;
     }
-    let words = if dry_run { " (not really: --dry-run)" } else { "" };
+    let words = if dry_run { would_be } else { is };
     let value = json!({ "profile": name, "current": kept.current, "dry_run": dry_run });
-    Ok(Output::new(value).line(format!("{name} {what}{words}")).names([name]))
+    Ok(Output::new(value).line(format!("{name} {words}")).names([name]))
 }
 
 #[cfg(test)]

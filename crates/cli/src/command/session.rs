@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use client::{Admin, Client, ClientConfig};
+use client::{Admin, Client, ClientConfig, Error};
 use host::signal::StopSignals;
 
 use super::profile::Place;
@@ -39,8 +39,25 @@ fn config(connection: &Connection, place: &Place) -> ClientConfig {
     ClientConfig { security_protocol: connection.security_protocol, ..ClientConfig::new(&place.bootstrap) }
 }
 
+/// How long is waited before a broker is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+async fn connect(config: ClientConfig, patience: Duration) -> Result<Client, Error> {
+    let deadline = tokio::time::Instant::now() + patience;
+    loop {
+        match Client::connect(config.clone()).await {
+            Err(Error::Unreachable { .. }) if tokio::time::Instant::now() + LOOK_AGAIN < deadline => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
 /// Connects, and runs a command on a runtime of its own: one thread, as a command does one thing.
-pub fn run<F>(connection: &Connection, command: F) -> Result<(), Failure>
+///
+/// Where no broker is there, it tries again until `patience` is over.
+pub fn run<F>(connection: &Connection, patience: Duration, command: F) -> Result<(), Failure>
 where
     F: AsyncFnOnce(&Session) -> Result<(), Failure>,
 {
@@ -51,7 +68,7 @@ where
         let place = Place::of(connection)?;
         let zone = if connection.local { Zone::local()? } else { Zone::UTC };
         let config = config(connection, &place);
-        let client = Client::connect(config).await.map_err(|error| Failure::of(error, "cannot connect"))?;
+        let client = connect(config, patience).await.map_err(|error| Failure::of(error, "cannot connect"))?;
         let session = Session { admin: Admin::new(&client), client, format: connection.format, zone, place };
         command(&session).await
     });

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use client::metadata::Topic;
+use client::{Error, ErrorCode};
+use kernel::option::nearest;
 use regex_lite::Regex;
 use serde_json::json;
 
@@ -50,7 +52,7 @@ impl Topics {
         for name in once(&self.topics) {
             match session.admin.describe_topic(name).await {
                 Ok(topic) => found.push(topic),
-                Err(error) => outcomes.push(name, Err(failed(error))),
+                Err(error) => outcomes.push(name, Err(no_topic(name, error, doing, session).await)),
             }
         }
         Ok((found, outcomes))
@@ -69,6 +71,17 @@ impl Groups {
         let found: Vec<String> =
             groups.into_iter().map(|group| group.group).filter(|name| patterns.want(name)).collect();
         if found.is_empty() { Err(patterns.nothing("group")) } else { Ok((found, outcomes)) }
+    }
+}
+
+/// What it means that a topic was not found, with the one that was probably meant.
+pub async fn no_topic(name: &str, error: Error, doing: &str, session: &Session) -> Failure {
+    let is_unknown = error.code() == Some(ErrorCode::UnknownTopicOrPartition);
+    let failure = Failure::of(error, doing);
+    let topics = if is_unknown { session.admin.list_topics().await.unwrap_or_default() } else { Vec::new() };
+    match nearest(name, topics.iter().map(|topic| topic.name.as_str())) {
+        Some(near) => failure.next(format!("did you mean {near}? `riverrun topic list` shows all")),
+        None => failure,
     }
 }
 

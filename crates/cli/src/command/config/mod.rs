@@ -335,12 +335,16 @@ pub fn hint(failure: Failure, keys: &[&str]) -> Failure {
     if let Some(unknown) = keys.iter().find(|key| known(key).is_none()) {
         return match nearest(unknown, all_options().map(|(_, def)| def.name)) {
             Some(near) => failure.next(format!("did you mean {near}? `riverrun config explain {near}`")),
-            None => failure.next("`riverrun config get KIND NAME --all` shows what can be set"),
+            None => failure.next("`riverrun config get topic TOPIC --all` shows what a topic can have"),
         };
     }
     let read_only = keys
         .iter()
         .find(|key| known(key).is_some_and(|(of, def)| of == "broker" && def.dynamic == Dynamic::ReadOnly));
+    // Brokers name the one that they refuse.
+    let message = failure.message().to_owned();
+    let refused: Vec<&str> = keys.iter().copied().filter(|key| message.contains(key)).collect();
+    let keys = if refused.is_empty() { keys } else { &refused };
     match (read_only, keys) {
         (Some(key), _) => failure.next(format!("{key} is read when a broker starts: put it into its file")),
         (None, [key, ..]) => failure.next(format!("`riverrun config explain {key}` says what it may be")),

@@ -14,7 +14,7 @@ use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
 
 use super::place::{Where, partitions_of, resolve};
-use super::several::{Patterns, once};
+use super::several::{Patterns, no_topic, once};
 use super::template::Template;
 use super::{Failure, Format, Session, session};
 use crate::print::{Left, Progress, nobody_reads, note};
@@ -148,8 +148,10 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     read.and(closed)
 }
 
+const DOING: &str = "cannot read the topic";
+
 fn failed(error: client::Error) -> Failure {
-    Failure::of(error, "cannot read the topic")
+    Failure::of(error, DOING)
 }
 
 /// Reads and prints until there is enough, the end is reached, somebody interrupts it, or nobody reads what is printed.
@@ -263,7 +265,10 @@ async fn topics(
     let Some(patterns) = patterns else {
         let mut topics: Vec<Topic> = Vec::new();
         for name in once(&consume.topics) {
-            topics.push(session.admin.describe_topic(name).await.map_err(failed)?);
+            match session.admin.describe_topic(name).await {
+                Ok(topic) => topics.push(topic),
+                Err(error) => return Err(no_topic(name, error, DOING, session).await),
+            }
         }
         return Ok(topics);
     };

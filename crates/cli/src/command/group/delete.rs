@@ -55,6 +55,7 @@ async fn offsets_of(name: &str, session: &Session) -> Result<usize, Failure> {
     let committed = session.admin.committed_offsets(name, None).await.map_err(failed)?;
     match group.members.len() {
         0 => Ok(committed.len()),
+        1 => Err(Failure::failed(format!("{name} has 1 member")).next("stop it first")),
         members => Err(Failure::failed(format!("{name} has {members} members")).next("stop them first")),
     }
 }

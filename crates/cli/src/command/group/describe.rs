@@ -27,7 +27,7 @@ pub struct Describe {
     #[command(flatten)]
     groups: Groups,
     /// Look twice, so long apart, and say how fast the group reads and when it will have caught up (s, m).
-    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    #[arg(long, value_name = "TIME", value_parser = units::some_time)]
     trend: Option<Duration>,
 }
 
@@ -102,8 +102,13 @@ impl Described {
         }
     }
 
+    /// As the partition that is the furthest behind; nothing where that cannot be told of one that is behind.
     fn total_seconds(&self) -> Option<f64> {
-        self.partitions.iter().filter_map(|partition| self.seconds(partition)).reduce(f64::max)
+        let mut most: Option<f64> = None;
+        for partition in self.partitions.iter().filter(|partition| self.standing.lag(partition).is_some()) {
+            most = Some(self.seconds(partition)?.max(most.unwrap_or(0.0)));
+        }
+        most
     }
 
     fn owner(&self, partition: &TopicPartition) -> Option<&GroupMember> {

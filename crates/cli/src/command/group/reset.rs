@@ -1,16 +1,19 @@
 //! `riverrun group reset`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use client::admin::CommittedOffset;
 use client::{Error, ErrorCode, Offset, TopicPartition};
 use serde_json::{Value, json};
 
 use crate::command::ask::Destruction;
 use crate::command::place::{Where, partitions_of, resolve};
-use crate::command::{Failure, Session};
+use crate::command::{Failure, Format, Session};
 use crate::print::{Output, table::Table};
 
 /// Send a group elsewhere: to an offset, to a time, some records on or back. Its members have to be gone.
@@ -25,7 +28,7 @@ Without --topic it is about all that the group has committed. It asks before it 
 ask on, it needs --yes. What the group had before is printed, and kept in --undo-file, which --from-file takes.")]
 pub struct Reset {
     /// The group.
-    #[arg(value_name = "GROUP")]
+    #[arg(value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
     group: String,
     #[command(flatten)]
     target: Target,
@@ -81,12 +84,19 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
             .next("name a topic: --topic TOPIC"));
     }
     let dry_run = reset.destruction.dry_run;
-    reset.destruction.confirm(&format!("Reset {name} in {} partitions", plan.len()), session)?;
+    if reset.destruction.asks() && io::stdin().is_terminal() {
+        output(name, &plan, &before, true).print(Format::Table)?;
+    }
+    reset.destruction.confirm(&format!("Reset {name} so in {} partitions", plan.len()), session)?;
     if !dry_run {
         if let Some(file) = &reset.undo_file {
             let text = format!("{:#}\n", undo(name, &plan, &before));
-            std::fs::write(file, text)
-                .map_err(|error| Failure::failed(format!("cannot write {}: {error}", file.display())))?;
+            // One that is there may be needed yet.
+            let written = File::create_new(file).and_then(|mut file| file.write_all(text.as_bytes()));
+            written.map_err(|error| {
+                Failure::failed(format!("cannot write {}: {error}", file.display()))
+                    .next("nothing was changed; name a file that is not there yet")
+            })?;
         }
         apply(name, &plan, session).await.map_err(failed)?;
     }
@@ -106,7 +116,8 @@ async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan,
     let failed = |error| Failure::of(error, "cannot reset the group");
     if let Some(file) = &reset.target.from_file {
         let text = std::fs::read_to_string(file)
-            .map_err(|error| Failure::failed(format!("cannot read {}: {error}", file.display())))?;
+            .map_err(|error| Failure::failed(format!("cannot read {}: {error}", file.display())))
+            .map_err(|failure| failure.next("name a file that --undo-file has written"))?;
         let wrong = || {
             Failure::failed(format!("{} is not what --undo-file writes for {}", file.display(), reset.group))
         };
