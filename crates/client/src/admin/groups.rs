@@ -1,8 +1,11 @@
 //! Groups: list, describe, delete; the offsets that they have committed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kernel::{ErrorCode, NodeId, TopicPartition};
+use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
+use wire::messages::consumer_group_describe_response::{ConsumerGroupDescribeResponse, Member};
 use wire::messages::delete_groups_request::DeleteGroupsRequest;
 use wire::messages::delete_groups_response::DeleteGroupsResponse;
 use wire::messages::describe_groups_request::DescribeGroupsRequest;
@@ -108,8 +111,47 @@ impl Admin {
         }
     }
 
-    /// Describes a group. One that is not there is `GROUP_ID_NOT_FOUND`.
+    /// Describes a group of consumers, whichever protocol it goes by. One that is not there is `GROUP_ID_NOT_FOUND`.
     pub async fn describe_group(&self, group: &str) -> Result<GroupDescription, Error> {
+        let not_found = match self.describe_classic_group(group).await {
+            Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => error,
+            described => return described,
+        };
+        // That is also what a broker says of a group that goes by another protocol than the classic one.
+        match self.describe_consumer_group(group).await {
+            Err(Error::Unsupported { .. }) => Err(not_found),
+            Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => Err(not_found),
+            described => described,
+        }
+    }
+
+    /// Describes a group of the protocol of KIP-848.
+    async fn describe_consumer_group(&self, group: &str) -> Result<GroupDescription, Error> {
+        let time = self.client.config().default_api_timeout;
+        let coordinator = self.client.coordinator(group, Lane::General).await.map(|c| c.address().to_owned());
+        let request = |_| ConsumerGroupDescribeRequest {
+            group_ids: vec![group.to_owned()],
+            include_authorized_operations: false,
+        };
+        let check = |answer: ConsumerGroupDescribeResponse| {
+            let unknown = || BrokerError::new(ErrorCode::GroupIdNotFound.code());
+            let described = answer.groups.into_iter().next().ok_or_else(unknown)?;
+            BrokerError::check(described.error_code)
+                .map_err(|error| error.message(described.error_message.clone()))?;
+            Ok(described)
+        };
+        let described = self.client.ask_coordinator(group, time, request, i16::MAX, check).await?;
+        Ok(GroupDescription {
+            group: described.group_id,
+            state: described.group_state,
+            protocol_type: protocol::CONSUMER.to_owned(),
+            assignor: described.assignor_name,
+            coordinator: coordinator.unwrap_or_default(),
+            members: described.members.into_iter().map(member).collect(),
+        })
+    }
+
+    async fn describe_classic_group(&self, group: &str) -> Result<GroupDescription, Error> {
         let time = self.client.config().default_api_timeout;
         let coordinator = self.client.coordinator(group, Lane::General).await.map(|c| c.address().to_owned());
         let request = |_| DescribeGroupsRequest {
@@ -223,6 +265,25 @@ fn description(group: DescribedGroup, coordinator: String) -> GroupDescription {
     }
 }
 
+/// A member of a group of the protocol of KIP-848, with what it has now.
+fn member(member: Member) -> GroupMember {
+    let partitions = member.assignment.topic_partitions.into_iter();
+    let names = partitions.flat_map(|topic| {
+        let name: Arc<str> = topic.topic_name.into();
+        topic
+            .partitions
+            .into_iter()
+            .map(move |partition| TopicPartition { topic: Arc::clone(&name), partition })
+    });
+    GroupMember {
+        id: member.member_id,
+        instance_id: member.instance_id,
+        client_id: member.client_id,
+        host: member.client_host,
+        assignment: names.collect(),
+    }
+}
+
 fn describe_member(member: DescribedGroupMember, protocol_type: &str) -> GroupMember {
     let is_consumer = protocol_type == protocol::CONSUMER && !member.member_assignment.is_empty();
     let assignment =
@@ -233,5 +294,75 @@ fn describe_member(member: DescribedGroupMember, protocol_type: &str) -> GroupMe
         client_id: member.client_id,
         host: member.client_host,
         assignment: assignment.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripted::{Cluster, TOPIC, metadata};
+    use wire::messages::consumer_group_describe_response::{Assignment, DescribedGroup, TopicPartitions};
+    use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+    use wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+    use wire::messages::metadata_request::MetadataRequest;
+
+    const GROUP: &str = "g";
+
+    /// A cluster that knows one group, of the newer protocol.
+    fn cluster() -> Cluster {
+        Cluster::new(|asked| {
+            if asked.is::<MetadataRequest>() {
+                return asked.answer(&metadata(1, 1));
+            }
+            if asked.is::<FindCoordinatorRequest>() {
+                let coordinator = Coordinator {
+                    key: asked.read::<FindCoordinatorRequest>().coordinator_keys.swap_remove(0),
+                    node_id: 1,
+                    host: "node".to_owned(),
+                    port: 1,
+                    ..Default::default()
+                };
+                return asked.answer(&FindCoordinatorResponse {
+                    coordinators: vec![coordinator],
+                    ..Default::default()
+                });
+            }
+            let not_found = ErrorCode::GroupIdNotFound.code();
+            if asked.is::<DescribeGroupsRequest>() {
+                let group = wire::messages::describe_groups_response::DescribedGroup {
+                    error_code: not_found,
+                    group_state: DEAD.to_owned(),
+                    ..Default::default()
+                };
+                return asked.answer(&DescribeGroupsResponse { groups: vec![group], ..Default::default() });
+            }
+            let name = asked.read::<ConsumerGroupDescribeRequest>().group_ids.swap_remove(0);
+            let partitions =
+                TopicPartitions { topic_name: TOPIC.to_owned(), partitions: vec![0], ..Default::default() };
+            let member = Member {
+                member_id: "m".to_owned(),
+                assignment: Assignment { topic_partitions: vec![partitions] },
+                ..Default::default()
+            };
+            let group = DescribedGroup {
+                error_code: if name == GROUP { 0 } else { not_found },
+                group_id: name,
+                group_state: "Stable".to_owned(),
+                assignor_name: "uniform".to_owned(),
+                members: vec![member],
+                ..Default::default()
+            };
+            asked.answer(&ConsumerGroupDescribeResponse { groups: vec![group], ..Default::default() })
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_of_the_newer_protocol_is_described_as_well() {
+        let admin = Admin::new(&cluster().client().await);
+        let group = admin.describe_group(GROUP).await.expect("it is there");
+        assert_eq!((group.state.as_str(), group.assignor.as_str()), ("Stable", "uniform"));
+        assert_eq!(group.members[0].assignment, [TopicPartition::new(TOPIC, 0)]);
+        let error = admin.describe_group("another").await.expect_err("it is not there");
+        assert_eq!(error.code(), Some(ErrorCode::GroupIdNotFound));
     }
 }
