@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use clap::{Arg, Args, Command, ValueEnum};
+use client::Codec;
 use client::config::SecurityProtocol;
 
 use super::{
@@ -264,7 +265,17 @@ fn values_of(arg: &Arg, line: &Line<'_>) -> Vec<String> {
         (Some("NAME"), Some("broker" | "logger")) => Some("BROKER"),
         (name, _) => name,
     };
+    let pairs = |kind| config::names(Some(kind)).into_iter().map(|name| format!("{name}=")).collect();
     match name {
+        // What is given as KEY=VALUE is a setting of what the command is about.
+        Some("KEY=VALUE") => match (line.command.get_name(), arg.get_long()) {
+            ("create" | "alter", Some("config" | "set" | "append" | "subtract")) => pairs("topic"),
+            ("start" | "format", Some("set")) => pairs("broker"),
+            ("set", _) => pairs(kind.unwrap_or("topic")),
+            _ => Vec::new(),
+        },
+        Some("CODEC") => Codec::ALL.map(|codec| codec.name().to_owned()).into(),
+        Some("WHERE") => ["start", "end"].map(str::to_owned).into(),
         Some("PROFILE") => profile::names(),
         Some("KEY") => config::names(kind),
         Some("BROKER") => session::run_within(&line.connection(), PATIENCE, async |admin| {
@@ -318,6 +329,13 @@ mod tests {
         check("config explain retention.", &["retention.ms", "retention.bytes"]);
         check("config get broker 1 log.retention.", &["log.retention.hours"]);
         check("config get topic a cleanup", &["cleanup.policy"]);
+        check("topic create a --config retention.", &["retention.ms=", "retention.bytes="]);
+        check("topic alter a --set compression.t", &["compression.type="]);
+        check("config set topic a --set retention.m", &["retention.ms="]);
+        check("config set broker 1 --set log.retention.h", &["log.retention.hours="]);
+        check("start --set log.retention.h", &["log.retention.hours="]);
+        check("produce a --compression ", &["gzip", "zstd"]);
+        check("consume a --from ", &["start", "end"]);
         assert!(!candidates(&["".to_owned()]).contains(&"complete".to_owned()), "what is hidden stays so");
     }
 
