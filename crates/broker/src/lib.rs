@@ -43,6 +43,7 @@ mod sleepers;
 pub mod slot;
 pub mod start;
 mod stop;
+mod throttle;
 mod told;
 mod topic_creation;
 

@@ -18,10 +18,11 @@ use storage::{Log, Next, StorageError};
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use crate::cleaner::{Key, Throttle};
+use crate::cleaner::Key;
 use crate::dirs::Dir;
 use crate::node::Node;
 use crate::partition::{Partition, Swap};
+use crate::throttle::Throttle;
 
 /// How much is copied at a time.
 const CHUNK_BYTES: u32 = 1 << 20;

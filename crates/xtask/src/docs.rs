@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use kernel::metric;
 use kernel::option::deviation::{DEVIATIONS, kafka_default};
-use kernel::option::{Default, Dynamic, OptionDef, broker, client_metrics, group, synonym, topic};
+use kernel::option::{Default, Dynamic, OptionDef, broker, client_metrics, effect, group, synonym, topic};
 
 /// Makes the text of a page.
 type Make = fn() -> String;
@@ -92,6 +92,7 @@ fn metrics_page() -> String {
 fn config_page() -> String {
     let mut page = OPENING.to_owned();
     deviations(&mut page);
+    effects(&mut page);
     page.push_str("\n## Brokers and controllers\n");
     for (title, rows) in broker::AREAS {
         section(&mut page, "###", title, rows, true);
@@ -117,6 +118,18 @@ fn deviations(page: &mut String) {
     }
 }
 
+fn effects(page: &mut String) {
+    page.push_str("\n## Where changes differ from Kafka's\n\nKafka changes these while brokers run; here they need a restart:\n\n");
+    for (name, why) in effect::RESTART {
+        let _ = writeln!(page, "- `{name}`: {why}");
+    }
+    page.push_str("\nA change of these (`idle` below) is checked, kept and reported, and changes nothing in this release:\n\n");
+    for idle in effect::IDLE {
+        let names: Vec<String> = idle.options.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(page, "- {} {}", idle.why, names.join(", "));
+    }
+}
+
 /// One table. Broker options say how they can be changed while running; the others always can.
 fn section(page: &mut String, level: &str, title: &str, rows: &[OptionDef], of_broker: bool) {
     let _ = writeln!(page, "\n{level} {title}\n");
@@ -133,8 +146,12 @@ fn section(page: &mut String, level: &str, title: &str, rows: &[OptionDef], of_b
             format!("| `{}` | {} | {default} | {}", def.name, def.kind.name().to_lowercase(), allowed(def));
         let doc = def.doc.replace('|', "\\|");
         let _ = if of_broker {
-            let changes = if def.dynamic == Dynamic::ReadOnly { "" } else { def.dynamic.name() };
-            writeln!(page, "{name} | {changes} | {} | {doc} |", def.importance.name().to_lowercase())
+            let changes = match def.changes() {
+                Dynamic::ReadOnly => "",
+                changes => changes.name(),
+            };
+            let idle = effect::idle(def.name).filter(|_| !changes.is_empty()).map_or("", |_| ", idle");
+            writeln!(page, "{name} | {changes}{idle} | {} | {doc} |", def.importance.name().to_lowercase())
         } else {
             writeln!(page, "{name} | {} | {doc} |", twins(def.name))
         };

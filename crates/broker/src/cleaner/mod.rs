@@ -3,7 +3,6 @@
 //! What is kept and when is decided in `storage`; this only chooses, waits and tells.
 
 mod status;
-mod throttle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ pub use status::{CleanerStatus, Key, LastCleaning, OfDir, Running, Uncleanable};
 
 use crate::node::Node;
 use crate::partition::Partition;
-pub(crate) use throttle::Throttle;
+use crate::throttle::Throttle;
 
 /// The least that is read at a time.
 const IO_BYTES_MIN: usize = 16 << 10;

@@ -2,21 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use host::net::{Listener, Stream};
-use kernel::option::broker_config::Network;
+use kernel::Instant;
+use kernel::option::broker_config::{ListenerLimits, Network};
 use parking_lot::Mutex;
 use tracing::{debug, warn};
 
 use super::{End, serve};
 use crate::node::Node;
 use crate::request::{ListenerType, Peer};
+use crate::throttle::Throttle;
 
 /// How long accepting pauses when the process has no file descriptor left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Shorter pauses between connections are not made, but added up.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
 
 /// Accepts the connections of one listener.
 pub struct Acceptor<L> {
@@ -38,18 +43,30 @@ impl<L: Listener> Acceptor<L> {
             };
             match accepted {
                 Ok((stream, address)) => {
-                    let Some(place) = node.connections.admit(address.ip()) else {
-                        debug!(%address, "connection refused: the limit of max.connections is reached");
-                        continue;
-                    };
-                    let local = stream.local_addr().ok();
-                    let peer =
-                        Arc::new(Peer::new(address, local, Arc::clone(&self.name), self.listener_type));
-                    host::task::spawn(one(stream, Arc::clone(&node), peer, place));
+                    self.begin(stream, address, &node);
+                    let pause = node.connections.pace(&self.name, node.now().mono);
+                    if pause >= PAUSE_MIN {
+                        tokio::select! {
+                            biased;
+                            () = stopping.wait() => return,
+                            () = tokio::time::sleep(pause) => {}
+                        }
+                    }
                 }
                 Err(error) => accept_failed(&self.name, &error).await,
             }
         }
+    }
+
+    /// Serves a connection, if there is a place for it.
+    fn begin(&self, stream: L::Stream, address: SocketAddr, node: &Arc<Node>) {
+        let Some(place) = node.connections.admit(&self.name, address.ip()) else {
+            debug!(%address, "connection refused: the limit of max.connections is reached");
+            return;
+        };
+        let local = stream.local_addr().ok();
+        let peer = Arc::new(Peer::new(address, local, Arc::clone(&self.name), self.listener_type));
+        host::task::spawn(one(stream, Arc::clone(node), peer, place));
     }
 }
 
@@ -76,7 +93,8 @@ async fn one(stream: impl Stream, node: Arc<Node>, peer: Arc<Peer>, place: Place
     }
 }
 
-/// Counts connections against `max.connections` and `max.connections.per.ip`.
+/// Counts connections against `max.connections` and `max.connections.per.ip`, and spreads them as
+/// `max.connection.creation.rate` asks.
 #[derive(Debug)]
 pub struct Connections {
     counts: Mutex<Counts>,
@@ -89,12 +107,24 @@ struct Counts {
     accepted: u64,
     refused: u64,
     per_ip: BTreeMap<IpAddr, usize>,
+    per_listener: BTreeMap<Arc<str>, usize>,
     limits: Limits,
+    pace: Throttle,
+    pace_of_listeners: BTreeMap<Arc<str>, Throttle>,
 }
 
 impl Counts {
     fn new(limits: Limits) -> Self {
-        Self { total: 0, accepted: 0, refused: 0, per_ip: BTreeMap::new(), limits }
+        Self {
+            total: 0,
+            accepted: 0,
+            refused: 0,
+            per_ip: BTreeMap::new(),
+            per_listener: BTreeMap::new(),
+            limits,
+            pace: Throttle::default(),
+            pace_of_listeners: BTreeMap::new(),
+        }
     }
 }
 
@@ -112,6 +142,10 @@ struct Limits {
     per_ip: usize,
     /// `max.connections.per.ip.overrides`, by address.
     overrides: BTreeMap<IpAddr, usize>,
+    /// New connections a second.
+    rate: u32,
+    /// What listeners have of their own.
+    of_listeners: BTreeMap<String, ListenerLimits>,
 }
 
 impl Limits {
@@ -121,6 +155,8 @@ impl Limits {
             max: network.max_connections,
             per_ip: network.max_connections_per_ip,
             overrides: overrides.filter_map(|(ip, max)| Some((ip.parse().ok()?, *max))).collect(),
+            rate: network.max_connection_rate,
+            of_listeners: network.of_listeners.clone(),
         }
     }
 }
@@ -141,19 +177,37 @@ impl Connections {
         ConnectionCounts { open: total, accepted, refused }
     }
 
-    /// A place for a connection from `ip`, unless a limit is reached.
-    pub fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
+    /// A listener has accepted one more. Returns how long it leaves the next one waiting.
+    pub fn pace(&self, listener: &Arc<str>, now: Instant) -> Duration {
         let mut counts = self.counts.lock();
+        let Counts { limits, pace, pace_of_listeners, .. } = &mut *counts;
+        // As in Kafka, nobody waits for ever where the rate is 0.
+        let pay = |pace: &mut Throttle, rate: u32| pace.pay(now, 1, f64::from(rate.max(1)));
+        let pause = pay(pace, limits.rate);
+        let own = limits.of_listeners.get(&**listener).and_then(|limits| limits.max_connection_rate);
+        own.map_or(pause, |own| {
+            pause.max(pay(pace_of_listeners.entry(Arc::clone(listener)).or_default(), own))
+        })
+    }
+
+    /// A place for a connection from `ip` at a listener, unless a limit is reached.
+    pub fn admit(self: &Arc<Self>, listener: &Arc<str>, ip: IpAddr) -> Option<Place> {
+        let mut counts = self.counts.lock();
+        let of_listener_max =
+            counts.limits.of_listeners.get(&**listener).and_then(|limits| limits.max_connections);
+        let of_listener = counts.per_listener.get(listener).copied().unwrap_or(0);
         let of_ip_max = counts.limits.overrides.get(&ip).copied().unwrap_or(counts.limits.per_ip);
         let of_ip = counts.per_ip.get(&ip).copied().unwrap_or(0);
-        if counts.total >= counts.limits.max || of_ip >= of_ip_max {
+        let listener_is_full = of_listener_max.is_some_and(|max| of_listener >= max);
+        if counts.total >= counts.limits.max || of_ip >= of_ip_max || listener_is_full {
             counts.refused += 1;
             return None;
         }
         counts.per_ip.insert(ip, of_ip + 1);
+        counts.per_listener.insert(Arc::clone(listener), of_listener + 1);
         counts.total += 1;
         counts.accepted += 1;
-        Some(Place { connections: Arc::clone(self), ip })
+        Some(Place { connections: Arc::clone(self), listener: Arc::clone(listener), ip })
     }
 }
 
@@ -161,6 +215,7 @@ impl Connections {
 #[derive(Debug)]
 pub struct Place {
     connections: Arc<Connections>,
+    listener: Arc<str>,
     ip: IpAddr,
 }
 
@@ -168,6 +223,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.connections.counts.lock();
         counts.total = counts.total.saturating_sub(1);
+        if let Some(of_listener) = counts.per_listener.get_mut(&self.listener) {
+            *of_listener = of_listener.saturating_sub(1);
+        }
         if let Some(of_ip) = counts.per_ip.get_mut(&self.ip) {
             *of_ip -= 1;
             if *of_ip == 0 {
@@ -183,23 +241,60 @@ mod tests {
     use std::net::Ipv4Addr;
 
     fn connections(max: usize, per_ip: usize) -> Arc<Connections> {
-        let limits = Limits { max, per_ip, overrides: BTreeMap::new() };
+        let of_listeners = BTreeMap::new();
+        let limits = Limits { max, per_ip, overrides: BTreeMap::new(), rate: u32::MAX, of_listeners };
         Arc::new(Connections { counts: Mutex::new(Counts::new(limits)) })
+    }
+
+    fn name() -> Arc<str> {
+        Arc::from("PLAINTEXT")
+    }
+
+    #[test]
+    fn a_listener_has_limits_of_its_own() {
+        let connections = connections(10, 10);
+        let own = ListenerLimits { max_connections: Some(1), max_connection_rate: Some(4) };
+        connections.counts.lock().limits.of_listeners.insert("PLAINTEXT".to_owned(), own);
+        let (ip, other) = (IpAddr::V4(Ipv4Addr::LOCALHOST), Arc::from("OTHER"));
+        let first = connections.admit(&name(), ip);
+        assert!(first.is_some() && connections.admit(&name(), ip).is_none());
+        assert!(connections.admit(&other, ip).is_some());
+        drop(first);
+        assert!(connections.admit(&name(), ip).is_some());
+        let now = Instant::default();
+        assert_eq!(connections.pace(&name(), now), Duration::from_millis(250));
+        assert!(connections.pace(&other, now) < PAUSE_MIN);
+    }
+
+    #[test]
+    fn connections_are_spread_over_time_and_never_halt() {
+        let connections = connections(10, 10);
+        let now = |millis| Instant::default() + Duration::from_millis(millis);
+        assert!(connections.pace(&name(), now(0)) < PAUSE_MIN);
+        connections.counts.lock().limits.rate = 10;
+        assert_eq!(connections.pace(&name(), now(1000)).as_millis(), 100);
+        assert_eq!(
+            connections.pace(&Arc::from("OTHER"), now(1000)).as_millis(),
+            200,
+            "all listeners together"
+        );
+        connections.counts.lock().limits.rate = 0;
+        assert_eq!(connections.pace(&name(), now(5000)).as_millis(), 1000);
     }
 
     #[test]
     fn a_limit_refuses_and_a_closed_connection_frees_its_place() {
         let connections = connections(3, 2);
         let (a, b) = (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1)), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)));
-        let first = connections.admit(a);
-        let second = connections.admit(a);
+        let first = connections.admit(&name(), a);
+        let second = connections.admit(&name(), a);
         assert!(first.is_some() && second.is_some());
-        assert!(connections.admit(a).is_none(), "two per address");
-        let third = connections.admit(b);
+        assert!(connections.admit(&name(), a).is_none(), "two per address");
+        let third = connections.admit(&name(), b);
         assert!(third.is_some());
-        assert!(connections.admit(b).is_none(), "three in all");
+        assert!(connections.admit(&name(), b).is_none(), "three in all");
         drop(first);
-        assert!(connections.admit(b).is_some());
+        assert!(connections.admit(&name(), b).is_some());
         let counts = ConnectionCounts { open: 2, accepted: 4, refused: 2 };
         assert_eq!(connections.counts(), counts, "the last was not kept");
     }

@@ -349,6 +349,67 @@ fn a_limit_of_connections_counts_from_the_moment_it_is_set() {
     assert_eq!(node.client().call(0, &ApiVersionsRequest::default()).error_code, 0);
 }
 
+#[test]
+fn a_listener_has_a_limit_of_its_own() {
+    let node = TestNode::start("dynamic-listener");
+    let mut client = node.client();
+    let limit = |name| vec![resource(BROKER, "1", &[(name, SET, Some("1"))])];
+    assert_eq!(alter(&mut client, limit("listener.name.other.max.connections")), [ErrorCode::None]);
+    let mut second = node.client();
+    assert_eq!(second.call(0, &ApiVersionsRequest::default()).error_code, 0);
+    assert_eq!(alter(&mut client, limit("listener.name.plaintext.max.connections")), [ErrorCode::None]);
+    assert!(node.client().frame().is_err(), "two are there already");
+    assert_eq!(second.call(0, &ApiVersionsRequest::default()).error_code, 0, "those stay");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what is tested is time")]
+fn connections_come_at_the_rate_that_was_set() {
+    let node = TestNode::start("dynamic-rate");
+    let mut client = node.client();
+    let rate = vec![resource(BROKER, "", &[("max.connection.creation.rate", SET, Some("10"))])];
+    assert_eq!(alter(&mut client, rate), [ErrorCode::None]);
+    let began = std::time::Instant::now();
+    for _ in 0..11 {
+        assert_eq!(node.client().call(0, &ApiVersionsRequest::default()).error_code, 0);
+    }
+    let took = began.elapsed().as_millis();
+    assert!(took >= 1000, "eleven connections need ten tenths of a second: {took} ms");
+}
+
+#[test]
+fn what_needs_a_restart_is_refused_in_kafkas_words_and_said_to_be_read_only() {
+    let node = TestNode::start("alter-restart");
+    let mut client = node.client();
+    let listeners =
+        [("listeners", "PLAINTEXT://127.0.0.1:0"), ("listener.security.protocol.map", "A:PLAINTEXT")];
+    for (name, wanted) in [listeners[0], listeners[1], ("num.partitions", "2")] {
+        let words = format!("Cannot update these configs dynamically: [{name}]");
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![resource(BROKER, "1", &[(name, SET, Some(wanted))])],
+            validate_only: false,
+        };
+        let told = client.call(1, &request).responses.remove(0);
+        assert_eq!((told.error_code, told.error_message.as_deref()), (42, Some(words.as_str())));
+        let older = legacy::AlterConfigsRequest {
+            resources: vec![legacy::AlterConfigsResource {
+                resource_type: BROKER,
+                resource_name: "1".to_owned(),
+                configs: vec![legacy::AlterableConfig {
+                    name: name.to_owned(),
+                    value: Some(wanted.to_owned()),
+                }],
+            }],
+            validate_only: false,
+        };
+        let told = client.call(2, &older).responses.remove(0);
+        assert_eq!((told.error_code, told.error_message.as_deref()), (42, Some(words.as_str())));
+        assert!(one(&mut client, BROKER, "1", name).read_only, "{name}");
+    }
+    assert!(!one(&mut client, BROKER, "1", "num.io.threads").read_only);
+    assert_eq!(describe(&mut client, BROKER, "", None).configs.len(), 0, "nothing was stored");
+}
+
 /// Loggers that remember what was asked of them.
 #[derive(Default)]
 struct Loggers(Mutex<BTreeMap<String, &'static str>>);

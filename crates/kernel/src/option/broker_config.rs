@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::endpoint::{HostPort, Voter, parse_counts, parse_host_port, parse_voter};
-pub use super::listeners::Listeners;
+pub use super::listeners::{ListenerLimits, Listeners};
 use super::{OptionError, Overrides, Resolved, listeners};
 use crate::NodeId;
 use crate::limits::REQUEST_MEMORY_BYTES;
@@ -68,6 +68,8 @@ pub struct Network {
     pub max_connections_per_ip_overrides: BTreeMap<String, usize>,
     /// New connections a second.
     pub max_connection_rate: u32,
+    /// Bounds that listeners have of their own, by the listener's name in capitals.
+    pub of_listeners: BTreeMap<String, ListenerLimits>,
     /// `None` keeps idle connections.
     pub max_idle: Option<Duration>,
     pub backlog: u32,
@@ -323,6 +325,7 @@ impl Network {
                 .collect(),
             max_connection_rate: u32::try_from(all.number("max.connection.creation.rate"))
                 .unwrap_or(u32::MAX),
+            of_listeners: listeners::limits(all),
             max_idle: non_negative(all, "connections.max.idle.ms"),
             backlog: u32::try_from(all.number("socket.listen.backlog.size")).unwrap_or(u32::MAX),
             send_buffer_bytes: buffer("socket.send.buffer.bytes"),

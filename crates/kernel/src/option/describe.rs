@@ -142,7 +142,7 @@ impl NodeOptions {
         if !for_node {
             synonyms.retain(|synonym| synonym.source == Source::DynamicDefaultBroker);
         }
-        let read_only = Table::Broker.find(name).is_none_or(|def| def.dynamic == super::Dynamic::ReadOnly);
+        let read_only = Table::Broker.find(name).is_none_or(|def| def.changes() == super::Dynamic::ReadOnly);
         let mut described = finish(name, def, value, synonyms, read_only);
         // A listener's option has no text of its own.
         described.doc = Table::Broker.find(name).map(|def| def.doc);

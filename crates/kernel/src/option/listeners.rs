@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::endpoint::{Listener, SecurityProtocol, parse_listener, parse_protocol_map};
-use super::{OptionError, Resolved};
+use super::{OptionError, Resolved, synonym};
 
 /// The listeners of a node, sorted by whom they serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,13 @@ pub struct Listeners {
     pub controller_names: Vec<String>,
     /// The name of the listener between brokers.
     pub inter_broker: String,
+}
+
+/// Bounds on the connections of one listener, beside those on all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenerLimits {
+    pub max_connections: Option<usize>,
+    pub max_connection_rate: Option<u32>,
 }
 
 /// Reads the listener options. `broker` says whether the node has that role.
@@ -49,6 +56,27 @@ pub(super) fn read(all: &Resolved, is_broker: bool, is_controller: bool) -> Resu
         Listeners { broker, controller, advertised, controller_advertised, controller_names, inter_broker };
     listeners.check(is_broker, is_controller)?;
     Ok(listeners)
+}
+
+/// What is set with `listener.name.NAME.` before it.
+pub(super) fn limits(all: &Resolved) -> BTreeMap<String, ListenerLimits> {
+    let mut found: BTreeMap<String, ListenerLimits> = BTreeMap::new();
+    for (name, _) in all.settings() {
+        let Some((listener, base)) = synonym::listener_prefix(name) else { continue };
+        let number = || all.value(name).as_i64();
+        let limits = found.entry(listener.to_uppercase()).or_default();
+        match base {
+            "max.connections" => {
+                limits.max_connections = number().and_then(|count| usize::try_from(count).ok());
+            }
+            "max.connection.creation.rate" => {
+                limits.max_connection_rate = number().and_then(|rate| u32::try_from(rate).ok());
+            }
+            _ => {}
+        }
+    }
+    found.retain(|_, limits| *limits != ListenerLimits::default());
+    found
 }
 
 /// A controller that listens everywhere tells its machine's name.

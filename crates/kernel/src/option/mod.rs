@@ -16,6 +16,7 @@ mod declare;
 pub mod describe;
 pub mod deviation;
 mod duration;
+pub mod effect;
 pub mod endpoint;
 pub mod group;
 mod listeners;

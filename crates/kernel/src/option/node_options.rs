@@ -317,7 +317,7 @@ const CLUSTER_WIDE_PER_LISTENER: &[&str] =
 /// Whether one broker option may be set while running.
 fn check_one(name: &str, raw: &str, per_broker: bool) -> Result<(), OptionError> {
     let of_listener = synonym::listener_prefix(name).map(|(_, base)| base);
-    let reason = match Table::Broker.find(name).map(|def| def.dynamic) {
+    let reason = match Table::Broker.find(name).map(OptionDef::changes) {
         Some(Dynamic::ReadOnly) => Some(format!("Cannot update these configs dynamically: [{name}]")),
         _ if PER_LISTENER.contains(&name) => Some(format!(
             "These security configs can be dynamically updated only per-listener using the listener prefix: [{name}]"

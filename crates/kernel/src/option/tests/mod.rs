@@ -1,4 +1,5 @@
 mod declared;
+mod effect;
 mod oracle;
 mod running;
 mod start;

@@ -121,7 +121,7 @@ fn a_broker_option_says_whether_it_can_change() {
     let all = options("").describe_broker();
     assert!(find(&all, "num.partitions").is_read_only);
     assert!(!find(&all, "log.segment.bytes").is_read_only);
-    assert!(!find(&all, "listeners").is_read_only);
+    assert!(!find(&all, "cordoned.log.dirs").is_read_only);
     let listeners = find(&all, "listeners");
     assert_eq!(
         (listeners.value.as_deref(), listeners.source),
@@ -219,9 +219,7 @@ fn brokers_change_only_what_can_change_and_only_where() {
         broker_refusal(&[("num.partitions", "2")], true)
             .starts_with("Cannot update these configs dynamically")
     );
-    assert!(
-        broker_refusal(&[("listeners", "PLAINTEXT://:1")], false).contains("broker id must be specified")
-    );
+    assert!(broker_refusal(&[("cordoned.log.dirs", "*")], false).contains("broker id must be specified"));
     assert!(broker_refusal(&[("ssl.keystore.location", "/k")], true).contains("listener prefix"));
     let of_listener = overrides(&[("listener.name.outside.ssl.keystore.location", "/k")]);
     assert_eq!(node.check_broker(&of_listener, true), Ok(()));

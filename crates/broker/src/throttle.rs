@@ -1,4 +1,4 @@
-//! How fast something may read and write in the background, over all its workers.
+//! How fast something may happen: what is read and written in the background over all its workers, connections.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use kernel::Instant;
 /// The longest pause that is told at once, so that a changed limit is soon felt.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Spreads bytes over time: what was read or written is paid for by waiting until its time has passed.
+/// Spreads things over time: bytes that were read or written, or a connection, are paid for by waiting until their time has
+/// passed.
 #[derive(Debug, Default)]
 pub struct Throttle {
     /// When all that was taken will have been paid for.
@@ -15,12 +16,12 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// How long to wait after so many bytes, at `per_second`.
-    pub fn pay(&mut self, now: Instant, bytes: u64, per_second: f64) -> Duration {
+    /// How long to wait after so many, at `per_second`.
+    pub fn pay(&mut self, now: Instant, count: u64, per_second: f64) -> Duration {
         if !(per_second > 0.0 && per_second < 1e15) {
             return Duration::ZERO;
         }
-        let cost = Duration::try_from_secs_f64(bytes as f64 / per_second).unwrap_or(PAUSE_MAX);
+        let cost = Duration::try_from_secs_f64(count as f64 / per_second).unwrap_or(PAUSE_MAX);
         // Idle time is not saved up.
         let from = self.paid_at.filter(|paid_at| *paid_at > now).unwrap_or(now);
         let paid_at = from + cost.min(PAUSE_MAX);
