@@ -301,20 +301,45 @@ async fn fill(node: &Arc<Node>, one: &Move, dir: &Dir, copy: &mut Log) -> Result
             return Err(Ended::Failed(StorageError::offline(&dir.home.path, "its disk has failed")));
         }
         let now = node.now().wall;
-        let limit =
-            node.options().effective().number("replica.alter.log.dirs.io.max.bytes.per.second").max(1);
+        let limit = rate(node);
         // No more than a second's worth, so that a changed limit is soon felt.
-        let most = u32::try_from(limit).unwrap_or(u32::MAX).min(CHUNK_BYTES);
+        let most =
+            if limit == 0 { CHUNK_BYTES } else { u32::try_from(limit).unwrap_or(u32::MAX).min(CHUNK_BYTES) };
         let copied = host::task::long(|| copy_some(&one.partition, most, copy, now))?;
         one.note(copy);
         let left = one.partition.glance().size.saturating_sub(copy.size());
         if copied == 0 || left.max(copied) < LAST_BYTES / 2 {
             return Ok(());
         }
+        if limit == 0 {
+            wait_out(node, one).await?;
+            continue;
+        }
         let pause = node.moves.throttle.lock().pay(node.now().mono, copied, limit as f64);
         tokio::time::sleep(pause).await;
         tokio::task::yield_now().await;
     }
+}
+
+/// How many bytes a second moves may copy.
+fn rate(node: &Node) -> u64 {
+    let rate = node.options().effective().number("replica.alter.log.dirs.io.max.bytes.per.second");
+    u64::try_from(rate).unwrap_or(0)
+}
+
+/// At a rate of 0 a move does not halt, as in Kafka: what was copied counts for as long as Kafka measures, and then a little
+/// more is.
+async fn wait_out(node: &Arc<Node>, one: &Move) -> Result<(), Ended> {
+    let options = node.options();
+    let number = |name: &str| u64::try_from(options.effective().number(name)).unwrap_or(1);
+    let samples = number("alter.log.dirs.replication.quota.window.num");
+    let each = number("alter.log.dirs.replication.quota.window.size.seconds");
+    let (from, window) = (node.now().mono, Duration::from_secs(samples.saturating_mul(each)));
+    while rate(node) == 0 && node.now().mono.since(from) < window {
+        check(one)?;
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// Copies what is next. Returns how many bytes that were.

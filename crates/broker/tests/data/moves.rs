@@ -260,6 +260,31 @@ fn a_move_is_throttled_and_shown_and_can_be_taken_back() {
 }
 
 #[test]
+fn a_move_at_a_rate_of_nothing_crawls_until_there_is_one() {
+    let disk = SimDisk::new(8);
+    let settings = [&TWO[..], &["alter.log.dirs.replication.quota.window.num=3600"]].concat();
+    let node = TestNode::start_on_with(&disk, &settings);
+    let mut client = node.client();
+    client.create("t", &[]);
+    for _ in 0..30 {
+        client.append("t", batch(&[&"x".repeat(100_000)]));
+    }
+    set(&mut client, "replica.alter.log.dirs.io.max.bytes.per.second", "0");
+    let to = other(&home(&node, "t"));
+    assert_eq!(alter(&mut client, "t", to), ErrorCode::None);
+    let copied = |client: &mut Client| {
+        places(client, "t").iter().find(|place| place.3 && place.1 > 0).map(|place| place.1)
+    };
+    let first = (0..100_000).find_map(|_| copied(&mut client)).expect("a little is copied at once");
+    assert!(first <= 1 << 20, "{first}");
+    for _ in 0..200 {
+        assert_eq!(copied(&mut client), Some(first), "and then nothing for an hour");
+    }
+    set(&mut client, "replica.alter.log.dirs.io.max.bytes.per.second", "1000000000");
+    arrived(&node, &mut client, "t", to);
+}
+
+#[test]
 fn a_topic_that_is_deleted_on_its_way_leaves_nothing() {
     let disk = SimDisk::new(7);
     let node = two(&disk);
