@@ -94,6 +94,9 @@ impl<'a> Meant<'a> {
         let ids: BTreeSet<Uuid> = topics.iter().filter(by_id).map(|topic| topic.topic_id).collect();
         // Where one topic is asked for by id, all are.
         if ids.is_empty() {
+            if topics.iter().any(|topic| topic.name.is_none()) {
+                return Err(contradiction(asked));
+            }
             Ok(Self::Names(topics.iter().filter_map(|topic| topic.name).collect()))
         } else {
             Ok(Self::Ids(ids))

@@ -139,6 +139,12 @@ fn topics_are_found_by_id_from_version_12_on() {
         answers.sort_by_key(|(name, ..)| *name);
         assert_eq!(answers, [(None, ErrorCode::UnknownTopicId, 0), (Some("t"), ErrorCode::None, 1)]);
     }
+    for version in 12..=13 {
+        let response = ask(&mut client, version, Some(vec![by_name("t"), by_id(Uuid::ZERO)]), true);
+        let refused = ErrorCode::InvalidRequest;
+        assert_eq!(told(&response), [(Some("t"), refused, 0), (Some(""), refused, 0)], "v{version}");
+        assert_eq!(response.error_code, if version > 12 { refused.code() } else { 0 });
+    }
     for version in 10..=11 {
         let response = ask(&mut client, version, Some(vec![by_id(id)]), true);
         assert_eq!(told(&response), [(Some(""), ErrorCode::InvalidRequest, 0)], "v{version}");
