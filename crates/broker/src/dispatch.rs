@@ -85,6 +85,7 @@ routes! {
     DescribeCluster => k60_describe_cluster,
     DescribeProducers => k61_describe_producers,
     UnregisterBroker => k64_unregister_broker,
+    AssignReplicasToDirs => k73_assign_replicas_to_dirs,
     ListConfigResources => k74_list_config_resources,
     DescribeTopicPartitions => k75_describe_topic_partitions,
 }
@@ -133,14 +134,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_route_is_found_by_its_key_and_serves_clients() {
+    fn every_route_is_found_by_its_key_and_serves_somebody() {
         for row in ROUTES {
             assert_eq!(
                 route(row.key.code()).map(|found| found.key),
                 Some(row.key),
                 "the rows are sorted by key"
             );
-            assert!(row.serves(ListenerType::Broker), "{:?} is not for clients", row.key);
+            let somewhere =
+                [ListenerType::Broker, ListenerType::Controller].iter().any(|kind| row.serves(*kind));
+            assert!(somewhere, "{:?} is not answered anywhere", row.key);
         }
         assert!(route(-1).is_none());
     }
@@ -149,8 +152,8 @@ mod tests {
     fn a_controller_answers_what_administers_the_cluster_and_nothing_about_data() {
         let answered: Vec<ApiKey> =
             ROUTES.iter().filter(|row| row.serves(ListenerType::Controller)).map(|row| row.key).collect();
-        use ApiKey::{ApiVersions, CreateTopics, DescribeCluster, UpdateFeatures};
-        for key in [ApiVersions, CreateTopics, DescribeCluster, UpdateFeatures] {
+        use ApiKey::{ApiVersions, AssignReplicasToDirs, CreateTopics, DescribeCluster, UpdateFeatures};
+        for key in [ApiVersions, AssignReplicasToDirs, CreateTopics, DescribeCluster, UpdateFeatures] {
             assert!(answered.contains(&key), "{key:?}");
         }
         use ApiKey::{Fetch, FindCoordinator, Metadata, Produce};

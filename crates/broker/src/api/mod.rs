@@ -35,5 +35,6 @@ pub mod k57_update_features;
 pub mod k60_describe_cluster;
 pub mod k61_describe_producers;
 pub mod k64_unregister_broker;
+pub mod k73_assign_replicas_to_dirs;
 pub mod k74_list_config_resources;
 pub mod k75_describe_topic_partitions;

@@ -1,9 +1,10 @@
 //! The listener of the controller, for whoever administers a cluster without its brokers (KIP-919).
 
-use kernel::ErrorCode;
+use kernel::{ErrorCode, Uuid};
 use metadata::controller::Decision;
 use metadata::{MetadataRecord, MetadataVersion};
 use wire::messages::api_versions_request::ApiVersionsRequest;
+use wire::messages::assign_replicas_to_dirs_request as assign;
 use wire::messages::describe_cluster_request::DescribeClusterRequest;
 use wire::messages::describe_quorum_request::{DescribeQuorumRequest, PartitionData, TopicData};
 use wire::messages::metadata_request::MetadataRequest;
@@ -78,6 +79,43 @@ fn a_controller_neither_announces_nor_answers_what_brokers_do() {
     assert!(!keys.contains(&0) && !keys.contains(&1) && !keys.contains(&3), "{keys:?}");
     let sent = controller.send(12, &MetadataRequest::default());
     assert!(controller.try_receive(sent).is_none(), "the connection is closed");
+}
+
+#[test]
+fn brokers_tell_the_controller_where_replicas_are() {
+    let (node, mut controller) = start("controllers-assign");
+    let topic_id = create(&mut controller, vec![topic("t", 2)]).topics[0].topic_id;
+    let broker_epoch = node.node().image().broker(kernel::NodeId(1)).expect("it is registered").epoch;
+    let (there, unknown) = (node.node().dirs.iter().next().expect("one").id, Uuid::from_bytes([7; 16]));
+    let partition = |partition_index| assign::PartitionData { partition_index };
+    let asked = |id, topic_id, partitions: &[i32]| assign::DirectoryData {
+        id,
+        topics: vec![assign::TopicData {
+            topic_id,
+            partitions: partitions.iter().copied().map(partition).collect(),
+        }],
+    };
+    let request = assign::AssignReplicasToDirsRequest {
+        broker_id: 1,
+        broker_epoch,
+        directories: vec![asked(there, topic_id, &[1, 2]), asked(there, unknown, &[0])],
+    };
+    let told = controller.call(0, &request);
+    assert_eq!((told.error_code, told.directories.len()), (0, 2));
+    let codes = told.directories.iter().map(|dir| {
+        assert_eq!(dir.id, there);
+        let partitions = dir.topics.iter().flat_map(|topic| &topic.partitions);
+        partitions.map(|one| (one.partition_index, one.error_code)).collect::<Vec<_>>()
+    });
+    let (missing, no_topic) = (ErrorCode::UnknownTopicOrPartition.code(), ErrorCode::UnknownTopicId.code());
+    assert_eq!(codes.collect::<Vec<_>>(), [vec![(1, 0), (2, missing)], vec![(0, no_topic)]]);
+    let stale = assign::AssignReplicasToDirsRequest { broker_epoch: broker_epoch + 1, ..request.clone() };
+    let refused = controller.call(0, &stale);
+    assert_eq!((refused.error_code, refused.directories.len()), (ErrorCode::StaleBrokerEpoch.code(), 0));
+    // Clients have no business with that.
+    let mut client = node.client();
+    let sent = client.send(0, &request);
+    assert!(client.try_receive(sent).is_none(), "the connection is closed");
 }
 
 #[test]
