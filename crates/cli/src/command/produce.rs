@@ -1,7 +1,7 @@
 //! `riverrun produce`: lines of standard input become records.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -64,8 +64,10 @@ pub struct Produce {
     change: Change,
 }
 
-/// How many lines are read ahead.
-const LINES_AHEAD: usize = 1024;
+/// How many pieces are read ahead, how many lines are one at most, and how many bytes are read at once.
+const PIECES_AHEAD: usize = 16;
+const LINES_TOGETHER: usize = 1024;
+const READ_AT_ONCE: usize = 64 << 10;
 
 /// How many records may be on their way before the oldest is waited for.
 const DELIVERIES_MAX: usize = 65_536;
@@ -113,7 +115,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     if io::stdin().is_terminal() {
         print::note("each line is a record; Ctrl-D ends");
     }
-    let mut lines = match &produce.template {
+    let mut pieces = match &produce.template {
         Some(template) => {
             let reader = Reader::new(io::stdin().lock(), template.clone());
             // Looked at here, as the thread can tell nobody.
@@ -125,24 +127,23 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     let mut written = Written::to(&produce.topic);
     let mut progress = Progress::new();
     let sent = loop {
-        let line = tokio::select! {
-            line = lines.recv() => line,
+        let pieces = tokio::select! {
+            pieces = pieces.recv() => pieces,
             _ = signals.next() => None,
         };
-        match line {
+        let sent = match pieces {
             None => break Ok(()),
             Some(Err(error)) => {
                 let number = written.lines + 1;
                 let message = format!("record {number} cannot be read: {error}");
-                break Err(Failure::failed(message).next("it and what comes after it were not written"));
+                Err(Failure::failed(message).next("it and what comes after it were not written"))
             }
-            Some(Ok(line)) => {
-                if let Err(failure) = written.send(&producer, &produce, line, session).await {
-                    break Err(failure);
-                }
-                progress.show(written.lines, Left::Unknown);
-            }
+            Some(Ok(pieces)) => written.send_all(&producer, &produce, pieces, session).await,
+        };
+        if sent.is_err() {
+            break sent;
         }
+        progress.show(written.lines, Left::Unknown);
     };
     producer.flush().await;
     drop(progress);
@@ -152,24 +153,19 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     sent.and(settled).and(closed)
 }
 
-/// Reads lines on a thread of its own, as a read from a terminal cannot be given up.
-fn read_lines() -> mpsc::Receiver<io::Result<Input>> {
-    let (lines, receiver) = mpsc::channel(LINES_AHEAD);
+/// What was read together.
+type Pieces = io::Result<Vec<Input>>;
+
+/// Reads lines on a thread of its own, as a read from a terminal cannot be given up. Those that came together are handed over
+/// together: one by one, the handing over would cost more than all else.
+fn read_lines() -> mpsc::Receiver<Pieces> {
+    let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
     std::thread::spawn(move || {
-        let mut input = io::stdin().lock();
+        let mut input = BufReader::with_capacity(READ_AT_ONCE, io::stdin().lock());
         loop {
-            let mut line = Vec::new();
-            let read = input.read_until(b'\n', &mut line);
-            let line = match read {
-                Ok(0) => return,
-                Ok(_) => {
-                    line.pop_if(|last| *last == b'\n');
-                    Ok(line)
-                }
-                Err(error) => Err(error),
-            };
-            let failed = line.is_err();
-            if lines.blocking_send(line.map(Input::Line)).is_err() || failed {
+            let lines = lines_together(&mut input);
+            let last = lines.as_ref().map_or(true, Vec::is_empty);
+            if pieces.blocking_send(lines).is_err() || last {
                 return;
             }
         }
@@ -177,16 +173,30 @@ fn read_lines() -> mpsc::Receiver<io::Result<Input>> {
     receiver
 }
 
+/// The next line, which may be waited for, and those after it that are there already; none at the end.
+fn lines_together(input: &mut BufReader<impl Read>) -> Pieces {
+    let mut lines = Vec::new();
+    while lines.is_empty() || lines.len() < LINES_TOGETHER && input.buffer().contains(&b'\n') {
+        let mut line = Vec::new();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        line.pop_if(|last| *last == b'\n');
+        lines.push(Input::Line(line));
+    }
+    Ok(lines)
+}
+
 /// Reads what a template describes, on a thread of its own.
-fn read_records(template: Template) -> mpsc::Receiver<io::Result<Input>> {
-    let (records, receiver) = mpsc::channel(LINES_AHEAD);
+fn read_records(template: Template) -> mpsc::Receiver<Pieces> {
+    let (records, receiver) = mpsc::channel(PIECES_AHEAD);
     std::thread::spawn(move || {
         let Ok(mut reader) = Reader::new(io::stdin().lock(), template) else {
             return;
         };
         while let Some(record) = reader.next_record().transpose() {
             let failed = record.is_err();
-            if records.blocking_send(record.map(Input::Record)).is_err() || failed {
+            if records.blocking_send(record.map(|record| vec![Input::Record(record)])).is_err() || failed {
                 return;
             }
         }
@@ -227,6 +237,19 @@ impl Written {
             waiting: VecDeque::new(),
             partitions: BTreeMap::new(),
         }
+    }
+
+    async fn send_all(
+        &mut self,
+        producer: &Producer,
+        produce: &Produce,
+        pieces: Vec<Input>,
+        session: &Session,
+    ) -> Result<(), Failure> {
+        for piece in pieces {
+            self.send(producer, produce, piece, session).await?;
+        }
+        Ok(())
     }
 
     async fn send(

@@ -8,8 +8,9 @@ use crate::command::units;
 /// Shows itself once a second, from the first full second on. Without a terminal it shows nothing.
 #[derive(Debug)]
 pub struct Progress {
-    begun: Instant,
-    shown: Option<Instant>,
+    /// When it was shown last, or began, and how many records there were then.
+    last: (Instant, u64),
+    shown: bool,
     on_terminal: bool,
 }
 
@@ -22,27 +23,33 @@ impl Progress {
     pub fn new() -> Progress {
         // Where results go to the same terminal, they say enough themselves.
         let on_terminal = io::stderr().is_terminal() && !io::stdin().is_terminal();
-        Progress { begun: Instant::now(), shown: None, on_terminal }
+        Progress::on(on_terminal)
     }
 
     /// For a command whose results go elsewhere.
     pub fn of_output() -> Progress {
         let on_terminal = io::stderr().is_terminal() && !io::stdout().is_terminal();
-        Progress { begun: Instant::now(), shown: None, on_terminal }
+        Progress::on(on_terminal)
     }
 
     /// For a command that takes no input, and says what came of it at the end.
     pub fn of_run() -> Progress {
-        Progress { begun: Instant::now(), shown: None, on_terminal: io::stderr().is_terminal() }
+        Progress::on(io::stderr().is_terminal())
     }
 
-    /// Tells how many records there are now, and how much is left where that is known.
+    fn on(on_terminal: bool) -> Progress {
+        Progress { last: (Instant::now(), 0), shown: false, on_terminal }
+    }
+
+    /// Tells how many records there are now, how many came in the last second, and how much is left where that is known.
     pub fn show(&mut self, records: u64, left: Left) {
-        if !self.on_terminal || self.shown.unwrap_or(self.begun).elapsed() < INTERVAL {
+        let (then, before) = self.last;
+        if !self.on_terminal || then.elapsed() < INTERVAL {
             return;
         }
-        self.shown = Some(Instant::now());
-        eprint!("{CLEAR}{}", sentence(records, self.begun.elapsed(), left));
+        self.last = (Instant::now(), records);
+        self.shown = true;
+        eprint!("{CLEAR}{}", sentence(records, (records.saturating_sub(before), then.elapsed()), left));
         // It is only a courtesy.
         let _ = io::stderr().flush();
     }
@@ -59,8 +66,8 @@ pub enum Left {
     Time(Duration),
 }
 
-fn sentence(records: u64, took: Duration, left: Left) -> String {
-    let rate = records as f64 / took.as_secs_f64();
+fn sentence(records: u64, (came, within): (u64, Duration), left: Left) -> String {
+    let rate = came as f64 / within.as_secs_f64();
     let left = match left {
         Left::Unknown => None,
         Left::Records(left) => (rate > 0.0).then(|| left as f64 / rate),
@@ -72,7 +79,7 @@ fn sentence(records: u64, took: Duration, left: Left) -> String {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.shown.is_some() {
+        if self.shown {
             eprint!("{CLEAR}");
         }
     }
@@ -84,10 +91,10 @@ mod tests {
 
     #[test]
     fn what_is_left_is_told_as_a_time() {
-        let after = |left| sentence(200, Duration::from_secs(2), left);
-        assert_eq!(after(Left::Unknown), "200 records, 100 a second");
-        assert_eq!(after(Left::Records(6100)), "200 records, 100 a second, 1m01s left");
-        assert_eq!(after(Left::Time(Duration::from_secs(12))), "200 records, 100 a second, 12s left");
-        assert_eq!(sentence(0, Duration::from_secs(2), Left::Records(1)), "0 records, 0 a second");
+        let after = |left| sentence(1_200, (200, Duration::from_secs(2)), left);
+        assert_eq!(after(Left::Unknown), "1200 records, 100 a second");
+        assert_eq!(after(Left::Records(6100)), "1200 records, 100 a second, 1m01s left");
+        assert_eq!(after(Left::Time(Duration::from_secs(12))), "1200 records, 100 a second, 12s left");
+        assert_eq!(sentence(0, (0, Duration::from_secs(2)), Left::Records(1)), "0 records, 0 a second");
     }
 }
