@@ -1,7 +1,7 @@
 //! `riverrun produce`: lines of standard input become records.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -64,10 +64,8 @@ pub struct Produce {
     change: Change,
 }
 
-/// How many pieces are read ahead, how many lines are one at most, and how many bytes are read at once.
-const PIECES_AHEAD: usize = 16;
-const LINES_TOGETHER: usize = 1024;
-const READ_AT_ONCE: usize = 64 << 10;
+/// How many lines are read ahead.
+const LINES_AHEAD: usize = 1024;
 
 /// How many records may be on their way before the oldest is waited for.
 const DELIVERIES_MAX: usize = 65_536;
@@ -115,7 +113,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     if io::stdin().is_terminal() {
         print::note("each line is a record; Ctrl-D ends");
     }
-    let mut pieces = match &produce.template {
+    let mut lines = match &produce.template {
         Some(template) => {
             let reader = Reader::new(io::stdin().lock(), template.clone());
             // Looked at here, as the thread can tell nobody.
@@ -127,23 +125,24 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     let mut written = Written::to(&produce.topic);
     let mut progress = Progress::new();
     let sent = loop {
-        let pieces = tokio::select! {
-            pieces = pieces.recv() => pieces,
+        let line = tokio::select! {
+            line = lines.recv() => line,
             _ = signals.next() => None,
         };
-        let sent = match pieces {
+        match line {
             None => break Ok(()),
             Some(Err(error)) => {
                 let number = written.lines + 1;
                 let message = format!("record {number} cannot be read: {error}");
-                Err(Failure::failed(message).next("it and what comes after it were not written"))
+                break Err(Failure::failed(message).next("it and what comes after it were not written"));
             }
-            Some(Ok(pieces)) => written.send_all(&producer, &produce, pieces, session).await,
-        };
-        if sent.is_err() {
-            break sent;
+            Some(Ok(line)) => {
+                if let Err(failure) = written.send(&producer, &produce, line, session).await {
+                    break Err(failure);
+                }
+                progress.show(written.lines, Left::Unknown);
+            }
         }
-        progress.show(written.lines, Left::Unknown);
     };
     producer.flush().await;
     drop(progress);
@@ -153,19 +152,24 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     sent.and(settled).and(closed)
 }
 
-/// What was read together.
-type Pieces = io::Result<Vec<Input>>;
-
-/// Reads lines on a thread of its own, as a read from a terminal cannot be given up. Those that came together are handed over
-/// together: one by one, the handing over would cost more than all else.
-fn read_lines() -> mpsc::Receiver<Pieces> {
-    let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
+/// Reads lines on a thread of its own, as a read from a terminal cannot be given up.
+fn read_lines() -> mpsc::Receiver<io::Result<Input>> {
+    let (lines, receiver) = mpsc::channel(LINES_AHEAD);
     std::thread::spawn(move || {
-        let mut input = BufReader::with_capacity(READ_AT_ONCE, io::stdin().lock());
+        let mut input = io::stdin().lock();
         loop {
-            let lines = lines_together(&mut input);
-            let last = lines.as_ref().map_or(true, Vec::is_empty);
-            if pieces.blocking_send(lines).is_err() || last {
+            let mut line = Vec::new();
+            let read = input.read_until(b'\n', &mut line);
+            let line = match read {
+                Ok(0) => return,
+                Ok(_) => {
+                    line.pop_if(|last| *last == b'\n');
+                    Ok(line)
+                }
+                Err(error) => Err(error),
+            };
+            let failed = line.is_err();
+            if lines.blocking_send(line.map(Input::Line)).is_err() || failed {
                 return;
             }
         }
@@ -173,30 +177,16 @@ fn read_lines() -> mpsc::Receiver<Pieces> {
     receiver
 }
 
-/// The next line, which may be waited for, and those after it that are there already; none at the end.
-fn lines_together(input: &mut BufReader<impl Read>) -> Pieces {
-    let mut lines = Vec::new();
-    while lines.is_empty() || lines.len() < LINES_TOGETHER && input.buffer().contains(&b'\n') {
-        let mut line = Vec::new();
-        if input.read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        line.pop_if(|last| *last == b'\n');
-        lines.push(Input::Line(line));
-    }
-    Ok(lines)
-}
-
 /// Reads what a template describes, on a thread of its own.
-fn read_records(template: Template) -> mpsc::Receiver<Pieces> {
-    let (records, receiver) = mpsc::channel(PIECES_AHEAD);
+fn read_records(template: Template) -> mpsc::Receiver<io::Result<Input>> {
+    let (records, receiver) = mpsc::channel(LINES_AHEAD);
     std::thread::spawn(move || {
         let Ok(mut reader) = Reader::new(io::stdin().lock(), template) else {
             return;
         };
         while let Some(record) = reader.next_record().transpose() {
             let failed = record.is_err();
-            if records.blocking_send(record.map(|record| vec![Input::Record(record)])).is_err() || failed {
+            if records.blocking_send(record.map(Input::Record)).is_err() || failed {
                 return;
             }
         }
@@ -237,19 +227,6 @@ impl Written {
             waiting: VecDeque::new(),
             partitions: BTreeMap::new(),
         }
-    }
-
-    async fn send_all(
-        &mut self,
-        producer: &Producer,
-        produce: &Produce,
-        pieces: Vec<Input>,
-        session: &Session,
-    ) -> Result<(), Failure> {
-        for piece in pieces {
-            self.send(producer, produce, piece, session).await?;
-        }
-        Ok(())
     }
 
     async fn send(
