@@ -90,7 +90,7 @@ pub struct Consume {
 }
 
 /// What is printed before the value.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct Fields {
     /// Print each record's time, in UTC or with --local in the local time zone.
     #[arg(long)]
@@ -142,7 +142,8 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     if waits && io::stderr().is_terminal() {
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
-    let mut printer = Printer { consume: &consume, ends: end.clone(), session, printed: 0 };
+    let on_terminal = io::stdout().is_terminal();
+    let mut printer = Printer { consume: &consume, ends: end.clone(), session, printed: 0, on_terminal };
     let read = read(&mut consumer, end.as_ref(), &mut printer, session).await;
     let closed = consumer.close().await.map_err(|error| Failure::of(error, "cannot leave the group"));
     read.and(closed)

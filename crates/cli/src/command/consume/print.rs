@@ -19,6 +19,8 @@ pub(super) struct Printer<'c> {
     pub ends: Option<Ends>,
     pub session: &'c Session,
     pub printed: u64,
+    /// Whether it is a terminal that is printed to, which would do what control characters in a record say.
+    pub on_terminal: bool,
 }
 
 impl Printer<'_> {
@@ -66,7 +68,9 @@ impl Printer<'_> {
             (None, Format::Json) => writeln!(out, "{}", json(record)),
             (None, Format::Yaml) => writeln!(out, "---\n{}", print::yaml::text(&json(record)).trim_end()),
             (None, Format::Name) => writeln!(out, "{name}@{}", record.offset),
-            (None, Format::Table | Format::Wide) => text(out, &self.consume.fields, record, zone),
+            (None, Format::Table | Format::Wide) => {
+                text(&mut Lines { out, tame: self.on_terminal }, &self.consume.fields, record, zone)
+            }
         }
     }
 }
@@ -74,30 +78,57 @@ impl Printer<'_> {
 /// How much is written at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
-fn text(out: &mut impl Write, fields: &Fields, record: &ConsumerRecord, zone: &Zone) -> io::Result<()> {
+/// Where lines of text go to.
+struct Lines<'o> {
+    out: &'o mut Vec<u8>,
+    /// Whether control characters of records are shown and not passed on.
+    tame: bool,
+}
+
+impl Lines<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        if !self.tame || !bytes.iter().any(|byte| byte.is_ascii_control()) {
+            return self.out.extend_from_slice(bytes);
+        }
+        for byte in bytes {
+            match byte {
+                b'\t' | b'\n' => self.out.push(*byte),
+                byte if byte.is_ascii_control() => {
+                    self.out.extend_from_slice(byte.escape_ascii().to_string().as_bytes());
+                }
+                byte => self.out.push(*byte),
+            }
+        }
+    }
+}
+
+fn text(lines: &mut Lines<'_>, fields: &Fields, record: &ConsumerRecord, zone: &Zone) -> io::Result<()> {
     if fields.print_timestamp {
-        write!(out, "{}\t", zone.format(record.timestamp))?;
+        write!(lines.out, "{}\t", zone.format(record.timestamp))?;
     }
     if fields.print_partition {
-        write!(out, "{}\t", record.partition)?;
+        write!(lines.out, "{}\t", record.partition)?;
     }
     if fields.print_offset {
-        write!(out, "{}\t", record.offset)?;
+        write!(lines.out, "{}\t", record.offset)?;
     }
     if fields.print_headers {
         for (place, (key, value)) in record.headers.iter().enumerate() {
             let comma = if place > 0 { "," } else { "" };
-            write!(out, "{comma}{key}=")?;
-            out.write_all(value.unwrap_or(NULL))?;
+            lines.out.extend_from_slice(comma.as_bytes());
+            lines.put(key.as_bytes());
+            lines.out.push(b'=');
+            lines.put(value.unwrap_or(NULL));
         }
-        out.write_all(b"\t")?;
+        lines.out.push(b'\t');
     }
     if fields.print_key {
-        out.write_all(record.key.as_deref().unwrap_or(NULL))?;
-        out.write_all(b"\t")?;
+        lines.put(record.key.as_deref().unwrap_or(NULL));
+        lines.out.push(b'\t');
     }
-    out.write_all(record.value.as_deref().unwrap_or(NULL))?;
-    out.write_all(b"\n")
+    lines.put(record.value.as_deref().unwrap_or(NULL));
+    lines.out.push(b'\n');
+    Ok(())
 }
 
 /// What stands for no key or value.
@@ -150,8 +181,21 @@ mod tests {
             print_key: true,
         };
         let mut out = Vec::new();
-        text(&mut out, &all, &record(), &Zone::UTC).expect("memory takes it");
+        text(&mut Lines { out: &mut out, tame: true }, &all, &record(), &Zone::UTC).expect("memory takes it");
         assert_eq!(String::from_utf8_lossy(&out), "1970-01-01T00:00:00.000Z\t1\t7\ta=1,b=null\tk\tnull\n");
+    }
+
+    #[test]
+    fn a_terminal_is_not_told_what_to_do_by_a_record() {
+        let hostile = ConsumerRecord { value: Some("\u{1b}[2J\ta\r\u{7f}é\nb".into()), ..record() };
+        let shown = |tame| {
+            let mut out = Vec::new();
+            let fields = Fields::default();
+            text(&mut Lines { out: &mut out, tame }, &fields, &hostile, &Zone::UTC).expect("memory takes it");
+            String::from_utf8(out).expect("it is text")
+        };
+        assert_eq!(shown(true), "\\x1b[2J\ta\\r\\x7fé\nb\n");
+        assert_eq!(shown(false), "\u{1b}[2J\ta\r\u{7f}é\nb\n", "a pipe gets what was written");
     }
 
     #[test]
