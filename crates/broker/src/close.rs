@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kernel::limits::MAX_SINGLE_SYNCS;
 use kernel::{Timestamp, Uuid};
 use parking_lot::Mutex;
 use storage::{Remembered, Rest};
@@ -68,10 +67,8 @@ fn directories_synced_whole(node: &Node, partitions: &[Arc<Partition>]) -> BTree
     for partition in partitions.iter().filter(|partition| partition.is_unsettled()) {
         *unsettled.entry(partition.home().id).or_default() += 1;
     }
-    let many = node
-        .dirs
-        .online()
-        .filter(|dir| unsettled.get(&dir.id).is_some_and(|count| *count > MAX_SINGLE_SYNCS));
+    let single = node.config().background.single_syncs_max;
+    let many = node.dirs.online().filter(|dir| unsettled.get(&dir.id).is_some_and(|count| *count > single));
     many.filter(|dir| dir.dir.has_whole_sync()).map(|dir| dir.id).collect()
 }
 

@@ -50,10 +50,6 @@ pub const MAX_TOPICS_IN_CREATION: usize = MAX_PARTITIONS_PER_REQUEST;
 /// pays for opening a file.
 pub const MAX_OPEN_LOGS: usize = 3_000;
 
-/// Logs of one directory that are made durable each for itself at a stop. Where more have something to sync, one sync of the
-/// whole disk costs less.
-pub const MAX_SINGLE_SYNCS: usize = 128;
-
 /// Files that a log in use has open: its active segment with two indexes.
 pub const FILES_PER_LOG: usize = 3;
 

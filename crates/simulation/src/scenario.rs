@@ -7,7 +7,7 @@ use sim::Chance;
 
 use crate::workload::audit::Progress;
 use crate::workload::program::Program;
-use crate::workload::{Topic, admin, member, producer, reader};
+use crate::workload::{OFFSETS_PARTITIONS, Topic, admin, member, producer, reader};
 use crate::world::World;
 use crate::world::node::{PORT, SimNode};
 
@@ -18,7 +18,8 @@ pub struct Scenario {
     /// How long clients work, and faults come; the healing and the last reads come on top.
     pub time: Duration,
     pub faults: bool,
-    log_dirs: &'static str,
+    /// Where nothing is said, a node has one or two.
+    log_dirs: Option<&'static str>,
     nodes: Vec<(String, Vec<Role>)>,
 }
 
@@ -31,12 +32,14 @@ pub enum Role {
     Admin,
 }
 
+const TWO_DIRS: &str = "/data,/more";
+
 const THREE: &[Role] = &[Role::Producer, Role::Reader, Role::Member];
 const ALL: &[Role] = &[Role::Producer, Role::Producer, Role::Reader, Role::Member, Role::Member, Role::Admin];
 
 impl Scenario {
     pub fn new(name: &'static str) -> Self {
-        Self { name, time: Duration::from_secs(30), faults: true, log_dirs: "/data", nodes: Vec::new() }
+        Self { name, time: Duration::from_secs(30), faults: true, log_dirs: None, nodes: Vec::new() }
     }
 
     /// Adds a node, and clients of it.
@@ -45,9 +48,9 @@ impl Scenario {
         self
     }
 
-    /// Gives each node several log directories; the metadata is in `/data`.
+    /// Gives each node these log directories; the metadata is in `/data`.
     pub fn log_dirs(mut self, paths: &'static str) -> Self {
-        self.log_dirs = paths;
+        self.log_dirs = Some(paths);
         self
     }
 
@@ -66,9 +69,9 @@ impl Scenario {
     pub fn all() -> Vec<Self> {
         vec![
             Self::new("one-node").node("a", ALL),
-            Self::new("three-clients").node("a", THREE).quiet(),
+            Self::new("three-clients").log_dirs("/data").node("a", THREE).quiet(),
             Self::new("two-nodes").node("a", ALL).node("b", THREE),
-            Self::new("two-dirs").log_dirs("/data,/more").node("a", ALL),
+            Self::new("two-dirs").log_dirs(TWO_DIRS).node("a", ALL),
         ]
     }
 
@@ -157,7 +160,12 @@ fn program(
 }
 
 /// The settings of a node. What is acknowledged is synced, everywhere; and what happens seldom happens often.
-fn settings(name: &str, id: usize, log_dirs: &str, chance: &mut Chance) -> Vec<String> {
+fn settings(name: &str, id: usize, log_dirs: Option<&str>, chance: &mut Chance) -> Vec<String> {
+    let log_dirs = log_dirs.unwrap_or(if chance.one_in(2) { TWO_DIRS } else { "/data" });
+    // Some moves between log directories last for most of a run.
+    let move_speed = chance.pick(&[i64::MAX, 1 << 20, 64 << 10]).copied().unwrap_or(i64::MAX);
+    // Some stops sync all logs of a directory at once.
+    let single_syncs = chance.pick(&[0, 3, 128]).copied().unwrap_or(128);
     vec![
         format!("node.id={id}"),
         format!("listeners=PLAINTEXT://{name}:{PORT}"),
@@ -172,7 +180,9 @@ fn settings(name: &str, id: usize, log_dirs: &str, chance: &mut Chance) -> Vec<S
         "log.segment.bytes=1048576".to_owned(),
         "log.index.interval.bytes=512".to_owned(),
         format!("log.flush.offset.checkpoint.interval.ms={}", chance.within(500..=5_000)),
-        "offsets.topic.num.partitions=2".to_owned(),
+        format!("log.shutdown.single.syncs.max={single_syncs}"),
+        format!("replica.alter.log.dirs.io.max.bytes.per.second={move_speed}"),
+        format!("offsets.topic.num.partitions={OFFSETS_PARTITIONS}"),
         // So that members come to be given up in the time that a scenario has.
         "group.min.session.timeout.ms=1000".to_owned(),
         "offsets.topic.segment.bytes=1048576".to_owned(),

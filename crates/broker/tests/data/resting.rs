@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use kernel::limits::MAX_SINGLE_SYNCS;
 use sim::{Fault, Op, PowerCut, SimDisk, When};
 use wire::messages::list_offsets_request::ListOffsetsPartition;
 use wire::messages::produce_request::PartitionProduceData;
@@ -13,8 +12,8 @@ use crate::client::{
 };
 use crate::support::{Client, TestNode};
 
-/// So many that a stop syncs the directory as a whole.
-const MANY: i32 = MAX_SINGLE_SYNCS as i32 + 20;
+/// More than `log.shutdown.single.syncs.max`, so that a stop syncs the directory as a whole.
+const MANY: i32 = 148;
 
 const MARK: &str = "/data/.kafka_cleanshutdown";
 

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use kernel::{NodeId, TopicPartition};
+use wire::messages::alter_replica_log_dirs_request::{
+    AlterReplicaLogDir, AlterReplicaLogDirTopic, AlterReplicaLogDirsRequest,
+};
 use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::api_versions_response::ApiVersionsResponse;
 use wire::messages::describe_log_dirs_request::DescribeLogDirsRequest;
@@ -199,6 +202,41 @@ impl Admin {
             });
         }
         Ok(dirs)
+    }
+
+    /// Has a broker move its replicas of partitions into other of its log directories, which are named by their whole paths.
+    /// Returns what became of each wish; a move that was begun goes on for as long as it takes, and
+    /// [`Admin::describe_log_dirs`] shows how far it is.
+    ///
+    /// # Errors
+    /// If the broker cannot be asked. A partition's own are `LogDirNotFound`, `KafkaStorageError` where a directory is offline,
+    /// and `ReplicaNotAvailable` where the broker has no replica of it yet: one that it gets goes there.
+    pub async fn alter_replica_log_dirs(
+        &self,
+        broker: NodeId,
+        moves: &BTreeMap<TopicPartition, String>,
+    ) -> Result<BTreeMap<TopicPartition, Result<(), BrokerError>>, Error> {
+        let mut wanted: BTreeMap<&str, BTreeMap<&str, Vec<i32>>> = BTreeMap::new();
+        for (name, path) in moves {
+            wanted.entry(path).or_default().entry(&name.topic).or_default().push(name.partition);
+        }
+        let dirs = wanted.into_iter().map(|(path, topics)| {
+            let topic =
+                |(name, partitions): (&str, _)| AlterReplicaLogDirTopic { name: name.to_owned(), partitions };
+            AlterReplicaLogDir { path: path.to_owned(), topics: topics.into_iter().map(topic).collect() }
+        });
+        let request = AlterReplicaLogDirsRequest { dirs: dirs.collect() };
+        let answer = self.client.ask_broker(broker, &request).await?;
+        let mut altered = BTreeMap::new();
+        for topic in answer.results {
+            for result in topic.partitions {
+                let outcome = BrokerError::check(result.error_code)
+                    .map_err(|error| error.partition(&topic.topic_name, result.partition_index));
+                altered
+                    .insert(TopicPartition::new(topic.topic_name.as_str(), result.partition_index), outcome);
+            }
+        }
+        Ok(altered)
     }
 
     /// Takes a broker that is gone for good out of the cluster's metadata.

@@ -111,6 +111,8 @@ pub struct Background {
     pub recovery_threads_per_dir: usize,
     pub journal_bytes: u64,
     pub journal_batch_bytes_max: usize,
+    /// In each log directory.
+    pub single_syncs_max: usize,
     pub cleaner_enabled: bool,
     pub cleaner_threads: usize,
     pub cleaner_backoff: Duration,
@@ -353,6 +355,7 @@ impl Background {
             recovery_threads_per_dir: size(all, "num.recovery.threads.per.data.dir"),
             journal_bytes: size(all, "log.journal.bytes") as u64,
             journal_batch_bytes_max: size(all, "log.journal.batch.max.bytes"),
+            single_syncs_max: size(all, "log.shutdown.single.syncs.max"),
             cleaner_enabled: all.boolean("log.cleaner.enable"),
             cleaner_threads: size(all, "log.cleaner.threads"),
             cleaner_backoff: millis(all, "log.cleaner.backoff.ms"),

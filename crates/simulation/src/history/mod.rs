@@ -113,6 +113,11 @@ pub enum Op {
     DeleteTopic {
         name: Arc<str>,
     },
+    /// A replica is to be moved into another log directory; it may take long after it was begun.
+    Move {
+        of: TopicPartition,
+        to: Arc<str>,
+    },
 }
 
 /// Something that happened between a client and the cluster.
@@ -226,6 +231,7 @@ impl fmt::Display for Op {
             Op::Committed { group, offsets } => write!(f, "committed {group}{}", Listed(offsets)),
             Op::CreateTopic { name, partitions } => write!(f, "create {name} with {partitions} partitions"),
             Op::DeleteTopic { name } => write!(f, "delete {name}"),
+            Op::Move { of, to } => write!(f, "move {of} to {to}"),
         }
     }
 }

@@ -1,5 +1,7 @@
-//! An operator's program: makes topics, asks where partitions end and what groups have committed.
+//! An operator's program: makes topics, moves replicas between log directories, asks where partitions end and what groups have
+//! committed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +11,11 @@ use client::{Admin, Error, ErrorCode};
 use kernel::TopicPartition;
 
 use super::program::Life;
-use super::{PAUSE, Topic};
+use super::{OFFSETS_PARTITIONS, PAUSE, Topic};
 use crate::history::{Offsets, Op};
+
+/// The topic of what groups commit, with as many partitions as the scenario gives it.
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 /// How many topics there are that come and go.
 const PASSING_TOPICS: u64 = 3;
@@ -32,7 +37,7 @@ pub async fn run(life: Life, topics: Arc<[Topic]>, groups: Arc<[Arc<str>]>, pref
     let admin = Admin::new(&client);
     let partitions: Vec<TopicPartition> = topics.iter().flat_map(Topic::partitions).collect();
     while !life.is_ending() {
-        let what = life.chance.lock().below(8);
+        let what = life.chance.lock().below(10);
         let passing = || -> Arc<str> {
             format!("{prefix}-passing-{}", life.chance.lock().below(PASSING_TOPICS)).into()
         };
@@ -48,7 +53,8 @@ pub async fn run(life: Life, topics: Arc<[Topic]>, groups: Arc<[Arc<str>]>, pref
                 let (name, count) = (passing(), life.chance.lock().within(1..=4) as i32);
                 create(&life, &admin, &Topic { name, partitions: count, configs: Vec::new() }).await;
             }
-            _ => delete(&life, &admin, &passing()).await,
+            7 => delete(&life, &admin, &passing()).await,
+            _ => relocate(&life, &admin, &partitions, &passing()).await,
         }
         life.sleep(Duration::from_millis(50)..=Duration::from_millis(1_500)).await;
     }
@@ -86,6 +92,35 @@ async fn delete(life: &Life, admin: &Admin, name: &Arc<str>) {
         Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => {
             history.fail(life.id, call, op, error);
         }
+        Err(error) => history.info(life.id, call, op, error),
+    }
+}
+
+/// Has a replica moved into one of its broker's log directories, which may be the one where it is.
+async fn relocate(life: &Life, admin: &Admin, partitions: &[TopicPartition], passing: &Arc<str>) {
+    let Ok(cluster) = admin.describe_cluster().await else { return };
+    let Some(broker) = cluster.brokers.first() else { return };
+    let Ok(dirs) = admin.describe_log_dirs(broker.id).await else { return };
+    let (of, to) = {
+        let mut chance = life.chance.lock();
+        let of = match chance.below(6) {
+            0 => Some(TopicPartition::new(OFFSETS_TOPIC, chance.below(OFFSETS_PARTITIONS) as i32)),
+            1 => Some(TopicPartition::new(Arc::clone(passing), 0)),
+            _ => chance.pick(partitions).cloned(),
+        };
+        (of, chance.pick(&dirs).map(|dir| dir.path.clone()))
+    };
+    let (Some(of), Some(to)) = (of, to) else { return };
+    let history = &life.world.history;
+    let op = Op::Move { of: of.clone(), to: to.as_str().into() };
+    let call = history.invoke(life.id, op.clone());
+    let moves = BTreeMap::from([(of.clone(), to)]);
+    match admin.alter_replica_log_dirs(broker.id, &moves).await {
+        Ok(mut altered) => match altered.remove(&of) {
+            Some(Ok(())) => history.ok(life.id, call, op),
+            Some(Err(error)) => history.fail(life.id, call, op, error),
+            None => history.stuck(format_args!("a move of {of} is not answered")),
+        },
         Err(error) => history.info(life.id, call, op, error),
     }
 }

@@ -40,6 +40,9 @@ fn config(name: &str, servers: &str) -> ClientConfig {
     }
 }
 
+/// Partitions of the topic that keeps what groups commit.
+pub const OFFSETS_PARTITIONS: u64 = 2;
+
 /// How long a producer tries to deliver a record.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 

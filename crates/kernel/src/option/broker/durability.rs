@@ -13,4 +13,6 @@ options! {
         "Size in bytes of the largest batch that goes through the journal, at most what fits into one of its blocks of 1 MiB. What is larger is made durable by a sync of its segment.";
     "log.journal.bytes": Long = "134217728", AtLeast(4_194_304), Medium ReadOnly,
         "Bytes that the journal takes in each log directory. A larger one lets segments be synced less often, and is read after a crash.";
+    "log.shutdown.single.syncs.max": Int = "128", AtLeast(0), Low ReadOnly,
+        "Logs of one directory that a stop makes durable each for itself. Where more have something to sync, one sync of the whole file system costs less.";
 }

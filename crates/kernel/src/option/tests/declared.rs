@@ -66,6 +66,7 @@ fn bounds_as_kafka_prints_them(valid: &Valid) -> String {
 pub const OWN: [(&str, &str); 5] = [
     ("broker", "log.journal.batch.max.bytes"),
     ("broker", "log.journal.bytes"),
+    ("broker", "log.shutdown.single.syncs.max"),
     ("broker", "log.write.caching"),
     ("broker", "metrics.listener"),
     ("topic", "write.caching"),
