@@ -57,6 +57,33 @@ pub type WriteHalf = Box<dyn AsyncWrite + Unpin + Send>;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealNet;
 
+/// Why a span of a file was not sent.
+#[derive(Debug)]
+pub enum SendFileError {
+    /// The disk does not give it.
+    Disk(io::Error),
+    /// The connection does not take it, or it is not there any more.
+    Other(io::Error),
+}
+
+impl From<io::Error> for SendFileError {
+    fn from(error: io::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Errors that no socket has, by Linux's numbers: `EIO`, and `EBADMSG` and `EUCLEAN` of file systems that find themselves
+/// damaged.
+const DISK_ERRORS: [i32; 3] = [5, 74, 117];
+
+/// Tells whose failure it is that the kernel could not send a file.
+fn sent_by_kernel(error: io::Error) -> SendFileError {
+    match error.raw_os_error() {
+        Some(number) if DISK_ERRORS.contains(&number) => SendFileError::Disk(error),
+        _ => SendFileError::Other(error),
+    }
+}
+
 /// A byte stream to a client. Plaintext sockets move file spans in the kernel; others copy them.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Resolves when there is something to read, so that an idle connection needs no buffer.
@@ -71,7 +98,7 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         file: &dyn DiskFile,
         position: u64,
         len: usize,
-    ) -> impl Future<Output = io::Result<()>> + Send;
+    ) -> impl Future<Output = Result<(), SendFileError>> + Send;
 }
 
 impl Stream for TcpStream {
@@ -84,7 +111,12 @@ impl Stream for TcpStream {
         TcpStream::local_addr(self)
     }
 
-    async fn send_file(&mut self, file: &dyn DiskFile, position: u64, len: usize) -> io::Result<()> {
+    async fn send_file(
+        &mut self,
+        file: &dyn DiskFile,
+        position: u64,
+        len: usize,
+    ) -> Result<(), SendFileError> {
         let Some(descriptor) = file.as_fd() else {
             return copy_file(self, file, position, len).await;
         };
@@ -97,9 +129,10 @@ impl Stream for TcpStream {
                     let mut at = offset;
                     rustix::fs::sendfile(&*self, descriptor, Some(&mut at), turn).map_err(io::Error::from)
                 })
-                .await?;
+                .await
+                .map_err(sent_by_kernel)?;
             if sent == 0 {
-                return Err(ended_early());
+                return Err(ended_early().into());
             }
             offset = offset.saturating_add(sent as u64);
         }
@@ -113,15 +146,15 @@ pub async fn copy_file<S: AsyncWrite + Unpin>(
     file: &dyn DiskFile,
     position: u64,
     len: usize,
-) -> io::Result<()> {
+) -> Result<(), SendFileError> {
     let mut buffer = vec![0; len.min(COPY_BYTES)];
     let mut done = 0;
     while done < len {
         let want = (len - done).min(COPY_BYTES);
         let part = buffer.get_mut(..want).ok_or_else(ended_early)?;
-        let read = file.read_at(position.saturating_add(done as u64), part)?;
+        let read = file.read_at(position.saturating_add(done as u64), part).map_err(SendFileError::Disk)?;
         if read == 0 {
-            return Err(ended_early());
+            return Err(ended_early().into());
         }
         stream.write_all(part.get(..read).unwrap_or_default()).await?;
         done += read;

@@ -33,6 +33,11 @@ impl StorageError {
         }
     }
 
+    /// What is in a file, or in some file of a directory, cannot be had.
+    pub fn unreadable(path: &Path, source: io::Error) -> Self {
+        Self::io("read", path, source)
+    }
+
     pub(crate) fn corrupt(path: &Path, position: u64, what: impl Into<String>) -> Self {
         Self::Corrupt { path: path.to_owned(), position, what: what.into() }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use kernel::planted::{self, Bug};
 use kernel::{ErrorCode, IsolationLevel, Offset};
-use storage::ReadError;
+use storage::{Log, ReadError, StorageError};
 use tokio::time::{Instant, timeout_at};
 use wire::messages::fetch_request::FetchRequestView;
 use wire::messages::fetch_response::{
@@ -348,12 +348,13 @@ fn read_partition(
         // Kafka's answer where the first batch is larger than what is left: not even an empty list.
         data.aborted_transactions = None;
     } else if fetch.read_committed && !read.is_empty() {
-        let aborted = log.aborted_txns(from, read.upper).map_err(|error| error.code())?;
-        let listed = aborted.iter().map(|txn| AbortedTransaction {
-            producer_id: txn.producer_id.0,
-            first_offset: txn.first_offset.get(),
-        });
-        data.aborted_transactions = Some(listed.collect());
+        match aborted(&mut log, from, read.upper) {
+            Ok(aborted) => data.aborted_transactions = Some(aborted),
+            Err(error) => {
+                drop(log);
+                return Err(read_error(partition, &error.into()));
+            }
+        }
     }
     // A client that asked for much does not wait because a segment ends here, or a batch did not fit.
     let available = match read.available {
@@ -367,8 +368,22 @@ fn read_partition(
         true => read.span,
         false => read.span.map(|span| verified(partition, span)).transpose()?,
     };
-    let span = span.map(|span| FileSpan { file: span.file, position: span.position, len: span.len as usize });
-    Ok(Read { span, cold, counts })
+    Ok(Read { span: span.map(|span| file_span(partition, span)), cold, counts })
+}
+
+/// Transactions between two offsets whose records are not for readers of committed ones.
+fn aborted(log: &mut Log, from: Offset, upper: Offset) -> Result<Vec<AbortedTransaction>, StorageError> {
+    let aborted = log.aborted_txns(from, upper)?;
+    let listed = aborted.iter().map(|txn| AbortedTransaction {
+        producer_id: txn.producer_id.0,
+        first_offset: txn.first_offset.get(),
+    });
+    Ok(listed.collect())
+}
+
+fn file_span(partition: &Partition, span: storage::Span) -> FileSpan {
+    let (position, len) = (span.position, span.len as usize);
+    FileSpan { file: span.file, position, len, home: partition.home() }
 }
 
 /// The end of a log that rests, if the client has read up to there: it need not be woken for each poll.
@@ -390,9 +405,15 @@ fn is_cold(span: &storage::Span) -> bool {
 /// the log; from then on it is sent without a look.
 fn verified(partition: &Partition, mut span: storage::Span) -> Result<storage::Span, ErrorCode> {
     if span.unchecked.is_none() {
+        let home = partition.home();
+        if !home.is_online() {
+            // What a disk that has failed does not give is better said than begun.
+            let unreadable = |source| StorageError::unreadable(&home.path, source).into();
+            span.probe().map_err(|source| read_error(partition, &unreadable(source)))?;
+        }
         return Ok(span);
     }
-    let told = |damage: &storage::StorageError| {
+    let told = |damage: &StorageError| {
         tracing::error!(partition = %partition.name(), %damage,
             "a batch is not served: restore the file from a copy, let consumers seek past the batch, or delete the records \
              up to it; what is before and after it can be read");
@@ -412,7 +433,7 @@ fn verified(partition: &Partition, mut span: storage::Span) -> Result<storage::S
 /// Whether the client's last fetched epoch ends earlier here than the client has read (KIP-595).
 fn divergence(
     partition: &Partition,
-    log: &storage::Log,
+    log: &Log,
     wanted: &Wanted,
 ) -> Result<Option<EpochEndOffset>, ErrorCode> {
     if wanted.last_fetched_epoch < 0 {
@@ -428,6 +449,7 @@ fn divergence(
     Ok(diverges.then(|| EpochEndOffset { epoch: end.epoch.0, end_offset: end.end.get() }))
 }
 
+/// The log must not be locked: whoever waits for its directory is told, and may ask it.
 fn read_error(partition: &Partition, error: &ReadError) -> ErrorCode {
     match error {
         ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,

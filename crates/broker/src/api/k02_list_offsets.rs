@@ -104,10 +104,16 @@ fn find(
     if query == OffsetQuery::Latest {
         return Ok(Some((readable.get(), -1, own.0)));
     }
-    let found = log.list_offset(query).map_err(|problem| {
-        tracing::error!(partition = %partition.name(), %problem, "an offset lookup failed");
-        problem.code()
-    })?;
+    let found = match log.list_offset(query) {
+        Ok(found) => found,
+        Err(problem) => {
+            // Whoever waits for its directory is told, and may ask the log.
+            drop(log);
+            tracing::error!(partition = %partition.name(), %problem, "an offset lookup failed");
+            partition.home().blame(&problem);
+            return Err(problem.code());
+        }
+    };
     let beginning = matches!(query, OffsetQuery::Earliest | OffsetQuery::EarliestLocal);
     // Where nothing was appended yet, this leader's epoch begins.
     let fallback =

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use host::net::Stream;
+use host::net::{SendFileError, Stream};
 use kernel::port::DiskFile;
+use storage::StorageError;
 use tokio::io::AsyncWriteExt;
+use tracing::error;
 
 use super::within;
+use crate::dirs::Home;
 
 /// How many pieces one send takes.
 const SLICES_MAX: usize = 64;
@@ -24,6 +27,8 @@ pub struct FileSpan {
     pub file: Arc<dyn DiskFile>,
     pub position: u64,
     pub len: usize,
+    /// The log directory that has the file.
+    pub home: Arc<Home>,
 }
 
 /// A piece of a reply.
@@ -77,7 +82,18 @@ impl Outbox {
     async fn flush_some<S: Stream>(&mut self, stream: &mut S) -> io::Result<()> {
         let Some(Part::File(span)) = self.parts.front_mut() else { return self.flush_bytes(stream).await };
         let step = span.len.min(FILE_STEP);
-        stream.send_file(&*span.file, span.position, step).await?;
+        match stream.send_file(&*span.file, span.position, step).await {
+            Ok(()) => {}
+            Err(SendFileError::Other(error)) => return Err(error),
+            Err(SendFileError::Disk(source)) => {
+                // The answer has begun, so that only its end can tell the client; the next one will have the error.
+                let kind = source.kind();
+                let problem = StorageError::unreadable(&span.home.path, source);
+                error!(%problem, "records could not be read while they were sent");
+                span.home.blame(&problem);
+                return Err(kind.into());
+            }
+        }
         self.sent += step as u64;
         span.position += step as u64;
         span.len -= step;

@@ -6,7 +6,7 @@ use kernel::ErrorCode;
 use sim::{Fault, Op, PowerCut, SimDisk, When};
 use wire::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 
-use crate::client::{LATEST, batch, code, values};
+use crate::client::{LATEST, batch, code, fetch_request, values};
 use crate::support::{Client, TestNode};
 
 const TWO: [&str; 2] = ["log.dirs=/a,/b", "metadata.log.dir=/a"];
@@ -250,6 +250,34 @@ fn a_directory_whose_segments_cannot_be_written_or_read_goes_offline_and_the_oth
         } else {
             disk.fail(Fault::new(op, When::Next).on(&format!("/b/{beside}-0/")));
             assert_eq!(code(client.produce(beside, batch(&["b"])).error_code), STORAGE);
+        }
+        client.delete(beside);
+        offline_but_read(&node, &mut client);
+        drop(client);
+        cut_power_and_look(&mut node, &disk);
+    }
+}
+
+#[test]
+fn a_directory_that_fails_while_records_are_sent_or_looked_for_goes_offline() {
+    for (what, seed) in [("sent", 21), ("looked for", 22)] {
+        let disk = SimDisk::new(seed);
+        let mut node = two(&disk);
+        let mut client = node.client();
+        client.create("w", &[]);
+        client.create("x", &[]);
+        let beside = if home(&node, "w") == "/b" { "w" } else { "x" };
+        client.append(beside, batch(&["a"]));
+        assert_eq!(values(&client.fetch(beside, 0)), ["a"]);
+        disk.fail(Fault::new(Op::Read, When::Every(1)).on(&format!("/b/{beside}-0/")));
+        if what == "sent" {
+            // Nothing is read before the answer has begun: what was just written is sound.
+            let sent = client.send(12, &fetch_request(beside, 0));
+            assert!(client.try_receive(sent).is_none(), "the connection ends within the answer");
+            client = node.client();
+            assert_eq!(code(client.fetch(beside, 0).error_code), STORAGE, "from then on it is said");
+        } else {
+            assert_eq!(code(client.offset(beside, 1_000).error_code), STORAGE);
         }
         client.delete(beside);
         offline_but_read(&node, &mut client);

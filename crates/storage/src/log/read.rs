@@ -14,6 +14,9 @@ use crate::segment::Scan;
 /// How far from the end of a log its readers are still with those who write it.
 const RECENT_BYTES: u64 = 8 << 20;
 
+/// How much of a span is in memory while it is probed.
+const PROBE_BYTES: usize = 64 << 10;
+
 /// Bytes of a segment file that hold whole batches. They stay readable even if the segment is deleted meanwhile.
 #[derive(Clone)]
 pub struct Span {
@@ -69,6 +72,18 @@ impl Span {
     }
 
     /// Reads the bytes into memory.
+    /// Reads the bytes and forgets them: whether the disk still gives them.
+    pub fn probe(&self) -> std::io::Result<()> {
+        let (mut piece, mut at) = (vec![0; PROBE_BYTES.min(self.len as usize)], 0);
+        while at < u64::from(self.len) {
+            match self.file.read_at(self.position + at, &mut piece)? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                read => at += read as u64,
+            }
+        }
+        Ok(())
+    }
+
     pub fn read(&self) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.len as usize];
         let read = self.file.read_at(self.position, &mut bytes)?;

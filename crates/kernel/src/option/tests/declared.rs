@@ -63,7 +63,7 @@ fn bounds_as_kafka_prints_them(valid: &Valid) -> String {
 }
 
 /// What only we have.
-pub const OWN: [(&str, &str); 5] = [
+pub const OWN: [(&str, &str); 6] = [
     ("broker", "log.journal.batch.max.bytes"),
     ("broker", "log.journal.bytes"),
     ("broker", "log.shutdown.single.syncs.max"),

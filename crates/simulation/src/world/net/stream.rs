@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use host::net::{Connect, Connecting, Listener, Net, ReadHalf, Stream, WriteHalf, copy_file};
+use host::net::{Connect, Connecting, Listener, Net, ReadHalf, SendFileError, Stream, WriteHalf, copy_file};
 use kernel::port::DiskFile;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -270,7 +270,12 @@ impl Stream for SimStream {
         Ok(if self.end == 0 { near } else { far })
     }
 
-    async fn send_file(&mut self, file: &dyn DiskFile, position: u64, len: usize) -> io::Result<()> {
+    async fn send_file(
+        &mut self,
+        file: &dyn DiskFile,
+        position: u64,
+        len: usize,
+    ) -> Result<(), SendFileError> {
         copy_file(self, file, position, len).await
     }
 }
