@@ -11,7 +11,7 @@ use wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 
-use super::group::{Group, Member, Standing};
+use super::group::{Group, Member};
 use crate::admin::CommittedOffset;
 use crate::cluster::Lane;
 use crate::{BrokerError, Error};
@@ -69,7 +69,7 @@ impl Group {
         let By::Member(member) = by else {
             return error;
         };
-        if self.standing() == Standing::Joining || self.member() != *member {
+        if self.has_joined_since(member) {
             let words = Some("the member joined the group again meanwhile");
             let code = ErrorCode::RebalanceInProgress.code();
             return BrokerError::new(code).group(&self.id).message(words).into();

@@ -322,21 +322,45 @@ impl Group {
                 let _ = self.leave().await;
                 return self.expelled(false);
             }
-            let Err(error) = self.beat_once(&mut connection).await else {
+            let member = self.member();
+            let Err(error) = self.beat_once(&mut connection, &member).await else {
                 continue;
             };
-            match error.code() {
-                Some(ErrorCode::RebalanceInProgress) => self.rejoin(),
-                Some(ErrorCode::UnknownMemberId) => return self.expelled(false),
-                Some(ErrorCode::IllegalGeneration) => return self.expelled(true),
-                Some(ErrorCode::FencedInstanceId) => return self.fenced(error),
+            if error.code() != Some(ErrorCode::RebalanceInProgress) {
                 // Found again with the next beat.
-                _ => {
-                    tracing::debug!(%error, group = self.id, "a heartbeat failed");
-                    connection = None;
-                }
+                connection = None;
+            }
+            if !self.beat_failed(&member, error) {
+                return;
             }
         }
+    }
+
+    /// Takes in why a beat of a member failed. Returns whether that member goes on.
+    fn beat_failed(&self, member: &Member, error: Error) -> bool {
+        if self.has_joined_since(member) {
+            // Who has joined since has a heart of its own.
+            return false;
+        }
+        match error.code() {
+            Some(ErrorCode::RebalanceInProgress) => self.rejoin(),
+            Some(code @ (ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration)) => {
+                self.expelled(code == ErrorCode::IllegalGeneration);
+                return false;
+            }
+            Some(ErrorCode::FencedInstanceId) => {
+                self.fenced(error);
+                return false;
+            }
+            _ => tracing::debug!(%error, group = self.id, "a heartbeat failed"),
+        }
+        true
+    }
+
+    /// Whether what is said of this member is not of the present one, which joins or has joined after it.
+    pub fn has_joined_since(&self, member: &Member) -> bool {
+        let state = self.state.lock();
+        state.standing == Standing::Joining || state.member != *member
     }
 
     /// Somebody else has taken this member's static name: going on would only take it back.
@@ -350,17 +374,16 @@ impl Group {
         self.state.lock().failure.clone()
     }
 
-    async fn beat_once(&self, known: &mut Option<Arc<Connection>>) -> Result<(), Error> {
+    async fn beat_once(&self, known: &mut Option<Arc<Connection>>, member: &Member) -> Result<(), Error> {
         let connection = match known.take().filter(|connection| connection.is_open()) {
             Some(connection) => connection,
             None => self.connection().await?,
         };
         let version = connection.version::<HeartbeatRequest>()?;
-        let member = self.member();
         let request = HeartbeatRequest {
             group_id: self.id.clone(),
             generation_id: member.generation,
-            member_id: member.id,
+            member_id: member.id.clone(),
             group_instance_id: self.instance(version, HEARTBEAT_INSTANCE_FROM),
         };
         // A session must not be lost because one answer is awaited for longer than it lasts.
@@ -399,4 +422,38 @@ type Counts = BTreeMap<String, i32>;
 
 async fn ask<R: Request>(connection: &Connection, request: &R, version: i16) -> Result<R::Response, Error> {
     connection.ask_in(request, version, connection.request_timeout()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripted::Cluster;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_said_of_a_member_ends_no_membership_that_began_after_it() {
+        let cluster = Cluster::new(|asked| asked.answer(&crate::scripted::metadata(1, 1)));
+        let client = cluster.client().await;
+        let group = Group::new(client.clone(), Arc::default(), client.new_consumer(), "g".to_owned());
+        let member = |id: &str, generation| Member { id: id.to_owned(), generation };
+        let refused = |code: ErrorCode| Error::from(BrokerError::new(code.code()));
+        *group.state.lock() = State {
+            member: member("a", 7),
+            standing: Standing::In,
+            polled_at: Instant::now(),
+            failure: None,
+        };
+        // The beat was sent while the member was joining, and answered once it had.
+        for former in [member("a", NO_GENERATION), member("", NO_GENERATION), member("a", 6)] {
+            for code in
+                [ErrorCode::IllegalGeneration, ErrorCode::UnknownMemberId, ErrorCode::RebalanceInProgress]
+            {
+                assert!(!group.beat_failed(&former, refused(code)), "{code:?} to {former:?}");
+                assert_eq!((group.member(), group.standing()), (member("a", 7), Standing::In), "{code:?}");
+            }
+        }
+        assert!(group.beat_failed(&member("a", 7), refused(ErrorCode::RebalanceInProgress)));
+        assert_eq!((group.generation(), group.standing()), (Some(7), Standing::Out), "it joins again");
+        assert!(!group.beat_failed(&member("a", 7), refused(ErrorCode::IllegalGeneration)));
+        assert_eq!((group.member(), group.generation()), (member("a", NO_GENERATION), None));
+    }
 }
