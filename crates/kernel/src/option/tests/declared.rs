@@ -83,7 +83,7 @@ fn no_option_is_declared_that_kafka_does_not_have_but_a_few_of_our_own() {
         }
     }
     let counts = ["broker", "topic", "group", "client-metrics"].map(|name| table(name).rows().count());
-    assert_eq!(counts, [386, 39, 27, 3]);
+    assert_eq!(counts, [387, 39, 27, 3]);
 }
 
 #[test]
