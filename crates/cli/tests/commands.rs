@@ -386,6 +386,35 @@ fn ctrl_c_ends_a_reader_well() {
 }
 
 #[test]
+fn a_reader_says_when_the_broker_is_gone_and_when_it_is_back() {
+    let mut broker = Broker::start("gone");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "x\n").ok();
+    let mut reader = Command::new(env!("CARGO_BIN_EXE_riverrun"))
+        .args(["consume", "a", "--from", "start", "--bootstrap", &broker.bootstrap])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary is there");
+    let mut lines = BufReader::new(reader.stdout.take().expect("it is piped"));
+    let mut notes = BufReader::new(reader.stderr.take().expect("it is piped"));
+    let line = |from: &mut dyn BufRead| {
+        let mut line = String::new();
+        from.read_line(&mut line).expect("it prints");
+        line
+    };
+    assert_eq!(line(&mut lines), "x\n");
+    broker.kill();
+    assert!(line(&mut notes).contains("no broker answers at"), "it is not silent");
+    broker.restart();
+    assert!(line(&mut notes).contains("answers again"));
+    broker.run_with_input(&["produce", "a"], "y\n").ok();
+    assert_eq!(line(&mut lines), "y\n");
+    reader.kill().expect("it runs");
+    reader.wait().expect("it ends");
+}
+
+#[test]
 fn a_range_says_where_to_begin_and_where_to_stop() {
     let broker = Broker::start("range");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();

@@ -24,6 +24,7 @@ mod time;
 mod topic;
 mod tree;
 pub mod units;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -16,6 +16,7 @@ use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicParti
 use super::place::{Where, partitions_of, resolve};
 use super::several::{Patterns, no_topic, once};
 use super::template::Template;
+use super::watch::Watch;
 use super::{Failure, Format, Session, session};
 use crate::print::{Left, Progress, nobody_reads, note};
 use end::{Ends, Share, ends};
@@ -143,6 +144,7 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
     let on_terminal = io::stdout().is_terminal();
+    let _watch = Watch::begin(session);
     let mut printer = Printer { consume: &consume, ends: end.clone(), session, printed: 0, on_terminal };
     let read = read(&mut consumer, end.as_ref(), &mut printer, session).await;
     let closed = consumer.close().await.map_err(|error| Failure::of(error, "cannot leave the group"));
