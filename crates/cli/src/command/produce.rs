@@ -64,8 +64,15 @@ pub struct Produce {
     change: Change,
 }
 
-/// How many lines are read ahead.
-const LINES_AHEAD: usize = 1024;
+/// How much of the input is read at once. A hand-over to the other thread costs more than a short line does, so that all
+/// lines that have come together go together.
+const READ_BYTES: usize = 64 << 10;
+
+/// How many such pieces are read ahead.
+const PIECES_AHEAD: usize = 16;
+
+/// How many records of a template are read ahead.
+const RECORDS_AHEAD: usize = 1024;
 
 /// How many records may be on their way before the oldest is waited for.
 const DELIVERIES_MAX: usize = 65_536;
@@ -136,8 +143,8 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
                 let message = format!("record {number} cannot be read: {error}");
                 break Err(Failure::failed(message).next("it and what comes after it were not written"));
             }
-            Some(Ok(line)) => {
-                if let Err(failure) = written.send(&producer, &produce, line, session).await {
+            Some(Ok(inputs)) => {
+                if let Err(failure) = written.send_all(&producer, &produce, inputs, session).await {
                     break Err(failure);
                 }
                 progress.show(written.lines, Left::Unknown);
@@ -152,24 +159,32 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     sent.and(settled).and(closed)
 }
 
+/// What was read at once, in its order.
+type Inputs = io::Result<Vec<Input>>;
+
 /// Reads lines on a thread of its own, as a read from a terminal cannot be given up.
-fn read_lines() -> mpsc::Receiver<io::Result<Input>> {
-    let (lines, receiver) = mpsc::channel(LINES_AHEAD);
+fn read_lines() -> mpsc::Receiver<Inputs> {
+    let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
     std::thread::spawn(move || {
-        let mut input = io::stdin().lock();
+        let mut input = io::BufReader::with_capacity(READ_BYTES, io::stdin());
+        let mut lines = Vec::new();
         loop {
             let mut line = Vec::new();
             let read = input.read_until(b'\n', &mut line);
-            let line = match read {
-                Ok(0) => return,
-                Ok(_) => {
-                    line.pop_if(|last| *last == b'\n');
-                    Ok(line)
-                }
-                Err(error) => Err(error),
-            };
-            let failed = line.is_err();
-            if lines.blocking_send(line.map(Input::Line)).is_err() || failed {
+            let goes_on = matches!(read, Ok(count) if count > 0);
+            if goes_on {
+                line.pop_if(|last| *last == b'\n');
+                lines.push(Input::Line(line));
+            }
+            // Nobody waits for a line that has come while another one is still being written.
+            if goes_on && input.buffer().contains(&b'\n') {
+                continue;
+            }
+            let gone = !lines.is_empty() && pieces.blocking_send(Ok(std::mem::take(&mut lines))).is_err();
+            if let Err(error) = read {
+                drop(pieces.blocking_send(Err(error)));
+            }
+            if gone || !goes_on {
                 return;
             }
         }
@@ -178,15 +193,15 @@ fn read_lines() -> mpsc::Receiver<io::Result<Input>> {
 }
 
 /// Reads what a template describes, on a thread of its own.
-fn read_records(template: Template) -> mpsc::Receiver<io::Result<Input>> {
-    let (records, receiver) = mpsc::channel(LINES_AHEAD);
+fn read_records(template: Template) -> mpsc::Receiver<Inputs> {
+    let (records, receiver) = mpsc::channel(RECORDS_AHEAD);
     std::thread::spawn(move || {
         let Ok(mut reader) = Reader::new(io::stdin().lock(), template) else {
             return;
         };
         while let Some(record) = reader.next_record().transpose() {
             let failed = record.is_err();
-            if records.blocking_send(record.map(Input::Record)).is_err() || failed {
+            if records.blocking_send(record.map(|record| vec![Input::Record(record)])).is_err() || failed {
                 return;
             }
         }
@@ -227,6 +242,19 @@ impl Written {
             waiting: VecDeque::new(),
             partitions: BTreeMap::new(),
         }
+    }
+
+    async fn send_all(
+        &mut self,
+        producer: &Producer,
+        produce: &Produce,
+        inputs: Vec<Input>,
+        session: &Session,
+    ) -> Result<(), Failure> {
+        for input in inputs {
+            self.send(producer, produce, input, session).await?;
+        }
+        Ok(())
     }
 
     async fn send(
