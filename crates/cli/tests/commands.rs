@@ -415,6 +415,22 @@ fn a_reader_says_when_the_broker_is_gone_and_when_it_is_back() {
 }
 
 #[test]
+fn settings_of_the_client_are_taken_by_kafkas_names() {
+    let broker = Broker::start("client-settings");
+    broker.run(&["topic", "create", "a", "--config", "max.message.bytes=30000000"]).ok();
+    let large = "x".repeat(17_000_000);
+    broker.run_with_input(&["produce", "a"], &large).failed(1);
+    let more = ["-X", "max.request.size=30000000", "-X", "client.id=me"];
+    broker.run_with_input(&[&["produce", "a"], &more[..]].concat(), &large).ok();
+    let read = ["consume", "a", "--from", "start", "--until-end", "--template", "%V\n"];
+    let set = ["-X", "max.partition.fetch.bytes=1000", "-X", "request.timeout.ms=20000"];
+    assert_eq!(broker.run(&[&read[..], &set].concat()).ok(), "17000000\n");
+    for wrong in ["linger.ms=5", "max.poll.records=many", "nothing"] {
+        broker.run(&[&read[..], &["-X", wrong]].concat()).failed(2);
+    }
+}
+
+#[test]
 fn a_range_says_where_to_begin_and_where_to_stop() {
     let broker = Broker::start("range");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();

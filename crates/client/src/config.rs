@@ -4,6 +4,7 @@
 //! [`crate::Consumer::new`]. So is a time of more milliseconds than Kafka's type of the setting has: 2147483647 for most.
 
 mod check;
+mod properties;
 
 use std::time::Duration;
 

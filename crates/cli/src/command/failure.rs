@@ -70,7 +70,10 @@ impl Failure {
                 Some("reach a listener that speaks PLAINTEXT, on loopback or a trusted network".to_owned()),
             ),
             Error::NotSupported { .. } => (WRONG_USE, None),
-            Error::RecordTooLarge { .. } => (FAILED, Some("write smaller records".to_owned())),
+            Error::RecordTooLarge { .. } => (
+                FAILED,
+                Some("write smaller records, or allow larger ones: -X max.request.size=BYTES".to_owned()),
+            ),
             Error::Unsupported { .. } => {
                 (FAILED, Some("the broker is older than this command, or a proxy is in between".to_owned()))
             }

@@ -3,6 +3,7 @@
 mod api;
 mod ask;
 mod bench;
+mod client_settings;
 mod cluster;
 mod completion;
 mod config;

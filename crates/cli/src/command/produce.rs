@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::ask::Change;
+use super::client_settings::ClientSettings;
 use super::template::{Reader, Template, unescape};
 use super::{Failure, Format, Session, session};
 use crate::print::{self, Left, Output, Progress};
@@ -60,6 +61,8 @@ pub struct Produce {
     /// How batches are compressed: none, gzip, snappy, lz4 or zstd.
     #[arg(long, short = 'z', value_name = "CODEC", default_value = "none")]
     compression: Codec,
+    #[command(flatten)]
+    client: ClientSettings,
     #[command(flatten)]
     change: Change,
 }
@@ -113,9 +116,12 @@ async fn check_topic(name: &str, session: &Session) -> Result<(), Failure> {
 
 pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     check_topic(&produce.topic, session).await?;
+    let client = produce.client.client(session, ProducerConfig::NAMES).await?;
     let config = ProducerConfig { max_request_size: RECORD_BYTES_MAX, ..ProducerConfig::default() };
-    let producer = Producer::new(&session.client, config.codec(produce.compression))
-        .map_err(|error| Failure::of(error, "cannot write to the topic"))?;
+    let mut config = config.codec(produce.compression);
+    produce.client.set_producer(&mut config)?;
+    let producer =
+        Producer::new(&client, config).map_err(|error| Failure::of(error, "cannot write to the topic"))?;
     let mut signals = session::signals()?;
     if io::stdin().is_terminal() {
         print::note("each line is a record; Ctrl-D ends");
@@ -401,6 +407,7 @@ mod tests {
             template: None,
             key: None,
             tombstone: false,
+            client: ClientSettings::default(),
             change: Change { dry_run: false },
         }
     }

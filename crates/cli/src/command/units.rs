@@ -64,6 +64,14 @@ pub fn some_time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Takes KEY=VALUE apart.
+pub fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("KEY=VALUE is expected".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::ask::Change;
-use super::{Failure, Session};
+use super::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 use explain::all_options;
 pub use explain::{explain, names};
@@ -128,24 +128,17 @@ pub struct Changes {
 #[group(required = true, multiple = true)]
 struct Which {
     /// Give a setting a value; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = units::key_value)]
     set: Vec<(String, String)>,
     /// Take a setting away, so that the default holds again; may be given several times.
     #[arg(long, value_name = "KEY")]
     delete: Vec<String>,
     /// Add to a list; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = units::key_value)]
     append: Vec<(String, String)>,
     /// Take from a list; may be given several times.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = units::key_value)]
     subtract: Vec<(String, String)>,
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("KEY=VALUE is expected".to_owned()),
-    }
 }
 
 pub async fn run(config: Config, session: &Session) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use client::config::{IsolationLevel, OffsetReset};
 use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
 
+use super::client_settings::ClientSettings;
 use super::place::{Where, partitions_of, resolve};
 use super::several::{Patterns, no_topic, once};
 use super::template::Template;
@@ -86,6 +87,8 @@ pub struct Consume {
     /// How a record is printed, instead of as a line with its value.
     #[arg(long, short = 'f', value_name = "TEMPLATE")]
     template: Option<Template>,
+    #[command(flatten)]
+    client: ClientSettings,
     #[command(flatten)]
     fields: Fields,
 }
@@ -310,7 +313,9 @@ async fn begin(
     if consume.until_end {
         config.heartbeat_interval = HEARTBEAT;
     }
-    let mut consumer = Consumer::new(&session.client, config).map_err(failed)?;
+    consume.client.set_consumer(&mut config)?;
+    let client = consume.client.client(session, ConsumerConfig::NAMES).await?;
+    let mut consumer = Consumer::new(&client, config).map_err(failed)?;
     if consume.group.is_some() {
         match patterns {
             Some(patterns) => {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::partitions;
 use crate::command::ask::Change;
-use crate::command::{Failure, Session, config};
+use crate::command::{Failure, Session, config, units};
 use crate::print::Output;
 
 /// Create a topic.
@@ -26,17 +26,10 @@ pub struct Create {
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i16).range(1..))]
     replication_factor: Option<i16>,
     /// A setting of the topic, as Kafka names it; may be given several times.
-    #[arg(long = "config", short, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long = "config", short, value_name = "KEY=VALUE", value_parser = units::key_value)]
     configs: Vec<(String, String)>,
     #[command(flatten)]
     change: Change,
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("KEY=VALUE is expected".to_owned()),
-    }
 }
 
 pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
