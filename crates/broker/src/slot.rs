@@ -212,9 +212,15 @@ impl Awake {
 
 /// Wakes those of many logs whose waking takes long, several at a time: they are recovered, or get their first files.
 pub(crate) async fn wake_all(partitions: &[Arc<Partition>]) {
-    let slow: Vec<_> = partitions.iter().filter(|partition| partition.wakes_slowly()).collect();
-    if !slow.is_empty() {
-        host::task::each(&slow, |partition| drop(partition.log())).await;
+    let unverified: Vec<_> =
+        partitions.iter().filter(|partition| partition.rests(|rest| rest.unverified)).collect();
+    if !unverified.is_empty() {
+        host::task::each(&unverified, |partition| drop(partition.log())).await;
+    }
+    let unborn: Vec<_> =
+        partitions.iter().filter(|partition| partition.rests(|rest| !rest.on_disk)).collect();
+    if !unborn.is_empty() {
+        host::task::each_on_cores(&unborn, |partition| drop(partition.log())).await;
     }
 }
 
@@ -245,10 +251,10 @@ impl Partition {
         self.known()
     }
 
-    /// Whether nobody has looked at the files of the log since a crash, or there are none.
-    fn wakes_slowly(&self) -> bool {
+    /// Whether the log rests, and this holds of what is known of it.
+    fn rests(&self, so: impl Fn(&Rest) -> bool) -> bool {
         let slot = self.slot.lock();
-        slot.log.is_none() && (slot.rest.unverified || !slot.rest.on_disk)
+        slot.log.is_none() && so(&slot.rest)
     }
 
     /// What is known of the log without waking it; after a crash, what checkpoints have said.

@@ -102,6 +102,16 @@ const THREADS: usize = 16;
 /// Does something with each of many items that takes long, such as closing logs, several at a time. A runtime of one thread
 /// does it in their order, with a turn for others after each.
 pub async fn each<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    each_on(THREADS, items, work).await;
+}
+
+/// The same for what takes a core and waits for nothing: on as many threads as there are cores.
+pub async fn each_on_cores<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    each_on(cores.min(THREADS), items, work).await;
+}
+
+async fn each_on<T: Sync>(threads: usize, items: &[T], work: impl Fn(&T) + Sync) {
     if !matches!(
         Handle::try_current().map(|runtime| runtime.runtime_flavor()),
         Ok(RuntimeFlavor::MultiThread)
@@ -120,7 +130,7 @@ pub async fn each<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
     };
     block_in_place(|| {
         std::thread::scope(|scope| {
-            for _ in 1..THREADS.min(items.len()) {
+            for _ in 1..threads.min(items.len()) {
                 // Without further threads this one does it all.
                 let _ = std::thread::Builder::new().name("each".to_owned()).spawn_scoped(scope, serve);
             }

@@ -21,8 +21,9 @@ const WARM_STEP: u64 = 128 << 10;
 /// How much is asked for at most beyond what somebody waits for.
 const READ_AHEAD_MAX: u64 = 2 << 20;
 
-/// How much of one reader's is asked of the disk at a time. Whatever else wants the disk waits behind it.
+/// How much of one reader's is asked of the disk at a time, and in which steps. Whatever else wants the disk waits behind it.
 const ASKED_MAX: u64 = 2 << 20;
+const ASK_STEP: u64 = 512 << 10;
 
 #[derive(Debug)]
 pub(super) struct RealFile {
@@ -84,7 +85,7 @@ impl DiskFile for RealFile {
         let mut done = 0;
         while done < len {
             while asked < wanted.min((done as u64).saturating_add(ASKED_MAX)) {
-                let step = WARM_STEP.min(wanted - asked);
+                let step = ASK_STEP.min(wanted - asked);
                 // An advice that is not taken costs nothing but time.
                 let at = position.saturating_add(asked);
                 let _ = rustix::fs::fadvise(&self.file, at, NonZeroU64::new(step), Advice::WillNeed);
