@@ -17,6 +17,8 @@ pub struct NodeOptions {
     pub(super) cluster: Overrides,
     /// Set while running, for this broker.
     pub(super) node: Overrides,
+    /// Stored for all brokers and for this one, and of no use: a node that had the directory before could be told more.
+    unusable: (Overrides, Overrides),
     /// All of that together.
     pub(super) effective: Resolved,
     /// What follows from that for every topic option, computed once: logs ask for all of them.
@@ -32,30 +34,35 @@ impl NodeOptions {
     fn assemble(fixed: Resolved, cluster: Overrides, node: Overrides, effective: Resolved) -> Self {
         let topic_defaults =
             Table::Topic.rows().map(|def| (def.name, topic_default(&effective, def))).collect();
-        Self { fixed, cluster, node, effective, topic_defaults }
+        Self { fixed, cluster, node, unusable: Default::default(), effective, topic_defaults }
     }
 
     /// The node with these settings over what it was started with, and a warning for each one that cannot be used:
     /// a stored setting must never keep a broker from running.
     pub fn with_dynamic(&self, cluster: &Overrides, node: &Overrides) -> (Self, Vec<String>) {
         let mut warnings = Vec::new();
-        let mut usable = |layer: &Overrides, per_broker: bool| -> Overrides {
-            let mut keep = Overrides::new();
+        let mut usable = |layer: &Overrides, per_broker: bool| -> (Overrides, Overrides) {
+            let (mut keep, mut other) = (Overrides::new(), Overrides::new());
             for (name, raw) in layer {
-                match check_one(name, raw, per_broker) {
-                    Ok(()) => drop(keep.insert(name.clone(), raw.clone())),
-                    Err(error) => warnings.push(format!("dynamic setting {name} is ignored: {error}")),
-                }
+                let to = match check_one(name, raw, per_broker) {
+                    Ok(()) => &mut keep,
+                    Err(error) => {
+                        warnings.push(format!("dynamic setting {name} is ignored: {error}"));
+                        &mut other
+                    }
+                };
+                to.insert(name.clone(), raw.clone());
             }
-            keep
+            (keep, other)
         };
-        let (cluster, node) = (usable(cluster, false), usable(node, true));
+        let ((cluster, no_cluster), (node, no_node)) = (usable(cluster, false), usable(node, true));
         let mut effective = self.fixed.overlaid(&cluster, &node);
         if let Err(error) = BrokerConfig::new(&effective) {
             warnings.push(format!("the dynamic settings of this broker are ignored: {error}"));
             effective = self.fixed.clone();
         }
-        (Self::assemble(self.fixed.clone(), cluster, node, effective), warnings)
+        let unusable = (no_cluster, no_node);
+        (Self { unusable, ..Self::assemble(self.fixed.clone(), cluster, node, effective) }, warnings)
     }
 
     /// The settings that count now.
@@ -109,14 +116,21 @@ impl NodeOptions {
         }
     }
 
-    /// Whether `new` may become the settings of this broker, or with `per_broker` false those of all brokers.
+    /// Whether `new` may become the settings of this broker, or with `per_broker` false those of all brokers. What is stored
+    /// and of no use may stay as it is: it is not what is changed.
     pub fn check_broker(&self, new: &Overrides, per_broker: bool) -> Result<(), OptionError> {
-        for (name, raw) in new {
+        let unusable = if per_broker { &self.unusable.1 } else { &self.unusable.0 };
+        let new: Overrides = new
+            .iter()
+            .filter(|(name, raw)| unusable.get(*name) != Some(*raw))
+            .map(|(name, raw)| (name.clone(), raw.clone()))
+            .collect();
+        for (name, raw) in &new {
             check_one(name, raw, per_broker)?;
         }
         let after = match per_broker {
-            true => self.fixed.overlaid(&self.cluster, new),
-            false => self.fixed.overlaid(new, &self.node),
+            true => self.fixed.overlaid(&self.cluster, &new),
+            false => self.fixed.overlaid(&new, &self.node),
         };
         if let Some(conflict) = check::conflicts(&after).into_iter().next() {
             return Err(conflict);

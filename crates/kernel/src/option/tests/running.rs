@@ -231,6 +231,19 @@ fn brokers_change_only_what_can_change_and_only_where() {
 }
 
 #[test]
+fn what_another_broker_has_stored_and_is_of_no_use_here_stands_in_the_way_of_no_change() {
+    let stored = [("listeners", "PLAINTEXT://:9092"), ("log.segment.bytes", "2000000")];
+    let (node, warnings) = options("").with_dynamic(&Overrides::new(), &overrides(&stored));
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let with = |name: &'static str, value: &'static str| overrides(&[stored[0], (name, value)]);
+    assert_eq!(node.check_broker(&with("log.segment.bytes", "3000000"), true), Ok(()));
+    assert!(node.check_broker(&with("log.segment.bytes", "-3"), true).is_err(), "what is changed is checked");
+    let other = overrides(&[("listeners", "PLAINTEXT://:9093")]);
+    assert!(node.check_broker(&other, true).is_err(), "it may stay, and not become another");
+    assert!(node.check_broker(&with("log.segment.bytes", "3000000"), false).is_err(), "it is one broker's");
+}
+
+#[test]
 fn pools_of_threads_change_step_by_step() {
     let node = options("");
     assert_eq!(node.check_broker(&overrides(&[("num.io.threads", "16")]), true), Ok(()));
