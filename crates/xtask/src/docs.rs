@@ -124,7 +124,13 @@ fn effects(page: &mut String) {
         let _ = writeln!(page, "- `{name}`: {why}");
     }
     page.push_str("\nA change of these (`idle` below) is checked, kept and reported, and changes nothing in this release:\n\n");
-    for idle in effect::IDLE {
+    without_effect(page, effect::IDLE);
+    page.push_str("\nThese count at a start of Kafka's alone. They are checked, and nothing comes of them in this release:\n\n");
+    without_effect(page, effect::UNUSED);
+}
+
+fn without_effect(page: &mut String, all: &[effect::Idle]) {
+    for idle in all {
         let names: Vec<String> = idle.options.iter().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(page, "- {} {}", idle.why, names.join(", "));
     }

@@ -122,6 +122,70 @@ pub static IDLE: &[Idle] = &[
     },
 ];
 
+/// Options that Kafka reads at its start alone, and of which nothing comes in this release. They are checked as all others are.
+pub static UNUSED: &[Idle] = &[
+    Idle {
+        options: &["socket.listen.backlog.size", "socket.receive.buffer.bytes", "socket.send.buffer.bytes"],
+        why: "The system sizes the buffers of a socket as its connection needs, and 1,024 connections may wait to be accepted.",
+    },
+    Idle {
+        options: &["queued.max.requests"],
+        why: "What waits is bounded in bytes, by `queued.max.request.bytes` and the budget that a start prints.",
+    },
+    Idle {
+        options: &["log.initial.task.delay.ms"],
+        why: "Nothing is read or written at a start that would have to be put off.",
+    },
+    Idle {
+        options: &["log.flush.scheduler.interval.ms"],
+        why: "It counts where `log.flush.interval.ms` is not set; whether a flush is due is looked at each second.",
+    },
+    Idle {
+        options: &[
+            "log.flush.start.offset.checkpoint.interval.ms",
+            "replica.high.watermark.checkpoint.interval.ms",
+        ],
+        why: "All checkpoints are written together, with the recovery points.",
+    },
+    Idle {
+        options: &[
+            "group.coordinator.append.linger.ms",
+            "offsets.commit.timeout.ms",
+            "offsets.load.buffer.size",
+        ],
+        why: "A coordinator gathers appends in the journal's blocks and reads its partitions batch by batch.",
+    },
+    Idle {
+        options: &[
+            "controlled.shutdown.enable",
+            "controller.quorum.append.linger.ms",
+            "controller.quorum.election.timeout.ms",
+            "controller.quorum.fetch.timeout.ms",
+            "initial.broker.registration.timeout.ms",
+            "request.timeout.ms",
+        ],
+        why: "There is one node, which asks no other.",
+    },
+    Idle {
+        options: &[
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+            "transaction.max.timeout.ms",
+            "transaction.state.log.load.buffer.size",
+            "transaction.two.phase.commit.enable",
+            "transactional.id.expiration.ms",
+        ],
+        why: "There are no transactions yet.",
+    },
+    Idle {
+        options: &[
+            "connection.failed.authentication.delay.ms",
+            "connections.max.reauth.ms",
+            "sasl.server.max.receive.size",
+        ],
+        why: "There is no TLS and no SASL yet: a node with a secured listener does not start.",
+    },
+];
+
 /// Why a change of a broker option changes nothing; nothing if it does change something.
 pub fn idle(name: &str) -> Option<&'static str> {
     let base = synonym::listener_base(name).unwrap_or(name);

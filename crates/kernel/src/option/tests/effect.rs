@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{options, overrides};
 use crate::option::broker_config::ListenerLimits;
-use crate::option::effect::{IDLE, RESTART, idle};
+use crate::option::effect::{IDLE, RESTART, UNUSED, idle};
 use crate::option::{Dynamic, NodeOptions, OptionDef, Overrides, Table, Value, validate};
 
 /// Read by name where they count, and not part of what a broker takes from its settings as a whole.
@@ -50,13 +50,19 @@ fn what_can_be_changed_while_a_node_runs_changes_something_or_is_said_to_change_
 }
 
 #[test]
-fn what_is_said_of_options_is_said_once_and_of_such_as_kafka_changes() {
+fn what_is_said_of_options_is_said_once() {
     let idle = IDLE.iter().flat_map(|idle| idle.options.iter().copied().zip(std::iter::repeat(idle.why)));
     let mut seen = BTreeSet::new();
     for (name, why) in idle.chain(RESTART.iter().copied()) {
         assert!(changeable().any(|def| def.name == name), "{name} needs a restart in Kafka as well");
         assert!(seen.insert(name), "{name} stands twice");
         assert!(why.ends_with('.'), "{why}");
+    }
+    let unused = UNUSED.iter().flat_map(|unused| unused.options);
+    for name in unused {
+        let row = Table::Broker.find(name).unwrap_or_else(|| panic!("there is no {name}"));
+        assert_eq!(row.dynamic, Dynamic::ReadOnly, "{name} can be changed: it is idle");
+        assert!(seen.insert(name), "{name} stands twice");
     }
 }
 
