@@ -428,6 +428,9 @@ fn settings_of_the_client_are_taken_by_kafkas_names() {
     for wrong in ["linger.ms=5", "max.poll.records=many", "nothing"] {
         broker.run(&[&read[..], &["-X", wrong]].concat()).failed(2);
     }
+    let twice = ["topic", "alter", "a", "--set", "retention.ms=5", "--set", "retention.ms=6"];
+    assert!(broker.run(&twice).failed(2).contains("twice"), "a broker would not say which counts");
+    broker.run(&["bench", "produce", "--time", "0s"]).failed(2);
 }
 
 #[test]

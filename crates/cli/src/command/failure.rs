@@ -110,8 +110,15 @@ impl Failure {
 /// What may help where no broker of these is there.
 fn unreachable(servers: &str) -> &'static str {
     let here = |server: &str| ["127.", "localhost:", "[::1]:"].iter().any(|start| server.starts_with(start));
-    match servers.split(", ").all(here) {
-        true => "`riverrun start` starts a broker here; --bootstrap HOST:PORT names another one",
+    let all = |so: &dyn Fn(&str) -> bool| servers.split(", ").all(so);
+    match all(&here) {
+        true if all(&|server| server.ends_with(":9092")) => {
+            "`riverrun start` starts a broker here; --bootstrap HOST:PORT names another one"
+        }
+        true => {
+            "`riverrun start --set listeners=PLAINTEXT://HOST:PORT` starts a broker there; --bootstrap HOST:PORT names \
+             another one"
+        }
         false => {
             "look whether the address is right and the broker alive; --bootstrap HOST:PORT names another one"
         }
@@ -134,8 +141,24 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
         ErrorCode::TopicAlreadyExists => (FAILED, format!("`riverrun topic describe {topic}` shows it")),
         ErrorCode::InvalidTopicException => (
             FAILED,
-            "a name has letters, digits, dots, underscores and dashes, and at most 249 of them".to_owned(),
+            "a name has letters, digits, dots, underscores and dashes, at most 249 of them, and is not another topic's \
+             with dots for underscores"
+                .to_owned(),
         ),
+        ErrorCode::InvalidRecord => (
+            FAILED,
+            format!(
+                "`riverrun config get topic {topic}` shows what it asks for; where it is compacted, each record needs a \
+                 key (--key, --key-separator)"
+            ),
+        ),
+        ErrorCode::InconsistentGroupProtocol => (
+            FAILED,
+            "its members are of another kind, or it is a share group: take another name for the group".to_owned(),
+        ),
+        ErrorCode::PolicyViolation => {
+            (FAILED, "a policy of the cluster refuses it; of partitions at most 10000 are made for one request".to_owned())
+        }
         ErrorCode::InvalidReplicationFactor => {
             (FAILED, "each replica needs a broker of its own: ask for fewer".to_owned())
         }

@@ -273,8 +273,10 @@ impl Written {
         self.lines += 1;
         let number = self.lines;
         let doing = || format!("record {number} was not written");
-        let record =
-            record(produce, input).map_err(|problem| Failure::failed(format!("{}: {problem}", doing())))?;
+        let record = record(produce, input).map_err(|problem| {
+            Failure::failed(format!("{}: {problem}", doing()))
+                .next("it and what comes after it were not written")
+        })?;
         if !self.topics.contains(&record.topic) {
             check_topic(&record.topic, session).await?;
             self.topics.insert(Arc::clone(&record.topic));

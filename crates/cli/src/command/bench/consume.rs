@@ -25,7 +25,7 @@ pub struct Consume {
     #[arg(value_name = "TOPIC")]
     topic: String,
     /// How long to go on at most.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::some_time)]
     time: Duration,
     /// Stop after so many records.
     #[arg(short = 'n', long = "number", value_name = "N")]

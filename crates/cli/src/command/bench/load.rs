@@ -17,7 +17,7 @@ use crate::print::Left;
 #[derive(Debug, Args)]
 pub struct Load {
     /// How long to go on.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::some_time)]
     pub time: Duration,
     /// Stop after so many records.
     #[arg(short = 'n', long = "number", value_name = "N")]

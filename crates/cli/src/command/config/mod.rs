@@ -3,6 +3,7 @@
 mod diff;
 mod explain;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -226,6 +227,11 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
         which.subtract.iter().map(pair).map(|(name, value)| ConfigChange::Subtract { name, value });
     let all: Vec<ConfigChange> = set.chain(delete).chain(append).chain(subtract).collect();
     let keys: Vec<&str> = all.iter().map(name_of).collect();
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = keys.iter().find(|key| !seen.insert(**key)) {
+        return Err(Failure::wrong_use(format!("{twice} is to be changed twice"))
+            .next("say once what becomes of it; values of a list are separated by commas"));
+    }
     check(resource, session)?;
     let before = session.admin.describe_configs(resource).await.map_err(failed)?;
     // A broker takes such a change, and does nothing.
