@@ -193,7 +193,16 @@ fn default_of_type(ty: &Type) -> Value {
 
 /// Reads a message; says how many bytes it took.
 pub fn decode(message: &Message, version: i16, bytes: &[u8]) -> Result<(Value, usize), String> {
-    let mut input = Decoder { message, version, flexible: message.is_flexible(version), bytes, at: 0 };
+    decode_with(message, version, bytes, false)
+}
+
+/// Whether it can be read only by who does not look at how long a tagged field is said to be, as Kafka where it knows the field.
+pub fn is_missized(message: &Message, version: i16, bytes: &[u8]) -> bool {
+    decode(message, version, bytes).is_err() && decode_with(message, version, bytes, true).is_ok()
+}
+
+fn decode_with(message: &Message, version: i16, bytes: &[u8], loose: bool) -> Result<(Value, usize), String> {
+    let mut input = Decoder { message, version, flexible: message.is_flexible(version), loose, bytes, at: 0 };
     let root = message.structs.first().ok_or("a message without a struct")?;
     let tree = input.fields(root)?;
     Ok((tree, input.at))
@@ -203,6 +212,8 @@ struct Decoder<'a> {
     message: &'a Message,
     version: i16,
     flexible: bool,
+    /// Takes tagged fields for as long as they are.
+    loose: bool,
     bytes: &'a [u8],
     at: usize,
 }
@@ -222,8 +233,14 @@ impl<'a> Decoder<'a> {
         for _ in 0..self.uvarint()? {
             let tag = u32::try_from(self.uvarint()?).map_err(|_| "a tag beyond 32 bits")?;
             let len = self.uvarint()?;
+            let known = present.iter().find(|field| field.tag == Some(tag));
+            if let (Some(field), true) = (known, self.loose) {
+                let value = self.field(field).map_err(|error| format!("{}: {error}", field.name))?;
+                fields.named.push((field.name.clone(), value));
+                continue;
+            }
             let bytes = self.take(usize::try_from(len).unwrap_or(usize::MAX))?;
-            match present.iter().find(|field| field.tag == Some(tag)) {
+            match known {
                 Some(field) => {
                     let mut inner = Decoder { bytes, at: 0, ..*self };
                     let value = inner.field(field).map_err(|error| format!("{}: {error}", field.name))?;

@@ -374,21 +374,22 @@ impl Duel {
             }
             (ours, kafka) if ours == kafka => Vec::new(),
             (ours, kafka) => {
-                let path = if self.is_foreign(sent) { "(text that is not UTF-8)" } else { "." };
+                let path = self.peculiarity(sent).unwrap_or(".");
                 vec![Difference { path: path.to_owned(), ours: ours.short(), kafka: kafka.short() }]
             }
         }
     }
 
-    /// Whether a request has a text whose bytes are not UTF-8.
-    fn is_foreign(&self, sent: &Sent) -> bool {
-        let Some(api) = self.apis.get(&sent.api).filter(|api| api.serves(sent.version)) else {
-            return false;
-        };
+    /// What a request has that only Kafka takes.
+    fn peculiarity(&self, sent: &Sent) -> Option<&'static str> {
+        let api = self.apis.get(&sent.api).filter(|api| api.serves(sent.version))?;
         let [frame, _] = &sent.frames;
-        let body =
-            frame.get(catalog::header_len(api.request.is_flexible(sent.version))..).unwrap_or_default();
-        codec::decode(&api.request, sent.version, body).is_ok_and(|(tree, _)| tree.has_foreign_text())
+        let body = frame.get(catalog::header_len(api.request.is_flexible(sent.version))..)?;
+        match codec::decode(&api.request, sent.version, body) {
+            Ok((tree, _)) => tree.has_foreign_text().then_some("(text that is not UTF-8)"),
+            Err(_) => codec::is_missized(&api.request, sent.version, body)
+                .then_some("(tagged field of another size)"),
+        }
     }
 
     fn judge(&mut self, sent: &Sent, pair: &Pair, differences: Vec<Difference>) {

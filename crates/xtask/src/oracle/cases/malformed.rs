@@ -65,7 +65,7 @@ fn unserved(random: &mut Random, api: &Api) -> i16 {
     }
 }
 
-/// Requests after which the sides would differ where only Kafka takes a text that is not UTF-8.
+/// Requests after which the sides would differ where only Kafka takes a text that is not UTF-8, or a wrong size of a field.
 const WRITES: &[&str] = &[
     "Produce",
     "OffsetCommit",
@@ -89,7 +89,7 @@ fn is_wild(api: &Api, version: i16, body: &[u8]) -> bool {
             tame(&api.name, version, &mut tamed);
             tamed != tree || WRITES.contains(&api.name.as_str()) && tree.has_foreign_text()
         }
-        Err(_) => false,
+        Err(_) => WRITES.contains(&api.name.as_str()) && codec::is_missized(&api.request, version, body),
     }
 }
 
