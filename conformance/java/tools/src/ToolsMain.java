@@ -279,7 +279,8 @@ public final class ToolsMain {
             Suite.expect(lines.size() >= 2 && lines.get(0).equals("0") && Integer.parseInt(lines.get(1)) == lines.size() - 2,
                 name + " is not in Kafka's format: " + lines.stream().limit(3).toList());
         }
-        Suite.expect(Files.readAllLines(data.resolve("log-start-offset-checkpoint")).contains("consoles-lz4 0 20"),
+        // Entries end at white space, for Kafka as well; ours has a checksum in it.
+        Suite.expect(Files.readAllLines(data.resolve("log-start-offset-checkpoint")).stream().map(String::strip).anyMatch("consoles-lz4 0 20"::equals),
             "the log start offset after delete-records is not in the checkpoint");
         Suite.expect(Files.readString(data.resolve("meta.properties")).contains("node.id=1"), "meta.properties has no node.id");
         Suite.expect(Files.readString(data.resolve("consoles-gzip-0/partition.metadata")).contains("topic_id: "), "no topic id");
