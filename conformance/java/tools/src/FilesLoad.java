@@ -218,7 +218,8 @@ final class FilesLoad implements AutoCloseable {
 
     private List<String> lines(String file) {
         try {
-            return Files.readAllLines(data.resolve(file));
+            // Entries end at white space, for Kafka as well; ours has a checksum in it.
+            return Files.readAllLines(data.resolve(file)).stream().map(String::strip).toList();
         } catch (Exception error) {
             return List.of();
         }
