@@ -93,7 +93,7 @@ pub(crate) fn read_sealed(disk: &dyn Disk, path: &Path) -> Result<Option<(String
     let Some(content) = read_small(disk, path)? else { return Ok(None) };
     let (content, seal) = seal::open(content)
         .ok_or_else(|| StorageError::corrupt(path, 0, "it does not match its checksum"))?;
-    Ok(Some((seal::lossy(&content).into_owned(), seal)))
+    Ok(Some((String::from_utf8_lossy(&content).into_owned(), seal)))
 }
 
 /// Renders entries in Kafka's checkpoint format. Without an entry it has no place for a seal, and needs none: a reader makes

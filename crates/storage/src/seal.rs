@@ -6,8 +6,6 @@
 //!
 //! One byte that is wrong is found by the checksum and put right.
 
-use std::borrow::Cow;
-
 /// Bits of the checksum, a blank each.
 const BITS: usize = 64;
 /// From so many blanks on a file counts as sealed, though some of them are damaged.
@@ -81,11 +79,6 @@ fn wrong_byte(len: usize, difference: u64) -> Option<(usize, u8)> {
     })
 }
 
-/// The text of a file, whatever bytes are in it.
-pub(crate) fn lossy(content: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(content)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +86,7 @@ mod tests {
     const TEXT: &str = "0\n2\nt 0 17\nlonger.name 12 1234567\n";
 
     fn opened(content: &[u8]) -> Option<(String, Seal)> {
-        open(content.to_vec()).map(|(text, seal)| (lossy(&text).into_owned(), seal))
+        open(content.to_vec()).map(|(text, seal)| (String::from_utf8_lossy(&text).into_owned(), seal))
     }
 
     #[test]

@@ -228,15 +228,20 @@ fn a_directory_whose_journal_fails_goes_offline_and_the_others_go_on() {
     cut_power_and_look(&mut node, &disk);
 }
 
+/// Creates two topics, one in each directory. Returns the one that is not in the first.
+fn topic_beside(node: &TestNode, client: &mut Client) -> &'static str {
+    client.create("w", &[]);
+    client.create("x", &[]);
+    if home(node, "w") == "/b" { "w" } else { "x" }
+}
+
 #[test]
 fn a_directory_whose_segments_cannot_be_written_or_read_goes_offline_and_the_others_go_on() {
     for (op, seed) in [(Op::Write, 8), (Op::Read, 9)] {
         let disk = SimDisk::new(seed);
         let mut node = two(&disk);
         let mut client = node.client();
-        client.create("w", &[]);
-        client.create("x", &[]);
-        let beside = if home(&node, "w") == "/b" { "w" } else { "x" };
+        let beside = topic_beside(&node, &mut client);
         client.append(beside, batch(&["a"]));
         if op == Op::Read {
             drop(client);
@@ -264,9 +269,7 @@ fn a_directory_that_fails_while_records_are_sent_or_looked_for_goes_offline() {
         let disk = SimDisk::new(seed);
         let mut node = two(&disk);
         let mut client = node.client();
-        client.create("w", &[]);
-        client.create("x", &[]);
-        let beside = if home(&node, "w") == "/b" { "w" } else { "x" };
+        let beside = topic_beside(&node, &mut client);
         client.append(beside, batch(&["a"]));
         assert_eq!(values(&client.fetch(beside, 0)), ["a"]);
         disk.fail(Fault::new(Op::Read, When::Every(1)).on(&format!("/b/{beside}-0/")));

@@ -37,12 +37,16 @@ impl ClientSettings {
 
     /// Changes what a producer has.
     pub fn set_producer(&self, config: &mut ProducerConfig) -> Result<(), Failure> {
-        self.settings.iter().try_for_each(|(name, value)| config.set(name, value).map(drop)).map_err(refused)
+        self.set(|name, value| config.set(name, value))
     }
 
     /// Changes what a consumer has.
     pub fn set_consumer(&self, config: &mut ConsumerConfig) -> Result<(), Failure> {
-        self.settings.iter().try_for_each(|(name, value)| config.set(name, value).map(drop)).map_err(refused)
+        self.set(|name, value| config.set(name, value))
+    }
+
+    fn set(&self, mut set: impl FnMut(&str, &str) -> Result<bool, client::Error>) -> Result<(), Failure> {
+        self.settings.iter().try_for_each(|(name, value)| set(name, value).map(drop)).map_err(refused)
     }
 }
 

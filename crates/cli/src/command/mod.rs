@@ -128,11 +128,12 @@ impl Sources {
 impl Connection {
     /// What is on the command line goes before a variable, also where one is an address and the other a profile.
     pub fn settle(&mut self, given: Sources) {
-        match (given.bootstrap, given.profile) {
-            (false, true) => self.bootstrap = None,
-            (true, true) => {}
-            (true | false, false) if self.bootstrap.is_some() => self.profile = None,
-            (true | false, false) => {}
+        match given {
+            Sources { bootstrap: false, profile: true } => self.bootstrap = None,
+            // Both on the command line are refused by whoever asks for the place.
+            Sources { bootstrap: true, profile: true } => {}
+            _ if self.bootstrap.is_some() => self.profile = None,
+            _ => {}
         }
     }
 
