@@ -4,6 +4,7 @@ mod command;
 mod logging;
 mod print;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser};
@@ -38,7 +39,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let mut matches = command::tree().get_matches();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let mut matches = match command::understand(&words) {
+        Ok(matches) => matches,
+        Err(error) => error.exit(),
+    };
     let sources = command::Sources::of(&matches);
     let mut arguments = match Arguments::from_arg_matches_mut(&mut matches) {
         Ok(arguments) => arguments,

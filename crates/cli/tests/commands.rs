@@ -89,6 +89,40 @@ fn wrong_use_ends_with_2() {
 }
 
 #[test]
+fn variables_change_nothing_about_how_a_command_is_used() {
+    for words in
+        [&["topic", "create"][..], &["group", "reset", "g"], &["config", "explain"], &["topic", "list", "-v"]]
+    {
+        let said = |address: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+            command.args(words).env("RIVERRUN_BOOTSTRAP", address).env("RIVERRUN_PROFILE", address);
+            let ended = command.output().expect("the binary is there");
+            assert_eq!(ended.status.code(), Some(2));
+            String::from_utf8(ended.stderr).expect("it prints text")
+        };
+        assert_eq!(said("h:1"), said(""), "{words:?}");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+    let ended = command.args(["topic", "list"]).env("RIVERRUN_SECURITY_PROTOCOL", "TLS").output();
+    let ended = ended.expect("the binary is there");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("'TLS'"), "a wrong variable is named: {ended:?}");
+}
+
+#[test]
+fn the_version_is_a_command_as_well() {
+    let run = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_riverrun")).args(words).output();
+        let output = output.expect("the binary is there");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("it prints text")
+    };
+    let version = run(&["version"]);
+    assert!(version.starts_with("riverrun ") && version == run(&["--version"]), "{version}");
+    assert_eq!(version, format!("riverrun {}", run(&["version", "--format", "name"])));
+    assert!(run(&["version", "--format", "json"]).contains(r#""version": ""#));
+}
+
+#[test]
 fn a_node_is_formatted_once() {
     let directory = std::env::temp_dir().join(format!("riverrun-cli-format-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&directory);

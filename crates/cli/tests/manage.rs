@@ -70,7 +70,53 @@ fn settings_of_a_topic_are_changed_compared_and_explained() {
     broker.run(&["config", "set", "topic", "a"]).failed(2);
     broker.run(&["config", "set", "broker", "all", "--set", "log.cleaner.threads=2"]).ok();
     let got = broker.run(&["config", "get", "broker", "1", "log.cleaner.threads", "--format", "json"]);
-    assert_eq!(json(got.ok())[0]["source"], "all brokers");
+    assert_eq!(json(got.ok())[0]["source"], "dynamic cluster default");
+}
+
+#[test]
+fn a_setting_says_who_has_set_it_and_brokers_keep_what_nobody_knows() {
+    let broker = Broker::start("source");
+    let get = |key: &str| {
+        let got = broker.run(&["config", "get", "broker", "1", key, "--format", "json"]);
+        json(got.ok())[0]["source"].as_str().expect("a text").to_owned()
+    };
+    assert_eq!(get("log.dirs"), "broker file or command line");
+    assert_eq!(get("num.partitions"), "default");
+    broker.run(&["config", "set", "broker", "1", "--set", "log.cleaner.threads=2"]).ok();
+    assert_eq!(get("log.cleaner.threads"), "dynamic broker");
+
+    for (whose, again) in [("1", false), ("all", false), ("1", true)] {
+        let set = broker.run(&["config", "set", "broker", whose, "--set", "log.cleaner.thread=2"]);
+        set.ok();
+        let warned = set.stderr.contains("\"log.cleaner.thread\" is no setting of brokers");
+        assert!(warned && set.stderr.contains("did you mean log.cleaner.threads?"), "{again}: {set:?}");
+    }
+    let deleted = broker.run(&["config", "set", "broker", "1", "--delete", "log.cleaner.thread"]);
+    assert_eq!((deleted.ok().lines().count(), deleted.stderr.as_str()), (2, ""));
+    let listener =
+        ["config", "set", "broker", "1", "--set", "listener.name.x.max.connections=9", "--dry-run"];
+    assert!(!broker.run(&listener).stderr.contains("warning"), "a listener may have it");
+}
+
+#[test]
+fn a_setting_is_explained_with_what_decides_where_it_is_not_set() {
+    let run = |key: &str, format: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_riverrun"))
+            .args(["config", "explain", key, "--format", format])
+            .output()
+            .expect("the binary is there");
+        String::from_utf8([output.stdout, output.stderr].concat()).expect("it prints text")
+    };
+    let topic = run("retention.ms", "table");
+    let from = "log.retention.ms, log.retention.minutes, log.retention.hours; the first that is set counts";
+    assert!(topic.lines().any(|line| line == format!("from broker  {from}")), "{topic}");
+    assert!(topic.lines().any(|line| line == "importance   medium"), "{topic}");
+    assert_eq!(json(&run("retention.ms", "json"))[0]["broker_keys"][2], "log.retention.hours");
+    let broker = run("log.retention.hours", "table");
+    assert!(broker.contains("for topics  retention.ms\n"), "{broker}");
+    let group = run("consumer.session.timeout.ms", "table");
+    assert!(group.contains("from broker  group.consumer.session.timeout.ms\n"), "{group}");
+    assert!(run("retention", "table").contains("next: did you mean retention.ms, retention.bytes"));
 }
 
 #[test]

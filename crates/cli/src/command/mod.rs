@@ -25,7 +25,9 @@ mod time;
 mod topic;
 mod tree;
 pub mod units;
+mod version;
 mod watch;
+mod wrong_use;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -38,6 +40,7 @@ use client::config::SecurityProtocol;
 pub use failure::{FAILED, Failure, WRONG_USE};
 use session::Session;
 pub use tree::{text_variable, tree};
+pub use wrong_use::understand;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -71,6 +74,7 @@ pub enum Command {
     Profile(profile::Profile),
     /// Print a script that completes commands, topics and groups in a shell.
     Completion(completion::Completion),
+    Version(version::Version),
     /// What could stand at the end of a command line; for the scripts of `completion`.
     #[command(hide = true)]
     Complete(completion::Complete),
@@ -178,6 +182,7 @@ pub fn run(command: Command, connection: &Connection) -> ExitCode {
         Command::Profile(profile) => profile::run(profile, connection),
         Command::Completion(completion) => completion::run(&completion),
         Command::Complete(complete) => completion::complete(&complete),
+        Command::Version(_) => version::run(connection.format),
         Command::Config(config::Config::Explain(explain)) => config::explain(&explain, connection.format),
         connected => session::run(connection, patience(&connected), async |session| {
             run_connected(connected, session).await
@@ -212,6 +217,7 @@ async fn run_connected(command: Command, session: &Session) -> Result<(), Failur
         | Command::Format(_)
         | Command::Profile(_)
         | Command::Completion(_)
-        | Command::Complete(_) => Err(Failure::failed("this command speaks to no cluster")),
+        | Command::Complete(_)
+        | Command::Version(_) => Err(Failure::failed("this command speaks to no cluster")),
     }
 }

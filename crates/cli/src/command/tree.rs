@@ -26,6 +26,11 @@ fn for_each(arg: Arg) -> Arg {
     }
 }
 
+/// The same commands, as they are where no variable is set.
+pub fn without_variables(command: Command) -> Command {
+    command.mut_args(|arg| arg.env(None::<&'static str>)).mut_subcommands(without_variables)
+}
+
 /// What a variable says, if it says something: one that is set to nothing does not.
 pub fn variable(name: impl AsRef<OsStr>) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())

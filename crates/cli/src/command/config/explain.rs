@@ -1,9 +1,10 @@
 //! `riverrun config explain`.
 
 use clap::Args;
-use kernel::option::{Default as OptionDefault, OptionDef, Table as OptionTable, nearest};
+use kernel::option::{Default as OptionDefault, OptionDef, Table as OptionTable, synonym};
 use serde_json::{Map, Value};
 
+use super::meant::meant;
 use crate::command::{Failure, Format};
 use crate::print::Output;
 
@@ -49,10 +50,8 @@ pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
         all_options().filter(|(_, def)| def.name.eq_ignore_ascii_case(&explain.key)).collect();
     if found.is_empty() {
         let failure = Failure::not_there(format!("there is no setting {:?}", explain.key));
-        return Err(match nearest(&explain.key.to_lowercase(), all_options().map(|(_, def)| def.name)) {
-            Some(near) => failure.next(format!("did you mean {near}?")),
-            None => failure.next("docs/config.md lists all settings"),
-        });
+        let meant = meant(&explain.key, all_options().map(|(_, def)| def.name));
+        return Err(failure.next(meant.unwrap_or_else(|| "docs/config.md lists all settings".to_owned())));
     }
     let mut output = Output::new(found.iter().map(|(of, def)| explained(of, def)).collect());
     for (place, (of, def)) in found.iter().enumerate() {
@@ -71,15 +70,55 @@ pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
             .fact("does", def.doc)
             .fact("type", def.kind.name().to_lowercase())
             .fact("may be", def.allowed())
-            .fact("default", default);
+            .fact("default", default)
+            .fact("importance", def.importance.name().to_lowercase());
         if *of == "broker" {
             output = output.fact("changes", def.dynamic.name());
+        }
+        for (word, _, names) in elsewhere(of, def) {
+            output = output.fact(word, listed(word, &names));
         }
     }
     output.names(found.first().map(|(_, def)| def.name)).print(format).map_err(Failure::from)
 }
 
-fn explained(of: &str, def: &OptionDef) -> Value {
+/// Where else the same is said: for people, for programs, and under which names.
+type Elsewhere = (&'static str, &'static str, Vec<&'static str>);
+
+/// For people: what decides where nobody has set the setting itself.
+const FROM_BROKER: &str = "from broker";
+/// For people: the same in other units.
+const ONE_OF: &str = "one of";
+
+/// The settings that decide where this one is not set, those that it decides, and those that say the same in other units.
+fn elsewhere(of: &str, def: &'static OptionDef) -> Vec<Elsewhere> {
+    let named = |names: &[(&'static str, synonym::Unit)]| names.iter().map(|(name, _)| *name).collect();
+    let all = match of {
+        "topic" => {
+            let names = synonym::twins_of_topic(def.name).map(|twin| named(twin.broker));
+            vec![(FROM_BROKER, "broker_keys", names.unwrap_or_default())]
+        }
+        "group" => vec![(FROM_BROKER, "broker_keys", synonym::twin_of_group(def.name).into_iter().collect())],
+        "broker" => {
+            let decides = |twin: &&synonym::Twin| twin.broker.iter().any(|(name, _)| *name == def.name);
+            let topics = synonym::TOPIC_TWINS.iter().filter(decides).map(|twin| twin.topic).collect();
+            let family = synonym::of_broker(def.name, false);
+            let family = if family.len() > 1 { family } else { Vec::new() };
+            vec![("for topics", "topic_keys", topics), (ONE_OF, "same_in_other_units", family)]
+        }
+        _ => Vec::new(),
+    };
+    all.into_iter().filter(|(_, _, names)| !names.is_empty()).collect()
+}
+
+/// Names as people read them, with what counts where there are several.
+fn listed(word: &str, names: &[&str]) -> String {
+    let all = names.join(", ");
+    let one_counts = names.len() > 1 && [FROM_BROKER, ONE_OF].contains(&word);
+    if one_counts { format!("{all}; the first that is set counts") } else { all }
+}
+
+fn explained(of: &str, def: &'static OptionDef) -> Value {
     let mut object = Map::new();
     let default = match def.default {
         OptionDefault::Text(text) => Value::from(text),
@@ -93,5 +132,8 @@ fn explained(of: &str, def: &OptionDef) -> Value {
     object.insert("importance".to_owned(), def.importance.name().to_lowercase().into());
     object.insert("changes".to_owned(), def.dynamic.name().into());
     object.insert("doc".to_owned(), def.doc.into());
+    for (_, word, names) in elsewhere(of, def) {
+        object.insert(word.to_owned(), names.into());
+    }
     Value::from(object)
 }

@@ -2,6 +2,7 @@
 
 mod diff;
 mod explain;
+mod meant;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,15 +11,16 @@ use clap::{Args, Subcommand, ValueEnum};
 use client::admin::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigType};
 use client::{Error, ErrorCode};
 use kernel::NodeId;
-use kernel::option::{Dynamic, nearest};
+use kernel::option::{Dynamic, find_broker, nearest};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::ask::Change;
 use super::{Failure, Session, units};
-use crate::print::{Output, table::Table};
+use crate::print::{Output, note, table::Table};
 use explain::all_options;
 pub use explain::{explain, names};
+use meant::meant;
 
 #[derive(Debug, Subcommand)]
 pub enum Config {
@@ -90,7 +92,14 @@ impl Resource {
   riverrun config get topic orders
   riverrun config get topic orders --all
   riverrun config get topic orders retention.ms --format name
-  riverrun config get broker 1 --format json")]
+  riverrun config get broker 1 --format json
+
+SOURCE says who has set a value:
+  topic, group, subscription    somebody, for this one alone
+  dynamic broker                somebody, for this broker while it runs
+  dynamic cluster default       somebody, for all brokers while they run
+  broker file or command line   whoever started the broker: its file, a variable such as KAFKA_LOG_DIRS, or --set
+  default                       nobody")]
 pub struct Get {
     #[command(flatten)]
     resource: Resource,
@@ -264,7 +273,9 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     session.show(&match dry_run {
         true => output.hint("nothing was changed (--dry-run)"),
         false => output,
-    })
+    })?;
+    warn_unknown(resource, &all, &before);
+    Ok(())
 }
 
 /// Whether a setting is one: of those that are there, or of those that this release knows.
@@ -274,9 +285,30 @@ fn is_setting(key: &str, entries: &[ConfigEntry]) -> bool {
 
 fn unknown_setting(key: &str, entries: &[ConfigEntry]) -> Failure {
     let failure = Failure::not_there(format!("there is no setting {key:?}"));
-    match nearest(key, entries.iter().map(|entry| entry.name.as_str())) {
-        Some(near) => failure.next(format!("did you mean {near}?")),
-        None => failure.next("`riverrun config get KIND NAME --all` shows those that there are"),
+    let meant = meant(key, entries.iter().map(|entry| entry.name.as_str()));
+    failure.next(
+        meant
+            .unwrap_or_else(|| "`riverrun config get KIND NAME --all` shows those that there are".to_owned()),
+    )
+}
+
+/// Brokers keep settings that they do not know, as plugins of Kafka may have some: a wrong name would never be noticed.
+fn warn_unknown(resource: &ConfigResource, changes: &[ConfigChange], before: &[ConfigEntry]) {
+    if !matches!(resource, ConfigResource::Broker(_) | ConfigResource::AllBrokers) {
+        return;
+    }
+    let known = |key: &str| {
+        let told = |entry: &ConfigEntry| entry.name == key && entry.kind != ConfigType::Unknown;
+        find_broker(key).is_some() || before.iter().any(told)
+    };
+    let kept = changes.iter().filter(|change| !matches!(change, ConfigChange::Delete { .. })).map(name_of);
+    for key in kept.filter(|key| !known(key)) {
+        note(&format!(
+            "warning: {key:?} is no setting of brokers; they keep such a one, and do nothing with it"
+        ));
+        let of_brokers = all_options().filter(|(of, _)| *of == "broker").map(|(_, def)| def.name);
+        let meant = meant(key, of_brokers).map(|meant| format!("{meant} ")).unwrap_or_default();
+        note(&format!("next: {meant}--delete {key} takes it away again"));
     }
 }
 
@@ -359,12 +391,13 @@ fn shown_value(value: Option<&str>, sensitive: bool) -> String {
     if sensitive { "(hidden)".to_owned() } else { value.unwrap_or_default().to_owned() }
 }
 
+/// Kafka's kinds of places in words that can be understood without knowing it; the help of `config get` explains them.
 fn source(source: ConfigSource) -> String {
     match source {
         ConfigSource::Topic => "topic".to_owned(),
-        ConfigSource::DynamicBroker => "broker".to_owned(),
-        ConfigSource::DynamicDefaultBroker => "all brokers".to_owned(),
-        ConfigSource::StaticBroker => "file".to_owned(),
+        ConfigSource::DynamicBroker => "dynamic broker".to_owned(),
+        ConfigSource::DynamicDefaultBroker => "dynamic cluster default".to_owned(),
+        ConfigSource::StaticBroker => "broker file or command line".to_owned(),
         ConfigSource::Default => "default".to_owned(),
         ConfigSource::BrokerLogger => "logger".to_owned(),
         ConfigSource::ClientMetrics => "subscription".to_owned(),

@@ -1,0 +1,102 @@
+//! What is said to somebody whose words are no command.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use clap::{ArgMatches, Command};
+
+use super::tree::{tree, without_variables};
+
+/// Understands a command line, or says why it cannot be meant like this.
+pub fn understand(words: &[OsString]) -> Result<ArgMatches, Error> {
+    tree().try_get_matches_from(words).map_err(|error| {
+        if !error.use_stderr() {
+            return error;
+        }
+        // What a variable says counts as given, and would stand in the line that shows how the command is used.
+        let bare = without_variables(tree()).try_get_matches_from(words);
+        let error = bare.err().filter(Error::use_stderr).unwrap_or(error);
+        advise(error, words)
+    })
+}
+
+/// Adds what was probably meant, where clap cannot know it.
+fn advise(mut error: Error, words: &[OsString]) -> Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg).cloned() else {
+        return error;
+    };
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(tip) = tip(&word, &named(words))
+    {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+/// What helps with a word that a command does not take.
+fn tip(word: &str, command: &Command) -> Option<String> {
+    if ["-v", "--verbose"].contains(&word) {
+        return Some(
+            "--version says which version this is; --format wide prints more, and RIVERRUN_LOG=debug has a node log more"
+                .to_owned(),
+        );
+    }
+    if word.starts_with('-') {
+        return None;
+    }
+    let option = ["set", "config"].into_iter().find(|option| takes_pairs(command, option))?;
+    Some(match word.contains('=') {
+        true => format!("a setting follows its option: --{option} {word}"),
+        false => format!("settings are given as --{option} KEY=VALUE"),
+    })
+}
+
+fn takes_pairs(command: &Command, option: &str) -> bool {
+    let arg = command.get_arguments().find(|arg| arg.get_long() == Some(option));
+    let name = arg.and_then(|arg| arg.get_value_names()?.first());
+    name.is_some_and(|name| name == "KEY=VALUE")
+}
+
+/// The command that the words lead to.
+fn named(words: &[OsString]) -> Command {
+    let mut command = tree();
+    for word in words.iter().filter_map(|word| word.to_str()) {
+        if let Some(below) = command.find_subcommand(word).cloned() {
+            command = below;
+        }
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn said(line: &str) -> String {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        understand(&words).expect_err("it is no command").to_string()
+    }
+
+    #[test]
+    fn a_setting_without_its_option_is_told_the_option() {
+        for (line, tip) in [
+            ("config set topic a retention.ms=5", "--set retention.ms=5"),
+            ("config set broker all --set a=b retention.ms=5", "--set retention.ms=5"),
+            ("topic alter a retention.ms 5", "--set KEY=VALUE"),
+            ("topic create a retention.ms=5", "--config retention.ms=5"),
+            ("start num.partitions=6", "--set num.partitions=6"),
+        ] {
+            let said = said(&format!("riverrun {line}"));
+            assert!(said.contains("  tip: ") && said.contains(tip), "{line}: {said}");
+        }
+        assert!(!said("riverrun topic list retention.ms=5").contains("tip:"), "it takes no settings");
+    }
+
+    #[test]
+    fn who_wants_to_hear_more_is_told_how() {
+        for line in ["riverrun -v", "riverrun topic list --verbose", "riverrun topic list -v"] {
+            assert!(said(line).contains("--version says"), "{line}: {}", said(line));
+        }
+    }
+}
