@@ -1,38 +1,46 @@
 //! Settings of the client by Kafka's names, for who needs another than the command has an option for.
 
-use clap::Args;
-use client::{Client, ConsumerConfig, ProducerConfig};
+use client::{ClientConfig, ConsumerConfig, ProducerConfig};
 
-use super::{Failure, Session, units};
+use super::{Command, Failure, bench};
 
-/// Settings of the client.
-#[derive(Debug, Clone, Default, Args)]
+/// What `-X` gives, in its order.
+#[derive(Debug, Clone, Default)]
 pub struct ClientSettings {
-    /// A setting of the client in Kafka's name, such as max.request.size=50000000; may be given several times.
-    #[arg(long = "client-setting", short = 'X', value_name = "KEY=VALUE", value_parser = units::key_value)]
     settings: Vec<(String, String)>,
 }
 
+/// The settings that a command has a use for besides those of every client.
+fn others(command: &Command) -> Vec<&'static str> {
+    let (produces, consumes) = match command {
+        Command::Produce(_) | Command::Bench(bench::Bench::Produce(_)) => (true, false),
+        Command::Consume(_) | Command::Bench(bench::Bench::Consume(_)) => (false, true),
+        Command::Bench(bench::Bench::Latency(_)) => (true, true),
+        _ => (false, false),
+    };
+    let names = |used: bool, names: &'static [&'static str]| if used { names } else { &[] };
+    [names(produces, ProducerConfig::NAMES), names(consumes, ConsumerConfig::NAMES)].concat()
+}
+
 impl ClientSettings {
-    /// The client of the session, or one with what was set for it.
-    pub async fn client(&self, session: &Session, others: &[&str]) -> Result<Client, Failure> {
-        let mut config = session.client.config().clone();
-        let mut changed = false;
-        for (name, value) in &self.settings {
+    /// Changes what every client has, and keeps the rest for the command. A setting that the command has no use for is
+    /// refused: it would go unheard.
+    pub fn apply(
+        settings: &[(String, String)],
+        config: &mut ClientConfig,
+        command: &Command,
+    ) -> Result<ClientSettings, Failure> {
+        let others = others(command);
+        for (name, value) in settings {
             let known = config.set(name, value).map_err(refused)?;
-            changed |= known;
             if !known && !others.contains(&name.as_str()) {
-                let names = client::ClientConfig::NAMES.iter().chain(others);
-                let mut names: Vec<&str> = names.copied().collect();
+                let mut names = [ClientConfig::NAMES, &others].concat();
                 names.sort_unstable();
                 return Err(Failure::wrong_use(format!("the client has no setting {name:?} here"))
                     .next(format!("it has {}", names.join(", "))));
             }
         }
-        if !changed {
-            return Ok(session.client.clone());
-        }
-        Client::connect(config).await.map_err(|error| Failure::of(error, "cannot connect"))
+        Ok(ClientSettings { settings: settings.to_vec() })
     }
 
     /// Changes what a producer has.

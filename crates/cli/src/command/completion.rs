@@ -246,6 +246,7 @@ impl<'c> Line<'c> {
             profile: self.profile.clone().or_else(|| text_variable(PROFILE)),
             format: Format::Name,
             local: false,
+            client_settings: Vec::new(),
         }
     }
 }

@@ -106,6 +106,10 @@ pub struct Connection {
         value_parser = protocols()
     )]
     pub security_protocol: SecurityProtocol,
+    /// A setting of the client by Kafka's name, such as request.timeout.ms=5000, and where records are written or read also one
+    /// of the producer or the consumer; may be given several times.
+    #[arg(long = "client-setting", short = 'X', global = true, value_name = "KEY=VALUE", value_parser = units::key_value)]
+    pub client_settings: Vec<(String, String)>,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -176,6 +180,9 @@ pub fn run(command: Command, connection: &Connection) -> ExitCode {
             Err(Failure::wrong_use("a node prints no results, only its log")
                 .next("--log-format json is for that"))
         }
+        Command::Start(_) if !connection.client_settings.is_empty() => {
+            Err(Failure::wrong_use("a node is no client").next("--set is for the settings of a node"))
+        }
         Command::Start(_) if connection.local => Err(Failure::wrong_use("a node's log is in UTC")),
         Command::Start(start) => return start::run(&start),
         Command::Format(format) => format::run(format, connection.format),
@@ -184,9 +191,10 @@ pub fn run(command: Command, connection: &Connection) -> ExitCode {
         Command::Complete(complete) => completion::complete(&complete),
         Command::Version(_) => version::run(connection.format),
         Command::Config(config::Config::Explain(explain)) => config::explain(&explain, connection.format),
-        connected => session::run(connection, patience(&connected), async |session| {
-            run_connected(connected, session).await
-        }),
+        connected => {
+            let patience = patience(&connected);
+            session::run(connected, connection, patience, run_connected)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

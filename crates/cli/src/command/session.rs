@@ -5,9 +5,10 @@ use std::time::Duration;
 use client::{Admin, Client, ClientConfig, Error};
 use host::signal::StopSignals;
 
+use super::client_settings::ClientSettings;
 use super::profile::Place;
 use super::time::Zone;
-use super::{Connection, Failure, Format};
+use super::{Command, Connection, Failure, Format};
 use crate::print::Output;
 
 /// A cluster that was reached, and how to print.
@@ -15,6 +16,8 @@ use crate::print::Output;
 pub struct Session {
     pub client: Client,
     pub admin: Admin,
+    /// What was set for the producers and consumers of the command.
+    pub settings: ClientSettings,
     pub format: Format,
     /// Where times are printed and meant.
     pub zone: Zone,
@@ -57,9 +60,9 @@ async fn connect(config: ClientConfig, patience: Duration) -> Result<Client, Err
 /// Connects, and runs a command on a runtime of its own: one thread, as a command does one thing.
 ///
 /// Where no broker is there, it tries again until `patience` is over.
-pub fn run<F>(connection: &Connection, patience: Duration, command: F) -> Result<(), Failure>
+pub fn run<F>(command: Command, connection: &Connection, patience: Duration, act: F) -> Result<(), Failure>
 where
-    F: AsyncFnOnce(&Session) -> Result<(), Failure>,
+    F: AsyncFnOnce(Command, &Session) -> Result<(), Failure>,
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
@@ -67,10 +70,12 @@ where
     let outcome = runtime.block_on(async {
         let place = Place::of(connection)?;
         let zone = if connection.local { Zone::local()? } else { Zone::UTC };
-        let config = config(connection, &place);
+        let mut config = config(connection, &place);
+        let settings = ClientSettings::apply(&connection.client_settings, &mut config, &command)?;
         let client = connect(config, patience).await.map_err(|error| Failure::of(error, "cannot connect"))?;
-        let session = Session { admin: Admin::new(&client), client, format: connection.format, zone, place };
-        command(&session).await
+        let admin = Admin::new(&client);
+        let session = Session { admin, client, settings, format: connection.format, zone, place };
+        act(command, &session).await
     });
     runtime.shutdown_background();
     outcome

@@ -139,7 +139,7 @@ fn topics_and_groups_are_named_so_that_shells_can_complete_them() {
 #[test]
 fn every_command_takes_every_format_and_address() {
     for (path, command) in leaves() {
-        for option in ["format", "bootstrap", "profile", "security-protocol", "local"] {
+        for option in ["format", "bootstrap", "profile", "security-protocol", "client-setting", "local"] {
             assert!(has(&command, option) || path == "help", "{path} does not take --{option}");
         }
     }

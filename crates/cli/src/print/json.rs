@@ -2,6 +2,10 @@
 
 use std::io::{self, Write};
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use serde_json::Value;
 
 /// Prints one value over several lines.
@@ -19,21 +23,18 @@ pub fn bytes(object: &mut serde_json::Map<String, Value>, name: &str, bytes: Opt
     };
 }
 
+/// Bytes in base64, padded to groups of four.
 pub fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit =
-                DIGITS.get((group >> (18 - place * 6) & 63) as usize).copied().map_or('A', char::from);
-            // Two bytes take three digits.
-            text.push(if place <= chunk.len() { digit } else { '=' });
-        }
-    }
-    text
+    BASE64.encode(bytes)
 }
+
+/// The bytes that base64 means, with its padding or without.
+pub fn unbase64(text: &[u8]) -> Option<Vec<u8>> {
+    BASE64.decode(text).ok()
+}
+
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 #[cfg(test)]
 mod tests {
@@ -49,7 +50,13 @@ mod tests {
     }
 
     #[test]
-    fn base64_pads_to_groups_of_four() {
-        assert_eq!([base64(b""), base64(b"f"), base64(b"fo"), base64(b"foo")], ["", "Zg==", "Zm8=", "Zm9v"]);
+    fn base64_is_read_with_its_padding_or_without() {
+        for bytes in [&b""[..], b"f", b"fo", b"foo", &[0xff, 0, 0xfe, 1]] {
+            let text = base64(bytes);
+            assert_eq!(text.len() % 4, 0, "{text}");
+            assert_eq!(unbase64(text.as_bytes()).as_deref(), Some(bytes));
+            assert_eq!(unbase64(text.trim_end_matches('=').as_bytes()).as_deref(), Some(bytes));
+        }
+        assert_eq!((unbase64(b"a"), unbase64(b"a*b=")), (None, None));
     }
 }

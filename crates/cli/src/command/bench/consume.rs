@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use clap::Args;
-use client::{Consumer, ConsumerConfig, Start};
+use client::Start;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::figures::Count;
+use super::load;
 use crate::command::consume::{RECORDS_MAX, is_at_end, left_until};
 use crate::command::place::{Where, partitions_of, resolve};
 use crate::command::{Failure, Session, session, units};
@@ -41,7 +42,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let partitions = partitions_of(&topic, None)?;
     let ends = resolve(&partitions, Where::End, session).await.map_err(failed)?;
     let mut signals = session::signals()?;
-    let mut consumer = Consumer::new(&session.client, ConsumerConfig::default()).map_err(failed)?;
+    let mut consumer = load::consumer(session)?;
     consumer.assign(partitions.into_iter().map(|partition| (partition, Start::Earliest)));
     let mut progress = Progress::of_run();
     let mut count = Count::default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use client::{Consumer, ConsumerConfig, Error, Producer, ProducerRecord, Start};
+use client::{Consumer, Error, Producer, ProducerRecord, Start};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -59,7 +59,7 @@ pub async fn run(mut latency: Latency, session: &Session) -> Result<(), Failure>
 async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Output, Failure> {
     let described = session.admin.describe_topic(topic).await.map_err(failed)?;
     let partitions = partitions_of(&described, None)?;
-    let mut consumer = Consumer::new(&session.client, ConsumerConfig::default()).map_err(failed)?;
+    let mut consumer = load::consumer(session)?;
     consumer.assign(partitions.iter().map(|partition| (partition.clone(), Start::Latest)));
     // What is written before it knows where the end is would not be seen.
     let ready = Instant::now() + LATE;
@@ -83,7 +83,7 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Ou
     let closed = producer.close().await.map_err(failed);
     measured.and(closed)?;
     consumer.close().await.map_err(failed)?;
-    Ok(run.output(topic))
+    Ok(run.output(topic, latency.load.delivered()))
 }
 
 fn failed(error: Error) -> Failure {
@@ -153,11 +153,11 @@ impl Run {
         }
     }
 
-    fn output(&self, topic: &str) -> Output {
+    fn output(&self, topic: &str, delivered: &'static str) -> Output {
         let missing = self.sent.len();
         let value = json!({ "topic": topic, "records": self.records, "missing": missing });
         let output = Output::new(value).fact("records", self.records.to_string());
-        let output = self.acknowledged.show("acknowledged", output);
+        let output = self.acknowledged.show(delivered, output);
         let mut output = self.arrived.show("arrived", output);
         if missing > 0 {
             output = output.fact("missing", format!("{missing} did not arrive within 10 s"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use client::config::Acks;
-use client::{Codec, Producer, ProducerConfig};
+use client::{Codec, Consumer, ConsumerConfig, Producer, ProducerConfig};
 use host::RealEntropy;
 use kernel::port::Entropy;
 use tokio::time::{Instant, sleep_until};
@@ -66,8 +66,15 @@ impl Load {
             max_request_size: defaults.max_request_size.max(batch_size),
             ..defaults
         };
-        let producer = Producer::new(&session.client, config.codec(self.compression));
+        let mut config = config.codec(self.compression);
+        session.settings.set_producer(&mut config)?;
+        let producer = Producer::new(&session.client, config);
         producer.map_err(|error| Failure::of(error, "cannot write"))
+    }
+
+    /// What is known of a record when its delivery is over.
+    pub fn delivered(&self) -> &'static str {
+        if self.acks == Who::None { "sent" } else { "acknowledged" }
     }
 
     /// What such a run has still to do: until its time is up, or its records are written.
@@ -84,6 +91,13 @@ impl Load {
     pub fn goes_on(&self, begun: Instant, sent: u64) -> bool {
         begun.elapsed() < self.time && self.number.is_none_or(|number| sent < number)
     }
+}
+
+/// A consumer, with what was set for it.
+pub fn consumer(session: &Session) -> Result<Consumer, Failure> {
+    let mut config = ConsumerConfig::default();
+    session.settings.set_consumer(&mut config)?;
+    Consumer::new(&session.client, config).map_err(|error| Failure::of(error, "cannot read the topic"))
 }
 
 /// Waits until record number `sent` is due.

@@ -23,7 +23,8 @@ use crate::print::{Output, Progress};
   riverrun bench produce orders -n 100000 --rate 5000 --compression zstd
 
 Without a topic one is made, and removed afterwards. How long records take to be acknowledged counts from when they were
-given to the producer; at full speed they wait there most of the time, so give a --rate to see what the cluster takes.")]
+given to the producer; at full speed they wait there most of the time, so give a --rate to see what the cluster takes. With --acks none
+nobody acknowledges, and it is told how long they take to be sent.")]
 pub struct Produce {
     /// The topic to write to. What is written stays there.
     #[arg(value_name = "TOPIC")]
@@ -70,7 +71,7 @@ async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Outp
     let closed = producer.close().await.map_err(failed);
     sent.and(settled).and(closed)?;
     let output = run.count.show(Output::new(json!({ "topic": topic })), took);
-    Ok(times.show("acknowledged", output))
+    Ok(times.show(produce.load.delivered(), output))
 }
 
 fn failed(error: Error) -> Failure {

@@ -1,6 +1,7 @@
 //! Where a reader stops that is to stop somewhere, and when it is there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use client::admin::OffsetSpec;
@@ -52,6 +53,32 @@ pub fn left_until(consumer: &Consumer, ends: &Ends) -> Left {
         Some(u64::try_from(end.0.saturating_sub(consumer.position(name)?.0)).unwrap_or(0))
     };
     consumer.assignment().map(left).sum::<Option<u64>>().map_or(Left::Unknown, Left::Records)
+}
+
+/// A member that waits for its first share. On a terminal it says so after a while, as nothing else is to be seen.
+pub(super) struct Joining<'c> {
+    group: &'c str,
+    since: Instant,
+    said: bool,
+}
+
+/// How long nobody wonders.
+const UNNOTICED: Duration = Duration::from_secs(1);
+
+impl<'c> Joining<'c> {
+    pub fn new(group: &'c str) -> Self {
+        Self { group, since: Instant::now(), said: !io::stderr().is_terminal() }
+    }
+
+    /// Whether the member has its share, be it nothing.
+    pub fn is_over(&mut self, consumer: &Consumer) -> bool {
+        let over = consumer.has_assignment();
+        if !over && !self.said && self.since.elapsed() > UNNOTICED {
+            self.said = true;
+            print::note(&format!("waiting until {} has shared out its partitions", self.group));
+        }
+        over
+    }
 }
 
 /// How long a group may leave a partition without an owner. As long as a member may keep others waiting

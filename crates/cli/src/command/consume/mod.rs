@@ -13,14 +13,13 @@ use client::config::{IsolationLevel, OffsetReset};
 use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
 
-use super::client_settings::ClientSettings;
 use super::place::{Where, partitions_of, resolve};
 use super::several::{Patterns, no_topic, once};
 use super::template::Template;
 use super::watch::Watch;
 use super::{Failure, Format, Session, session};
 use crate::print::{Left, Progress, nobody_reads, note};
-use end::{Ends, Share, ends};
+use end::{Ends, Joining, Share, ends};
 pub use end::{is_at_end, left_until};
 use print::Printer;
 use range::{Begin, Range};
@@ -88,15 +87,16 @@ pub struct Consume {
     #[arg(long, short = 'f', value_name = "TEMPLATE")]
     template: Option<Template>,
     #[command(flatten)]
-    client: ClientSettings,
-    #[command(flatten)]
     fields: Fields,
 }
 
 /// What is printed before the value.
 #[derive(Debug, Default, Args)]
 struct Fields {
-    /// Print each record's time, in UTC or with --local in the local time zone.
+    /// Print the topic of each record.
+    #[arg(long)]
+    print_topic: bool,
+    /// Print its time, in UTC or with --local in the local time zone.
     #[arg(long)]
     print_timestamp: bool,
     /// Print its partition.
@@ -114,8 +114,19 @@ struct Fields {
 }
 
 impl Fields {
+    /// What `--format wide` prints.
+    const ALL: Fields = Fields {
+        print_topic: true,
+        print_timestamp: true,
+        print_partition: true,
+        print_offset: true,
+        print_headers: true,
+        print_key: true,
+    };
+
     fn any(&self) -> bool {
-        self.print_timestamp
+        self.print_topic
+            || self.print_timestamp
             || self.print_partition
             || self.print_offset
             || self.print_headers
@@ -135,6 +146,9 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure> {
     consume.check(session.format)?;
     consume.settle()?;
+    if session.format == Format::Wide {
+        consume.fields = Fields::ALL;
+    }
     let patterns = if consume.regex { Some(Patterns::of(&consume.topics)?) } else { None };
     let mut partitions = Vec::new();
     for topic in topics(&consume, patterns.as_ref(), session).await? {
@@ -171,6 +185,7 @@ async fn read(
     let mut progress = Progress::of_output();
     let max = printer.consume.number.unwrap_or(u64::MAX);
     let group = printer.consume.group.as_deref();
+    let mut joining = group.map(Joining::new);
     let mut share = group.zip(end).map(|(group, end)| Share::new(group, end));
     while printer.printed < max {
         if end.is_some_and(|end| is_at_end(consumer, end)) {
@@ -195,6 +210,7 @@ async fn read(
             put_back(consumer, unwritten);
             return Err(error.into());
         }
+        joining.take_if(|joining| joining.is_over(consumer));
         let left = end.map_or(Left::Unknown, |end| left_until(consumer, end));
         progress.show(printer.printed, left);
         // Where nothing is written, nothing tells that `| head` has had enough.
@@ -252,6 +268,10 @@ impl Consume {
             ),
             (Some(_), _, true) => refused(
                 "--template says what is printed, and so do the --print options",
+                "leave one of them out",
+            ),
+            (Some(_), _, _) if format == Format::Wide => refused(
+                "--template says what is printed, and so does --format wide",
                 "leave one of them out",
             ),
             (None, false, true) => {
@@ -313,9 +333,8 @@ async fn begin(
     if consume.until_end {
         config.heartbeat_interval = HEARTBEAT;
     }
-    consume.client.set_consumer(&mut config)?;
-    let client = consume.client.client(session, ConsumerConfig::NAMES).await?;
-    let mut consumer = Consumer::new(&client, config).map_err(failed)?;
+    session.settings.set_consumer(&mut config)?;
+    let mut consumer = Consumer::new(&session.client, config).map_err(failed)?;
     if consume.group.is_some() {
         match patterns {
             Some(patterns) => {

@@ -103,6 +103,9 @@ impl Lines<'_> {
 }
 
 fn text(lines: &mut Lines<'_>, fields: &Fields, record: &ConsumerRecord, zone: &Zone) -> io::Result<()> {
+    if fields.print_topic {
+        write!(lines.out, "{}\t", record.topic)?;
+    }
     if fields.print_timestamp {
         write!(lines.out, "{}\t", zone.format(record.timestamp))?;
     }
@@ -173,16 +176,9 @@ mod tests {
 
     #[test]
     fn fields_stand_before_the_value_in_a_fixed_order() {
-        let all = Fields {
-            print_timestamp: true,
-            print_partition: true,
-            print_offset: true,
-            print_headers: true,
-            print_key: true,
-        };
         let mut out = Vec::new();
-        text(&mut Lines { out: &mut out, tame: true }, &all, &record(), &Zone::UTC).expect("memory takes it");
-        assert_eq!(String::from_utf8_lossy(&out), "1970-01-01T00:00:00.000Z\t1\t7\ta=1,b=null\tk\tnull\n");
+        text(&mut Lines { out: &mut out, tame: true }, &Fields::ALL, &record(), &Zone::UTC).expect("memory takes it");
+        assert_eq!(String::from_utf8_lossy(&out), "t\t1970-01-01T00:00:00.000Z\t1\t7\ta=1,b=null\tk\tnull\n");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::io::{self, BufRead};
 use bytes::Bytes;
 use client::{ProducerRecord, Timestamp};
 
-use super::forms::{BytesForm, NumberForm, TimeForm, unbase64, unhex};
+use super::forms::{BytesForm, NumberForm, TimeForm, unhex};
+use crate::print::json::unbase64;
 use super::{Field, Number, Piece, Template};
 use crate::command::time::{Zone, date_time};
 

@@ -1,5 +1,7 @@
 //! `riverrun produce`: lines of standard input become records.
 
+mod from_json;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
@@ -11,7 +13,6 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::ask::Change;
-use super::client_settings::ClientSettings;
 use super::template::{Reader, Template, unescape};
 use super::{Failure, Format, Session, session};
 use crate::print::{self, Left, Output, Progress};
@@ -24,6 +25,7 @@ use crate::print::{self, Left, Output, Progress};
   riverrun produce orders --key-separator '\\t' --dry-run < table.tsv
   riverrun produce clicks --compression zstd --header source=web < clicks.jsonl
   riverrun produce orders --template '%k %p %v\\n' < records.txt
+  riverrun consume orders --from start --until-end --format json | riverrun produce copies --from-json
   riverrun produce blobs --template '%K{big32}%k%V{big32}%v' < records.bin
   riverrun produce copies --template '%H{big32}%h{%K{big32}%k%V{big32}%v}%K{big32}%k%V{big32}%v' < dump.bin
   printf 'ada:\\n' | riverrun produce orders --key-separator : --tombstone
@@ -46,6 +48,10 @@ pub struct Produce {
     /// How records stand in the input, if they are not lines.
     #[arg(long, short = 'f', value_name = "TEMPLATE", conflicts_with = "key_separator")]
     template: Option<Template>,
+    /// Each line is a record in JSON, as `riverrun consume --format json` prints it: value, or value_base64 for what is no text,
+    /// and if they are there key, headers and timestamp. Where it was before is passed over.
+    #[arg(long, conflicts_with_all = ["key_separator", "template"])]
+    from_json: bool,
     /// The key of all records.
     #[arg(long, short, value_name = "KEY", conflicts_with = "key_separator")]
     key: Option<String>,
@@ -61,8 +67,6 @@ pub struct Produce {
     /// How batches are compressed: none, gzip, snappy, lz4 or zstd.
     #[arg(long, short = 'z', value_name = "CODEC", default_value = "none")]
     compression: Codec,
-    #[command(flatten)]
-    client: ClientSettings,
     #[command(flatten)]
     change: Change,
 }
@@ -116,12 +120,11 @@ async fn check_topic(name: &str, session: &Session) -> Result<(), Failure> {
 
 pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     check_topic(&produce.topic, session).await?;
-    let client = produce.client.client(session, ProducerConfig::NAMES).await?;
     let config = ProducerConfig { max_request_size: RECORD_BYTES_MAX, ..ProducerConfig::default() };
     let mut config = config.codec(produce.compression);
-    produce.client.set_producer(&mut config)?;
+    session.settings.set_producer(&mut config)?;
     let producer =
-        Producer::new(&client, config).map_err(|error| Failure::of(error, "cannot write to the topic"))?;
+        Producer::new(&session.client, config).map_err(|error| Failure::of(error, "cannot write to the topic"))?;
     let mut signals = session::signals()?;
     if io::stdin().is_terminal() {
         print::note("each line is a record; Ctrl-D ends");
@@ -366,6 +369,7 @@ impl Written {
 
 fn record(produce: &Produce, input: Input) -> Result<ProducerRecord, String> {
     let mut record = match input {
+        Input::Line(line) if produce.from_json => from_json::read(&line)?,
         Input::Line(line) => split(produce, Bytes::from(line))?,
         Input::Record(record) => record,
     };
@@ -407,9 +411,9 @@ mod tests {
             partition: None,
             compression: Codec::None,
             template: None,
+            from_json: false,
             key: None,
             tombstone: false,
-            client: ClientSettings::default(),
             change: Change { dry_run: false },
         }
     }
