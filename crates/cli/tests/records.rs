@@ -23,7 +23,8 @@ fn what_consume_prints_as_json_is_written_as_the_same_records() {
     let written = broker.run_with_input(&["produce", "b", "--from-json"], &all);
     assert!(written.ok().is_empty() && written.stderr.contains("4 records written to b"), "{written:?}");
     assert_eq!(read("b").replace(r#""topic":"b""#, r#""topic":"a""#), all);
-    let wrong = broker.run_with_input(&["produce", "b", "--from-json"], "{\"value\":\"5\"}\n{\"vaule\":\"6\"}\n");
+    let wrong =
+        broker.run_with_input(&["produce", "b", "--from-json"], "{\"value\":\"5\"}\n{\"vaule\":\"6\"}\n");
     assert!(wrong.failed(1).contains("record 2 was not written"), "{wrong:?}");
     assert_eq!(read("b").lines().count(), 5, "what came before it is there");
 }

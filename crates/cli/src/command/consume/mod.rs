@@ -270,10 +270,9 @@ impl Consume {
                 "--template says what is printed, and so do the --print options",
                 "leave one of them out",
             ),
-            (Some(_), _, _) if format == Format::Wide => refused(
-                "--template says what is printed, and so does --format wide",
-                "leave one of them out",
-            ),
+            (Some(_), _, _) if format == Format::Wide => {
+                refused("--template says what is printed, and so does --format wide", "leave one of them out")
+            }
             (None, false, true) => {
                 refused("the --print options are for lines of text", "json and yaml have all of a record")
             }

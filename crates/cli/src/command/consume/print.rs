@@ -177,7 +177,8 @@ mod tests {
     #[test]
     fn fields_stand_before_the_value_in_a_fixed_order() {
         let mut out = Vec::new();
-        text(&mut Lines { out: &mut out, tame: true }, &Fields::ALL, &record(), &Zone::UTC).expect("memory takes it");
+        text(&mut Lines { out: &mut out, tame: true }, &Fields::ALL, &record(), &Zone::UTC)
+            .expect("memory takes it");
         assert_eq!(String::from_utf8_lossy(&out), "t\t1970-01-01T00:00:00.000Z\t1\t7\ta=1,b=null\tk\tnull\n");
     }
 

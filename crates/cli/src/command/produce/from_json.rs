@@ -80,13 +80,15 @@ mod tests {
 
     #[test]
     fn a_record_is_read_with_all_that_it_has() {
-        let line = br#"{"topic":"t","partition":3,"offset":7,"timestamp":1000,"key_base64":"//4=","value":"v",
+        let line =
+            br#"{"topic":"t","partition":3,"offset":7,"timestamp":1000,"key_base64":"//4=","value":"v",
             "headers":[{"key":"a","value":"1"},{"key":"a","value":null},{"key":"b","value_base64":"/w"}]}"#;
         let record = read(line).expect("it is a record");
         assert_eq!((record.key, record.value), (Some(Bytes::from_static(b"\xff\xfe")), Some("v".into())));
         assert_eq!((record.partition, record.timestamp), (None, Some(Timestamp(1000))));
         let header = |key: &str, value| (key.to_owned(), value);
-        let headers = [header("a", Some("1".into())), header("a", None), header("b", Some(vec![0xff].into()))];
+        let headers =
+            [header("a", Some("1".into())), header("a", None), header("b", Some(vec![0xff].into()))];
         assert_eq!(record.headers, headers);
     }
 

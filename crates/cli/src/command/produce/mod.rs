@@ -123,8 +123,8 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     let config = ProducerConfig { max_request_size: RECORD_BYTES_MAX, ..ProducerConfig::default() };
     let mut config = config.codec(produce.compression);
     session.settings.set_producer(&mut config)?;
-    let producer =
-        Producer::new(&session.client, config).map_err(|error| Failure::of(error, "cannot write to the topic"))?;
+    let producer = Producer::new(&session.client, config)
+        .map_err(|error| Failure::of(error, "cannot write to the topic"))?;
     let mut signals = session::signals()?;
     if io::stdin().is_terminal() {
         print::note("each line is a record; Ctrl-D ends");

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use client::{ProducerRecord, Timestamp};
 
 use super::forms::{BytesForm, NumberForm, TimeForm, unhex};
-use crate::print::json::unbase64;
 use super::{Field, Number, Piece, Template};
 use crate::command::time::{Zone, date_time};
+use crate::print::json::unbase64;
 
 /// The longest field that is read: more than any broker takes.
 const FIELD_BYTES_MAX: usize = 1 << 30;
