@@ -1,13 +1,39 @@
 //! Settings of the client by Kafka's names, for who needs another than the command has an option for.
 
+use clap::{Arg, ArgAction, ArgMatches};
 use client::{ClientConfig, ConsumerConfig, ProducerConfig};
 
-use super::{Command, Failure, bench};
+use super::{Command, Failure, bench, units};
 
 /// What `-X` gives, in its order.
 #[derive(Debug, Clone, Default)]
 pub struct ClientSettings {
     settings: Vec<(String, String)>,
+}
+
+const ID: &str = "client_settings";
+
+/// The option, for every level of the command line: clap would take those of the last level alone.
+pub fn option() -> Arg {
+    Arg::new(ID)
+        .long("client-setting")
+        .short('X')
+        .value_name("KEY=VALUE")
+        .action(ArgAction::Append)
+        .value_parser(units::key_value)
+        .help_heading("Connection and output")
+        .display_order(99)
+        .help(
+            "A setting of the client by Kafka's name, such as request.timeout.ms=5000, and where records are written or \
+             read also one of the producer or the consumer; may be given several times",
+        )
+}
+
+/// What was given on all levels, in its order.
+pub fn given(matches: &ArgMatches) -> Vec<(String, String)> {
+    let own = matches.get_many(ID).into_iter().flatten().cloned();
+    let below = matches.subcommand().map(|(_, matches)| given(matches)).unwrap_or_default();
+    own.chain(below).collect()
 }
 
 /// The settings that a command has a use for besides those of every client.

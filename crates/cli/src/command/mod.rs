@@ -106,9 +106,8 @@ pub struct Connection {
         value_parser = protocols()
     )]
     pub security_protocol: SecurityProtocol,
-    /// A setting of the client by Kafka's name, such as request.timeout.ms=5000, and where records are written or read also one
-    /// of the producer or the consumer; may be given several times.
-    #[arg(long = "client-setting", short = 'X', global = true, value_name = "KEY=VALUE", value_parser = units::key_value)]
+    /// What `-X` gives on every level of the command line.
+    #[arg(skip)]
     pub client_settings: Vec<(String, String)>,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
@@ -119,27 +118,30 @@ pub struct Connection {
     pub local: bool,
 }
 
-/// Whether the address and the profile are on the command line, and not in variables.
-#[derive(Debug, Clone, Copy)]
+/// Whether the address and the profile are on the command line, and not in variables, and what is there on several levels.
+#[derive(Debug)]
 pub struct Sources {
     bootstrap: bool,
     profile: bool,
+    client_settings: Vec<(String, String)>,
 }
 
 impl Sources {
     pub fn of(matches: &ArgMatches) -> Self {
         let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
-        Self { bootstrap: given("bootstrap"), profile: given("profile") }
+        let client_settings = client_settings::given(matches);
+        Self { bootstrap: given("bootstrap"), profile: given("profile"), client_settings }
     }
 }
 
 impl Connection {
     /// What is on the command line goes before a variable, also where one is an address and the other a profile.
     pub fn settle(&mut self, given: Sources) {
-        match given {
-            Sources { bootstrap: false, profile: true } => self.bootstrap = None,
+        self.client_settings = given.client_settings;
+        match (given.bootstrap, given.profile) {
+            (false, true) => self.bootstrap = None,
             // Both on the command line are refused by whoever asks for the place.
-            Sources { bootstrap: true, profile: true } => {}
+            (true, true) => {}
             _ if self.bootstrap.is_some() => self.profile = None,
             _ => {}
         }

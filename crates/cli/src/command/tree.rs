@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command, CommandFactory};
 
+use super::client_settings;
 use crate::Arguments;
 
 /// The commands with all their arguments.
@@ -12,7 +13,7 @@ pub fn tree() -> Command {
 }
 
 fn for_all(command: Command) -> Command {
-    command.mut_args(for_each).mut_subcommands(for_all)
+    command.arg(client_settings::option()).mut_args(for_each).mut_subcommands(for_all)
 }
 
 /// A number below nothing is a value, and refused as such if it is a wrong one: no option has a digit for its name. A variable
