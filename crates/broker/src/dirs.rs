@@ -150,10 +150,7 @@ impl KnownOffsets {
 pub enum DirError {
     #[error(transparent)]
     Storage(#[from] StorageError),
-    #[error(
-        "{path} belongs to node {found} of cluster {cluster}, this is node {node}: set node.id={found}, or use another \
-         log directory"
-    )]
+    #[error("{path} belongs to node {found} of cluster {cluster}, this is node {node}")]
     OtherNode { path: String, found: i32, node: i32, cluster: String },
     #[error(
         "{path} belongs to cluster {found}, another log directory to {cluster}: they cannot be used together"
@@ -165,10 +162,7 @@ pub enum DirError {
     AllLost(Vec<Lost>),
     #[error("the directory of the metadata log cannot be used: {}: {}", .0.path, .0.why)]
     MetadataLost(Lost),
-    #[error(
-        "no log directory says which cluster this is, and some cannot be used: {}. Mend them, or set cluster.id",
-        told(.0)
-    )]
+    #[error("no log directory says which cluster this is, and some cannot be used: {}", told(.0))]
     WhichCluster(Vec<Lost>),
 }
 

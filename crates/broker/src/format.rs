@@ -27,6 +27,8 @@ pub struct Format {
     pub features: Vec<(String, i16)>,
     /// Leave directories alone that are formatted already, instead of refusing.
     pub ignore_formatted: bool,
+    /// Only look at what there is, and write nothing.
+    pub dry_run: bool,
 }
 
 /// Why nothing was formatted.
@@ -70,7 +72,7 @@ pub struct FormattedDir {
     pub metadata: bool,
 }
 
-/// Formats the log directories that are not yet; nothing is written if anything is wrong.
+/// Formats the log directories that are not yet, or says which those are; nothing is written if anything is wrong.
 pub fn format(
     config: &BrokerConfig,
     wanted: &Format,
@@ -87,9 +89,16 @@ pub fn format(
     }
     let mut fresh = Vec::new();
     for path in paths {
-        let dir = LogDir::lock(Arc::clone(disk), path)?;
-        match dir.meta()? {
-            None => fresh.push(dir),
+        let (dir, meta) = match wanted.dry_run {
+            true => (None, LogDir::look(&**disk, path)?),
+            false => {
+                let dir = LogDir::lock(Arc::clone(disk), path)?;
+                let meta = dir.meta()?;
+                (Some(dir), meta)
+            }
+        };
+        match meta {
+            None => fresh.push((path, dir)),
             Some(meta) if meta.cluster_id != wanted.cluster_id || meta.node_id != config.node_id.0 => {
                 let path = path.to_owned();
                 return Err(FormatError::Other { path, node: meta.node_id, cluster: meta.cluster_id });
@@ -100,18 +109,20 @@ pub fn format(
     }
     let first_records = first_records(&features, clock)?;
     let mut formatted = Vec::new();
-    for dir in fresh {
-        let metadata = dir.path() == metadata_dir;
-        if metadata {
-            dir.write_file(BOOTSTRAP_CHECKPOINT, &first_records)?;
+    for (path, dir) in fresh {
+        let metadata = path == metadata_dir;
+        if let Some(dir) = dir {
+            if metadata {
+                dir.write_file(BOOTSTRAP_CHECKPOINT, &first_records)?;
+            }
+            // Last, as it makes the directory a formatted one.
+            dir.write_meta(&MetaProperties {
+                cluster_id: wanted.cluster_id.clone(),
+                node_id: config.node_id.0,
+                directory_id: entropy.uuid(),
+            })?;
         }
-        // Last, as it makes the directory a formatted one.
-        dir.write_meta(&MetaProperties {
-            cluster_id: wanted.cluster_id.clone(),
-            node_id: config.node_id.0,
-            directory_id: entropy.uuid(),
-        })?;
-        formatted.push(FormattedDir { path: dir.path().to_owned(), metadata });
+        formatted.push(FormattedDir { path: path.to_owned(), metadata });
     }
     Ok((version, formatted))
 }

@@ -62,17 +62,13 @@ pub enum StartError {
     Storage(#[from] storage::StorageError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-    #[error(
-        "cannot listen on {listener}: {error}. Stop whoever uses the port, or choose another in `listeners`"
-    )]
+    #[error("cannot listen on {listener}: {error}")]
     Listen { listener: String, error: std::io::Error },
-    #[error(
-        "cannot listen on {listener} for monitors: {error}. Stop whoever uses the port, or choose another in \
-         `metrics.listener`"
-    )]
+    #[error("cannot listen on {listener} for monitors: {error}")]
     ListenForMetrics { listener: String, error: std::io::Error },
-    #[error("{0}")]
-    NotServed(String),
+    /// The configuration asks for what this version cannot do.
+    #[error("{what} not served yet")]
+    NotServed { what: String, instead: &'static str },
     #[error("the node cannot register itself: {0}")]
     Register(String),
     #[error(
@@ -147,20 +143,19 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
 /// Refuses what the configuration asks for and this version cannot do, rather than doing half of it.
 fn check_served(config: &BrokerConfig) -> Result<(), StartError> {
     if !config.is_broker || !config.is_controller || !config.is_lone {
-        return Err(StartError::NotServed(
-            "clusters of several nodes are not served yet: set process.roles=broker,controller, and name no other \
-             node in controller.quorum.voters or controller.quorum.bootstrap.servers"
-                .to_owned(),
-        ));
+        return Err(StartError::NotServed {
+            what: "clusters of several nodes are".to_owned(),
+            instead: "set process.roles=broker,controller, and name no other node in controller.quorum.voters or \
+                      controller.quorum.bootstrap.servers",
+        });
     }
     let mut opened = config.listeners.broker.iter().chain(&config.listeners.controller);
     let secured = opened.find(|listener| listener.protocol != SecurityProtocol::Plaintext);
     match secured {
-        Some(listener) => Err(StartError::NotServed(format!(
-            "the listener {listener} asks for {}, which is not served yet: use PLAINTEXT in listeners and \
-             listener.security.protocol.map, on loopback or a trusted network",
-            listener.protocol.name()
-        ))),
+        Some(listener) => Err(StartError::NotServed {
+            what: format!("the listener {listener} asks for {}, which is", listener.protocol.name()),
+            instead: "use PLAINTEXT in listeners and listener.security.protocol.map, on loopback or a trusted network",
+        }),
         None => Ok(()),
     }
 }

@@ -18,6 +18,7 @@ fn wanted(release: &str) -> Format {
         release: MetadataVersion::from_release(release),
         features: Vec::new(),
         ignore_formatted: false,
+        dry_run: false,
     }
 }
 

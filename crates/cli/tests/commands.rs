@@ -158,16 +158,34 @@ fn a_node_is_formatted_once() {
 }
 
 #[test]
-fn settings_that_cannot_be_end_a_start_as_wrong_use() {
-    for setting in ["nonsense", "num.partitions=many"] {
-        let ended = Command::new(env!("CARGO_BIN_EXE_riverrun"))
-            .args(["start", "--set", setting])
-            .output()
-            .expect("the binary is there");
-        assert_eq!(ended.status.code(), Some(2));
-        let words = String::from_utf8_lossy(&ended.stderr);
-        assert!(words.contains(setting), "{words}");
-    }
+fn what_would_be_formatted_is_said_without_writing_anything() {
+    let directory = std::env::temp_dir().join(format!("riverrun-cli-unformatted-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    let setting = format!("log.dirs={}", directory.display());
+    let format = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+        let output = command.args(["format", "--set", &setting]).args(arguments).output();
+        let output = output.expect("the binary is there");
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("it prints text");
+        (output.status.code(), text)
+    };
+    let (code, words) = format(&["-t", "Abc", "--release-version", "4.1", "--dry-run"]);
+    let wanted =
+        format!("Would format metadata directory {} with metadata.version 4.1-IV1.", directory.display());
+    assert!(code == Some(0) && words.contains(&wanted) && words.contains("would be Abc."), "{words}");
+    assert!(words.contains("nothing was written") && !directory.exists(), "{words}");
+    let (code, words) = format(&["--dry-run", "--format", "json"]);
+    assert!(code == Some(0) && words.contains(r#""cluster_id": null"#), "it would be drawn: {words}");
+    format(&["-t", "Abc"]);
+    let files = || std::fs::read_dir(&directory).expect("it was made").count();
+    let before = files();
+    let (code, words) = format(&["-t", "Abc", "--dry-run"]);
+    assert!(code == Some(1) && words.contains("--ignore-formatted"), "{words}");
+    let (code, words) = format(&["-t", "Other", "--dry-run"]);
+    assert!(code == Some(1) && words.contains("of cluster Abc"), "{words}");
+    let (code, words) = format(&["-g", "--dry-run"]);
+    assert!(code == Some(0) && words.contains("already formatted") && files() == before, "{words}");
+    std::fs::remove_dir_all(&directory).expect("it was made");
 }
 
 #[test]

@@ -172,6 +172,13 @@ impl LogDir {
         Ok(Self { disk, path: path.to_owned(), whole, _lock: lock })
     }
 
+    /// Whose a directory is, looked up without taking it; nothing if it is not there or was never used.
+    pub fn look(disk: &dyn Disk, path: &Path) -> Result<Option<MetaProperties>> {
+        let path = path.join(META);
+        let Some((text, _)) = checkpoint::read_sealed(disk, &path)? else { return Ok(None) };
+        parse_meta(&text).map(Some).map_err(|what| StorageError::corrupt(&path, 0, what))
+    }
+
     /// Whether [`Self::sync_whole`] makes what is in this folder of the directory durable.
     pub fn covers(&self, folder: &Path) -> bool {
         self.whole.as_ref().is_some_and(|whole| whole.covers(folder))

@@ -8,7 +8,7 @@ use client::{Error, ErrorCode};
 /// Something went wrong.
 pub const FAILED: u8 = 1;
 /// The command cannot be meant like this.
-pub const WRONG_USE: u8 = 2;
+const WRONG_USE: u8 = 2;
 /// What was named is not there.
 const NOT_THERE: u8 = 3;
 

@@ -10,6 +10,8 @@ use kernel::port::{Disk, Entropy};
 use serde_json::json;
 
 use super::Format as Form;
+use super::ask::Change;
+use super::cannot_start::{storage_next, with_option};
 use super::failure::Failure;
 use super::settings::Settings;
 use crate::print::Output;
@@ -18,6 +20,7 @@ use crate::print::Output;
 #[command(after_help = "Examples:
   riverrun format --config server.properties --cluster-id Mk3OEYBSD34fcwNTJENDQA
   riverrun format --config server.properties --release-version 4.1 --ignore-formatted
+  riverrun format --config server.properties --dry-run
 
 Nothing has to be formatted: a node that starts on empty directories draws an id for its cluster and begins with
 everything that this release serves. Directories that Kafka's tools have formatted are taken as they are.")]
@@ -39,6 +42,8 @@ pub struct Format {
     /// Begin as the only controller. Every node of this release does, with this word or without it.
     #[arg(long, short)]
     standalone: bool,
+    #[command(flatten)]
+    change: Change,
 }
 
 fn release(text: &str) -> Result<MetadataVersion, String> {
@@ -57,18 +62,20 @@ fn feature(text: &str) -> Result<(String, i16), String> {
 }
 
 pub fn run(asked: Format, form: Form) -> Result<(), Failure> {
-    let options = asked.settings.read().map_err(Failure::wrong_use)?;
-    let config = options.broker_config().map_err(|error| Failure::wrong_use(error.to_string()))?;
+    let options = asked.settings.read()?;
+    let config = options.broker_config();
+    let config = config.map_err(|error| with_option(Failure::wrong_use(error.to_string()), &error.name))?;
     let disk: Arc<dyn Disk> = match RealDisk::new() {
         Ok(disk) => Arc::new(disk),
         Err(error) => return Err(Failure::failed(format!("the disk threads cannot be started: {error}"))),
     };
-    let drawn = asked.cluster_id.is_none();
+    let (drawn, dry_run) = (asked.cluster_id.is_none(), asked.change.dry_run);
     let mut wanted = Wanted {
         cluster_id: asked.cluster_id.unwrap_or_else(|| RealEntropy.uuid().to_string()),
         release: asked.release_version,
         features: asked.feature,
         ignore_formatted: asked.ignore_formatted,
+        dry_run,
     };
     let mut outcome = format(&config, &wanted, &disk, &RealClock::new(), &RealEntropy);
     if let (true, Err(FormatError::Other { node, cluster, .. })) = (drawn, &outcome)
@@ -79,25 +86,39 @@ pub fn run(asked: Format, form: Form) -> Result<(), Failure> {
         outcome = format(&config, &wanted, &disk, &RealClock::new(), &RealEntropy);
     }
     let (version, formatted) = outcome.map_err(failure)?;
+    output(&wanted, drawn, version, &formatted).print(form).map_err(Failure::from)
+}
+
+/// What was done, or would be.
+fn output(wanted: &Wanted, drawn: bool, version: MetadataVersion, formatted: &[FormattedDir]) -> Output {
+    let dry_run = wanted.dry_run;
+    // Who lets it be drawn gets another one when it is done.
+    let is_settled = !dry_run || !drawn || formatted.is_empty();
     let release = version.release().unwrap_or_default();
     let dir =
         |dir: &FormattedDir| json!({ "path": dir.path.display().to_string(), "metadata": dir.metadata });
     let value = json!({
-        "cluster_id": wanted.cluster_id,
+        "cluster_id": is_settled.then_some(&wanted.cluster_id),
         "metadata_version": release,
         "formatted": formatted.iter().map(dir).collect::<Vec<_>>(),
+        "dry_run": dry_run,
     });
     let mut output = Output::new(value).names(formatted.iter().map(|dir| dir.path.display().to_string()));
-    for dir in &formatted {
+    for dir in formatted {
         let kind = if dir.metadata { "metadata" } else { "data" };
         let path = dir.path.display();
-        output = output.line(format!("Formatted {kind} directory {path} with metadata.version {release}."));
+        output = output.line(match dry_run {
+            true => format!("Would format {kind} directory {path} with metadata.version {release}."),
+            false => format!("Formatted {kind} directory {path} with metadata.version {release}."),
+        });
     }
-    output = output.line(match formatted.is_empty() {
-        true => "All of the log directories are already formatted.".to_owned(),
-        false => format!("The id of the cluster is {}.", wanted.cluster_id),
+    let output = output.line(match (formatted.is_empty(), is_settled) {
+        (true, _) => "All of the log directories are already formatted.".to_owned(),
+        (false, true) if dry_run => format!("The id of the cluster would be {}.", wanted.cluster_id),
+        (false, true) => format!("The id of the cluster is {}.", wanted.cluster_id),
+        (false, false) => "The id of the cluster would be drawn.".to_owned(),
     });
-    output.print(form).map_err(Failure::from)
+    if dry_run { output.hint("nothing was written (--dry-run)") } else { output }
 }
 
 fn failure(error: FormatError) -> Failure {
@@ -106,6 +127,7 @@ fn failure(error: FormatError) -> Failure {
         | FormatError::NotServed { .. }
         | FormatError::QuorumVersion(_)
         | FormatError::VersionTwice => Failure::wrong_use(error.to_string()),
+        FormatError::Storage(error) => Failure::failed(error.to_string()).next(storage_next(&error)),
         other => Failure::failed(other.to_string()),
     }
 }

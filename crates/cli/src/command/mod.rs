@@ -3,6 +3,7 @@
 mod api;
 mod ask;
 mod bench;
+mod cannot_start;
 mod client_settings;
 mod cluster;
 mod completion;
@@ -37,7 +38,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Subcommand, ValueEnum};
 use client::config::SecurityProtocol;
 
-pub use failure::{FAILED, Failure, WRONG_USE};
+pub use failure::{FAILED, Failure};
 use session::Session;
 pub use tree::{text_variable, tree};
 pub use wrong_use::understand;
@@ -185,8 +186,10 @@ pub fn run(command: Command, connection: &Connection) -> ExitCode {
         Command::Start(_) if !connection.client_settings.is_empty() => {
             Err(Failure::wrong_use("a node is no client").next("--set is for the settings of a node"))
         }
-        Command::Start(_) if connection.local => Err(Failure::wrong_use("a node's log is in UTC")),
-        Command::Start(start) => return start::run(&start),
+        Command::Start(_) if connection.local => {
+            Err(Failure::wrong_use("a node's log is in UTC").next("leave --local out"))
+        }
+        Command::Start(start) => start::run(&start),
         Command::Format(format) => format::run(format, connection.format),
         Command::Profile(profile) => profile::run(profile, connection),
         Command::Completion(completion) => completion::run(&completion),

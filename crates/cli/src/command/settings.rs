@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use kernel::option::{NodeOptions, Sources, properties, resolve};
+use kernel::option::{NodeOptions, ResolveError, Sources, properties, resolve};
+
+use super::Failure;
+use super::cannot_start::with_option;
 
 #[derive(Debug, Args)]
 pub struct Settings {
@@ -17,11 +20,13 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the file, then variables such as KAFKA_LOG_DIRS, then what was given by itself; the last one counts.
-    pub fn read(&self) -> Result<NodeOptions, String> {
+    pub fn read(&self) -> Result<NodeOptions, Failure> {
         let text = match &self.config {
             Some(path) => {
-                let bytes = std::fs::read(path)
-                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                let bytes = std::fs::read(path).map_err(|error| {
+                    Failure::wrong_use(format!("cannot read {}: {error}", path.display()))
+                        .next("name a file of settings that is there, or leave --config out and use --set")
+                })?;
                 Some((path.display().to_string(), properties::decode(&bytes)))
             }
             None => None,
@@ -34,6 +39,17 @@ impl Settings {
             environment: &environment,
             command_line: &self.settings,
         };
-        resolve(&sources).map(NodeOptions::new).map_err(|error| error.to_string())
+        resolve(&sources).map(NodeOptions::new).map_err(refused)
+    }
+}
+
+fn refused(error: ResolveError) -> Failure {
+    let failure = Failure::wrong_use(error.to_string());
+    let mut options = error.options.iter();
+    match (options.next(), options.next()) {
+        (Some(option), None) => with_option(failure, option),
+        (Some(option), Some(_)) => failure
+            .next(format!("`riverrun config explain {option}` says what it may be, and so of the others")),
+        (None, _) => failure.next("a setting is a line KEY=VALUE in a file, or --set KEY=VALUE"),
     }
 }

@@ -1,6 +1,5 @@
 //! `riverrun start`: runs a node until it is told to stop.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use broker::log_levels::LogControl;
@@ -11,8 +10,9 @@ use host::{RealClock, RealDisk, RealEntropy, RealNet};
 use kernel::option::NodeOptions;
 use tracing::{error, info, warn};
 
+use super::cannot_start::cannot_start;
 use super::settings::Settings;
-use super::{FAILED, WRONG_USE};
+use super::{FAILED, Failure};
 use crate::logging::{self, LogFormat};
 
 /// Stack of a worker. Requests are handled without recursion.
@@ -35,15 +35,12 @@ pub struct Start {
     log_format: LogFormat,
 }
 
-pub fn run(start: &Start) -> ExitCode {
+/// What helps where the operating system gives a process too little.
+const LIMITS: &str = "look at the limits of this process: `ulimit -a`";
+
+pub fn run(start: &Start) -> Result<(), Failure> {
     let log_control = logging::init(start.log_format);
-    let options = match start.settings.read() {
-        Ok(options) => options,
-        Err(problem) => {
-            eprintln!("riverrun: {problem}");
-            return ExitCode::from(WRONG_USE);
-        }
-    };
+    let options = start.settings.read()?;
     for warning in options.fixed().warnings() {
         warn!("{warning}");
     }
@@ -52,39 +49,31 @@ pub fn run(start: &Start) -> ExitCode {
         .thread_name("worker")
         .thread_stack_size(WORKER_STACK_BYTES)
         .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(problem) => {
-            eprintln!("riverrun: the worker threads cannot be started: {problem}");
-            return ExitCode::from(FAILED);
-        }
-    };
+    let runtime = runtime.map_err(|error| refused("the worker threads cannot be started", error))?;
     let ended = runtime.block_on(serve(options, log_control));
     // Connections that wait for their clients must not hold up the end.
     runtime.shutdown_background();
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("riverrun: {problem}");
-            ExitCode::from(FAILED)
-        }
-    }
+    ended
 }
 
-async fn serve(options: NodeOptions, log_control: Arc<dyn LogControl>) -> Result<(), String> {
-    let files =
-        host::limits::raise_file_limit().map_err(|error| format!("the limit of open files: {error}"))?;
-    let mut signals =
-        StopSignals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
+/// What the operating system does not give.
+fn refused(what: &str, error: std::io::Error) -> Failure {
+    Failure::failed(format!("{what}: {error}")).next(LIMITS)
+}
+
+async fn serve(options: NodeOptions, log_control: Arc<dyn LogControl>) -> Result<(), Failure> {
+    let files = host::limits::raise_file_limit();
+    let files = files.map_err(|error| refused("the limit of open files cannot be raised", error))?;
+    let mut signals = StopSignals::listen().map_err(|error| refused("signals cannot be received", error))?;
     let world = World {
         disk: Arc::new(
-            RealDisk::new().map_err(|error| format!("the disk threads cannot be started: {error}"))?,
+            RealDisk::new().map_err(|error| refused("the disk threads cannot be started", error))?,
         ),
         clock: Arc::new(RealClock::new()),
         entropy: Arc::new(RealEntropy),
         net: RealNet,
     };
-    let running = broker::start(options, world).await.map_err(|error| error.to_string())?;
+    let running = broker::start(options, world).await.map_err(cannot_start)?;
     running.node.log_levels().offer(log_control);
     banner(&running, files);
     let signal = signals.next().await;
@@ -95,7 +84,10 @@ async fn serve(options: NodeOptions, log_control: Arc<dyn LogControl>) -> Result
         error!(signal, "stopped at once; logs are verified at the next start");
         std::process::exit(i32::from(FAILED));
     });
-    running.stop().await.map_err(|error| error.to_string())
+    running.stop().await.map_err(|error| {
+        Failure::failed(error.to_string())
+            .next("the next start looks at every log, and tells what is wrong there")
+    })
 }
 
 fn banner(running: &Running, files: u64) {

@@ -96,8 +96,19 @@ fn every_argument_says_what_it_is() {
 
 #[test]
 fn what_changes_something_can_say_so_beforehand_and_what_destroys_asks() {
-    let changes =
-        ["produce", "create", "alter", "add-partitions", "trim", "delete", "reset", "set", "use", "rename"];
+    let changes = [
+        "produce",
+        "create",
+        "alter",
+        "add-partitions",
+        "trim",
+        "delete",
+        "reset",
+        "set",
+        "use",
+        "rename",
+        "format",
+    ];
     let destroys = ["trim", "delete", "reset"];
     for (path, command) in leaves() {
         let verb = path.rsplit(' ').next().unwrap_or_default();

@@ -33,6 +33,11 @@ impl Broker {
         Broker { child, directory, bootstrap }
     }
 
+    /// Where it keeps its data.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Kills the broker as `kill -9` does.
     pub fn kill(&mut self) {
         self.child.kill().expect("it runs");

@@ -1,6 +1,6 @@
 //! From what somebody wrote to the settings of a node: defaults, then the file, then the environment, then `--set`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{
@@ -59,7 +59,12 @@ pub struct Setting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolveError {
     pub problems: Vec<String>,
+    /// The options that they are about, as far as they are about one.
+    pub options: BTreeSet<String>,
 }
+
+/// A problem, and the option that it is about.
+type Problem = (String, String);
 
 impl fmt::Display for ResolveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,6 +85,7 @@ pub struct Resolved {
 pub fn resolve(sources: &Sources<'_>) -> Result<Resolved, ResolveError> {
     let mut resolved = Resolved::default();
     let mut problems = Vec::new();
+    let mut options = BTreeSet::new();
     if let Some((path, text)) = sources.file {
         match properties::parse(text) {
             Ok(entries) => resolved.add_file(path, entries),
@@ -95,14 +101,18 @@ pub fn resolve(sources: &Sources<'_>) -> Result<Resolved, ResolveError> {
             _ => problems.push(format!("--set {pair}: expected key=value")),
         }
     }
-    problems.extend(resolved.check_values());
-    problems.extend(resolved.copy_node_id());
+    let mut of_options = resolved.check_values();
+    of_options.extend(resolved.copy_node_id());
     resolved.warn_unknown();
-    if problems.is_empty() {
+    if problems.is_empty() && of_options.is_empty() {
         let conflicts = check::conflicts(&resolved).into_iter().chain(BrokerConfig::new(&resolved).err());
-        problems.extend(conflicts.map(|error| resolved.explain(&error)));
+        of_options.extend(conflicts.map(|error| resolved.problem(&error)));
     }
-    if problems.is_empty() { Ok(resolved) } else { Err(ResolveError { problems }) }
+    for (option, problem) in of_options {
+        options.insert(option);
+        problems.push(problem);
+    }
+    if problems.is_empty() { Ok(resolved) } else { Err(ResolveError { problems, options }) }
 }
 
 /// The option that an environment variable names: `KAFKA_LOG_DIRS` is `log.dirs`, `__` stands for `_` and `___` for `-`.
@@ -217,6 +227,10 @@ impl Resolved {
         }
     }
 
+    fn problem(&self, error: &OptionError) -> Problem {
+        (error.name.clone(), self.explain(error))
+    }
+
     fn raw_value(&self, name: &str) -> Value {
         let parsed = |setting: &Setting| validate(Table::Broker.find(name)?, &setting.raw).ok();
         self.settings.get(name).and_then(parsed).unwrap_or(Value::Null)
@@ -251,17 +265,18 @@ impl Resolved {
         }
     }
 
-    fn check_values(&self) -> Vec<String> {
+    fn check_values(&self) -> Vec<Problem> {
         let check = |(name, setting): (&String, &Setting)| {
             if let Some(reference) = self.reference(&setting.raw) {
                 let place = &setting.origin;
-                return Some(format!(
+                let problem = format!(
                     "{place}: {name} refers to {reference}, and config.providers are not supported; write the value itself or set it in the environment"
-                ));
+                );
+                return Some((name.clone(), problem));
             }
             let error = validate(find_broker(name)?, &setting.raw).err()?;
             // The error knows the plain option; the place is that of the listener's.
-            Some(self.explain(&OptionError { name: name.clone(), ..error }))
+            Some(self.problem(&OptionError { name: name.clone(), ..error }))
         };
         self.settings.iter().filter_map(check).collect()
     }
@@ -278,14 +293,14 @@ impl Resolved {
 
     /// `broker.id` is the older name of `node.id`. It may be -1, for "not given", which the newer name may not: a problem
     /// that the check of what was written could not see.
-    fn copy_node_id(&mut self) -> Option<String> {
+    fn copy_node_id(&mut self) -> Option<Problem> {
         let mut problem = None;
         for (from, to) in [("broker.id", "node.id"), ("node.id", "broker.id")] {
             if let (Some(setting), None) = (self.settings.get(from).cloned(), self.settings.get(to)) {
                 let judge = |name: &str| validate(find_broker(name)?, &setting.raw).err();
                 let refused = judge(to).filter(|_| judge(from).is_none());
                 self.settings.insert(to.to_owned(), setting);
-                problem = problem.or(refused.map(|error| self.explain(&error)));
+                problem = problem.or(refused.map(|error| self.problem(&error)));
             }
         }
         problem

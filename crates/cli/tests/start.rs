@@ -1,0 +1,100 @@
+//! Starts that cannot be, each of which says the next step.
+
+mod support;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+
+use support::Broker;
+
+/// A path of this test's own, where nothing is.
+fn path(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("riverrun-cli-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    path
+}
+
+/// What a start says that ends with `code`; it must name a next step in a line of its own.
+#[track_caller]
+fn refused(code: i32, settings: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+    command.arg("start").args(settings.iter().flat_map(|setting| ["--set", *setting]));
+    let ended = command.output().expect("the binary is there");
+    let words = String::from_utf8(ended.stderr).expect("it prints text");
+    assert_eq!(ended.status.code(), Some(code), "{settings:?}: {words}");
+    assert_eq!(words.lines().filter(|line| line.starts_with("next: ")).count(), 1, "{settings:?}: {words}");
+    words
+}
+
+#[test]
+fn settings_that_cannot_be_are_wrong_use() {
+    for (setting, problem, next) in [
+        ("nonsense", "nonsense", "--set KEY=VALUE"),
+        ("num.partitions=many", "num.partitions=many", "config explain num.partitions"),
+        (
+            "controller.listener.names=CONTROLLER",
+            "not among listeners",
+            "leave controller.listener.names out",
+        ),
+        ("process.roles=broker", "is no controller", "leave controller.listener.names out"),
+        ("listeners=SSL://127.0.0.1:0", "not advertised", "serves PLAINTEXT and nothing else"),
+        ("listeners=CONTROLLER://127.0.0.1:0", "names no protocol", "serves PLAINTEXT and nothing else"),
+        ("log.retention.ms=0", "log.retention.ms must be", "config explain log.retention.ms"),
+    ] {
+        let words = refused(2, &[setting]);
+        assert!(words.contains(problem) && words.contains(next), "{setting}: {words}");
+    }
+    let both = refused(2, &["num.partitions=many", "log.dirs="]);
+    assert!(both.contains("config explain log.dirs` says what it may be, and so of the others"), "{both}");
+    let missing =
+        Command::new(env!("CARGO_BIN_EXE_riverrun")).args(["start", "--config", "nowhere"]).output();
+    let missing = missing.expect("the binary is there");
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("next: name a file"), "{missing:?}");
+}
+
+#[test]
+fn what_this_version_does_not_serve_says_what_it_does() {
+    let secured = refused(1, &["listeners=PLAINTEXT://127.0.0.1:0,SSL://127.0.0.1:0"]);
+    assert!(secured.contains("SSL, which is not served yet") && secured.contains("next: use PLAINTEXT"));
+    let several = refused(1, &["controller.quorum.voters=1@h:9,2@h:9"]);
+    assert!(several.contains("several nodes are not served yet"), "{several}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_with_the_option_that_names_another() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let data = path("taken");
+    let dirs = format!("log.dirs={}", data.display());
+    let words = refused(1, &[&format!("listeners=PLAINTEXT://{address}"), &dirs]);
+    assert!(words.contains("next: stop whoever uses the port, or choose another in listeners\n"), "{words}");
+    let metrics = format!("metrics.listener={address}");
+    let words = refused(1, &["listeners=PLAINTEXT://127.0.0.1:0", &metrics, &dirs]);
+    assert!(words.contains("choose another in metrics.listener\n"), "{words}");
+    let words = refused(1, &["listeners=PLAINTEXT://192.0.2.1:0", &dirs]);
+    assert!(words.contains("next: name an address of this machine in listeners"), "{words}");
+    assert!(!data.exists(), "nothing was begun");
+}
+
+#[test]
+fn a_directory_that_cannot_be_had_is_said_with_what_to_do() {
+    let broker = Broker::start("locked");
+    let listener = "listeners=PLAINTEXT://127.0.0.1:0";
+    let used = format!("log.dirs={}", broker.directory().display());
+    assert!(refused(1, &[listener, &used]).contains("next: stop the other process"));
+    let file = path("no-directory");
+    std::fs::write(&file, "").expect("the file can be written");
+    let words = refused(1, &[listener, &format!("log.dirs={}", file.display())]);
+    assert!(words.contains("next: name directories in log.dirs that this user may write to"), "{words}");
+    std::fs::remove_file(file).expect("it was written");
+}
+
+#[test]
+fn a_directory_of_another_node_is_said_with_that_nodes_number() {
+    let mut broker = Broker::start("other-node");
+    broker.kill();
+    let dirs = format!("log.dirs={}", broker.directory().display());
+    let words = refused(1, &["listeners=PLAINTEXT://127.0.0.1:0", "node.id=5", &dirs]);
+    assert!(words.contains("this is node 5\n") && words.contains("next: set node.id=1, or"), "{words}");
+}
