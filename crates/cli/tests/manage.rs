@@ -130,7 +130,10 @@ fn a_topic_gets_more_partitions_and_loses_old_records() {
         "a could have 3 partitions (1 before)\n"
     );
     assert_eq!(broker.run(&add).ok(), "a has 3 partitions (1 before)\n");
-    broker.run(&["topic", "add-partitions", "a", "--to", "2"]).failed(1);
+    let fewer = broker.run(&["topic", "add-partitions", "a", "--to", "2"]);
+    assert!(fewer.failed(1).contains("next: ask for more than 3, or create another"), "{fewer:?}");
+    let more = broker.run(&["topic", "add-partitions", "a", "--by", "2000000000"]);
+    assert!(more.failed(1).contains("next: "), "{more:?}");
     broker.run(&["topic", "add-partitions", "a"]).failed(2);
 
     let trim = ["topic", "trim", "a", "--before", "3"];
@@ -229,6 +232,13 @@ fn a_group_is_sent_elsewhere_back_again_and_deleted() {
     assert!(described["lag_seconds"].as_f64().is_some_and(|seconds| seconds < 600.0), "{described}");
     let twice = broker.run(&[&reset[..], &["--yes"]].concat());
     assert!(twice.failed(1).contains("name a file that is not there yet"), "{twice:?}");
+    let unwritable = file("no-undo").join("no-directory").display().to_string();
+    let unwritable = ["group", "reset", "g", "--to", "start", "--undo-file", &unwritable, "--yes"];
+    let unwritable = broker.run(&unwritable);
+    assert!(
+        unwritable.failed(1).contains("next: nothing was changed; name a file that can"),
+        "{unwritable:?}"
+    );
     broker.run(&["group", "reset", "", "--to", "start", "--topic", "a", "--yes"]).failed(2);
     broker.run(&["group", "reset", "g", "--from-file", &undo_path, "--yes"]).ok();
     assert_eq!(committed(), 4);
@@ -248,6 +258,60 @@ fn a_group_is_sent_elsewhere_back_again_and_deleted() {
     assert_eq!(broker.run(&["group", "delete", "g", "--yes"]).ok(), "deleted g\n");
     broker.run(&["group", "delete", "g", "--yes"]).failed(3);
     std::fs::remove_file(undo).expect("it was written");
+}
+
+#[test]
+fn a_file_that_undoes_nothing_for_a_group_is_refused_with_the_next_step() {
+    let broker = Broker::start("from-file");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run(&["group", "reset", "g", "--to", "end", "--topic", "a", "--yes"]).ok();
+    let undo = file("wrong-undo");
+    let path = undo.display().to_string();
+    let reset = || broker.run(&["group", "reset", "g", "--from-file", &path, "--yes"]);
+    assert!(reset().failed(1).contains("next: name a file that --undo-file has written"));
+    for (text, problem, next) in [
+        ("nonsense", "is not what --undo-file writes", "name a file that --undo-file has written"),
+        (r#"{"group":"other","offsets":[]}"#, "holds what \"other\" had", "name the group \"other\", or"),
+        (r#"{"group":"g","offsets":[]}"#, "holds no offsets", "name a file that --undo-file has written"),
+        (
+            r#"{"group":"g","offsets":[{"topic":"nowhere","partition":0,"offset":0}]}"#,
+            "UNKNOWN_TOPIC_OR_PARTITION (3)",
+            "`riverrun topic list`",
+        ),
+        (
+            r#"{"group":"g","offsets":[{"topic":"a","partition":1,"offset":0}]}"#,
+            "a has no partition 1",
+            "it has 1, counted from 0",
+        ),
+    ] {
+        std::fs::write(&undo, text).expect("the file can be written");
+        let refused = reset();
+        let told = refused.stderr.contains(problem) && refused.stderr.contains(&format!("next: {next}"));
+        assert!(refused.code != Some(0) && told, "{text}: {refused:?}");
+    }
+    std::fs::remove_file(undo).expect("it was written");
+}
+
+#[test]
+fn a_topic_is_described_with_more_where_that_is_asked_for() {
+    let broker = Broker::start("wide");
+    broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();
+    broker.run_with_input(&["produce", "a", "--partition", "0"], "1\n2\n").ok();
+    let titles = |format: &str| {
+        let ended = broker.run(&["topic", "describe", "a", "--format", format]);
+        let line = ended.ok().lines().find(|line| line.starts_with("PARTITION")).expect("it has titles");
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (table, wide) = (titles("table"), titles("wide"));
+    assert!(table.iter().all(|title| wide.contains(title)), "{table:?} {wide:?}");
+    let more: Vec<&String> = wide.iter().filter(|title| !table.contains(title)).collect();
+    assert_eq!(more, ["OFFLINE", "STABLE", "SIZE"]);
+    assert!(table.contains(&"OFFSETS".to_owned()), "a compacted log has fewer records: {table:?}");
+    let described = json(broker.run(&["topic", "describe", "a", "--format", "json"]).ok());
+    let (full, empty) = (&described["partitions"][0], &described["partitions"][1]);
+    assert!(full["size_bytes"].as_u64().is_some_and(|size| size > 60), "{full}");
+    assert_eq!((&empty["size_bytes"], &full["last_stable_offset"]), (&0.into(), &2.into()));
+    assert_eq!(full["offline_replicas"], serde_json::json!([]));
 }
 
 #[test]
@@ -271,7 +335,9 @@ fn the_cluster_is_described_with_its_health_and_its_disks() {
     let info = broker.run(&["cluster", "info", "--format", "json"]);
     let info = json(info.ok());
     assert_eq!((&info["brokers"][0]["leads"], &info["quorum"]["leader"]), (&2.into(), &1.into()));
-    assert!(info["features"]["metadata.version"]["level"].as_i64().is_some(), "{info}");
+    for feature in ["metadata.version", "kraft.version"] {
+        assert!(info["features"][feature]["level"].as_i64().is_some(), "{feature}: {info}");
+    }
     assert_eq!(broker.run(&["cluster", "health"]).ok(), "cluster  healthy\n");
     broker.run(&["cluster", "health", "--wait", "5s"]).ok();
     let dirs = broker.run(&["cluster", "log-dirs", "--format", "json"]);

@@ -130,8 +130,8 @@ async fn info(session: &Session) -> Result<(), Failure> {
             format!("{} of voters {}, epoch {}", quorum.leader.0, voters.join(","), quorum.leader_epoch);
         output = output.fact("quorum", leader);
     }
-    for (name, feature) in features.iter().flat_map(|features| &features.by_name) {
-        if let Some(level) = feature.finalized {
+    if let Some(features) = &features {
+        for (name, level) in features.by_name.keys().filter_map(|name| Some((name, features.level(name)?))) {
             output = output.fact("feature", format!("{name}={level}"));
         }
     }
@@ -150,11 +150,14 @@ fn quorum_json(quorum: &Quorum) -> Value {
 
 fn features_json(features: &Features) -> Value {
     let feature = |(name, feature): (&String, &client::admin::Feature)| {
-        let value = json!({
-            "level": feature.finalized,
+        let mut value = json!({
             "supported_min": feature.supported.map(|(min, _)| min),
             "supported_max": feature.supported.map(|(_, max)| max),
         });
+        // A cluster that does not tell may have it at any level.
+        if let (Some(level), Some(members)) = (features.level(name), value.as_object_mut()) {
+            members.insert("level".to_owned(), level.into());
+        }
         (name.clone(), value)
     };
     features.by_name.iter().map(feature).collect::<Map<_, _>>().into()

@@ -56,6 +56,11 @@ impl Failure {
         self
     }
 
+    /// The same, where nothing better is known.
+    pub fn or_next(self, next: impl Into<String>) -> Failure {
+        if self.next.is_some() { self } else { self.next(next) }
+    }
+
     /// What a client's error means for somebody who was `doing` something.
     pub fn of(error: Error, doing: &str) -> Failure {
         let message = format!("{doing}: {error}");
@@ -158,6 +163,12 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
         ),
         ErrorCode::PolicyViolation => {
             (FAILED, "a policy of the cluster refuses it; of partitions at most 10000 are made for one request".to_owned())
+        }
+        ErrorCode::InvalidPartitions => {
+            (FAILED, format!("`riverrun topic describe {topic}` shows how many it has; it can only get more"))
+        }
+        ErrorCode::ReassignmentInProgress => {
+            (FAILED, "its partitions are on their way to other brokers: try again when they are there".to_owned())
         }
         ErrorCode::InvalidReplicationFactor => {
             (FAILED, "each replica needs a broker of its own: ask for fewer".to_owned())

@@ -8,7 +8,7 @@ use wire::messages::alter_replica_log_dirs_request::{
 };
 use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::api_versions_response::ApiVersionsResponse;
-use wire::messages::describe_log_dirs_request::DescribeLogDirsRequest;
+use wire::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use wire::messages::unregister_broker_request::UnregisterBrokerRequest;
 use wire::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
 
@@ -42,6 +42,14 @@ pub struct Features {
     pub by_name: BTreeMap<String, Feature>,
     /// Grows with each change; nothing where the cluster is too old to tell.
     pub epoch: Option<i64>,
+}
+
+impl Features {
+    /// The level of a feature: 0 where it is off; nothing where the cluster is too old to tell.
+    pub fn level(&self, name: &str) -> Option<i16> {
+        let off = self.epoch.map(|_| 0);
+        self.by_name.get(name)?.finalized.or(off)
+    }
 }
 
 /// A feature, and its level.
@@ -176,7 +184,30 @@ impl Admin {
 
     /// The directories of a broker, and what is in them.
     pub async fn describe_log_dirs(&self, broker: NodeId) -> Result<Vec<LogDir>, Error> {
-        let answer = self.client.ask_broker(broker, &DescribeLogDirsRequest { topics: None }).await?;
+        self.log_dirs(broker, None).await
+    }
+
+    /// The directories of a broker, and what is in them of these partitions.
+    pub async fn describe_log_dirs_of(
+        &self,
+        broker: NodeId,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<LogDir>, Error> {
+        let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+        for name in partitions {
+            topics.entry(&name.topic).or_default().push(name.partition);
+        }
+        let topic =
+            |(topic, partitions): (&str, _)| DescribableLogDirTopic { topic: topic.to_owned(), partitions };
+        self.log_dirs(broker, Some(topics.into_iter().map(topic).collect())).await
+    }
+
+    async fn log_dirs(
+        &self,
+        broker: NodeId,
+        topics: Option<Vec<DescribableLogDirTopic>>,
+    ) -> Result<Vec<LogDir>, Error> {
+        let answer = self.client.ask_broker(broker, &DescribeLogDirsRequest { topics }).await?;
         BrokerError::check(answer.error_code)?;
         let mut dirs = Vec::new();
         for dir in answer.results {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::command::ask::Destruction;
 use crate::command::place::{Where, partitions_of, resolve};
+use crate::command::several::no_topic;
 use crate::command::{Failure, Format, Session};
 use crate::print::{Output, table::Table};
 
@@ -60,12 +61,17 @@ struct Target {
     from_file: Option<PathBuf>,
 }
 
+const DOING: &str = "cannot reset the group";
+
 /// What is to become of each partition; nothing for one about which the group should know nothing.
 type Plan = BTreeMap<TopicPartition, Option<Offset>>;
 
 pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
-    let failed = |error| Failure::of(error, "cannot reset the group");
     let name = &reset.group;
+    let failed = |error| {
+        let next = format!("`riverrun group describe {name}` shows where it is");
+        Failure::of(error, DOING).or_next(next)
+    };
     match session.admin.describe_group(name).await {
         Ok(group) if !group.members.is_empty() => {
             let members = group.members.len();
@@ -94,8 +100,14 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
             // One that is there may be needed yet.
             let written = File::create_new(file).and_then(|mut file| file.write_all(text.as_bytes()));
             written.map_err(|error| {
-                Failure::failed(format!("cannot write {}: {error}", file.display()))
-                    .next("nothing was changed; name a file that is not there yet")
+                Failure::failed(format!("cannot write {}: {error}", file.display())).next(
+                    match error.kind() {
+                        io::ErrorKind::AlreadyExists => {
+                            "nothing was changed; name a file that is not there yet"
+                        }
+                        _ => "nothing was changed; name a file that can be made, with room for it",
+                    },
+                )
             })?;
         }
         apply(name, &plan, session).await.map_err(failed)?;
@@ -113,15 +125,11 @@ async fn committed(group: &str, session: &Session) -> Result<Before, Error> {
 }
 
 async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan, Failure> {
-    let failed = |error| Failure::of(error, "cannot reset the group");
+    let failed = |error| Failure::of(error, DOING);
     if let Some(file) = &reset.target.from_file {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Failure::failed(format!("cannot read {}: {error}", file.display())))
-            .map_err(|failure| failure.next("name a file that --undo-file has written"))?;
-        let wrong = || {
-            Failure::failed(format!("{} is not what --undo-file writes for {}", file.display(), reset.group))
-        };
-        return read_undo(&text, &reset.group).ok_or_else(wrong);
+        let plan = kept(file, &reset.group)?;
+        check_there(&plan, session).await?;
+        return Ok(plan);
     }
     let mut names: Vec<TopicPartition> = Vec::new();
     let topics: BTreeSet<&String> = reset.topics.iter().collect();
@@ -139,6 +147,42 @@ async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan,
         (None, by) => shifted(&names, by.unwrap_or(0), before, session).await.map_err(failed)?,
     };
     Ok(offsets.into_iter().map(|(name, offset)| (name, Some(offset))).collect())
+}
+
+/// What an undo file holds for a group.
+fn kept(file: &Path, group: &str) -> Result<Plan, Failure> {
+    const NEXT: &str = "name a file that --undo-file has written";
+    let path = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::failed(format!("cannot read {path}: {error}")).next(NEXT))?;
+    let (of, plan) = read_undo(&text)
+        .ok_or_else(|| Failure::failed(format!("{path} is not what --undo-file writes")).next(NEXT))?;
+    if of != group {
+        return Err(Failure::failed(format!("{path} holds what {of:?} had, and not {group:?}"))
+            .next(format!("name the group {of:?}, or a file that --undo-file has written for {group:?}")));
+    }
+    match plan.is_empty() {
+        true => Err(Failure::failed(format!("{path} holds no offsets")).next(NEXT)),
+        false => Ok(plan),
+    }
+}
+
+/// The client would wait for a topic that is not there, as it may be a new one, and be refused only then.
+async fn check_there(plan: &Plan, session: &Session) -> Result<(), Failure> {
+    let mut by_topic: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+    for (name, _) in plan.iter().filter(|(_, offset)| offset.is_some()) {
+        by_topic.entry(&name.topic).or_default().push(name.partition);
+    }
+    for (name, partitions) in by_topic {
+        let topic = match session.admin.describe_topic(name).await {
+            Ok(topic) => topic,
+            Err(error) => return Err(no_topic(name, error, DOING, session).await),
+        };
+        for partition in partitions {
+            partitions_of(&topic, Some(partition))?;
+        }
+    }
+    Ok(())
 }
 
 /// So many records on from what was committed, within what is there.
@@ -177,11 +221,10 @@ fn undo(group: &str, plan: &Plan, before: &Before) -> Value {
     json!({ "group": group, "offsets": plan.keys().map(offset).collect::<Vec<_>>() })
 }
 
-fn read_undo(text: &str, group: &str) -> Option<Plan> {
+/// The group of an undo file, and what it had.
+fn read_undo(text: &str) -> Option<(String, Plan)> {
     let value: Value = serde_json::from_str(text).ok()?;
-    if value.get("group")?.as_str()? != group {
-        return None;
-    }
+    let group = value.get("group")?.as_str()?.to_owned();
     let entry = |entry: &Value| {
         let topic = entry.get("topic")?.as_str()?;
         let partition = i32::try_from(entry.get("partition")?.as_i64()?).ok()?;
@@ -191,7 +234,8 @@ fn read_undo(text: &str, group: &str) -> Option<Plan> {
         };
         Some((TopicPartition::new(topic, partition), offset))
     };
-    value.get("offsets")?.as_array()?.iter().map(entry).collect()
+    let plan: Option<Plan> = value.get("offsets")?.as_array()?.iter().map(entry).collect();
+    Some((group, plan?))
 }
 
 fn output(group: &str, plan: &Plan, before: &Before, dry_run: bool) -> Output {
@@ -232,10 +276,9 @@ mod tests {
         let plan: Plan = names.iter().map(|name| (name.clone(), Some(Offset(0)))).collect();
         let text = undo("g", &plan, &before).to_string();
         let expected: Plan = [(names[0].clone(), Some(Offset(7))), (names[1].clone(), None)].into();
-        assert_eq!(read_undo(&text, "g"), Some(expected));
-        assert_eq!(read_undo(&text, "another group"), None);
+        assert_eq!(read_undo(&text), Some(("g".to_owned(), expected)));
         for wrong in ["", "{}", r#"{"group":"g","offsets":[{"topic":"t","partition":0,"offset":-5}]}"#] {
-            assert_eq!(read_undo(wrong, "g"), None, "{wrong}");
+            assert_eq!(read_undo(wrong), None, "{wrong}");
         }
     }
 }

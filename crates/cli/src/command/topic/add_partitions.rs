@@ -55,11 +55,13 @@ async fn one(topic: &Topic, add: &AddPartitions, session: &Session) -> Result<Ou
     let after = add.count.to.unwrap_or(before.saturating_add(add.count.by.unwrap_or(0)));
     if after <= before {
         let has = partitions(topic.partitions.len());
-        return Err(Failure::failed(format!("{name} has {has} already, and none can be taken away")));
+        return Err(Failure::failed(format!("{name} has {has} already, and none can be taken away"))
+            .next(format!("ask for more than {before}, or create another topic with fewer")));
     }
     let dry_run = add.change.dry_run;
     let added = session.admin.create_partitions(name, after, dry_run).await;
-    added.map_err(|error| Failure::of(error, DOING))?;
+    let next = format!("`riverrun topic describe {name}` shows what it has");
+    added.map_err(|error| Failure::of(error, DOING).or_next(next))?;
     let verb = if dry_run { "could have" } else { "has" };
     let line = format!("{name} {verb} {} ({before} before)", partitions(after.unsigned_abs() as usize));
     let value = json!({ "name": name, "before": before, "partitions": after, "dry_run": dry_run });
