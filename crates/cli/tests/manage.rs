@@ -53,6 +53,8 @@ fn settings_of_a_topic_are_changed_compared_and_explained() {
     assert!(unknown.failed(1).contains("did you mean retention.ms?"), "{unknown:?}");
     let unknown = broker.run(&["topic", "create", "c", "--config", "retention.mss=1"]);
     assert!(unknown.failed(1).contains("did you mean retention.ms?"), "{unknown:?}");
+    let of_brokers = broker.run(&["topic", "alter", "a", "--set", "log.retention.hours=5"]);
+    assert!(of_brokers.failed(1).contains("is of brokers: a topic has retention.ms"), "{of_brokers:?}");
     let refused = ["topic", "alter", "a", "--set", "retention.ms=5", "--set", "max.message.bytes=-5"];
     let refused = broker.run(&refused);
     assert!(refused.failed(1).contains("config explain max.message.bytes"), "{refused:?}");
@@ -116,6 +118,13 @@ fn a_setting_is_explained_with_what_decides_where_it_is_not_set() {
     assert!(broker.contains("for topics  retention.ms\n"), "{broker}");
     let group = run("consumer.session.timeout.ms", "table");
     assert!(group.contains("from broker  group.consumer.session.timeout.ms\n"), "{group}");
+    let listeners = run("listeners", "table");
+    assert!(listeners.contains("PLAINTEXT://127.0.0.1:9092; Kafka has PLAINTEXT://:9092\n"), "{listeners}");
+    let listeners = json(&run("listeners", "json"));
+    assert_eq!(listeners[0]["default"], "PLAINTEXT://127.0.0.1:9092");
+    assert_eq!(listeners[0]["default_in_kafka"], "PLAINTEXT://:9092");
+    let replicas = run("offsets.topic.replication.factor", "table");
+    assert!(replicas.contains("3; 1 on a node on its own\n"), "{replicas}");
     assert!(run("retention", "table").contains("next: did you mean retention.ms, retention.bytes"));
 }
 

@@ -1,6 +1,7 @@
 //! `riverrun config explain`.
 
 use clap::Args;
+use kernel::option::deviation::{DEVIATIONS, Deviation, kafka_default};
 use kernel::option::{Default as OptionDefault, OptionDef, Table as OptionTable, synonym};
 use serde_json::{Map, Value};
 
@@ -58,19 +59,13 @@ pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
         if place > 0 {
             output = output.gap();
         }
-        let default = match def.default {
-            OptionDefault::Required => "(somebody has to set it)",
-            OptionDefault::Null => "(no value)",
-            OptionDefault::Text("") => "(empty)",
-            OptionDefault::Text(text) => text,
-        };
         output = output
             .fact("setting", def.name)
             .fact("of", *of)
             .fact("does", def.doc)
             .fact("type", def.kind.name().to_lowercase())
             .fact("may be", def.allowed())
-            .fact("default", default)
+            .fact("default", default(of, def))
             .fact("importance", def.importance.name().to_lowercase());
         if *of == "broker" {
             output = output.fact("changes", def.dynamic.name());
@@ -80,6 +75,36 @@ pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
         }
     }
     output.names(found.first().map(|(_, def)| def.name)).print(format).map_err(Failure::from)
+}
+
+/// The default of ours where it is not Kafka's. That of a topic is its broker's.
+fn deviation(of: &str, def: &OptionDef) -> Option<&'static Deviation> {
+    let option = match of {
+        "broker" => def.name,
+        "topic" => synonym::twins_of_topic(def.name)?.broker.first()?.0,
+        _ => return None,
+    };
+    DEVIATIONS.iter().find(|deviation| deviation.option == option)
+}
+
+/// For people: the default, and Kafka's beside it where that is another one.
+fn default(of: &str, def: &OptionDef) -> String {
+    let shown = |text: Option<&str>| match text {
+        None => "(no value)".to_owned(),
+        Some("") => "(empty)".to_owned(),
+        Some(text) => text.to_owned(),
+    };
+    let kafka = match def.default {
+        OptionDefault::Required => "(somebody has to set it)".to_owned(),
+        _ => shown(kafka_default(def)),
+    };
+    match deviation(of, def) {
+        None => kafka,
+        Some(Deviation { ours, only_alone: true, .. }) => {
+            format!("{kafka}; {} on a node on its own", shown(*ours))
+        }
+        Some(Deviation { ours, .. }) => format!("{}; Kafka has {kafka}", shown(*ours)),
+    }
 }
 
 /// Where else the same is said: for people, for programs, and under which names.
@@ -120,15 +145,21 @@ fn listed(word: &str, names: &[&str]) -> String {
 
 fn explained(of: &str, def: &'static OptionDef) -> Value {
     let mut object = Map::new();
-    let default = match def.default {
-        OptionDefault::Text(text) => Value::from(text),
-        OptionDefault::Required | OptionDefault::Null => Value::Null,
-    };
+    let deviation = deviation(of, def);
+    let ours = deviation.filter(|deviation| !deviation.only_alone);
+    let default = ours.map_or_else(|| kafka_default(def), |deviation| deviation.ours);
     object.insert("key".to_owned(), def.name.into());
     object.insert("of".to_owned(), of.into());
     object.insert("type".to_owned(), def.kind.name().to_lowercase().into());
     object.insert("allowed".to_owned(), def.allowed().into());
-    object.insert("default".to_owned(), default);
+    object.insert("default".to_owned(), default.into());
+    if let Some(deviation) = deviation {
+        let (word, other) = match deviation.only_alone {
+            true => ("default_alone", deviation.ours),
+            false => ("default_in_kafka", kafka_default(def)),
+        };
+        object.insert(word.to_owned(), other.into());
+    }
     object.insert("importance".to_owned(), def.importance.name().to_lowercase().into());
     object.insert("changes".to_owned(), def.dynamic.name().into());
     object.insert("doc".to_owned(), def.doc.into());

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use client::admin::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigType};
 use client::{Error, ErrorCode};
 use kernel::NodeId;
-use kernel::option::{Dynamic, find_broker, nearest};
+use kernel::option::{Dynamic, find_broker, nearest, synonym};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -42,7 +42,7 @@ pub struct Resource {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+pub enum Kind {
     Topic,
     Broker,
     /// The levels of a broker's log.
@@ -249,7 +249,9 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     }
     let dry_run = changes.change.dry_run;
     session.admin.alter_configs(resource, &all, dry_run).await.map_err(|error| match error.code() {
-        Some(ErrorCode::InvalidConfig | ErrorCode::InvalidRequest) => hint(failed(error), &keys),
+        Some(ErrorCode::InvalidConfig | ErrorCode::InvalidRequest) => {
+            hint(failed(error), &keys, kind_of(resource))
+        }
         _ => failed(error),
     })?;
     let mut table = Table::new(&["KEY", "BEFORE", "NOW"]);
@@ -360,18 +362,41 @@ fn planned(change: &ConfigChange) -> String {
     }
 }
 
+fn kind_of(resource: &ConfigResource) -> Kind {
+    match resource {
+        ConfigResource::Broker(_) | ConfigResource::AllBrokers => Kind::Broker,
+        ConfigResource::BrokerLogger(_) => Kind::Logger,
+        ConfigResource::Group(_) => Kind::Group,
+        ConfigResource::ClientMetrics(_) => Kind::ClientMetrics,
+        ConfigResource::Topic(_) | ConfigResource::Other(..) => Kind::Topic,
+    }
+}
+
+/// What helps where something has no such setting: the one that was probably meant.
+fn unknown_of(key: &str, kind: Kind) -> String {
+    let decides = |twin: &&synonym::Twin| twin.broker.iter().any(|(name, _)| *name == key);
+    if let Some(twin) = synonym::TOPIC_TWINS.iter().find(decides).filter(|_| kind == Kind::Topic) {
+        return format!("{key} is of brokers: a topic has {}", twin.topic);
+    }
+    let of_kind = || all_options().filter(|(of, _)| *of == kind.name()).map(|(_, def)| def.name);
+    match nearest(key, of_kind()) {
+        Some(near) => format!("did you mean {near}? `riverrun config explain {near}`"),
+        None => format!("`riverrun config get {} NAME --all` shows what there is", kind.name()),
+    }
+}
+
 /// Says which setting was probably meant, if one that was named is not known, and where to set what cannot be changed now.
-pub fn hint(failure: Failure, keys: &[&str]) -> Failure {
-    let known = |key: &str| all_options().find(|(_, def)| def.name == key);
+pub fn hint(failure: Failure, keys: &[&str], kind: Kind) -> Failure {
+    let known = |key: &str| match kind {
+        Kind::Broker => find_broker(key),
+        kind => all_options().find(|(of, def)| *of == kind.name() && def.name == key).map(|(_, def)| def),
+    };
     if let Some(unknown) = keys.iter().find(|key| known(key).is_none()) {
-        return match nearest(unknown, all_options().map(|(_, def)| def.name)) {
-            Some(near) => failure.next(format!("did you mean {near}? `riverrun config explain {near}`")),
-            None => failure.next("`riverrun config get topic TOPIC --all` shows what a topic can have"),
-        };
+        return failure.next(unknown_of(unknown, kind));
     }
     let read_only = keys
         .iter()
-        .find(|key| known(key).is_some_and(|(of, def)| of == "broker" && def.dynamic == Dynamic::ReadOnly));
+        .find(|key| kind == Kind::Broker && known(key).is_some_and(|def| def.dynamic == Dynamic::ReadOnly));
     // Brokers name the one that they refuse.
     let message = failure.message().to_owned();
     let refused: Vec<&str> = keys.iter().copied().filter(|key| message.contains(key)).collect();

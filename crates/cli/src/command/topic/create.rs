@@ -45,7 +45,11 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
         let code = error.code();
         let failure = Failure::of(error, "cannot create the topic");
         let keys: Vec<&str> = topic.configs.iter().map(|(key, _)| key.as_str()).collect();
-        if code == Some(ErrorCode::InvalidConfig) { config::hint(failure, &keys) } else { failure }
+        if code == Some(ErrorCode::InvalidConfig) {
+            config::hint(failure, &keys, config::Kind::Topic)
+        } else {
+            failure
+        }
     })?;
     let name = &topic.name;
     let count = count.or(topic.partitions);
