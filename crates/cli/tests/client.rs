@@ -165,7 +165,8 @@ async fn errors_say_what_they_are_about() {
     let broker = Broker::start("errors");
     let client = connect(&broker).await;
     topic(&client, "t", 1, &[]).await;
-    let producer = producer(&client);
+    let config = ProducerConfig { max_block: Duration::from_millis(500), ..Default::default() };
+    let producer = Producer::new(&client, config).expect("it works");
     let error =
         producer.send(ProducerRecord::new("t").value(vec![0; 2 << 20])).await.expect_err("it is large");
     assert!(matches!(error, Error::RecordTooLarge { limit: 1_048_576, .. }), "{error}");

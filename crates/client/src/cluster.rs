@@ -8,7 +8,8 @@ use std::time::Duration;
 use kernel::{ErrorCode, NodeId};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 use wire::Request;
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
@@ -16,7 +17,7 @@ use wire::messages::metadata_response::MetadataResponseView;
 
 use crate::conn::Connection;
 use crate::metadata::{Metadata, Topic};
-use crate::retry::Retry;
+use crate::retry::{Retry, instant_after};
 use crate::{BrokerError, ClientConfig, Error, World};
 
 /// What all producers, consumers and admins of one program can share: connections and metadata.
@@ -47,7 +48,25 @@ struct Known {
 type Slots = BTreeMap<(Peer, Lane), Arc<AsyncMutex<Slot>>>;
 
 #[derive(Debug, Default)]
-struct Slot(Option<Arc<Connection>>);
+struct Slot {
+    connection: Option<Arc<Connection>>,
+    /// Why the last attempt failed, if it did.
+    failure: Option<Failure>,
+}
+
+/// A connection that could not be made.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    /// How many in a row.
+    count: u32,
+    at: Instant,
+    /// Until then the server is left alone (`reconnect.backoff.ms`).
+    until: Instant,
+}
+
+/// How long one server is waited for before the next is tried as well.
+const ALONE: Duration = Duration::from_secs(1);
 
 /// Whom a connection leads to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,6 +134,11 @@ impl Client {
         self.world().jittered(self.config().first_backoff())
     }
 
+    /// The wait after so many failures in a row.
+    pub(crate) fn backoff_after(&self, failures: u32) -> Duration {
+        self.world().jittered(self.config().backoff_after(failures))
+    }
+
     /// What is known now, without asking.
     pub fn metadata(&self) -> Arc<Metadata> {
         Arc::clone(&self.0.metadata.lock().metadata)
@@ -128,9 +152,9 @@ impl Client {
     /// Describes topics as they are now; those that are not there are missing, and [`Metadata::error`] says why.
     pub async fn fetch_metadata(&self, topics: Option<&[String]>) -> Result<Arc<Metadata>, Error> {
         let mut retry = Retry::within(self, self.config().default_api_timeout);
+        let wanted = topics.map_or(Wanted::All, |names| Wanted::Topics { names, create: false });
         loop {
-            let wanted = topics.map_or(Wanted::All, |names| Wanted::Topics { names, create: false });
-            match self.refresh(wanted).await {
+            match retry.attempt(self.refresh(wanted)).await {
                 Ok(metadata) => return Ok(metadata),
                 Err(error) => retry.after(error).await?,
             }
@@ -141,28 +165,41 @@ impl Client {
     ///
     /// With `create`, a cluster that makes topics for whoever asks makes this one.
     pub(crate) async fn topic(&self, name: &str, create: bool, time: Duration) -> Result<Arc<Topic>, Error> {
-        let mut retry = Retry::within(self, time);
-        if let Some(topic) = self.recent().and_then(|metadata| metadata.shared_topic(name)) {
+        self.topic_as(name, create, instant_after(time), |_| Ok(())).await
+    }
+
+    /// As [`Client::topic`], and waits until `deadline` for the topic to be as `check` wants it, too.
+    pub(crate) async fn topic_as(
+        &self,
+        name: &str,
+        create: bool,
+        deadline: Instant,
+        check: impl Fn(&Topic) -> Result<(), Error>,
+    ) -> Result<Arc<Topic>, Error> {
+        let known = self.recent().and_then(|metadata| metadata.shared_topic(name));
+        if let Some(topic) = known.filter(|topic| check(topic).is_ok()) {
             return Ok(topic);
         }
+        let names = [name.to_owned()];
+        let mut retry = Retry::until(self, deadline);
         loop {
-            let names = [name.to_owned()];
-            let metadata = match self.refresh(Wanted::Topics { names: &names, create }).await {
-                Ok(metadata) => metadata,
-                Err(error) => {
-                    retry.after(error).await?;
-                    continue;
+            let asked = retry.attempt(async {
+                let metadata = self.refresh(Wanted::Topics { names: &names, create }).await?;
+                Ok(match metadata.shared_topic(name) {
+                    Some(topic) => check(&topic).map(|()| topic),
+                    None => {
+                        let code = metadata.error(name).unwrap_or(ErrorCode::UnknownTopicOrPartition);
+                        Err(BrokerError::new(code.code()).topic(name).into())
+                    }
+                })
+            });
+            match asked.await.and_then(|topic| topic) {
+                Ok(topic) => return Ok(topic),
+                Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) && !create => {
+                    return Err(error);
                 }
-            };
-            if let Some(topic) = metadata.shared_topic(name) {
-                return Ok(topic);
+                Err(error) => retry.after(error).await?,
             }
-            let code = metadata.error(name).unwrap_or(ErrorCode::UnknownTopicOrPartition);
-            let error = Error::from(BrokerError::new(code.code()).topic(name));
-            if code == ErrorCode::UnknownTopicOrPartition && !create {
-                return Err(error);
-            }
-            retry.after(error).await?;
         }
     }
 
@@ -208,11 +245,8 @@ impl Client {
     pub(crate) async fn ask_any<R: Request>(&self, request: &R) -> Result<R::Response, Error> {
         let mut retry = Retry::within(self, self.config().default_api_timeout);
         loop {
-            let asked = match self.any().await {
-                Ok(connection) => connection.ask(request).await,
-                Err(error) => return Err(error),
-            };
-            match asked {
+            let connection = retry.attempt(self.any()).await?;
+            match retry.attempt(connection.ask(request)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => retry.after(error).await?,
             }
@@ -224,23 +258,40 @@ impl Client {
         let mut retry = Retry::within(self, self.config().default_api_timeout);
         loop {
             let asked = async { self.broker(id, Lane::General).await?.ask(request).await };
-            match asked.await {
+            match retry.attempt(asked).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => retry.after(error).await?,
             }
         }
     }
 
-    /// A connection to any broker: those that are known first, then the bootstrap servers.
+    /// A connection to any broker: one that is open, or else the first that can be made, to a broker that is known or to a
+    /// bootstrap server. Those that failed before come last. One that does not answer is not waited for alone for long.
     pub(crate) async fn any(&self) -> Result<Arc<Connection>, Error> {
-        let metadata = self.metadata();
-        let known = metadata.brokers.keys().map(|id| Peer::Broker(*id));
-        let servers = (0..self.0.servers.len()).map(Peer::Bootstrap);
+        if let Some(open) = self.open_connection() {
+            return Ok(open);
+        }
+        let mut peers = self.peers().into_iter();
+        let mut attempts: JoinSet<Result<Arc<Connection>, Error>> = JoinSet::new();
         let mut last = None;
-        for peer in known.chain(servers) {
-            match self.connection_to(peer, Lane::General).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => last = Some(error),
+        loop {
+            let next = peers.next();
+            let more = next.is_some();
+            if let Some(peer) = next {
+                let client = self.clone();
+                attempts.spawn(async move { client.connection_to(peer, Lane::General).await });
+            }
+            let done = match more {
+                true => timeout(ALONE, attempts.join_next()).await.unwrap_or(None),
+                false => attempts.join_next().await,
+            };
+            match done {
+                Some(Ok(Ok(connection))) => return Ok(connection),
+                Some(Ok(Err(error))) => last = Some(error),
+                // An attempt does not panic, and nobody ends it before this returns.
+                Some(Err(_)) => {}
+                None if more => {}
+                None => break,
             }
         }
         let reason = match last {
@@ -249,6 +300,37 @@ impl Client {
             None => "no server is known".to_owned(),
         };
         Err(Error::Unreachable { servers: self.config().bootstrap_servers.join(", "), reason })
+    }
+
+    /// An open connection for what any broker answers. One that is being made is not waited for.
+    fn open_connection(&self) -> Option<Arc<Connection>> {
+        let slots = self.0.slots.lock();
+        let general = slots.iter().filter(|((_, lane), _)| *lane == Lane::General);
+        let open = |(_, slot): (_, &Arc<AsyncMutex<Slot>>)| {
+            let slot = slot.try_lock().ok()?;
+            slot.connection.clone().filter(|connection| connection.is_open())
+        };
+        general.filter_map(open).next()
+    }
+
+    /// Whom any request can go to: brokers before bootstrap servers, each beginning anywhere, so that not every client has
+    /// the same one. Those to which no connection could be made come last, the latest failure at the end.
+    fn peers(&self) -> Vec<Peer> {
+        let mut brokers: Vec<Peer> = self.metadata().brokers.keys().map(|id| Peer::Broker(*id)).collect();
+        let mut servers: Vec<Peer> = (0..self.0.servers.len()).map(Peer::Bootstrap).collect();
+        for peers in [&mut brokers, &mut servers] {
+            let begin = (self.world().random() as usize).checked_rem(peers.len()).unwrap_or(0);
+            peers.rotate_left(begin);
+        }
+        brokers.append(&mut servers);
+        let slots = self.0.slots.lock();
+        let failed_at = |peer: &Peer| {
+            let slot = slots.get(&(peer.clone(), Lane::General))?;
+            // Whoever holds it is connecting, which may take long.
+            slot.try_lock().map_or(Some(Instant::now()), |slot| Some(slot.failure.as_ref()?.at))
+        };
+        brokers.sort_by_cached_key(failed_at);
+        brokers
     }
 
     /// A connection to a broker.
@@ -271,14 +353,32 @@ impl Client {
             reason: "the cluster has none of this number".to_owned(),
         })?;
         let slot = Arc::clone(self.0.slots.lock().entry((peer, lane)).or_default());
+        let asked_at = Instant::now();
         let mut slot = slot.lock().await;
-        if let Some(connection) = slot.0.as_ref().filter(|connection| connection.is_open()) {
+        if let Some(connection) = slot.connection.as_ref().filter(|connection| connection.is_open()) {
             return Ok(Arc::clone(connection));
         }
-        slot.0 = None;
-        let connection = Arc::new(Connection::open(self.world(), &host, port, self.config()).await?);
-        slot.0 = Some(Arc::clone(&connection));
-        Ok(connection)
+        slot.connection = None;
+        // An attempt that ended while this call waited for it was made for this call as well.
+        if let Some(failure) = slot.failure.as_ref()
+            && (failure.at > asked_at || failure.until > Instant::now())
+        {
+            return Err(failure.error.clone());
+        }
+        match Connection::open(self.world(), &host, port, self.config()).await {
+            Ok(connection) => {
+                let connection = Arc::new(connection);
+                *slot = Slot { connection: Some(Arc::clone(&connection)), failure: None };
+                Ok(connection)
+            }
+            Err(error) => {
+                let count = slot.failure.as_ref().map_or(0, |failure| failure.count).saturating_add(1);
+                let at = Instant::now();
+                let until = at + self.world().jittered(self.config().reconnect_after(count));
+                slot.failure = Some(Failure { error: error.clone(), count, at, until });
+                Err(error)
+            }
+        }
     }
 
     /// A new consumer, which has connections of its own.
@@ -335,7 +435,7 @@ impl Client {
                 let answer = connection.ask_in(&request(version), version, time).await?;
                 Ok(check(answer).map_err(|error| error.group(group))?)
             };
-            match asked.await {
+            match retry.attempt(asked).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => retry.after(error).await?,
             }
@@ -353,4 +453,60 @@ pub(crate) enum Wanted<'a> {
         names: &'a [String],
         create: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripted::{Cluster, metadata};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_cannot_be_reached_holds_up_nobody_for_long() {
+        let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
+        let client = cluster.client().await;
+        // What was open to node 1 is closed, and no new connection to it is made.
+        cluster.cut_off(1);
+        client.0.slots.lock().clear();
+        let begun = Instant::now();
+        let mut calls = JoinSet::new();
+        for _ in 0..6 {
+            let client = client.clone();
+            calls.spawn(async move { client.fetch_metadata(None).await.map(drop) });
+        }
+        assert!(calls.join_all().await.iter().all(Result::is_ok));
+        assert!(begun.elapsed() < 2 * ALONE, "{:?}", begun.elapsed());
+        let again = Instant::now();
+        client.fetch_metadata(None).await.expect("node 2 answers");
+        assert!(again.elapsed() < Duration::from_millis(1), "the connection to node 2 is there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waited_for_an_attempt_does_not_make_another() {
+        let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
+        let client = cluster.client().await;
+        cluster.cut_off(1);
+        client.0.slots.lock().clear();
+        let begun = Instant::now();
+        let mut calls = JoinSet::new();
+        for _ in 0..6 {
+            let client = client.clone();
+            calls.spawn(async move { client.broker(NodeId(1), Lane::Produce).await.is_err() });
+        }
+        assert!(calls.join_all().await.into_iter().all(|failed| failed));
+        assert!(begun.elapsed() < Duration::from_secs(11), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_takes_no_longer_than_it_may() {
+        let cluster = Cluster::new(|asked| asked.answer(&metadata(1, 1)));
+        let config =
+            ClientConfig { default_api_timeout: Duration::from_secs(2), ..ClientConfig::new("node:1") };
+        let client = cluster.client_with(config).await;
+        cluster.cut_off(1);
+        cluster.cut_off(2);
+        client.0.slots.lock().clear();
+        let begun = Instant::now();
+        assert!(client.fetch_metadata(None).await.is_err());
+        assert!(begun.elapsed() <= Duration::from_secs(2), "{:?}", begun.elapsed());
+    }
 }

@@ -34,6 +34,11 @@ pub struct ClientConfig {
     pub retry_backoff: Duration,
     /// `retry.backoff.max.ms`: the longest wait between retries, also for the first. Default 1 s.
     pub retry_backoff_max: Duration,
+    /// `reconnect.backoff.ms`: how long a broker that could not be reached is left alone, doubled with each failure in a row.
+    /// Default 50 ms.
+    pub reconnect_backoff: Duration,
+    /// `reconnect.backoff.max.ms`: the longest time that it is left alone, also after the first failure. Default 1 s.
+    pub reconnect_backoff_max: Duration,
     /// `metadata.max.age.ms`: after how long metadata is asked for anew without a reason. Default 5 min.
     pub metadata_max_age: Duration,
     /// `receive.message.max.bytes` (librdkafka's name): the largest answer that is read, in bytes; a server that announces
@@ -59,6 +64,8 @@ impl ClientConfig {
             default_api_timeout: Duration::from_secs(60),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
+            reconnect_backoff: Duration::from_millis(50),
+            reconnect_backoff_max: Duration::from_secs(1),
             metadata_max_age: Duration::from_secs(300),
             receive_message_max_bytes: 100_000_000,
         }
@@ -66,7 +73,17 @@ impl ClientConfig {
 
     /// The wait before the first retry.
     pub(crate) fn first_backoff(&self) -> Duration {
-        self.retry_backoff.min(self.retry_backoff_max)
+        self.backoff_after(1)
+    }
+
+    /// The wait after so many failures in a row: it doubles with each, up to a bound.
+    pub(crate) fn backoff_after(&self, failures: u32) -> Duration {
+        doubled(self.retry_backoff, self.retry_backoff_max, failures)
+    }
+
+    /// How long a broker that could not be reached so many times in a row is left alone.
+    pub(crate) fn reconnect_after(&self, failures: u32) -> Duration {
+        doubled(self.reconnect_backoff, self.reconnect_backoff_max, failures)
     }
 
     /// The bootstrap servers as host and port.
@@ -79,6 +96,12 @@ impl ClientConfig {
             servers => servers,
         }
     }
+}
+
+/// A wait that doubles with each failure in a row, up to a bound.
+fn doubled(first: Duration, max: Duration, failures: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).and_then(|factor| first.checked_mul(factor));
+    doubled.unwrap_or(max).min(max)
 }
 
 /// Takes `host:port` or `[v6]:port` apart.
@@ -129,7 +152,10 @@ pub struct ProducerConfig {
     /// `delivery.timeout.ms`: how long after `send` a record is given up. At least `linger.ms` and the client's
     /// `request.timeout.ms` together. Default none: 2 min, or as long as these two take if that is longer.
     pub delivery_timeout: Option<Duration>,
-    /// `max.block.ms`: how long `send` waits for metadata or for room in the buffer. Default 1 min.
+    /// `partitioner.adaptive.partitioning.enable`: whether records without a key go more often to partitions that have less
+    /// waiting to be acknowledged. Default true.
+    pub adaptive_partitioning: bool,
+    /// `max.block.ms`: how long `send` waits for metadata and for room in the buffer. Default 1 min.
     pub max_block: Duration,
     /// `buffer.memory`: how many bytes of records may wait to be acknowledged. Default 32 MiB.
     pub buffer_memory: usize,
@@ -149,6 +175,7 @@ impl Default for ProducerConfig {
             linger: Duration::from_millis(5),
             compression: Compression::NONE,
             delivery_timeout: None,
+            adaptive_partitioning: true,
             max_block: Duration::from_secs(60),
             buffer_memory: 32 << 20,
             max_request_size: 1 << 20,

@@ -35,6 +35,25 @@ pub enum Error {
         /// How long.
         after: Duration,
     },
+    /// A record was not acknowledged within `delivery.timeout.ms`.
+    #[error(
+        "delivering a record to {topic}-{partition} took longer than {} ms{}{}",
+        after.as_millis(),
+        last.as_deref().map_or_else(String::new, |last| format!("; the last attempt failed: {last}")),
+        if *uncertain { "; it may have been written all the same" } else { "" }
+    )]
+    DeliveryTimeout {
+        /// Where it was to go.
+        topic: String,
+        /// Its number.
+        partition: i32,
+        /// How long it was tried.
+        after: Duration,
+        /// Whether it may have been written, or may still be.
+        uncertain: bool,
+        /// Why the last attempt failed; nothing if there was none, or it has not ended.
+        last: Option<Box<Error>>,
+    },
     /// A server sent bytes that are not what the protocol says. The connection was closed.
     #[error("{address} does not speak the protocol: {reason}")]
     Protocol {
@@ -219,7 +238,8 @@ impl Error {
     pub fn topic(&self) -> Option<&str> {
         match self {
             Error::Broker(error) => error.topic.as_deref(),
-            Error::Records { topic, .. }
+            Error::DeliveryTimeout { topic, .. }
+            | Error::Records { topic, .. }
             | Error::Uncertain { topic, .. }
             | Error::NoOffset { topic, .. }
             | Error::Truncated { topic, .. } => Some(topic),
@@ -231,7 +251,8 @@ impl Error {
     pub fn partition(&self) -> Option<i32> {
         match self {
             Error::Broker(error) => error.partition,
-            Error::Records { partition, .. }
+            Error::DeliveryTimeout { partition, .. }
+            | Error::Records { partition, .. }
             | Error::Uncertain { partition, .. }
             | Error::NoOffset { partition, .. }
             | Error::Truncated { partition, .. } => Some(*partition),
@@ -239,11 +260,13 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later. The client itself has retried until its time was up.
+    /// Whether the same call may succeed later, and can be made again without doing anything twice. The client itself has
+    /// retried until its time was up.
     pub fn retriable(&self) -> bool {
         match self {
             Error::Broker(error) => error.code.retriable(),
             Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => true,
+            Error::DeliveryTimeout { uncertain, .. } => !uncertain,
             _ => false,
         }
     }

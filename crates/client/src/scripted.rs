@@ -49,6 +49,7 @@ struct Inner {
     around: Around,
     history: Mutex<Vec<Asked>>,
     down: Mutex<BTreeSet<u16>>,
+    unreachable: Mutex<BTreeSet<u16>>,
 }
 
 /// Runs what it is given, once.
@@ -71,6 +72,8 @@ pub(crate) enum Reply {
     Late(Vec<Segment>),
     /// The answer does not come, nor do those to later requests of the connection.
     Silence,
+    /// As [`Reply::Silence`], and nothing more is read from the connection.
+    Deafness,
 }
 
 impl Asked {
@@ -124,13 +127,18 @@ impl Cluster {
             around,
             history: Mutex::default(),
             down: Mutex::default(),
+            unreachable: Mutex::default(),
         }))
     }
 
     /// A client of it. It draws what is neither early nor late.
     pub async fn client(&self) -> Client {
+        self.client_with(ClientConfig::new("node:1")).await
+    }
+
+    pub async fn client_with(&self, config: ClientConfig) -> Client {
         let world = World { net: Arc::new(self.clone()), entropy: Arc::new(Even), ..World::real() };
-        Client::connect_in(world, ClientConfig::new("node:1")).await.expect("it is reached")
+        Client::connect_in(world, config).await.expect("it is reached")
     }
 
     /// What was asked so far, and whom.
@@ -151,6 +159,11 @@ impl Cluster {
         self.0.down.lock().insert(node);
     }
 
+    /// From then on nothing answers who wants to connect to the node.
+    pub fn cut_off(&self, node: u16) {
+        self.0.unreachable.lock().insert(node);
+    }
+
     async fn serve(self, node: i32, mut stream: DuplexStream) {
         let mut received = BytesMut::with_capacity(RECEIVED_BYTES);
         while stream.read_buf(&mut received).await.is_ok_and(|count| count > 0) {
@@ -162,8 +175,10 @@ impl Cluster {
                 if matches!(reply, Reply::Late(_)) {
                     tokio::time::sleep(LATE).await;
                 }
-                let (Reply::Frame(segments) | Reply::Late(segments)) = reply else {
-                    return drop(stream.read_to_end(&mut Vec::new()).await);
+                let segments = match reply {
+                    Reply::Frame(segments) | Reply::Late(segments) => segments,
+                    Reply::Silence => return drop(stream.read_to_end(&mut Vec::new()).await),
+                    Reply::Deafness => return std::future::pending().await,
                 };
                 for segment in segments {
                     let Segment::Bytes(bytes) = segment else { panic!("nothing lies in a file") };
@@ -212,6 +227,9 @@ impl Connect for Cluster {
         Box::pin(async move {
             if self.0.down.lock().contains(&port) {
                 return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            if self.0.unreachable.lock().contains(&port) {
+                return std::future::pending().await;
             }
             let (near, far) = tokio::io::duplex(PIPE_BYTES);
             host::task::spawn(self.clone().serve(i32::from(port), far));

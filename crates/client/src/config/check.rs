@@ -82,6 +82,8 @@ impl ClientConfig {
         long_millis("socket.connection.setup.timeout.ms", self.connection_setup_timeout)?;
         long_millis("retry.backoff.ms", self.retry_backoff)?;
         long_millis("retry.backoff.max.ms", self.retry_backoff_max)?;
+        long_millis("reconnect.backoff.ms", self.reconnect_backoff)?;
+        long_millis("reconnect.backoff.max.ms", self.reconnect_backoff_max)?;
         long_millis("metadata.max.age.ms", self.metadata_max_age)
     }
 }

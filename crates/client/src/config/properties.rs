@@ -147,6 +147,8 @@ settings! { ClientConfig:
     "default.api.timeout.ms" => default_api_timeout,
     "retry.backoff.ms" => retry_backoff,
     "retry.backoff.max.ms" => retry_backoff_max,
+    "reconnect.backoff.ms" => reconnect_backoff,
+    "reconnect.backoff.max.ms" => reconnect_backoff_max,
     "metadata.max.age.ms" => metadata_max_age,
     "receive.message.max.bytes" => receive_message_max_bytes,
 }
@@ -158,6 +160,7 @@ settings! { ProducerConfig:
     "linger.ms" => linger,
     "compression.type" => compression,
     "delivery.timeout.ms" => delivery_timeout,
+    "partitioner.adaptive.partitioning.enable" => adaptive_partitioning,
     "max.block.ms" => max_block,
     "buffer.memory" => buffer_memory,
     "max.request.size" => max_request_size,

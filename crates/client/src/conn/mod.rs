@@ -38,7 +38,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    outgoing: mpsc::UnboundedSender<Vec<Bytes>>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
     versions: Versions,
     client_id: String,
     request_timeout: Duration,
@@ -58,6 +58,14 @@ struct Shared {
 struct Queue {
     next_correlation_id: i32,
     waiting: VecDeque<Waiting>,
+}
+
+/// A request on its way to the socket.
+#[derive(Debug)]
+struct Outgoing {
+    pieces: Vec<Bytes>,
+    /// Who wants to know when the socket has all of it.
+    left: Option<oneshot::Sender<()>>,
 }
 
 /// A request whose answer is still to come.
@@ -86,12 +94,7 @@ impl Connection {
                 Err(_) => return Err(failed("it could not be made in time".to_owned())),
             };
         let (read, write) = secure::stream(protocol, read, write)?;
-        let shared = Arc::new(Shared {
-            address: address.clone(),
-            queue: Mutex::default(),
-            closed: OnceLock::new(),
-            tasks: OnceLock::new(),
-        });
+        let shared = Arc::new(Shared::new(address));
         let (outgoing, frames) = mpsc::unbounded_channel();
         let reader = host::task::spawn(task::read(Arc::clone(&shared), read)).abort_handle();
         let writer = host::task::spawn(task::write(Arc::clone(&shared), write, frames)).abort_handle();
@@ -176,21 +179,24 @@ impl Connection {
         let is_fetch = R::API_KEY == api_table::ApiKey::Fetch.code();
         let answer_bytes_max = if is_fetch { self.fetch_bytes_max } else { ANSWER_BYTES_MAX };
         let (reply, answer) = oneshot::channel();
-        self.enqueue(request, version, |queue, correlation_id| {
+        self.enqueue(request, version, None, |queue, correlation_id| {
             queue.waiting.push_back(Waiting { correlation_id, answer_bytes_max, reply });
         })?;
         Ok(Pending { shared: Arc::clone(&self.shared), api_key: R::API_KEY, version, answer })
     }
 
     /// Puts a request on its way that the server does not answer.
-    pub fn send_unanswered<R: Request>(&self, request: &R, version: i16) -> Result<(), Error> {
-        self.enqueue(request, version, |_, _| {})
+    pub fn send_unanswered<R: Request>(&self, request: &R, version: i16) -> Result<Leaving, Error> {
+        let (left, leaves) = oneshot::channel();
+        self.enqueue(request, version, Some(left), |_, _| {})?;
+        Ok(Leaving { shared: Arc::clone(&self.shared), leaves })
     }
 
     fn enqueue<R: Request>(
         &self,
         request: &R,
         version: i16,
+        left: Option<oneshot::Sender<()>>,
         expect: impl FnOnce(&mut Queue, i32),
     ) -> Result<(), Error> {
         let mut queue = self.shared.queue.lock();
@@ -201,11 +207,11 @@ impl Connection {
             return Err(self.shared.failure("too many requests wait for their answers"));
         }
         let correlation_id = queue.next_correlation_id;
-        let frame = frame::encode_request_pieces(request, version, correlation_id, Some(&self.client_id))
+        let pieces = frame::encode_request_pieces(request, version, correlation_id, Some(&self.client_id))
             .map_err(|error| Error::Config { name: "request", reason: error.to_string() })?;
         queue.next_correlation_id = correlation_id.wrapping_add(1) & i32::MAX;
         expect(&mut queue, correlation_id);
-        self.outgoing.send(frame).map_err(|_| self.shared.failure("it is closed"))
+        self.outgoing.send(Outgoing { pieces, left }).map_err(|_| self.shared.failure("it is closed"))
     }
 }
 
@@ -217,6 +223,10 @@ impl Drop for Connection {
 }
 
 impl Shared {
+    fn new(address: String) -> Self {
+        Self { address, queue: Mutex::default(), closed: OnceLock::new(), tasks: OnceLock::new() }
+    }
+
     fn failure(&self, reason: impl Into<String>) -> Error {
         Error::Connection { address: self.address.clone(), reason: reason.into() }
     }
@@ -244,6 +254,29 @@ impl Shared {
     }
 }
 
+/// A request without an answer, until the socket has it. Dropping it changes nothing about the request.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    shared: Arc<Shared>,
+    leaves: oneshot::Receiver<()>,
+}
+
+impl Leaving {
+    /// Waits until the socket has all of it. A server that takes nothing for longer than `time` loses the connection.
+    pub async fn wait(self, time: Duration) -> Result<(), Error> {
+        match timeout(time, self.leaves).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => {
+                Err(self.shared.closed.get().cloned().unwrap_or_else(|| self.shared.failure("it is closed")))
+            }
+            Err(_) => {
+                self.shared.close(self.shared.failure("a request could not be sent in time"));
+                Err(Error::Timeout { what: "sending a request", after: time })
+            }
+        }
+    }
+}
+
 /// An answer that is still to come. Dropping it forgets the answer; the connection stays in order.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -265,7 +298,6 @@ impl Pending {
                 return Err(Error::Timeout { what: "an answer", after: time });
             }
         };
-        let answer = Answer::new(frame, self.api_key, self.version, &self.shared.address);
-        answer.inspect_err(|error| self.shared.close(error.clone()))
+        Answer::new(frame, self.api_key, self.version, self.shared)
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use wire::frame;
 
-use super::Shared;
+use super::{Outgoing, Shared};
 use crate::Error;
 
 /// How much room there is for what comes in; larger answers make the buffer grow as they arrive.
@@ -23,15 +23,18 @@ const JOINED_BYTES_MAX: usize = 64 << 10;
 pub(super) async fn write(
     shared: Arc<Shared>,
     mut socket: WriteHalf,
-    mut frames: mpsc::UnboundedReceiver<Vec<Bytes>>,
+    mut frames: mpsc::UnboundedReceiver<Outgoing>,
 ) {
     let mut pieces = Pieces::default();
+    let mut waiting = Vec::new();
     while let Some(frame) = frames.recv().await {
-        pieces.put(frame);
+        pieces.put(frame.pieces);
+        waiting.extend(frame.left);
         while pieces.bytes < JOINED_BYTES_MAX
             && let Ok(frame) = frames.try_recv()
         {
-            pieces.put(frame);
+            pieces.put(frame.pieces);
+            waiting.extend(frame.left);
         }
         let written = match pieces.pieces.len() > 1 && !socket.is_write_vectored() {
             // Many small writes would cost more than the copy.
@@ -40,6 +43,10 @@ pub(super) async fn write(
         };
         if let Err(error) = written {
             return shared.close(shared.failure(error.to_string()));
+        }
+        for left in waiting.drain(..) {
+            // Who does not wait any more has no use for it.
+            let _ = left.send(());
         }
     }
 }

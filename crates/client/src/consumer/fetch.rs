@@ -490,8 +490,8 @@ mod tests {
             for byte in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut bytes = good.to_vec();
                 bytes[place] = byte;
-                let answer =
-                    Answer::new(bytes.into(), 1, 12, "a").and_then(|a| read(&a, &config, vec![want.clone()]));
+                let answer = Answer::of_nobody(bytes.into(), 1, 12)
+                    .and_then(|a| read(&a, &config, vec![want.clone()]));
                 for got in answer.into_iter().flatten().filter_map(|got| got.result.ok()) {
                     let (mut got, mut out) = (got, Vec::new());
                     whole += usize::from(got.take(10, &mut out).is_ok() && out.len() == 2);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use kernel::{Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
@@ -37,6 +38,9 @@ pub(super) struct Batch {
     pub sequence: Option<Sequence>,
     /// Whether an attempt ended so that nobody knows whether it was written.
     pub uncertain: bool,
+    /// How many attempts have failed, and why the last one did.
+    pub attempts: u32,
+    pub last_error: Option<Box<Error>>,
     pub outcome: Arc<Outcome>,
     state: State,
     records: i32,
@@ -61,7 +65,9 @@ impl Batch {
             charged: 0,
             sequence: None,
             uncertain: false,
-            outcome: Outcome::new(partition),
+            attempts: 0,
+            last_error: None,
+            outcome: Outcome::new(partition, now),
             state: State::Open(Box::new(BatchBuilder::with_capacity(capacity))),
             records: 0,
         }
@@ -75,12 +81,12 @@ impl Batch {
         size: usize,
         limit: usize,
     ) -> Option<Delivery> {
+        if !self.has_room(size, limit) {
+            return None;
+        }
         let State::Open(builder) = &mut self.state else {
             return None;
         };
-        if self.records > 0 && builder.size_in_bytes() + size > limit {
-            return None;
-        }
         let headers = record
             .headers
             .iter()
@@ -90,6 +96,14 @@ impl Batch {
         self.records += 1;
         self.charged += size;
         Some(delivery)
+    }
+
+    /// Whether a record of this size can be added; an empty batch has room for any.
+    pub fn has_room(&self, size: usize, limit: usize) -> bool {
+        match &self.state {
+            State::Open(builder) => self.records == 0 || builder.size_in_bytes() + size <= limit,
+            State::Sealed(_) => false,
+        }
     }
 
     pub fn records(&self) -> i32 {
@@ -148,7 +162,9 @@ impl Batch {
                 ..sequence
             }),
             uncertain: self.uncertain,
-            outcome: Outcome::new(self.outcome.partition.clone()),
+            attempts: 0,
+            last_error: None,
+            outcome: Outcome::new(self.outcome.partition.clone(), self.created),
             state: State::Open(Box::new(builder)),
             records,
         };
@@ -158,6 +174,11 @@ impl Batch {
         let high =
             part(high_id, self.records - first, self.charged - half, reopened(bytes, first..self.records)?);
         Some((low, high))
+    }
+
+    /// It was not acknowledged in time.
+    pub fn late(&self, after: Duration) -> Error {
+        self.outcome.late(after, self.uncertain, self.last_error.clone())
     }
 
     /// Gives the batch another sequence, as it must have after one before it was given up.
@@ -191,6 +212,8 @@ fn reopened(bytes: &Bytes, range: Range<i32>) -> Option<BatchBuilder> {
 #[derive(Debug)]
 pub(super) struct Outcome {
     partition: TopicPartition,
+    /// When its first record was handed over.
+    pub begun: Instant,
     end: OnceLock<End>,
     done: Notify,
 }
@@ -213,8 +236,14 @@ pub(super) struct Written {
 }
 
 impl Outcome {
-    fn new(partition: TopicPartition) -> Arc<Outcome> {
-        Arc::new(Outcome { partition, end: OnceLock::new(), done: Notify::new() })
+    fn new(partition: TopicPartition, begun: Instant) -> Arc<Outcome> {
+        Arc::new(Outcome { partition, begun, end: OnceLock::new(), done: Notify::new() })
+    }
+
+    /// What is told of a batch that was not acknowledged in time.
+    pub fn late(&self, after: Duration, uncertain: bool, last: Option<Box<Error>>) -> Error {
+        let TopicPartition { topic, partition } = &self.partition;
+        Error::DeliveryTimeout { topic: topic.to_string(), partition: *partition, after, uncertain, last }
     }
 
     pub fn settle(&self, written: Result<Written, Error>) {
@@ -271,7 +300,13 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Waits until the record is written or given up, at most `delivery.timeout.ms` and one request's time.
+    /// Waits until the record is written or given up, which takes at most `delivery.timeout.ms`. Dropping the call changes
+    /// nothing about the record.
+    ///
+    /// # Errors
+    /// Why it was given up: [`Error::Broker`] as the broker said, [`Error::DeliveryTimeout`] if nobody acknowledged it in time,
+    /// [`Error::Uncertain`] if it cannot be sent again because it may be there. With the last one, and where
+    /// [`Error::DeliveryTimeout`] says so, the record may have been written.
     pub async fn wait(mut self) -> Result<RecordMetadata, Error> {
         loop {
             if let Some(settled) = self.settled() {

@@ -20,13 +20,14 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::task::coop::consume_budget;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use batch::{Delivered, Delivery};
 pub use partition::{murmur2, partition_of_key};
 
 use crate::metadata::{Partition, Topic};
-use crate::{BrokerError, Client, Error, ProducerConfig, World};
+use crate::retry::instant_after;
+use crate::{BrokerError, Client, Error, ProducerConfig};
 use batch::{Batch, ID_STEP, Outcome};
 use partition::Sticky;
 use queue::Queue;
@@ -177,8 +178,8 @@ impl Producer {
     /// waits has handed nothing over.
     ///
     /// # Errors
-    /// [`Error::Broker`] if the topic is not there, [`Error::RecordTooLarge`], [`Error::Timeout`] if there was no room,
-    /// [`Error::Closed`].
+    /// [`Error::Broker`] if the topic or the partition is not there, [`Error::RecordTooLarge`], [`Error::Timeout`] if there was
+    /// no room, [`Error::Closed`]; where no broker could be asked for metadata, what the last attempt failed with.
     pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, Error> {
         let config = &self.shared.config;
         let size = record.size();
@@ -188,15 +189,35 @@ impl Producer {
         }
         // Before anything is handed over, as a call that is dropped here has not done so.
         consume_budget().await;
+        match self.append(&record, size, None, &mut None)? {
+            Appended::Done(delivery) => Ok(delivery),
+            lacking => self.send_later(&record, size, lacking).await,
+        }
+    }
+
+    /// Waits for what a record lacks, and for all of it no longer than `max.block.ms`.
+    async fn send_later(
+        &self,
+        record: &ProducerRecord,
+        size: usize,
+        mut lacking: Appended,
+    ) -> Result<Delivery, Error> {
+        let client = &self.shared.client;
+        let deadline = instant_after(self.shared.config.max_block);
         let (mut fetched, mut room) = (None, None);
         loop {
-            match self.append(&record, size, fetched.as_ref(), &mut room)? {
+            match lacking {
                 Appended::Done(delivery) => return Ok(delivery),
                 Appended::LacksTopic => {
-                    fetched = Some(self.shared.client.topic(&record.topic, true, config.max_block).await?);
+                    fetched = Some(client.topic_as(&record.topic, true, deadline, |_| Ok(())).await?);
                 }
-                Appended::LacksRoom => room = Some(self.reserve(size).await?),
+                Appended::LacksPartition(partition) => {
+                    let has = |topic: &Topic| has_partition(topic, partition);
+                    fetched = Some(client.topic_as(&record.topic, true, deadline, has).await?);
+                }
+                Appended::LacksRoom => room = Some(self.reserve(size, deadline).await?),
             }
+            lacking = self.append(record, size, fetched.as_ref(), &mut room)?;
         }
     }
 
@@ -213,9 +234,15 @@ impl Producer {
         }
     }
 
-    /// Sends what is there, and ends. Records handed over are written or given up when it returns.
+    /// Sends what is there, and ends. Records handed over are written or given up when it returns, and calls of
+    /// [`Producer::send`] that wait for room fail. Dropping the call only ends the wait.
+    ///
+    /// # Errors
+    /// None; what became of a record says its [`Delivery`].
     pub async fn close(&self) -> Result<(), Error> {
         self.shared.closing.store(true, Ordering::Release);
+        // Whoever waits for room would get it only to be refused.
+        self.shared.memory.close();
         self.flush().await;
         let sender = self.sender.lock().take();
         if let Some(sender) = sender {
@@ -247,7 +274,7 @@ impl Producer {
         }
     }
 
-    async fn reserve(&self, size: usize) -> Result<SemaphorePermit<'_>, Error> {
+    async fn reserve(&self, size: usize, deadline: Instant) -> Result<SemaphorePermit<'_>, Error> {
         // Whoever waits for room should not wait for a linger as well.
         {
             let mut topics = self.shared.topics.lock();
@@ -255,7 +282,7 @@ impl Producer {
         }
         self.shared.wake.notify_one();
         let max_block = self.shared.config.max_block;
-        match timeout(max_block, self.shared.memory.acquire_many(permits(size))).await {
+        match timeout_at(deadline, self.shared.memory.acquire_many(permits(size))).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Error::Closed),
             Err(_) => Err(Error::Timeout { what: "waiting for room in buffer.memory", after: max_block }),
@@ -282,6 +309,11 @@ impl Producer {
         let Some(TopicQueues { sticky, partitions, known: Some((_, topic)) }) = queues else {
             return Ok(Appended::LacksTopic);
         };
+        if let Some(partition) =
+            record.partition.filter(|partition| !topic.partitions.contains_key(partition))
+        {
+            return Ok(Appended::LacksPartition(partition));
+        }
         let reserved = match room.take() {
             Some(reserved) => reserved,
             None => match shared.memory.try_acquire_many(permits(size)) {
@@ -289,7 +321,7 @@ impl Producer {
                 Err(_) => return Ok(Appended::LacksRoom),
             },
         };
-        let partition = choose(record, topic, sticky, size, batch_size, shared.client.world())?;
+        let partition = choose(record, topic, sticky, partitions, size, shared)?;
         let queue = partitions.entry(partition).or_default();
         if let Some(batch) = queue.last_waiting()
             && let Some(delivery) = batch.append(record, timestamp, size, batch_size)
@@ -321,6 +353,8 @@ enum Appended {
     Done(Delivery),
     /// Nothing is known of its topic.
     LacksTopic,
+    /// Nothing is known of the partition that it is for.
+    LacksPartition(i32),
     /// There is no room for it in `buffer.memory`.
     LacksRoom,
 }
@@ -357,29 +391,43 @@ fn choose(
     record: &ProducerRecord,
     topic: &Topic,
     sticky: &mut Sticky,
+    queues: &BTreeMap<i32, Queue>,
     size: usize,
-    batch_size: usize,
-    world: &World,
+    shared: &Shared,
 ) -> Result<i32, Error> {
-    let none = |code: ErrorCode, partition| {
-        let words = format!("the topic has {} partitions", topic.partitions.len());
-        BrokerError::new(code.code()).partition(topic.name.as_str(), partition).message(Some(words)).into()
-    };
     if let Some(partition) = record.partition {
-        let known = topic.partitions.contains_key(&partition);
-        return if known { Ok(partition) } else { Err(none(ErrorCode::UnknownTopicOrPartition, partition)) };
+        return has_partition(topic, partition).map(|()| partition);
     }
     let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     if let Some(key) = &record.key {
         return Ok(partition_of_key(key, count));
     }
+    let batch_size = shared.config.batch_size;
     let has_leader = |partition: &Partition| partition.leader.is_some();
     let any_leader = topic.partitions.values().any(has_leader);
     // Where no partition has a leader, records wait for any.
     let fits = |partition: &Partition| !any_leader || has_leader(partition);
     let is_available = |number: i32| topic.partitions.get(&number).is_some_and(fits);
-    let available = || topic.partitions.values().filter(|p| fits(p)).map(|p| p.partition).collect();
-    sticky
-        .choose(size, batch_size, is_available, available, || world.random())
-        .ok_or_else(|| none(ErrorCode::LeaderNotAvailable, 0))
+    let is_open = |number: i32| queues.get(&number).is_some_and(|queue| queue.has_room(size, batch_size));
+    let waiting = |number: i32| match shared.config.adaptive_partitioning {
+        true => queues.get(&number).map_or(0, Queue::len),
+        false => 0,
+    };
+    let available = || {
+        let available = topic.partitions.values().filter(|partition| fits(partition));
+        available.map(|partition| (partition.partition, waiting(partition.partition))).collect()
+    };
+    let world = shared.client.world();
+    let chosen = sticky.choose(size, batch_size, is_available, is_open, available, || world.random());
+    chosen.ok_or_else(|| lacks(topic, ErrorCode::LeaderNotAvailable, 0))
+}
+
+fn has_partition(topic: &Topic, partition: i32) -> Result<(), Error> {
+    let known = topic.partitions.contains_key(&partition);
+    if known { Ok(()) } else { Err(lacks(topic, ErrorCode::UnknownTopicOrPartition, partition)) }
+}
+
+fn lacks(topic: &Topic, code: ErrorCode, partition: i32) -> Error {
+    let words = format!("the topic has {} partitions", topic.partitions.len());
+    BrokerError::new(code.code()).partition(topic.name.as_str(), partition).message(Some(words)).into()
 }

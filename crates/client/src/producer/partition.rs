@@ -31,7 +31,8 @@ pub fn partition_of_key(key: &[u8], count: i32) -> i32 {
     (murmur2(key) & i32::MAX) % count.max(1)
 }
 
-/// Where records without a key go: one partition until it has had a batch's worth, then another (KIP-794).
+/// Where records without a key go: one partition until it has had a batch's worth, then another, rather one with less that
+/// is still to be acknowledged (KIP-794).
 #[derive(Debug, Default)]
 pub(super) struct Sticky {
     current: Option<i32>,
@@ -39,21 +40,28 @@ pub(super) struct Sticky {
 }
 
 impl Sticky {
-    /// The partition for a record of `size` bytes, out of those that have a leader.
+    /// The partition for a record of `size` bytes, out of those that have a leader; these come with the number of their
+    /// batches that are not acknowledged.
+    ///
+    /// A batch that is open is filled first, up to another batch's worth: the part that were left would only linger.
     pub fn choose(
         &mut self,
         size: usize,
         batch_size: usize,
         is_available: impl Fn(i32) -> bool,
-        available: impl FnOnce() -> Vec<i32>,
+        is_open: impl Fn(i32) -> bool,
+        available: impl FnOnce() -> Vec<(i32, usize)>,
         random: impl FnOnce() -> u32,
     ) -> Option<i32> {
-        let keep = self.current.filter(|current| self.bytes < batch_size && is_available(*current));
-        let chosen = match keep {
+        let stays = |current: &i32| {
+            let open = || self.bytes < batch_size.saturating_mul(2) && is_open(*current);
+            is_available(*current) && (self.bytes < batch_size || open())
+        };
+        let chosen = match self.current.filter(stays) {
             Some(current) => current,
             None => {
                 self.bytes = 0;
-                self.another(&available(), random() as usize)?
+                self.another(available(), random() as usize)?
             }
         };
         self.current = Some(chosen);
@@ -61,11 +69,22 @@ impl Sticky {
         Some(chosen)
     }
 
-    /// Any but the current one, if there is another.
-    fn another(&self, available: &[i32], random: usize) -> Option<i32> {
-        let others: Vec<i32> = available.iter().copied().filter(|p| Some(*p) != self.current).collect();
-        let among = if others.is_empty() { available } else { &others };
-        among.get(random.checked_rem(among.len())?).copied()
+    /// Any but the current one, if there is another: the fewer batches of one wait, the more often.
+    fn another(&self, mut available: Vec<(i32, usize)>, random: usize) -> Option<i32> {
+        if available.len() > 1 {
+            available.retain(|(partition, _)| Some(*partition) != self.current);
+        }
+        let most = available.iter().map(|(_, waiting)| *waiting).max()?;
+        let weight = |waiting: usize| most - waiting + 1;
+        let all: usize = available.iter().map(|(_, waiting)| weight(*waiting)).sum();
+        let mut place = random.checked_rem(all)?;
+        let chosen = available.iter().find(|(_, waiting)| {
+            let weight = weight(*waiting);
+            let here = place < weight;
+            place = place.saturating_sub(weight);
+            here
+        });
+        chosen.map(|(partition, _)| *partition)
     }
 }
 
@@ -98,7 +117,9 @@ mod tests {
     }
 
     fn choose(sticky: &mut Sticky, size: usize, available: &[i32]) -> Option<i32> {
-        sticky.choose(size, 100, |partition| available.contains(&partition), || available.to_vec(), || 7)
+        let is_available = |partition| available.contains(&partition);
+        let none_waits = || available.iter().map(|partition| (*partition, 0)).collect();
+        sticky.choose(size, 100, is_available, |_| false, none_waits, || 7)
     }
 
     #[test]
@@ -107,6 +128,24 @@ mod tests {
         let first = choose(&mut sticky, 60, &[0, 1, 2]);
         assert_eq!(choose(&mut sticky, 60, &[0, 1, 2]), first);
         assert_ne!(choose(&mut sticky, 60, &[0, 1, 2]), first);
+    }
+
+    #[test]
+    fn a_batch_that_is_open_is_filled_before_another_partition_is_begun() {
+        let mut sticky = Sticky::default();
+        let mut choose =
+            |open| sticky.choose(60, 100, |_| true, |_| open, || vec![(0, 0), (1, 0), (2, 0)], || 7);
+        let first = choose(true);
+        assert_eq!([choose(true), choose(true), choose(true)], [first; 3]);
+        assert_ne!(choose(true), first, "it has had two batches' worth");
+    }
+
+    #[test]
+    fn a_partition_with_more_that_waits_is_chosen_less_often() {
+        let chosen: Vec<i32> = (0..4)
+            .filter_map(|random| Sticky::default().another(vec![(0, 5), (1, 5), (2, 4)], random))
+            .collect();
+        assert_eq!(chosen, [0, 1, 2, 2]);
     }
 
     #[test]

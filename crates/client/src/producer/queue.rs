@@ -71,6 +71,11 @@ impl Queue {
         self.waiting.back_mut()
     }
 
+    /// Whether the batch that records are added to has room for one of this size.
+    pub fn has_room(&self, size: usize, limit: usize) -> bool {
+        self.waiting.back().is_some_and(|batch| batch.has_room(size, limit))
+    }
+
     /// Whether a batch after the one that records are added to makes that one ready.
     pub fn is_completed_by_another(&self, batch_size: usize) -> bool {
         self.waiting.len() == 1 && self.waiting.back().is_some_and(|batch| !batch.is_full(batch_size))
@@ -106,6 +111,16 @@ impl Queue {
         let full = self.waiting.len() > 1 || first.is_full(readiness.batch_size);
         let at_once = full || first.id <= readiness.flush_through;
         Some(if at_once { readiness.now } else { first.created + readiness.linger })
+    }
+
+    /// How large the next batch to send is, before compression.
+    pub fn next_bytes(&self) -> usize {
+        self.again.front().or(self.waiting.front()).map_or(0, |batch| batch.charged)
+    }
+
+    /// How many batches are still to be acknowledged.
+    pub fn len(&self) -> usize {
+        self.waiting.len() + self.again.len() + self.in_flight.len()
     }
 
     /// Takes the next batch to send; nothing without one that is ready. `identity` is who an idempotent producer is.
@@ -172,15 +187,26 @@ impl Queue {
                 Some((low, high)) => self.split(batch, low, high),
                 None => self.given_up(batch, error.into()),
             },
-            code if code.retriable() => self.again(batch, retry_at),
+            code if code.retriable() => {
+                let mut batch = batch;
+                // Any other may be said of a batch that is in the leader's log: it waited for replicas that did not come, or
+                // the leader changed meanwhile.
+                batch.uncertain |= code != ErrorCode::NotEnoughReplicas;
+                self.again(batch, error.into(), retry_at)
+            }
             _ => self.given_up(batch, error.into()),
         }
+    }
+
+    /// The batch did not leave.
+    pub fn unsent(&mut self, batch: Batch, error: Error, retry_at: Instant) -> Attempt {
+        if error.retriable() { self.again(batch, error, retry_at) } else { self.given_up(batch, error) }
     }
 
     /// The way to the broker failed, so that nobody knows whether the batch was written.
     pub fn lost(&mut self, mut batch: Batch, error: Error, retry_at: Instant) -> Attempt {
         batch.uncertain = true;
-        if error.retriable() { self.again(batch, retry_at) } else { self.given_up(batch, error) }
+        self.unsent(batch, error, retry_at)
     }
 
     /// Ends a batch that is in flight without success.
@@ -232,18 +258,20 @@ impl Queue {
             || self.again.front().is_some_and(|first| first.id < batch.id);
         if earlier_is_open || self.gap || stale {
             // One before it has to be written first, or its number is to change anyway.
-            return self.again(batch, retry_at);
+            return self.again(batch, error.into(), retry_at);
         }
         if batch.uncertain {
             return self.given_up(batch, error.into());
         }
         // The broker has forgotten this producer: it starts over as its own successor.
         self.gap = true;
-        self.again(batch, retry_at)
+        self.again(batch, error.into(), retry_at)
     }
 
-    fn again(&mut self, batch: Batch, retry_at: Instant) -> Attempt {
+    fn again(&mut self, mut batch: Batch, error: Error, retry_at: Instant) -> Attempt {
         self.landed(&batch);
+        batch.attempts = batch.attempts.saturating_add(1);
+        batch.last_error = Some(Box::new(error));
         self.not_before = Some(self.not_before.map_or(retry_at, |at| at.max(retry_at)));
         self.put_back(batch);
         Attempt::Again

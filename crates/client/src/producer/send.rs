@@ -16,10 +16,10 @@ use super::batch::{Batch, Written};
 use super::identity::{Identity, identify};
 use super::queue::{Attempt, Queue, Readiness};
 use super::{Shared, TopicQueues, Topics};
-use crate::Error;
 use crate::cluster::{Lane, Wanted};
 use crate::config::{Acks, millis};
-use crate::conn::Connection;
+use crate::conn::{Connection, Leaving, Pending};
+use crate::{Client, Error};
 
 /// The version from which a topic goes by its id alone.
 const TOPIC_IDS_FROM: i16 = 13;
@@ -48,6 +48,26 @@ struct Node {
     connecting: bool,
     in_flight: usize,
     not_before: Option<Instant>,
+    /// How often in a row the way to it has failed.
+    failures: u32,
+    /// Where the next request begins, if the last one could not take all: otherwise the first partitions would leave the
+    /// others no room for as long as they are full.
+    resume_at: Option<TopicPartition>,
+}
+
+impl Node {
+    /// The way to it failed: it is left alone for a while.
+    fn failed(&mut self, client: &Client) {
+        self.connection = None;
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = Some(Instant::now() + client.backoff_after(self.failures));
+    }
+}
+
+/// A request on its way.
+enum Begun {
+    Answered(Pending),
+    Unanswered(Leaving),
 }
 
 /// Something that was waited for.
@@ -56,6 +76,8 @@ enum Done {
     Refreshed(Result<(), Error>),
     Connected(NodeId, Result<Arc<Connection>, Error>),
     Produced(NodeId, Vec<Sent>, Result<ProduceResponse, Error>),
+    /// The socket has a request that nobody answers.
+    Left(NodeId, Vec<Sent>, Result<(), Error>),
 }
 
 /// A batch that is on its way.
@@ -114,6 +136,11 @@ impl Sender {
             return rest_until;
         }
         for (leader, mut partitions) in ready {
+            let resume_at = self.nodes.get_mut(&leader).and_then(|node| node.resume_at.take());
+            if let Some(first) = resume_at {
+                let place = partitions.partition_point(|name| *name < first);
+                partitions.rotate_left(place);
+            }
             while !partitions.is_empty() {
                 if !self.can_send(leader, now) {
                     break;
@@ -147,10 +174,12 @@ impl Sender {
         let mut topics = self.shared.topics.lock();
         for (topic, queues) in &mut topics.by_name {
             for (partition, queue) in &mut queues.partitions {
-                let after = self.shared.delivery_timeout;
-                let late = Error::Timeout { what: "delivering a record", after };
                 if let Some(oldest) = oldest {
-                    ended.extend(queue.expire(oldest).into_iter().map(|batch| (batch, late.clone())));
+                    let expired = queue.expire(oldest).into_iter();
+                    ended.extend(expired.map(|batch| {
+                        let late = batch.late(self.shared.delivery_timeout);
+                        (batch, late)
+                    }));
                 }
                 let mended = queue.mend(identity).into_iter();
                 ended.extend(mended.map(|batch| (batch, uncertain(topic, *partition))));
@@ -173,8 +202,21 @@ impl Sender {
         for (batch, error) in ended {
             settle(&self.shared, &mut topics, &batch, Err(error));
         }
+        if let Some(oldest) = oldest {
+            self.tell_late(&mut topics, oldest);
+        }
         topics.looks_again = Some(rest_until);
         (ready, rest_until)
+    }
+
+    /// Tells of what is on its way for too long. Its queue learns what became of it from the answer, which may still come.
+    fn tell_late(&self, topics: &mut Topics, oldest: Instant) {
+        while let Some(first) = topics.unsettled.first_entry()
+            && first.get().begun < oldest
+        {
+            let outcome = first.remove();
+            outcome.settle(Err(outcome.late(self.shared.delivery_timeout, true, None)));
+        }
     }
 
     /// Whether the producer knows who it is; asks if not.
@@ -247,14 +289,20 @@ impl Sender {
         let metadata = self.shared.client.metadata();
         let mut sent: Vec<Sent> = Vec::new();
         let mut bytes = 0;
+        let mut full_at = None;
         let mut topics = self.shared.topics.lock();
         partitions.retain(|name| {
-            if bytes >= self.shared.config.max_request_size {
+            if full_at.is_some() {
                 return true;
             }
             let Some(queue) = queue_of(&mut topics, name) else {
                 return false;
             };
+            // A batch that is alone too large is for the broker to judge: what it holds compressed may be small.
+            if !sent.is_empty() && bytes + queue.next_bytes() > self.shared.config.max_request_size {
+                full_at = Some(name.clone());
+                return true;
+            }
             let Some(batch) = queue.take(readiness, self.identity) else {
                 return false;
             };
@@ -268,31 +316,69 @@ impl Sender {
         if sent.is_empty() {
             return partitions.clear();
         }
+        if let Some(first) = full_at {
+            let place = partitions.iter().position(|name| *name == first).unwrap_or(0);
+            partitions.rotate_left(place);
+            self.nodes.entry(leader).or_default().resume_at = Some(first);
+        }
         self.dispatch(leader, &connection, sent);
     }
 
     fn dispatch(&mut self, leader: NodeId, connection: &Arc<Connection>, mut sent: Vec<Sent>) {
-        let (request, version) = match self.request(connection, &mut sent) {
-            Ok(request) => request,
-            Err(error) => return self.produced(leader, sent, Err(error)),
-        };
-        if self.shared.config.acks == Acks::None {
-            let result = connection.send_unanswered(&request, version).map(|()| ProduceResponse::default());
-            return match result {
-                Ok(_) => self.unanswered(sent),
-                Err(error) => self.produced(leader, sent, Err(error)),
-            };
+        self.seal(&mut sent);
+        if sent.is_empty() {
+            return;
         }
-        let pending = match connection.start(&request, version) {
-            Ok(pending) => pending,
-            Err(error) => return self.produced(leader, sent, Err(error)),
+        let time = connection.request_timeout();
+        let shared_connection = Arc::clone(connection);
+        let begun = self.request(connection, &mut sent).and_then(|(request, version)| {
+            if self.shared.config.acks == Acks::None {
+                let leaving = connection.send_unanswered(&request, version)?;
+                return Ok(Begun::Unanswered(leaving));
+            }
+            connection.start(&request, version).map(Begun::Answered)
+        });
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => return self.unsent(leader, sent, &error),
         };
         self.nodes.entry(leader).or_default().in_flight += 1;
-        let connection = Arc::clone(connection);
         self.running.spawn(async move {
-            let result = pending.wait(connection.request_timeout()).await;
-            Done::Produced(leader, sent, result.and_then(|answer| answer.decode()))
+            // Kept as long as it is needed: nobody else may have it.
+            let _connection = shared_connection;
+            match begun {
+                Begun::Unanswered(leaving) => Done::Left(leader, sent, leaving.wait(time).await),
+                Begun::Answered(pending) => {
+                    let result = pending.wait(time).await;
+                    Done::Produced(leader, sent, result.and_then(|answer| answer.decode()))
+                }
+            }
         });
+    }
+
+    /// Compresses the batches; one for which that fails is given up, and the others go.
+    fn seal(&self, sent: &mut Vec<Sent>) {
+        let mut failed = Vec::new();
+        let mut place = 0;
+        while let Some(one) = sent.get_mut(place) {
+            match one.batch.seal(self.shared.config.compression) {
+                Ok(_) => place += 1,
+                Err(error) => {
+                    let error = Error::Config { name: "record", reason: error.to_string() };
+                    failed.push((sent.remove(place), error));
+                }
+            }
+        }
+        if failed.is_empty() {
+            return;
+        }
+        let mut topics = self.shared.topics.lock();
+        for (Sent { partition, batch, .. }, error) in failed {
+            if let Some(queue) = queue_of(&mut topics, &partition) {
+                let attempt = queue.given_up(batch, error);
+                conclude(&self.shared, &mut topics, attempt);
+            }
+        }
     }
 
     fn request(&self, connection: &Connection, sent: &mut [Sent]) -> Result<(ProduceRequest, i16), Error> {
@@ -340,13 +426,12 @@ impl Sender {
                 }
             }
             Done::Connected(id, connected) => {
-                let backoff = self.shared.client.backoff();
                 let node = self.nodes.entry(id).or_default();
                 node.connecting = false;
                 match connected {
                     Ok(connection) => node.connection = Some(connection),
                     Err(_) => {
-                        node.not_before = Some(Instant::now() + backoff);
+                        node.failed(&self.shared.client);
                         self.stale = true;
                     }
                 }
@@ -355,6 +440,14 @@ impl Sender {
                 let node = self.nodes.entry(leader).or_default();
                 node.in_flight = node.in_flight.saturating_sub(1);
                 self.produced(leader, sent, result);
+            }
+            Done::Left(leader, sent, result) => {
+                let node = self.nodes.entry(leader).or_default();
+                node.in_flight = node.in_flight.saturating_sub(1);
+                match result {
+                    Ok(()) => self.unanswered(sent),
+                    Err(error) => self.produced(leader, sent, Err(error)),
+                }
             }
         }
     }
@@ -388,14 +481,29 @@ impl Sender {
         }
     }
 
+    /// A request did not leave: the way to the leader is closed, or the leader takes no such request.
+    fn unsent(&mut self, leader: NodeId, sent: Vec<Sent>, error: &Error) {
+        self.stale = true;
+        self.nodes.entry(leader).or_default().failed(&self.shared.client);
+        let now = Instant::now();
+        let mut topics = self.shared.topics.lock();
+        for Sent { partition, batch, .. } in sent {
+            let Some(queue) = queue_of(&mut topics, &partition) else {
+                continue;
+            };
+            let retry_at = now + self.shared.client.backoff_after(batch.attempts.saturating_add(1));
+            let attempt = queue.unsent(batch, again_after(error), retry_at);
+            conclude(&self.shared, &mut topics, attempt);
+        }
+    }
+
     /// Judges each batch of a request by its answer.
     fn produced(&mut self, leader: NodeId, sent: Vec<Sent>, result: Result<ProduceResponse, Error>) {
-        let retry_at = Instant::now() + self.shared.client.backoff();
-        if result.is_err()
-            && let Some(node) = self.nodes.get_mut(&leader)
-        {
-            node.connection = None;
-            node.not_before = Some(retry_at);
+        let now = Instant::now();
+        let node = self.nodes.entry(leader).or_default();
+        match &result {
+            Ok(_) => node.failures = 0,
+            Err(_) => node.failed(&self.shared.client),
         }
         let mut answers = match &result {
             Ok(response) => answers(response),
@@ -406,6 +514,7 @@ impl Sender {
             let Some(queue) = queue_of(&mut topics, &partition) else {
                 continue;
             };
+            let retry_at = now + self.shared.client.backoff_after(batch.attempts.saturating_add(1));
             let by_name = answers.remove(&(Uuid::ZERO, partition.topic.to_string(), partition.partition));
             let answer = by_name.or_else(|| answers.remove(&(topic_id, String::new(), partition.partition)));
             let attempt = match (&result, answer) {

@@ -1,5 +1,7 @@
 //! What must hold about the order of a partition's batches.
 
+mod cluster;
+
 use std::time::Duration;
 
 use kernel::{ErrorCode, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
@@ -171,6 +173,34 @@ fn what_may_have_been_written_is_not_written_again_under_a_new_epoch() {
     let uncertain: Vec<u64> = queue.mend(ID).iter().map(|batch| batch.id).collect();
     assert_eq!(uncertain, [3]);
     assert!(queue.is_idle());
+}
+
+/// Has two batches refused with `code`, then the first of them for good. Says whether the second goes on.
+fn goes_on_after(code: ErrorCode) -> bool {
+    let start = Instant::now();
+    let mut queue = established(3, start);
+    let batches = [queue.take(&at(start), ID), queue.take(&at(start), ID)];
+    for batch in batches {
+        assert!(matches!(refused(&mut queue, batch.expect("it is ready"), code, start), Attempt::Again));
+    }
+    let second = queue.take(&at(start), ID).expect("it is ready");
+    assert!(matches!(refused(&mut queue, second, ErrorCode::MessageTooLarge, start), Attempt::Settled(..)));
+    let given_up = queue.mend(ID).len();
+    assert_eq!(given_up + queue.len(), 1);
+    given_up == 0
+}
+
+#[test]
+fn what_may_have_been_appended_before_it_was_refused_is_not_written_again_under_a_new_epoch() {
+    assert!(goes_on_after(ErrorCode::NotEnoughReplicas), "nothing was appended");
+    for code in [
+        ErrorCode::NotEnoughReplicasAfterAppend,
+        ErrorCode::RequestTimedOut,
+        ErrorCode::NotLeaderOrFollower,
+        ErrorCode::KafkaStorageError,
+    ] {
+        assert!(!goes_on_after(code), "{code}");
+    }
 }
 
 #[test]

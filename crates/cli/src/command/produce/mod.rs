@@ -2,17 +2,20 @@
 
 mod from_json;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::Args;
+use client::metadata::Topic;
 use client::{Codec, Delivery, ErrorCode, Producer, ProducerConfig, ProducerRecord, TopicPartition};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::ask::Change;
+use super::place::partitions_of;
 use super::template::{Reader, Template, unescape};
 use super::{Failure, Format, Session, session};
 use crate::print::{self, Left, Output, Progress};
@@ -102,13 +105,13 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// Looks whether a topic can be written to, before one is: a topic that a typing error would create helps nobody.
-async fn check_topic(name: &str, session: &Session) -> Result<(), Failure> {
+async fn check_topic(name: &str, session: &Session) -> Result<Topic, Failure> {
     match session.admin.describe_topic(name).await {
         Ok(topic) if topic.internal => {
             Err(Failure::failed(format!("{name} is what the cluster keeps for itself"))
                 .next("write to a topic of your own: `riverrun topic list` shows them"))
         }
-        Ok(_) => Ok(()),
+        Ok(topic) => Ok(topic),
         Err(error) => {
             let unknown = error.code() == Some(ErrorCode::UnknownTopicOrPartition);
             let failure = Failure::of(error, "cannot write to the topic");
@@ -119,7 +122,8 @@ async fn check_topic(name: &str, session: &Session) -> Result<(), Failure> {
 }
 
 pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
-    check_topic(&produce.topic, session).await?;
+    let topic = check_topic(&produce.topic, session).await?;
+    partitions_of(&topic, produce.partition)?;
     let config = ProducerConfig { max_request_size: RECORD_BYTES_MAX, ..ProducerConfig::default() };
     let mut config = config.codec(produce.compression);
     session.settings.set_producer(&mut config)?;
@@ -138,7 +142,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         }
         None => read_lines(),
     };
-    let mut written = Written::to(&produce.topic);
+    let mut written = Written::to(topic);
     let mut progress = Progress::new();
     let sent = loop {
         let line = tokio::select! {
@@ -228,7 +232,7 @@ enum Input {
 /// What was written so far.
 struct Written {
     /// Where records may go.
-    topics: BTreeSet<Arc<str>>,
+    topics: BTreeMap<Arc<str>, Topic>,
     lines: u64,
     records: u64,
     waiting: VecDeque<(u64, Delivery)>,
@@ -243,9 +247,9 @@ struct Range {
 }
 
 impl Written {
-    fn to(topic: &str) -> Written {
+    fn to(topic: Topic) -> Written {
         Written {
-            topics: [topic.into()].into(),
+            topics: [(topic.name.as_str().into(), topic)].into(),
             lines: 0,
             records: 0,
             waiting: VecDeque::new(),
@@ -280,9 +284,13 @@ impl Written {
             Failure::failed(format!("{}: {problem}", doing()))
                 .next("it and what comes after it were not written")
         })?;
-        if !self.topics.contains(&record.topic) {
-            check_topic(&record.topic, session).await?;
-            self.topics.insert(Arc::clone(&record.topic));
+        let topic = match self.topics.entry(Arc::clone(&record.topic)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(check_topic(&record.topic, session).await?),
+        };
+        // The producer would wait for a partition that may still be made.
+        if record.partition.is_some_and(|partition| !topic.partitions.contains_key(&partition)) {
+            partitions_of(topic, record.partition)?;
         }
         if produce.change.dry_run {
             self.records += 1;
@@ -360,7 +368,7 @@ impl Written {
         };
         let places: Vec<String> = self.partitions.iter().map(range).collect();
         let places = if places.is_empty() { String::new() } else { format!(" ({})", places.join(", ")) };
-        let elsewhere = self.topics.iter().any(|name| &**name != topic);
+        let elsewhere = self.topics.keys().any(|name| &**name != topic);
         let to = if elsewhere { String::new() } else { format!(" to {topic}") };
         let written = if dry_run { "would be written" } else { "written" };
         format!("{} {records} {written}{to}{places}", self.records)
