@@ -278,10 +278,20 @@ fn a_record_whose_template_names_another_topic_goes_there_if_it_is_one() {
     let broker = Broker::start("elsewhere");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
     broker.run(&["topic", "create", "b", "--partitions", "1"]).ok();
-    let produce = ["produce", "a", "-f", "%t %v\\n"];
+    let produce = ["produce", "-f", "%t %v\\n"];
     let written = broker.run_with_input(&produce, "a 1\nb 2\n");
     written.ok();
-    assert_eq!(written.stderr, "2 records written (partition 0: 0, b-0: 0)\n");
+    assert_eq!(written.stderr, "2 records written (a-0: 0, b-0: 0)\n");
+    let planned = broker.run_with_input(&["produce", "-f", "%t %v\\n", "--dry-run"], "a 1\nb 2\nb 3\n");
+    assert_eq!(planned.stderr, "3 records would be written (a: 1, b: 2)\n", "{planned:?}");
+    for twice in [
+        &["a", "-f", "%t %v\\n"][..],
+        &["a", "-f", "%p %v\\n", "-p", "0"],
+        &["a", "-f", "%k %v\\n", "-k", "x"],
+    ] {
+        broker.run_with_input(&[&["produce"], twice].concat(), "").failed(2);
+    }
+    broker.run_with_input(&["produce", "-f", "%v\\n"], "").failed(2);
     let refused = broker.run_with_input(&produce, "nowhere 3\n");
     assert!(refused.failed(3).contains("riverrun topic create nowhere"), "{refused:?}");
     assert_eq!(

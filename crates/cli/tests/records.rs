@@ -2,7 +2,55 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
 use support::Broker;
+
+/// How long something may take that should not take long. Far less than a client tries by itself.
+const SOON: Duration = Duration::from_secs(20);
+
+fn start(broker: &Broker, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_riverrun"))
+        .args(arguments)
+        .env("RIVERRUN_BOOTSTRAP", &broker.bootstrap)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary is there")
+}
+
+fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(status.expect("it can be sent").success());
+}
+
+/// The exit code, and what was complained about. The child has to end soon.
+fn ended(mut child: Child) -> (Option<i32>, String) {
+    let begun = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("it can be asked") {
+            Some(status) => break status,
+            None => assert!(begun.elapsed() < SOON, "it goes on"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let mut notes = String::new();
+    let stderr = child.stderr.take().expect("it is piped");
+    std::io::read_to_string(stderr).map(|text| notes = text).expect("it is text");
+    (status.code(), notes)
+}
+
+/// Waits until a topic has so many records.
+fn await_records(broker: &Broker, topic: &str, records: usize) {
+    let begun = Instant::now();
+    let count = || broker.run(&["consume", topic, "--from", ":end", "--format", "name"]).ok().lines().count();
+    while count() < records {
+        assert!(begun.elapsed() < SOON, "{records} records are not written");
+    }
+}
 
 #[test]
 fn what_consume_prints_as_json_is_written_as_the_same_records() {
@@ -82,4 +130,165 @@ fn nobody_acknowledges_what_nobody_was_asked_to_acknowledge() {
     let broker = Broker::start("acks-none");
     let run = broker.run(&["bench", "produce", "-n", "100", "--size", "10", "--acks", "none"]);
     assert!(run.ok().contains("\nsent ") && !run.ok().contains("acknowledged"), "{run:?}");
+}
+
+#[test]
+fn templates_tell_null_from_empty_in_both_directions() {
+    let broker = Broker::start("nulls");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "no key\n").ok();
+    broker.run_with_input(&["produce", "a", "--key-separator", ":", "-Z"], "k:\n").ok();
+    broker.run_with_input(&["produce", "a", "--key-separator", ":"], ":\n").ok();
+    let all = |topic: &str| {
+        let json = broker.run(&["consume", topic, "--from", ":end", "--format", "json"]);
+        json.ok().replace(&format!(r#""topic":"{topic}""#), "")
+    };
+    for (copy, template) in [
+        ("b", "%d %K{big32}%k%V{big32}%v"),
+        ("c", "%d %K %k%V %v\\n"),
+        ("d", "%d %k{json} %v{json}\\n"),
+        ("e", "%d %K{hex8}%k%V{little16}%v"),
+    ] {
+        broker.run(&["topic", "create", copy, "--partitions", "1"]).ok();
+        let consume = format!("riverrun consume a --from :end --template '{template}'");
+        broker.shell(&format!("{consume} | riverrun produce {copy} --template '{template}'")).ok();
+        assert_eq!(all(copy), all("a"), "{template}");
+    }
+    let long = "x".repeat(300);
+    broker.run_with_input(&["produce", "a"], &long).ok();
+    let cut = broker.run(&["consume", "a", "--from", ":end", "--template", "%V{big8}%v"]);
+    assert!(cut.failed(1).contains("300 bytes"), "{cut:?}");
+}
+
+#[test]
+fn a_reader_stops_where_it_is_told_to_or_waits_until_that_is_there() {
+    let broker = Broker::start("until");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "0\n1\n2\n3\n4\n").ok();
+    let read = |range: &[&str]| {
+        let arguments = [&["consume", "a"], range].concat();
+        broker.run(&arguments).ok().split('\n').collect::<String>()
+    };
+    assert_eq!(read(&["--from", "1", "--until", "-1"]), "123");
+    assert_eq!(read(&["--from", "1:-2"]), "12");
+    assert_eq!(read(&["--from", "start:+2"]), "01");
+    assert_eq!(read(&["--from", "+1:+3"]), "12");
+    for wrong in ["3:1", "@-1h:@-2h", "-1:-3", "+3:+1"] {
+        assert!(
+            broker.run(&["consume", "a", "--from", wrong]).failed(2).contains("before it begins"),
+            "{wrong}"
+        );
+    }
+    let reader = start(&broker, &["consume", "a", "--from", "4", "--until", "6"]);
+    broker.run_with_input(&["produce", "a"], "5\n6\n7\n").ok();
+    assert_eq!(ended(reader).0, Some(0));
+}
+
+#[test]
+fn whoever_is_interrupted_says_what_was_done_and_that_it_was_not_all() {
+    let broker = Broker::start("interrupted");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let mut producer = start(&broker, &["produce", "a"]);
+    let mut input = producer.stdin.take().expect("it is piped");
+    writeln!(input, "x").expect("it reads");
+    await_records(&broker, "a", 1);
+    interrupt(&producer);
+    let (code, notes) = ended(producer);
+    assert_eq!(code, Some(1), "{notes}");
+    assert!(notes.contains("1 record written to a") && notes.contains("interrupted"), "{notes}");
+
+    let mut reader = start(&broker, &["consume", "a", "--from", "start", "-n", "5"]);
+    let mut line = String::new();
+    let stdout = reader.stdout.as_mut().expect("it is piped");
+    BufReader::new(stdout).read_line(&mut line).expect("it prints");
+    interrupt(&reader);
+    let (code, notes) = ended(reader);
+    assert_eq!(code, Some(1), "{notes}");
+    assert!(notes.contains("interrupted after 1 record"), "{notes}");
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_told_at_once_and_no_other_goes_after_it() {
+    let broker = Broker::start("at-once");
+    broker.run(&["topic", "create", "a", "--partitions", "1", "--config", "max.message.bytes=1000"]).ok();
+    let mut producer = start(&broker, &["produce", "a"]);
+    let mut input = producer.stdin.take().expect("it is piped");
+    writeln!(input, "x").expect("it reads");
+    await_records(&broker, "a", 1);
+    writeln!(input, "{}", "y".repeat(2000)).expect("it reads");
+    // Its input goes on.
+    let (code, notes) = ended(producer);
+    assert_eq!(code, Some(1), "{notes}");
+    assert!(notes.contains("record 2 was not written"), "{notes}");
+    drop(input);
+    let long = ["produce", "a", "-X", "max.request.size=5000"];
+    let refused = broker.run_with_input(&long, &"z".repeat(6000));
+    assert!(
+        refused.failed(1).contains("record 1 cannot be read: it has more than 5000 bytes"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn who_does_not_want_to_wait_for_a_broker_that_is_gone_need_not() {
+    let mut broker = Broker::start("gone-for-good");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "x\n").ok();
+    let mut producer = start(&broker, &["produce", "a"]);
+    let mut input = producer.stdin.take().expect("it is piped");
+    writeln!(input, "y").expect("it reads");
+    await_records(&broker, "a", 2);
+    let mut reader = start(&broker, &["consume", "a", "--from", "start", "--group", "g"]);
+    let mut line = String::new();
+    let stdout = reader.stdout.as_mut().expect("it is piped");
+    BufReader::new(stdout).read_line(&mut line).expect("it prints");
+    let bench = start(&broker, &["bench", "produce", "a", "--time", "60s", "--rate", "100"]);
+    await_records(&broker, "a", 3);
+    broker.kill();
+    writeln!(input, "z").expect("it reads");
+    for child in [&producer, &reader, &bench] {
+        interrupt(child);
+    }
+    // The first time it says what there is to wait for.
+    let mut notes = BufReader::new(producer.stderr.take().expect("it is piped"));
+    let mut note = String::new();
+    while !note.contains("waiting until what was read is acknowledged") {
+        note.clear();
+        assert!(notes.read_line(&mut note).expect("it says so") > 0, "it has ended");
+    }
+    interrupt(&producer);
+    producer.stderr = Some(notes.into_inner());
+    assert_eq!(ended(producer).0, Some(1));
+    assert_eq!(ended(reader).0, Some(1));
+    assert_eq!(ended(bench).0, Some(1));
+}
+
+#[test]
+fn a_topic_that_is_deleted_under_a_writer_stays_deleted() {
+    let broker = Broker::start("deleted-under");
+    broker.run(&["topic", "create", "a", "--partitions", "3"]).ok();
+    let mut producer = start(&broker, &["produce", "a"]);
+    let mut input = producer.stdin.take().expect("it is piped");
+    writeln!(input, "x").expect("it reads");
+    await_records(&broker, "a", 1);
+    broker.run(&["topic", "delete", "a", "--yes"]).ok();
+    writeln!(input, "y").expect("it reads");
+    let (code, notes) = ended(producer);
+    assert_eq!(code, Some(3), "{notes}");
+    assert!(notes.contains("a was deleted while it was written to"), "{notes}");
+    assert_eq!(broker.run(&["topic", "list", "--format", "name"]).ok(), "");
+}
+
+#[test]
+fn fewer_acknowledgements_need_no_other_setting() {
+    let broker = Broker::start("acks");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    for acks in [&["--acks", "leader"][..], &["--acks", "none"], &["-X", "acks=1"], &["-X", "acks=0"]] {
+        broker.run_with_input(&[&["produce", "a"], acks].concat(), "x\n").ok();
+    }
+    await_records(&broker, "a", 4);
+    broker
+        .run_with_input(&["produce", "a", "-X", "acks=1", "-X", "enable.idempotence=true"], "x\n")
+        .failed(2);
+    broker.run(&["consume", "a", "--group", "g", "-X", "group.id=h"]).failed(2);
 }

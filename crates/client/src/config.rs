@@ -155,6 +155,9 @@ pub struct ProducerConfig {
     /// `partitioner.adaptive.partitioning.enable`: whether records without a key go more often to partitions that have less
     /// waiting to be acknowledged. Default true.
     pub adaptive_partitioning: bool,
+    /// `allow.auto.create.topics` (librdkafka's name): whether a topic that is not there is made by writing to it, where the
+    /// cluster does so for whoever asks. Default true, as with Kafka's own producer.
+    pub allow_auto_create_topics: bool,
     /// `max.block.ms`: how long `send` waits for metadata and for room in the buffer. Default 1 min.
     pub max_block: Duration,
     /// `buffer.memory`: how many bytes of records may wait to be acknowledged. Default 32 MiB.
@@ -176,6 +179,7 @@ impl Default for ProducerConfig {
             compression: Compression::NONE,
             delivery_timeout: None,
             adaptive_partitioning: true,
+            allow_auto_create_topics: true,
             max_block: Duration::from_secs(60),
             buffer_memory: 32 << 20,
             max_request_size: 1 << 20,

@@ -42,6 +42,6 @@ pub use config::{ClientConfig, ConsumerConfig, ProducerConfig};
 pub use consumer::{Bounds, Consumer, ConsumerRecord, Headers, Origin, Rebalance, RebalanceListener, Start};
 pub use error::{BrokerError, Error};
 pub use kernel::{ErrorCode, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
-pub use producer::{Delivery, Producer, ProducerRecord, RecordMetadata};
+pub use producer::{Delivered, Delivery, Producer, ProducerRecord, RecordMetadata};
 pub use wire::compress::Codec;
 pub use world::World;

@@ -1,6 +1,7 @@
 //! Settings of the client by Kafka's names, for who needs another than the command has an option for.
 
 use clap::{Arg, ArgAction, ArgMatches};
+use client::config::Acks;
 use client::{ClientConfig, ConsumerConfig, ProducerConfig};
 
 use super::{Command, Failure, bench, units};
@@ -69,9 +70,17 @@ impl ClientSettings {
         Ok(ClientSettings { settings: settings.to_vec() })
     }
 
-    /// Changes what a producer has.
+    /// Changes what a producer has. As with Kafka's, one that is to have fewer acknowledgements than all is not idempotent,
+    /// unless somebody says that it should be.
     pub fn set_producer(&self, config: &mut ProducerConfig) -> Result<(), Failure> {
-        self.set(|name, value| config.set(name, value))
+        self.set(|name, value| config.set(name, value))?;
+        config.enable_idempotence &= config.acks == Acks::All || self.has("enable.idempotence");
+        Ok(())
+    }
+
+    /// Whether there is a setting of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.settings.iter().any(|(set, _)| set == name)
     }
 
     /// Changes what a consumer has.

@@ -1,5 +1,6 @@
 //! The commands, one file each, and what all of them share.
 
+mod acks;
 mod api;
 mod ask;
 mod bench;

@@ -37,6 +37,30 @@ pub fn signals() -> Result<StopSignals, Failure> {
     StopSignals::listen().map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
 }
 
+/// How long a command that was told to stop may take for its farewell.
+pub const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Waits for what is done at the very end, such as leaving a group. Whoever has told the command to stop waits no longer than
+/// for a moment, and who tells it (again) meanwhile does not wait at all.
+pub async fn farewell<T>(
+    signals: &mut StopSignals,
+    interrupted: bool,
+    last: impl Future<Output = Result<T, Failure>>,
+) -> Option<Result<T, Failure>> {
+    let patience = async {
+        match interrupted {
+            true => tokio::time::sleep(FAREWELL).await,
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        done = last => Some(done),
+        _ = signals.next() => None,
+        () = patience => None,
+    }
+}
+
 /// A client's settings.
 fn config(connection: &Connection, place: &Place) -> ClientConfig {
     ClientConfig { security_protocol: connection.security_protocol, ..ClientConfig::new(&place.bootstrap) }

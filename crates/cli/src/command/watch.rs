@@ -1,8 +1,10 @@
 //! Tells whoever follows a topic that the cluster is gone, and that it is back: the client goes on trying without a word.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use client::Admin;
+use client::{Admin, ErrorCode};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::Session;
@@ -11,16 +13,36 @@ use crate::print::note;
 /// How often it is looked whether the cluster is there, and how long it may take to answer.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How often in a row a topic is not there until it counts as deleted: a cluster that begins may not know it yet.
+const MISSED: u32 = 2;
+
 /// Looks after the cluster until it is dropped.
 #[derive(Debug)]
 pub struct Watch {
     task: JoinHandle<()>,
+    deleted: oneshot::Receiver<String>,
 }
 
 impl Watch {
-    pub fn begin(session: &Session) -> Watch {
+    /// Looks after the cluster, and after some of its topics.
+    pub fn begin(session: &Session, topics: Vec<String>) -> Watch {
         let (admin, place) = (session.admin.clone(), session.place.to_string());
-        Watch { task: tokio::spawn(watch(admin, place)) }
+        let (tell, deleted) = oneshot::channel();
+        Watch { task: tokio::spawn(watch(admin, place, topics, tell)), deleted }
+    }
+
+    /// Says of a topic that is gone what else [`Watch::deleted`] would return.
+    pub fn only_tell(&mut self) {
+        self.deleted.close();
+    }
+
+    /// Waits until one of the topics is gone; returns which.
+    pub async fn deleted(&mut self) -> String {
+        match (&mut self.deleted).await {
+            Ok(topic) => topic,
+            // The cluster is not looked after any more, which says nothing.
+            Err(_) => std::future::pending().await,
+        }
     }
 }
 
@@ -30,8 +52,10 @@ impl Drop for Watch {
     }
 }
 
-async fn watch(admin: Admin, place: String) {
+async fn watch(admin: Admin, place: String, mut topics: Vec<String>, tell: oneshot::Sender<String>) {
+    let mut tell = Some(tell);
     let mut gone = false;
+    let mut missed: BTreeMap<String, u32> = BTreeMap::new();
     loop {
         tokio::time::sleep(LOOK).await;
         let answered = tokio::time::timeout(LOOK, admin.describe_cluster()).await;
@@ -42,6 +66,33 @@ async fn watch(admin: Admin, place: String) {
                 true => format!("no broker answers at {place}; waiting for one, Ctrl-C ends"),
                 false => format!("{place} answers again"),
             });
+        }
+        if gone {
+            continue;
+        }
+        let mut deleted = Vec::new();
+        for name in &topics {
+            let Ok(described) = tokio::time::timeout(LOOK, admin.describe_topic(name)).await else {
+                break;
+            };
+            let code = described.err().and_then(|error| error.code());
+            if code != Some(ErrorCode::UnknownTopicOrPartition) {
+                missed.remove(name);
+                continue;
+            }
+            let times = missed.entry(name.clone()).or_default();
+            *times += 1;
+            if *times == MISSED {
+                deleted.push(name.clone());
+            }
+        }
+        topics.retain(|name| !deleted.contains(name));
+        for name in deleted {
+            // Whoever does not wait for it is told as others are.
+            match tell.take() {
+                Some(tell) if !tell.is_closed() => drop(tell.send(name)),
+                _ => note(&format!("{name} was deleted")),
+            }
         }
     }
 }

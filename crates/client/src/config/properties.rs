@@ -160,6 +160,7 @@ settings! { ProducerConfig:
     "linger.ms" => linger,
     "compression.type" => compression,
     "delivery.timeout.ms" => delivery_timeout,
+    "allow.auto.create.topics" => allow_auto_create_topics,
     "partitioner.adaptive.partitioning.enable" => adaptive_partitioning,
     "max.block.ms" => max_block,
     "buffer.memory" => buffer_memory,

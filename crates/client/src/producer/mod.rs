@@ -203,17 +203,18 @@ impl Producer {
         mut lacking: Appended,
     ) -> Result<Delivery, Error> {
         let client = &self.shared.client;
+        let create = self.shared.config.allow_auto_create_topics;
         let deadline = instant_after(self.shared.config.max_block);
         let (mut fetched, mut room) = (None, None);
         loop {
             match lacking {
                 Appended::Done(delivery) => return Ok(delivery),
                 Appended::LacksTopic => {
-                    fetched = Some(client.topic_as(&record.topic, true, deadline, |_| Ok(())).await?);
+                    fetched = Some(client.topic_as(&record.topic, create, deadline, |_| Ok(())).await?);
                 }
                 Appended::LacksPartition(partition) => {
                     let has = |topic: &Topic| has_partition(topic, partition);
-                    fetched = Some(client.topic_as(&record.topic, true, deadline, has).await?);
+                    fetched = Some(client.topic_as(&record.topic, create, deadline, has).await?);
                 }
                 Appended::LacksRoom => room = Some(self.reserve(size, deadline).await?),
             }

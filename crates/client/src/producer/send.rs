@@ -255,9 +255,10 @@ impl Sender {
             // A topic that was deleted is made again for records that wait for it, not because it was written to once: those
             // that waited before may have been written since.
             let (idle, awaited) = topics_by_need(&shared);
-            for (names, create) in [(idle, false), (awaited, true)] {
+            let create = shared.config.allow_auto_create_topics;
+            for (names, create, needed) in [(idle, false, false), (awaited, create, true)] {
                 // Without names only the brokers are asked for, which is done once.
-                if refreshed.is_ok() && (create || !names.is_empty()) {
+                if refreshed.is_ok() && (needed || !names.is_empty()) {
                     refreshed =
                         shared.client.refresh(Wanted::Topics { names: &names, create }).await.map(drop);
                 }

@@ -64,5 +64,5 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let took = begun.elapsed();
     drop(progress);
     consumer.close().await.map_err(failed)?;
-    session.show(&count.show(Output::new(json!({ "topic": consume.topic })), took))
+    session.show(&count.show(Output::new(json!({ "topic": consume.topic })).names([&consume.topic]), took))
 }

@@ -14,6 +14,7 @@ use super::figures::Times;
 use super::load::{self, Load, Values};
 use super::scratch;
 use crate::command::place::partitions_of;
+use crate::command::session::FAREWELL;
 use crate::command::{Failure, Session, session};
 use crate::print::Output;
 
@@ -71,7 +72,7 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Ou
         }
         consumer.poll(POLL).await.map_err(failed)?;
     }
-    let producer = latency.load.producer(16_384, Duration::ZERO, session)?;
+    let producer = latency.load.producer(16_384, latency.size, Duration::ZERO, session)?;
     let mut run = Run {
         begun: Instant::now(),
         sent: BTreeMap::new(),
@@ -80,7 +81,7 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Ou
         records: 0,
     };
     let measured = run.measure(latency, topic, &producer, &mut consumer).await;
-    let closed = producer.close().await.map_err(failed);
+    let closed = producer.close_within(FAREWELL).await.map_err(failed);
     measured.and(closed)?;
     consumer.close().await.map_err(failed)?;
     Ok(run.output(topic, latency.load.delivered()))
@@ -156,7 +157,7 @@ impl Run {
     fn output(&self, topic: &str, delivered: &'static str) -> Output {
         let missing = self.sent.len();
         let value = json!({ "topic": topic, "records": self.records, "missing": missing });
-        let output = Output::new(value).fact("records", self.records.to_string());
+        let output = Output::new(value).names([topic]).fact("records", self.records.to_string());
         let output = self.acknowledged.show(delivered, output);
         let mut output = self.arrived.show("arrived", output);
         if missing > 0 {

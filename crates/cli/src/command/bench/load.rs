@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use clap::{Args, ValueEnum};
-use client::config::Acks;
+use clap::Args;
 use client::{Codec, Consumer, ConsumerConfig, Producer, ProducerConfig};
 use host::RealEntropy;
 use kernel::port::Entropy;
 use tokio::time::{Instant, sleep_until};
 
+use crate::command::acks::WhoAcknowledges;
 use crate::command::{Failure, Session, units};
 use crate::print::Left;
 
@@ -25,47 +25,35 @@ pub struct Load {
     /// How many partitions the topic of this run gets, if none is named.
     #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "topic", value_parser = clap::value_parser!(i32).range(1..))]
     pub partitions: i32,
-    /// Who must have a record before it counts as written.
-    #[arg(long, value_enum, default_value_t = Who::All)]
-    acks: Who,
+    #[command(flatten)]
+    acks: WhoAcknowledges,
     /// The codec of the batches.
     #[arg(long, value_name = "CODEC", default_value = "none")]
     compression: Codec,
 }
 
-/// `acks`, as Kafka names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Who {
-    /// All replicas that are in sync.
-    All,
-    /// The leader alone.
-    Leader,
-    /// Nobody.
-    None,
-}
+/// What a record takes besides its value, amply.
+const RECORD_OVERHEAD: usize = 1024;
 
 impl Load {
     /// A producer that writes so.
     pub fn producer(
         &self,
         batch_size: usize,
+        value_size: u32,
         linger: Duration,
         session: &Session,
     ) -> Result<Producer, Failure> {
-        let acks = match self.acks {
-            Who::All => Acks::All,
-            Who::Leader => Acks::Leader,
-            Who::None => Acks::None,
-        };
+        let record_size = usize::try_from(value_size).unwrap_or(usize::MAX).saturating_add(RECORD_OVERHEAD);
         let defaults = ProducerConfig::default();
-        let config = ProducerConfig {
-            acks,
-            enable_idempotence: acks == Acks::All,
+        let mut config = ProducerConfig {
             batch_size,
             linger,
-            max_request_size: defaults.max_request_size.max(batch_size),
+            max_request_size: defaults.max_request_size.max(batch_size).max(record_size),
+            buffer_memory: defaults.buffer_memory.max(record_size),
             ..defaults
         };
+        self.acks.set(&mut config);
         let mut config = config.codec(self.compression);
         session.settings.set_producer(&mut config)?;
         let producer = Producer::new(&session.client, config);
@@ -74,7 +62,7 @@ impl Load {
 
     /// What is known of a record when its delivery is over.
     pub fn delivered(&self) -> &'static str {
-        if self.acks == Who::None { "sent" } else { "acknowledged" }
+        self.acks.delivered()
     }
 
     /// What such a run has still to do: until its time is up, or its records are written.

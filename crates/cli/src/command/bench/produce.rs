@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use client::{Delivery, Error, Producer, ProducerRecord};
+use host::signal::StopSignals;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -60,22 +61,36 @@ pub async fn run(mut produce: Produce, session: &Session) -> Result<(), Failure>
 
 async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Output, Failure> {
     let batch_size = usize::try_from(produce.batch_size).unwrap_or(usize::MAX);
-    let producer = produce.load.producer(batch_size, produce.linger, session)?;
+    let producer = produce.load.producer(batch_size, produce.size, produce.linger, session)?;
     let mut run = Run { waiting: VecDeque::new(), timed: VecDeque::new(), count: Count::default() };
+    let mut signals = session::signals()?;
     let begun = Instant::now();
-    let sent = run.send_all(produce, topic, &producer, begun).await;
-    producer.flush().await;
+    let sent = run.send_all(produce, topic, &producer, begun, &mut signals).await;
+    let flush = async {
+        producer.flush().await;
+        Ok(())
+    };
+    if session::farewell(&mut signals, matches!(sent, Ok(Ended::Interrupted)), flush).await.is_none() {
+        // What is given up is told by its delivery.
+        let _ = producer.close_within(Duration::ZERO).await;
+    }
     let took = begun.elapsed();
     let mut times = Times::new()?;
     let settled = run.settle(&mut times).await;
     let closed = producer.close().await.map_err(failed);
-    sent.and(settled).and(closed)?;
-    let output = run.count.show(Output::new(json!({ "topic": topic })), took);
+    sent.map(drop).and(settled).and(closed)?;
+    let output = run.count.show(Output::new(json!({ "topic": topic })).names([topic]), took);
     Ok(times.show(produce.load.delivered(), output))
 }
 
 fn failed(error: Error) -> Failure {
     Failure::of(error, "cannot write to the topic")
+}
+
+/// How sending came to its end.
+enum Ended {
+    All,
+    Interrupted,
 }
 
 /// What is on its way, and what was written.
@@ -92,20 +107,20 @@ impl Run {
         topic: &str,
         producer: &Producer,
         begun: Instant,
-    ) -> Result<(), Failure> {
-        let mut signals = session::signals()?;
+        signals: &mut StopSignals,
+    ) -> Result<Ended, Failure> {
         let mut progress = Progress::of_run();
         let mut values = Values::new(usize::try_from(produce.size).unwrap_or(usize::MAX));
         let topic: std::sync::Arc<str> = topic.into();
         while produce.load.goes_on(begun, self.count.records) {
             tokio::select! {
                 biased;
-                _ = signals.next() => break,
+                _ = signals.next() => return Ok(Ended::Interrupted),
                 sent = self.send_some(produce, &topic, producer, &mut values, begun) => sent?,
             }
             progress.show(self.count.records, produce.load.left(begun, self.count.records));
         }
-        Ok(())
+        Ok(Ended::All)
     }
 
     /// Sends as many records as there are from one that is timed to the next.

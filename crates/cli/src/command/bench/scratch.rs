@@ -4,6 +4,9 @@ use client::admin::NewTopic;
 use host::RealClock;
 use kernel::port::Clock;
 
+use tokio::time::timeout;
+
+use crate::command::session::FAREWELL;
 use crate::command::{Failure, Session};
 use crate::print;
 
@@ -24,8 +27,12 @@ pub async fn with<T>(
     let created = session.admin.create_topic(&topic, false).await;
     created.map_err(|error| Failure::of(error, "cannot create a topic for the run"))?;
     let outcome = run(&name).await;
-    if let Err(error) = session.admin.delete_topic(&name).await {
-        print::note(&format!("the topic {name} of this run is left behind: {error}"));
+    let left = match timeout(FAREWELL, session.admin.delete_topic(&name)).await {
+        Ok(deleted) => deleted.err().map(|error| error.to_string()),
+        Err(_) => Some("no broker has removed it in time".to_owned()),
+    };
+    if let Some(reason) = left {
+        print::note(&format!("the topic {name} of this run is left behind: {reason}"));
     }
     outcome
 }

@@ -10,7 +10,8 @@ use client::{Consumer, Error, Offset, TopicPartition};
 use tokio::time::Instant;
 
 use super::Consume;
-use crate::command::place::resolve;
+use super::range::Begin;
+use crate::command::place::{Where, resolve};
 use crate::command::{Failure, Session};
 use crate::print::{self, Left};
 
@@ -23,7 +24,23 @@ pub(super) async fn ends(
     session: &Session,
 ) -> Result<Option<Ends>, Error> {
     if let Some(until) = consume.until {
-        return resolve(partitions, until, session).await.map(Some);
+        let moved = |places: Ends, by: i64| -> Ends {
+            places.into_iter().map(|(name, at)| (name, Offset(at.0.saturating_add(by).max(0)))).collect()
+        };
+        let ends = match until {
+            // One that is not there yet is waited for.
+            Begin::At(Where::Offset(offset)) => {
+                partitions.iter().map(|name| (name.clone(), Offset(offset))).collect()
+            }
+            Begin::At(place) => resolve(partitions, place, session).await?,
+            Begin::AfterStart(count) => {
+                moved(resolve(partitions, Where::Start, session).await?, i64::from(count))
+            }
+            Begin::BeforeEnd(count) => {
+                moved(resolve(partitions, Where::End, session).await?, -i64::from(count))
+            }
+        };
+        return Ok(Some(ends));
     }
     if !consume.until_end {
         return Ok(None);

@@ -4,7 +4,7 @@ mod end;
 mod print;
 mod range;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -12,10 +12,12 @@ use clap::Args;
 use client::config::{IsolationLevel, OffsetReset};
 use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
+use host::signal::StopSignals;
 
 use super::place::{Where, partitions_of, resolve};
 use super::several::{Patterns, no_topic, once};
 use super::template::Template;
+use super::time::Zone;
 use super::watch::Watch;
 use super::{Failure, Format, Session, session};
 use crate::print::{Left, Progress, nobody_reads, note};
@@ -74,9 +76,10 @@ pub struct Consume {
     /// partitions, and stops when it has read its own.
     #[arg(long, short = 'e')]
     until_end: bool,
-    /// Stop before this place, named as for --from.
-    #[arg(long, value_name = "WHERE", conflicts_with_all = ["until_end", "group"], allow_hyphen_values = true)]
-    until: Option<Where>,
+    /// Stop before this place, named as for --from. An offset that is not there yet is waited for; a time that has not come
+    /// yet is the end as it is now.
+    #[arg(long, value_name = "WHERE", conflicts_with_all = ["until_end", "group"], allow_hyphen_values = true, value_parser = range::place)]
+    until: Option<Begin>,
     /// Stop after so many records.
     #[arg(short = 'n', long = "number", value_name = "N")]
     number: Option<u64>,
@@ -145,7 +148,11 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 
 pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure> {
     consume.check(session.format)?;
-    consume.settle()?;
+    consume.settle(&session.zone)?;
+    if consume.group.is_some() && session.settings.has("group.id") {
+        return Err(Failure::wrong_use("--group names a group, and so does -X group.id")
+            .next("leave one of them out"));
+    }
     if session.format == Format::Wide {
         consume.fields = Fields::ALL;
     }
@@ -161,11 +168,36 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
     let on_terminal = io::stdout().is_terminal();
-    let _watch = Watch::begin(session);
+    let topics: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
+    let mut watch = Watch::begin(session, topics.into_iter().collect());
+    watch.only_tell();
     let mut printer = Printer { consume: &consume, ends: end.clone(), session, printed: 0, on_terminal };
-    let read = read(&mut consumer, end.as_ref(), &mut printer, session).await;
-    let closed = consumer.close().await.map_err(|error| Failure::of(error, "cannot leave the group"));
+    let mut signals = session::signals()?;
+    let read = read(&mut consumer, end.as_ref(), &mut printer, &mut signals, session).await;
+    let printed = printer.printed;
+    let interrupted = matches!(read, Ok(Ended::Interrupted));
+    let close =
+        async { consumer.close().await.map_err(|error| Failure::of(error, "cannot leave the group")) };
+    let closed = session::farewell(&mut signals, interrupted, close).await.unwrap_or_else(|| {
+        Err(Failure::failed("the group was not told that this member is gone")
+            .next("what was printed last may not be committed, and is printed again by the next member"))
+    });
+    let read = read.and_then(|ended| match ended {
+        // Whoever reads without an end ends so.
+        Ended::Interrupted if end.is_some() || consume.number.is_some() => {
+            let records = if printed == 1 { "record" } else { "records" };
+            Err(Failure::failed(format!("interrupted after {printed} {records}"))
+                .next("there is more of what was asked for"))
+        }
+        _ => Ok(()),
+    });
     read.and(closed)
+}
+
+/// How reading came to its end.
+enum Ended {
+    All,
+    Interrupted,
 }
 
 const DOING: &str = "cannot read the topic";
@@ -179,9 +211,9 @@ async fn read(
     consumer: &mut Consumer,
     end: Option<&Ends>,
     printer: &mut Printer<'_>,
+    signals: &mut StopSignals,
     session: &Session,
-) -> Result<(), Failure> {
-    let mut signals = session::signals()?;
+) -> Result<Ended, Failure> {
     let mut progress = Progress::of_output();
     let max = printer.consume.number.unwrap_or(u64::MAX);
     let group = printer.consume.group.as_deref();
@@ -198,13 +230,13 @@ async fn read(
                         break;
                     }
                 }
-                _ = signals.next() => break,
+                _ = signals.next() => return Ok(Ended::Interrupted),
             }
         }
         let left = usize::try_from(max - printer.printed).unwrap_or(usize::MAX);
         let records = tokio::select! {
             polled = consumer.poll_up_to(left.min(RECORDS_MAX), POLL) => polled.map_err(failed)?,
-            _ = signals.next() => break,
+            _ = signals.next() => return Ok(Ended::Interrupted),
         };
         if let Err((unwritten, error)) = printer.print(&records, consumer) {
             put_back(consumer, unwritten);
@@ -218,7 +250,7 @@ async fn read(
             break;
         }
     }
-    Ok(())
+    Ok(Ended::All)
 }
 
 /// Goes back to what nobody got to see, so that a group does not commit it.
@@ -235,7 +267,7 @@ fn put_back(consumer: &mut Consumer, unwritten: &[ConsumerRecord]) {
 
 impl Consume {
     /// Puts what can be said in two ways into one of them.
-    fn settle(&mut self) -> Result<(), Failure> {
+    fn settle(&mut self, zone: &Zone) -> Result<(), Failure> {
         let said_twice = |option: &str| {
             Err(Failure::wrong_use(format!("--from says where to stop, and so does {option}"))
                 .next("leave one of them out"))
@@ -244,12 +276,25 @@ impl Consume {
             (None, ..) => {}
             (Some(_), Some(_), ..) => return said_twice("--until"),
             (Some(_), _, true, _) => return said_twice("--until-end"),
-            (Some(Where::End), ..) => self.until_end = true,
+            (Some(Begin::At(Where::End)), ..) => self.until_end = true,
             (Some(_), _, _, Some(_)) => {
                 return Err(Failure::wrong_use("a group stops at the end, or goes on")
                     .next("leave --group out to stop at an offset or a time"));
             }
             (until, ..) => self.until = until,
+        }
+        let turned = match (self.from.begin, self.until) {
+            (Begin::At(Where::Offset(begin)), Some(Begin::At(Where::Offset(until)))) => until < begin,
+            (Begin::At(Where::At(begin)), Some(Begin::At(Where::At(until)))) => {
+                zone.instant(until) < zone.instant(begin)
+            }
+            (Begin::AfterStart(begin), Some(Begin::AfterStart(until)))
+            | (Begin::BeforeEnd(until), Some(Begin::BeforeEnd(begin))) => until < begin,
+            _ => false,
+        };
+        if turned {
+            return Err(Failure::wrong_use("it would stop before it begins")
+                .next("name the earlier place first, as in --from @-2h:@-1h"));
         }
         if let (Begin::BeforeEnd(count), None) = (self.from.begin, &self.group) {
             self.tail = Some(count);
@@ -390,6 +435,9 @@ async fn starts(
             }
             // What is gone by now, or not there yet, would send the reader to the end.
             let found = find(place).await?;
+            if let Some(first) = found.values().filter(|found| found.0 > offset).min() {
+                note(&format!("what was before offset {first} is gone"));
+            }
             Ok(found.into_iter().map(|(name, offset)| (name, Start::Offset(offset))).collect())
         }
     }

@@ -62,8 +62,7 @@ impl Printer<'_> {
         match (&self.consume.template, self.session.format) {
             (Some(template), _) => {
                 let bounds = if template.has_bounds() { consumer.bounds(&name) } else { Bounds::default() };
-                template.write(out, record, Around { count: self.printed, zone, bounds });
-                Ok(())
+                template.write(out, record, Around { count: self.printed, zone, bounds })
             }
             (None, Format::Json) => writeln!(out, "{}", json(record)),
             (None, Format::Yaml) => writeln!(out, "---\n{}", print::yaml::text(&json(record)).trim_end()),
@@ -86,18 +85,25 @@ struct Lines<'o> {
 }
 
 impl Lines<'_> {
+    fn escape(&mut self, bytes: &[u8]) {
+        self.out.extend(bytes.escape_ascii());
+    }
+
     fn put(&mut self, bytes: &[u8]) {
-        if !self.tame || !bytes.iter().any(|byte| byte.is_ascii_control()) {
+        let is_plain = |byte: &u8| byte.is_ascii() && !byte.is_ascii_control();
+        if !self.tame || bytes.iter().all(is_plain) {
             return self.out.extend_from_slice(bytes);
         }
-        for byte in bytes {
-            match byte {
-                b'\t' | b'\n' => self.out.push(*byte),
-                byte if byte.is_ascii_control() => {
-                    self.out.extend_from_slice(byte.escape_ascii().to_string().as_bytes());
+        for chunk in bytes.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                let bytes = c.encode_utf8(&mut [0; 4]).as_bytes().to_vec();
+                match c {
+                    '\t' | '\n' => self.out.extend(bytes),
+                    c if c.is_control() => self.escape(&bytes),
+                    _ => self.out.extend(bytes),
                 }
-                byte => self.out.push(*byte),
             }
+            self.escape(chunk.invalid());
         }
     }
 }

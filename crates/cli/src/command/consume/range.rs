@@ -8,10 +8,10 @@ use crate::command::place::Where;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     pub begin: Begin,
-    pub until: Option<Where>,
+    pub until: Option<Begin>,
 }
 
-/// Where to begin.
+/// Where to begin, or to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
     At(Where),
@@ -25,7 +25,7 @@ impl FromStr for Range {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Range, String> {
-        let wrong = match begin(text) {
+        let wrong = match read(text) {
             Ok(begin) => return Ok(Range { begin, until: None }),
             Err(wrong) => wrong,
         };
@@ -33,17 +33,22 @@ impl FromStr for Range {
         text.match_indices(':')
             .find_map(|(at, _)| {
                 let (before, after) = (text.get(..at)?, text.get(at + 1..)?);
-                let begin = if before.is_empty() { Begin::At(Where::Start) } else { begin(before).ok()? };
+                let begin = if before.is_empty() { Begin::At(Where::Start) } else { read(before).ok()? };
                 // After a time a number is one as well.
                 let time = || before.starts_with('@').then(|| format!("@{after}").parse().ok()).flatten();
-                let until = time().or_else(|| after.parse().ok())?;
+                let until = time().map(Begin::At).or_else(|| read(after).ok())?;
                 Some(Range { begin, until: Some(until) })
             })
-            .ok_or(format!("{wrong}; a range is two of these, as in @-2h:@-1h, 5:8 or :end"))
+            .ok_or(format!("{wrong}, or -N or +N; a range is two of these, as in @-2h:@-1h, 5:8 or :end"))
     }
 }
 
-fn begin(text: &str) -> Result<Begin, String> {
+/// Reads a place for an option of its own.
+pub fn place(text: &str) -> Result<Begin, String> {
+    read(text).map_err(|wrong| format!("{wrong}, or -N or +N"))
+}
+
+fn read(text: &str) -> Result<Begin, String> {
     match (text.strip_prefix('-').map(str::parse), text.strip_prefix('+').map(str::parse)) {
         (Some(Ok(count)), _) if count > 0 => Ok(Begin::BeforeEnd(count)),
         (_, Some(Ok(count))) => Ok(Begin::AfterStart(count)),
@@ -64,16 +69,18 @@ mod tests {
         assert_eq!(range("start"), Ok((Begin::At(Where::Start), None)));
         assert_eq!(range("-3"), Ok((Begin::BeforeEnd(3), None)));
         assert_eq!(range("+3"), Ok((Begin::AfterStart(3), None)));
-        assert_eq!(range("5:8"), Ok((Begin::At(Where::Offset(5)), Some(Where::Offset(8)))));
-        assert_eq!(range(":end"), Ok((Begin::At(Where::Start), Some(Where::End))));
-        assert_eq!(range("-3:end"), Ok((Begin::BeforeEnd(3), Some(Where::End))));
-        assert_eq!(range("@5:8"), Ok((Begin::At(at(5)), Some(at(8)))));
-        assert_eq!(range("@5:@8"), Ok((Begin::At(at(5)), Some(at(8)))));
-        assert_eq!(range("@1970-01-01T00:00Z:end"), Ok((Begin::At(at(0)), Some(Where::End))));
+        assert_eq!(range("5:8"), Ok((Begin::At(Where::Offset(5)), Some(Begin::At(Where::Offset(8))))));
+        assert_eq!(range(":end"), Ok((Begin::At(Where::Start), Some(Begin::At(Where::End)))));
+        assert_eq!(range("-3:end"), Ok((Begin::BeforeEnd(3), Some(Begin::At(Where::End)))));
+        assert_eq!(range("@5:8"), Ok((Begin::At(at(5)), Some(Begin::At(at(8))))));
+        assert_eq!(range("@5:@8"), Ok((Begin::At(at(5)), Some(Begin::At(at(8))))));
+        assert_eq!(range("@1970-01-01T00:00Z:end"), Ok((Begin::At(at(0)), Some(Begin::At(Where::End)))));
         assert_eq!(
             range("@1970-01-01T00:00:01Z:1970-01-01T00:00:02Z"),
-            Ok((Begin::At(at(1000)), Some(at(2000))))
+            Ok((Begin::At(at(1000)), Some(Begin::At(at(2000)))))
         );
+        assert_eq!(range("15:-2"), Ok((Begin::At(Where::Offset(15)), Some(Begin::BeforeEnd(2)))));
+        assert_eq!(range("start:+5"), Ok((Begin::At(Where::Start), Some(Begin::AfterStart(5)))));
         for wrong in ["", ":", "-0", "a:b", "5:", "@:end"] {
             assert!(range(wrong).is_err(), "{wrong}");
         }

@@ -1,24 +1,25 @@
 //! `riverrun produce`: lines of standard input become records.
 
 mod from_json;
+mod written;
 
-use std::collections::VecDeque;
-use std::collections::btree_map::{BTreeMap, Entry};
-use std::io::{self, BufRead, IsTerminal};
-use std::sync::Arc;
+use std::io::{self, BufRead, IsTerminal, Read};
+use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use client::metadata::Topic;
-use client::{Codec, Delivery, ErrorCode, Producer, ProducerConfig, ProducerRecord, TopicPartition};
-use serde_json::{Value, json};
+use client::{Codec, Producer, ProducerConfig, ProducerRecord};
+use host::signal::StopSignals;
 use tokio::sync::mpsc;
 
+use super::acks::WhoAcknowledges;
 use super::ask::Change;
 use super::place::partitions_of;
 use super::template::{Reader, Template, unescape};
-use super::{Failure, Format, Session, session};
-use crate::print::{self, Left, Output, Progress};
+use super::watch::Watch;
+use super::{Failure, Session, session};
+use crate::print::{self, Left, Progress};
+use written::Written;
 
 /// Write records: one for each line of standard input, or as a template has them.
 #[derive(Debug, Args)]
@@ -38,13 +39,14 @@ go elsewhere.
 
 In a template %k is the key, %v the value, %t the topic, %p the partition, %d the time in milliseconds (%d{date} as a
 date); %K, %V and %T are lengths of what comes after; %H is how many headers %h{%k=%v;} has. %o, %e, %x, %y and %i are passed
-over, so that what consume wrote can be read. A field ends where the text after it is, or after its length. Forms stand in braces: hex,
+over, so that what consume wrote can be read. A length of -1 is of a key or value that is null, and so is null as {json}; all
+else is a value, be it empty. A field ends where the text after it is, or after its length. Forms stand in braces: hex,
 base64, json for what is text, big32, little16, hex8 and so on for numbers. A backslash means what it means there in
 --key-separator, too: \\t is a tabulator.")]
 pub struct Produce {
-    /// The topic to write to.
-    #[arg(value_name = "TOPIC")]
-    topic: String,
+    /// The topic to write to, unless the template has it as %t.
+    #[arg(value_name = "TOPIC", required_unless_present = "template")]
+    topic: Option<String>,
     /// What is before this in a line is the key, and what is after it the value.
     #[arg(long, value_name = "SEPARATOR", value_parser = separator)]
     key_separator: Option<Bytes>,
@@ -71,6 +73,8 @@ pub struct Produce {
     #[arg(long, short = 'z', value_name = "CODEC", default_value = "none")]
     compression: Codec,
     #[command(flatten)]
+    acks: WhoAcknowledges,
+    #[command(flatten)]
     change: Change,
 }
 
@@ -83,9 +87,6 @@ const PIECES_AHEAD: usize = 16;
 
 /// How many records of a template are read ahead.
 const RECORDS_AHEAD: usize = 1024;
-
-/// How many records may be on their way before the oldest is waited for.
-const DELIVERIES_MAX: usize = 65_536;
 
 /// The largest record that is tried: what a topic takes is for its brokers to say, not for Kafka's default of 1 MiB.
 const RECORD_BYTES_MAX: usize = 16 << 20;
@@ -104,86 +105,185 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Looks whether a topic can be written to, before one is: a topic that a typing error would create helps nobody.
-async fn check_topic(name: &str, session: &Session) -> Result<Topic, Failure> {
-    match session.admin.describe_topic(name).await {
-        Ok(topic) if topic.internal => {
-            Err(Failure::failed(format!("{name} is what the cluster keeps for itself"))
-                .next("write to a topic of your own: `riverrun topic list` shows them"))
-        }
-        Ok(topic) => Ok(topic),
-        Err(error) => {
-            let unknown = error.code() == Some(ErrorCode::UnknownTopicOrPartition);
-            let failure = Failure::of(error, "cannot write to the topic");
-            let advice = format!("`riverrun topic create {name}` makes it");
-            Err(if unknown { failure.next(advice) } else { failure })
-        }
-    }
-}
-
 pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
-    let topic = check_topic(&produce.topic, session).await?;
-    partitions_of(&topic, produce.partition)?;
-    let config = ProducerConfig { max_request_size: RECORD_BYTES_MAX, ..ProducerConfig::default() };
-    let mut config = config.codec(produce.compression);
-    session.settings.set_producer(&mut config)?;
+    produce.check()?;
+    let mut written = Written::default();
+    if let Some(name) = &produce.topic {
+        partitions_of(written.topic(name, session).await?, produce.partition)?;
+    }
+    let config = config(&produce, session)?;
+    let max_line = config.max_request_size;
     let producer = Producer::new(&session.client, config)
         .map_err(|error| Failure::of(error, "cannot write to the topic"))?;
     let mut signals = session::signals()?;
-    if io::stdin().is_terminal() {
+    let typed = io::stdin().is_terminal();
+    if typed {
         print::note("each line is a record; Ctrl-D ends");
     }
-    let mut lines = match &produce.template {
+    let mut input = match &produce.template {
         Some(template) => {
             let reader = Reader::new(io::stdin().lock(), template.clone());
             // Looked at here, as the thread can tell nobody.
             reader.map_err(|reason| Failure::wrong_use(format!("the template cannot be read: {reason}")))?;
             read_records(template.clone())
         }
-        None => read_lines(),
+        None => read_lines(max_line),
     };
-    let mut written = Written::to(topic);
-    let mut progress = Progress::new();
-    let sent = loop {
-        let line = tokio::select! {
-            line = lines.recv() => line,
-            _ = signals.next() => None,
-        };
-        match line {
-            None => break Ok(()),
-            Some(Err(error)) => {
-                let number = written.lines + 1;
-                let message = format!("record {number} cannot be read: {error}");
-                break Err(Failure::failed(message).next("it and what comes after it were not written"));
-            }
-            Some(Ok(inputs)) => {
-                if let Err(failure) = written.send_all(&producer, &produce, inputs, session).await {
-                    break Err(failure);
-                }
-                progress.show(written.lines, Left::Unknown);
-            }
+    let mut watch = Watch::begin(session, produce.topic.iter().cloned().collect());
+    let ended = tokio::select! {
+        ended = write_all(&produce, &mut input, &producer, &mut written, &mut signals, session) => ended,
+        topic = watch.deleted() => Ok(Ended::Deleted(topic)),
+    };
+    let given_up = match &ended {
+        // Nobody will take what waits for it.
+        Ok(Ended::Deleted(_)) => {
+            let _ = producer.close_within(Duration::ZERO).await;
+            true
         }
+        ended => flush(&producer, &written, &mut signals, matches!(ended, Ok(Ended::Interrupted))).await,
     };
-    producer.flush().await;
-    drop(progress);
     let settled = written.settle_all().await;
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
     written.report(&produce, session)?;
-    sent.and(settled).and(closed)
+    let mut deleted = Ok(());
+    let interrupted = match ended? {
+        Ended::Deleted(topic) => {
+            deleted = Err(Failure::not_there(format!("{topic} was deleted while it was written to"))
+                .next("what is not in the count above is not written, and what is has gone with the topic"));
+            Ok(())
+        }
+        // Whoever types ends so as well.
+        Ended::Interrupted if !typed || given_up => {
+            Err(Failure::failed("interrupted before the end of the input")
+                .next("what came after these records was not written"))
+        }
+        Ended::Interrupted | Ended::All => Ok(()),
+    };
+    deleted.and(settled).and(interrupted).and(closed)
+}
+
+fn config(produce: &Produce, session: &Session) -> Result<ProducerConfig, Failure> {
+    let mut config = ProducerConfig {
+        max_request_size: RECORD_BYTES_MAX,
+        // One that is deleted meanwhile is not to come back, with other partitions than it had.
+        allow_auto_create_topics: false,
+        ..ProducerConfig::default()
+    };
+    produce.acks.set(&mut config);
+    let mut config = config.codec(produce.compression);
+    session.settings.set_producer(&mut config)?;
+    Ok(config)
+}
+
+/// How the input came to its end.
+enum Ended {
+    All,
+    Interrupted,
+    /// This topic is gone.
+    Deleted(String),
+}
+
+/// Hands over what is read, until the input ends, somebody interrupts it, or a record cannot be written: those after it
+/// would not be where they belong.
+async fn write_all(
+    produce: &Produce,
+    input: &mut mpsc::Receiver<Inputs>,
+    producer: &Producer,
+    written: &mut Written,
+    signals: &mut StopSignals,
+    session: &Session,
+) -> Result<Ended, Failure> {
+    let mut progress = Progress::new();
+    loop {
+        let inputs = tokio::select! {
+            inputs = input.recv() => inputs,
+            settled = written.settle_some() => {
+                settled?;
+                continue;
+            }
+            _ = signals.next() => return Ok(Ended::Interrupted),
+        };
+        match inputs {
+            None => return Ok(Ended::All),
+            Some(Err(error)) => {
+                let message = format!("record {} cannot be read: {error}", written.records_read() + 1);
+                return Err(Failure::failed(message).next("it and what comes after it were not written"));
+            }
+            Some(Ok(inputs)) => {
+                tokio::select! {
+                    sent = written.send_all(producer, produce, inputs, session) => sent?,
+                    _ = signals.next() => return Ok(Ended::Interrupted),
+                }
+                progress.show(written.records_read(), Left::Unknown);
+            }
+        }
+    }
+}
+
+/// Waits until what was handed over is written or given up; who does not want to wait ends it with Ctrl-C, which the first
+/// time says what there is to wait for. Returns whether something was given up so.
+async fn flush(
+    producer: &Producer,
+    written: &Written,
+    signals: &mut StopSignals,
+    mut interrupted: bool,
+) -> bool {
+    loop {
+        if interrupted && written.is_waiting() {
+            print::note("waiting until what was read is acknowledged; Ctrl-C gives it up");
+        }
+        tokio::select! {
+            biased;
+            () = producer.flush() => return false,
+            _ = signals.next() => {}
+        }
+        if interrupted {
+            // What is given up is told by its delivery.
+            let _ = producer.close_within(Duration::ZERO).await;
+            return true;
+        }
+        interrupted = true;
+    }
+}
+
+impl Produce {
+    /// What would go unheard is refused.
+    fn check(&self) -> Result<(), Failure> {
+        let template = self.template.as_ref();
+        let has = |has: fn(&Template) -> bool| template.is_some_and(has);
+        let twice = |option: &str, field: &str| {
+            Err(Failure::wrong_use(format!("{option} says what {field} of the template says as well"))
+                .next("leave one of them out"))
+        };
+        if self.topic.is_none() && !has(Template::has_topic) {
+            return Err(Failure::wrong_use("nothing says which topic to write to")
+                .next("name one, or have it in the template as %t"));
+        }
+        if self.topic.is_some() && has(Template::has_topic) {
+            return twice("TOPIC", "%t");
+        }
+        if self.partition.is_some() && has(Template::has_partition) {
+            return twice("--partition", "%p");
+        }
+        if self.key.is_some() && has(Template::has_key) {
+            return twice("--key", "%k");
+        }
+        Ok(())
+    }
 }
 
 /// What was read at once, in its order.
 type Inputs = io::Result<Vec<Input>>;
 
 /// Reads lines on a thread of its own, as a read from a terminal cannot be given up.
-fn read_lines() -> mpsc::Receiver<Inputs> {
+fn read_lines(max: usize) -> mpsc::Receiver<Inputs> {
     let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
     std::thread::spawn(move || {
         let mut input = io::BufReader::with_capacity(READ_BYTES, io::stdin());
         let mut lines = Vec::new();
         loop {
             let mut line = Vec::new();
-            let read = input.read_until(b'\n', &mut line);
+            let read = read_line(&mut input, max, &mut line);
             let goes_on = matches!(read, Ok(count) if count > 0);
             if goes_on {
                 line.pop_if(|last| *last == b'\n');
@@ -203,6 +303,18 @@ fn read_lines() -> mpsc::Receiver<Inputs> {
         }
     });
     receiver
+}
+
+/// Reads a line with its end, if it is one that could be sent: no more memory is taken for it.
+fn read_line(input: &mut impl BufRead, max: usize, line: &mut Vec<u8>) -> io::Result<usize> {
+    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    let read = input.take(limit).read_until(b'\n', line)?;
+    if read > max && !line.ends_with(b"\n") {
+        line.clear();
+        let reason = format!("it has more than {max} bytes; -X max.request.size=BYTES allows more");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    Ok(read)
 }
 
 /// Reads what a template describes, on a thread of its own.
@@ -229,160 +341,14 @@ enum Input {
     Record(ProducerRecord),
 }
 
-/// What was written so far.
-struct Written {
-    /// Where records may go.
-    topics: BTreeMap<Arc<str>, Topic>,
-    lines: u64,
-    records: u64,
-    waiting: VecDeque<(u64, Delivery)>,
-    partitions: BTreeMap<TopicPartition, Range>,
-}
-
-/// The records of one partition.
-struct Range {
-    records: u64,
-    first: Option<i64>,
-    last: Option<i64>,
-}
-
-impl Written {
-    fn to(topic: Topic) -> Written {
-        Written {
-            topics: [(topic.name.as_str().into(), topic)].into(),
-            lines: 0,
-            records: 0,
-            waiting: VecDeque::new(),
-            partitions: BTreeMap::new(),
-        }
-    }
-
-    async fn send_all(
-        &mut self,
-        producer: &Producer,
-        produce: &Produce,
-        inputs: Vec<Input>,
-        session: &Session,
-    ) -> Result<(), Failure> {
-        for input in inputs {
-            self.send(producer, produce, input, session).await?;
-        }
-        Ok(())
-    }
-
-    async fn send(
-        &mut self,
-        producer: &Producer,
-        produce: &Produce,
-        input: Input,
-        session: &Session,
-    ) -> Result<(), Failure> {
-        self.lines += 1;
-        let number = self.lines;
-        let doing = || format!("record {number} was not written");
-        let record = record(produce, input).map_err(|problem| {
-            Failure::failed(format!("{}: {problem}", doing()))
-                .next("it and what comes after it were not written")
-        })?;
-        let topic = match self.topics.entry(Arc::clone(&record.topic)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(check_topic(&record.topic, session).await?),
-        };
-        // The producer would wait for a partition that may still be made.
-        if record.partition.is_some_and(|partition| !topic.partitions.contains_key(&partition)) {
-            partitions_of(topic, record.partition)?;
-        }
-        if produce.change.dry_run {
-            self.records += 1;
-            return Ok(());
-        }
-        let delivery = producer.send(record).await.map_err(|error| Failure::of(error, &doing()))?;
-        self.waiting.push_back((number, delivery));
-        if self.waiting.len() >= DELIVERIES_MAX { self.settle_one().await } else { Ok(()) }
-    }
-
-    async fn settle_one(&mut self) -> Result<(), Failure> {
-        let Some((number, delivery)) = self.waiting.pop_front() else {
-            return Ok(());
-        };
-        let metadata = delivery
-            .await
-            .map_err(|error| Failure::of(error, &format!("record {number} was not written")))?;
-        self.records += 1;
-        let offset = metadata.offset.map(|offset| offset.0);
-        let range = self.partitions.entry(metadata.partition).or_insert(Range {
-            records: 0,
-            first: offset,
-            last: None,
-        });
-        range.records += 1;
-        range.last = offset.or(range.last);
-        Ok(())
-    }
-
-    /// Waits for all; the first that failed is told, and the others are counted.
-    async fn settle_all(&mut self) -> Result<(), Failure> {
-        let mut outcome = Ok(());
-        while !self.waiting.is_empty() {
-            outcome = outcome.and(self.settle_one().await);
-        }
-        outcome
-    }
-
-    /// Says what was written. For people it is no result, so that a pipe does not get it.
-    fn report(&self, produce: &Produce, session: &Session) -> Result<(), Failure> {
-        let (topic, dry_run) = (produce.topic.as_str(), produce.change.dry_run);
-        if matches!(session.format, Format::Table | Format::Wide) {
-            print::note(&self.sentence(topic, dry_run));
-            return Ok(());
-        }
-        let range = |(name, range): (&TopicPartition, &Range)| {
-            json!({
-                "topic": name.topic.as_ref(),
-                "partition": name.partition,
-                "records": range.records,
-                "first_offset": range.first,
-                "last_offset": range.last,
-            })
-        };
-        let partitions: Vec<Value> = self.partitions.iter().map(range).collect();
-        let value = json!({
-            "topic": topic,
-            "records": self.records,
-            "dry_run": dry_run,
-            "partitions": partitions,
-        });
-        session.show(&Output::new(value).names(self.partitions.keys().map(ToString::to_string)))
-    }
-
-    fn sentence(&self, topic: &str, dry_run: bool) -> String {
-        let records = if self.records == 1 { "record" } else { "records" };
-        let names = |name: &TopicPartition| match &*name.topic == topic {
-            true => format!("partition {}", name.partition),
-            false => name.to_string(),
-        };
-        let range = |(name, range): (&TopicPartition, &Range)| match (range.first, range.last) {
-            (Some(first), Some(last)) if first != last => format!("{}: {first} to {last}", names(name)),
-            (Some(first), _) => format!("{}: {first}", names(name)),
-            _ => names(name),
-        };
-        let places: Vec<String> = self.partitions.iter().map(range).collect();
-        let places = if places.is_empty() { String::new() } else { format!(" ({})", places.join(", ")) };
-        let elsewhere = self.topics.keys().any(|name| &**name != topic);
-        let to = if elsewhere { String::new() } else { format!(" to {topic}") };
-        let written = if dry_run { "would be written" } else { "written" };
-        format!("{} {records} {written}{to}{places}", self.records)
-    }
-}
-
 fn record(produce: &Produce, input: Input) -> Result<ProducerRecord, String> {
     let mut record = match input {
         Input::Line(line) if produce.from_json => from_json::read(&line)?,
         Input::Line(line) => split(produce, Bytes::from(line))?,
         Input::Record(record) => record,
     };
-    if record.topic.is_empty() {
-        record.topic = produce.topic.as_str().into();
+    if let Some(topic) = &produce.topic {
+        record.topic = topic.as_str().into();
     }
     record.partition = produce.partition.or(record.partition);
     if let Some(key) = &produce.key {
@@ -398,7 +364,7 @@ fn record(produce: &Produce, input: Input) -> Result<ProducerRecord, String> {
 }
 
 fn split(produce: &Produce, line: Bytes) -> Result<ProducerRecord, String> {
-    let record = ProducerRecord::new(produce.topic.as_str());
+    let record = ProducerRecord::default();
     let Some(separator) = &produce.key_separator else {
         return Ok(record.value(line));
     };
@@ -413,7 +379,7 @@ mod tests {
 
     fn produce(separator: Option<&str>) -> Produce {
         Produce {
-            topic: "t".to_owned(),
+            topic: Some("t".to_owned()),
             key_separator: separator.map(|text| super::separator(text).expect("it is one")),
             headers: vec![("h".to_owned(), "v".to_owned())],
             partition: None,
@@ -422,6 +388,7 @@ mod tests {
             from_json: false,
             key: None,
             tombstone: false,
+            acks: WhoAcknowledges::default(),
             change: Change { dry_run: false },
         }
     }

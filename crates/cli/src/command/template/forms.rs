@@ -3,6 +3,12 @@
 use super::times::Pattern;
 use super::unpack::Unpack;
 
+/// The length of what is null.
+pub(super) const NULL_LENGTH: i64 = -1;
+
+/// What is null in JSON.
+pub(super) const JSON_NULL: &[u8] = b"null";
+
 /// How bytes stand there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BytesForm {
@@ -142,6 +148,36 @@ impl NumberForm {
         match self {
             NumberForm::Decimal | NumberForm::HexShort | NumberForm::Bool => None,
             NumberForm::Hex(count) | NumberForm::Big(count) | NumberForm::Little(count) => Some(count),
+        }
+    }
+
+    /// The largest length that it can tell from [`NULL_LENGTH`].
+    pub fn longest(self) -> i64 {
+        let bits = match self {
+            NumberForm::Decimal | NumberForm::HexShort => 64,
+            NumberForm::Hex(digits) => digits * 4,
+            NumberForm::Big(bytes) | NumberForm::Little(bytes) => bytes * 8,
+            NumberForm::Bool => return 0,
+        };
+        let all_set = 1_i64.checked_shl(u32::try_from(bits).unwrap_or(u32::MAX)).unwrap_or(0);
+        if all_set > 1 { all_set - 2 } else { i64::MAX }
+    }
+
+    /// The length that `bytes` are; nothing within for [`NULL_LENGTH`].
+    pub fn parse_length(self, bytes: &[u8]) -> Option<Option<usize>> {
+        let all_set = match self {
+            NumberForm::Hex(_) | NumberForm::HexShort => {
+                (self == NumberForm::HexShort && bytes == b"ffffffffffffffff")
+                    || (self != NumberForm::HexShort
+                        && bytes.iter().all(|digit| matches!(digit, b'f' | b'F')))
+            }
+            NumberForm::Big(_) | NumberForm::Little(_) => bytes.iter().all(|byte| *byte == 0xff),
+            NumberForm::Decimal | NumberForm::Bool => false,
+        };
+        match self.parse(bytes) {
+            _ if all_set => Some(None),
+            Some(NULL_LENGTH) => Some(None),
+            number => usize::try_from(number?).ok().map(Some),
         }
     }
 

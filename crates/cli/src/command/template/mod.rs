@@ -87,6 +87,23 @@ enum Attribute {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
 
+impl Template {
+    /// Whether it says which topic a record is of.
+    pub fn has_topic(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Bytes(Field::Topic, _)))
+    }
+
+    /// Whether it says which key a record has.
+    pub fn has_key(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Bytes(Field::Key, _)))
+    }
+
+    /// Whether it says which partition a record is of.
+    pub fn has_partition(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Number(Number::Partition, _)))
+    }
+}
+
 /// What is written of a record that it does not say itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'z> {

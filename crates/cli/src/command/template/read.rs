@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 use bytes::Bytes;
 use client::{ProducerRecord, Timestamp};
 
-use super::forms::{BytesForm, NumberForm, TimeForm, unhex};
+use super::forms::{BytesForm, JSON_NULL, NumberForm, TimeForm, unhex};
 use super::{Field, Number, Piece, Template};
 use crate::command::time::{Zone, date_time};
 use crate::print::json::unbase64;
@@ -26,19 +26,22 @@ pub struct Reader<R> {
     template: Template,
 }
 
+/// How long a field is; nothing if it is null.
+type Len = Option<usize>;
+
 /// What was read of a record.
 #[derive(Debug, Default)]
 struct Parts {
     record: ProducerRecord,
-    topic_len: Option<usize>,
-    key_len: Option<usize>,
-    value_len: Option<usize>,
+    topic_len: Option<Len>,
+    key_len: Option<Len>,
+    value_len: Option<Len>,
     /// How many headers are to come.
     headers: usize,
 }
 
 impl Parts {
-    fn len(&mut self, field: Field) -> &mut Option<usize> {
+    fn len(&mut self, field: Field) -> &mut Option<Len> {
         match field {
             Field::Topic => &mut self.topic_len,
             Field::Key => &mut self.key_len,
@@ -103,9 +106,11 @@ impl<R: BufRead> Reader<R> {
             Piece::Text(text) => self.skip(text),
             Piece::Bytes(field, form) => self.bytes(*field, form, until, parts),
             Piece::Length(field, form) => {
-                let (len, passed) = self.number(*form, until)?;
-                let len = usize::try_from(len).ok().filter(|len| *len <= FIELD_BYTES_MAX);
-                *parts.len(*field) = Some(len.ok_or_else(|| wrong("a length cannot be"))?);
+                let (bytes, passed) = self.digits(*form, until)?;
+                let len =
+                    form.parse_length(&bytes).filter(|len| len.is_none_or(|len| len <= FIELD_BYTES_MAX));
+                let nonsense = || wrong(format!("{:?} is no length", String::from_utf8_lossy(&bytes)));
+                *parts.len(*field) = Some(len.ok_or_else(nonsense)?);
                 Ok(passed)
             }
             Piece::Number(number, form) => {
@@ -162,26 +167,33 @@ impl<R: BufRead> Reader<R> {
         parts: &mut Parts,
     ) -> io::Result<Passed> {
         let (bytes, passed) = match *parts.len(field) {
-            Some(len) => (self.exactly(len)?, Passed::Itself),
+            // What is null stands in JSON all the same.
+            Some(None) if *form == BytesForm::Json => (self.exactly(JSON_NULL.len())?, Passed::Itself),
+            Some(None) => return Ok(Passed::Itself),
+            Some(Some(len)) => (self.exactly(len)?, Passed::Itself),
             None => self.until(until, FIELD_BYTES_MAX)?,
         };
         let bytes = decode(bytes, form).map_err(|reason| wrong(format!("{field}: {reason}")))?;
         match field {
             Field::Topic => {
-                let topic = String::from_utf8(bytes).map_err(|_| wrong("a topic's name is not UTF-8"))?;
-                parts.record.topic = topic.into();
+                let topic = String::from_utf8(bytes.unwrap_or_default());
+                parts.record.topic = topic.map_err(|_| wrong("a topic's name is not UTF-8"))?.into();
             }
-            Field::Key => parts.record.key = Some(Bytes::from(bytes)),
-            Field::Value => parts.record.value = Some(Bytes::from(bytes)),
+            Field::Key => parts.record.key = bytes.map(Bytes::from),
+            Field::Value => parts.record.value = bytes.map(Bytes::from),
         }
         Ok(passed)
     }
 
+    fn digits(&mut self, form: NumberForm, until: &[u8]) -> io::Result<(Vec<u8>, Passed)> {
+        match form.size() {
+            Some(size) => Ok((self.exactly(size)?, Passed::Itself)),
+            None => self.until(until, NUMBER_BYTES_MAX),
+        }
+    }
+
     fn number(&mut self, form: NumberForm, until: &[u8]) -> io::Result<(i64, Passed)> {
-        let (bytes, passed) = match form.size() {
-            Some(size) => (self.exactly(size)?, Passed::Itself),
-            None => self.until(until, NUMBER_BYTES_MAX)?,
-        };
+        let (bytes, passed) = self.digits(form, until)?;
         let nonsense = || wrong(format!("{:?} is no number", String::from_utf8_lossy(&bytes)));
         Ok((form.parse(&bytes).ok_or_else(nonsense)?, passed))
     }
@@ -249,14 +261,18 @@ impl<R: BufRead> Reader<R> {
 /// Whether a template says where each field ends, and has none that cannot be read. Within a header it is read again and
 /// again, so that what comes after says nothing about its last field.
 fn check(pieces: &[Piece], is_record: bool) -> Result<(), String> {
-    const READ: &str = "%t %k %v %h, their lengths, %H %p %d, and numbers that are passed over can be read";
+    const READ: &str = "of what consume writes, %t %k %v %h, their lengths, %H %p %d and numbers can be read";
     let mut sized = Vec::new();
     let mut is_counted = false;
     for (place, piece) in pieces.iter().enumerate() {
         let ends = pieces.get(place + 1).map_or(is_record, |next| matches!(next, Piece::Text(_)));
         let has_end = match piece {
             Piece::Text(_) => true,
-            Piece::Bytes(_, BytesForm::Unpack(_)) => return Err("what is packed cannot be read".to_owned()),
+            Piece::Bytes(field, BytesForm::Unpack(_)) => {
+                return Err(format!(
+                    "{field}{{unpack[...]}} can be written but not read: leave out the form"
+                ));
+            }
             Piece::Bytes(Field::Topic, _) | Piece::Length(Field::Topic, _) if !is_record => {
                 return Err("a header has only %k and %v".to_owned());
             }
@@ -265,7 +281,13 @@ fn check(pieces: &[Piece], is_record: bool) -> Result<(), String> {
                 sized.push(*field);
                 ends || form.size().is_some()
             }
-            Piece::Time(TimeForm::Pattern(_)) | Piece::Attribute(..) => return Err(format!("only {READ}")),
+            Piece::Time(TimeForm::Pattern(_)) => {
+                return Err(
+                    "%d{strftime[...]} and %d{go[...]} can be written but not read: %d and %d{date} can"
+                        .to_owned(),
+                );
+            }
+            Piece::Attribute(..) => return Err(format!("%a{{...}} can be written but not read: {READ}")),
             Piece::Number(..) | Piece::Time(_) if !is_record => {
                 return Err("a header has only %k and %v".to_owned());
             }
@@ -290,16 +312,18 @@ fn check(pieces: &[Piece], is_record: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn decode(bytes: Vec<u8>, form: &BytesForm) -> Result<Vec<u8>, String> {
+/// The bytes that stand there in a form; nothing for what is null.
+fn decode(bytes: Vec<u8>, form: &BytesForm) -> Result<Option<Vec<u8>>, String> {
     let (decoded, name) = match form {
-        BytesForm::Raw | BytesForm::Unpack(_) => return Ok(bytes),
+        BytesForm::Raw | BytesForm::Unpack(_) => return Ok(Some(bytes)),
+        BytesForm::Json if bytes.trim_ascii() == JSON_NULL => return Ok(None),
         BytesForm::Hex => (unhex(&bytes), "hex"),
         BytesForm::Base64 | BytesForm::Base64Raw => (unbase64(&bytes), "base64"),
         BytesForm::Json => {
             (serde_json::from_slice::<String>(&bytes).ok().map(String::into_bytes), "a string of JSON")
         }
     };
-    decoded.ok_or_else(|| format!("{:?} is not {name}", String::from_utf8_lossy(&bytes)))
+    decoded.map(Some).ok_or_else(|| format!("{:?} is not {name}", String::from_utf8_lossy(&bytes)))
 }
 
 fn wrong(reason: impl Into<String>) -> io::Error {
@@ -363,11 +387,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_null_has_a_length_below_nothing_or_is_null_in_json() {
+        let null = ProducerRecord { key: None, ..ProducerRecord::default().value("v") };
+        for (template, input) in [
+            ("%K %k%v\\n", &b"-1 v\n"[..]),
+            ("%K{big32}%k%v", b"\xff\xff\xff\xffv"),
+            ("%K{little16}%k%v", b"\xff\xffv"),
+            ("%K{hex8}%k%v", b"ffv"),
+            ("%K{hex} %k%v", b"ffffffffffffffff v"),
+            ("%k{json} %v\\n", b"null v\n"),
+            ("%K{big8}%k{json}%v", b"\xffnullv"),
+        ] {
+            assert_eq!(read(template, input).expect("it is right"), [null.clone()], "{template}");
+        }
+        let headers = read("%H %h{%k=%V %v}%v\n", b"1 a=-1 v\n").expect("it is right");
+        assert_eq!(headers[0].headers, [("a".to_owned(), None)]);
+        let empty = read("%K %k%v\n", b"0 v\n").expect("it is right");
+        assert_eq!(empty, [record("", "v")], "what is empty is not null");
+    }
+
+    #[test]
     fn what_does_not_fit_is_an_error_and_what_cannot_be_read_is_refused() {
         for (template, input) in [
             ("%K{big32}%k", &b"\x7f\xff\xff\xffa"[..]),
             ("%K{big32}%k", b"\x00\x00\x00\x05a"),
-            ("%K %k\\n", b"-1 a\n"),
+            ("%K %k\\n", b"-2 a\n"),
             ("%K{big16}%k;", b"\x00\x01a:"),
             ("%p %v\\n", b"x y\n"),
             ("%k{hex}\\n", b"0g\n"),

@@ -1,8 +1,10 @@
 //! Records as a template has them.
 
+use std::io;
+
 use client::{ConsumerRecord, Offset, Origin};
 
-use super::forms::{AttributeForm, BytesForm, NumberForm, TimeForm, write_hex};
+use super::forms::{AttributeForm, BytesForm, JSON_NULL, NULL_LENGTH, NumberForm, TimeForm, write_hex};
 use super::{Around, Attribute, Field, Number, Piece, Template};
 use crate::print::json::base64;
 
@@ -14,32 +16,39 @@ impl Template {
         self.0.iter().any(|piece| matches!(piece, Piece::Number(number, _) if is_bound(number)))
     }
 
-    /// Writes a record.
-    pub fn write(&self, out: &mut Vec<u8>, record: &ConsumerRecord, around: Around<'_>) {
+    /// Writes a record; it fails if a length does not fit into the form that it is to have.
+    pub fn write(&self, out: &mut Vec<u8>, record: &ConsumerRecord, around: Around<'_>) -> io::Result<()> {
         for piece in &self.0 {
             match piece {
                 Piece::Headers(pieces) => {
                     for (name, value) in record.headers.iter() {
-                        let value = value.unwrap_or_default();
-                        pieces.iter().for_each(|piece| write_header(out, piece, name.as_bytes(), value));
+                        for piece in pieces {
+                            write_header(out, piece, name.as_bytes(), value)?;
+                        }
                     }
                 }
-                piece => write_piece(out, piece, record, around),
+                piece => write_piece(out, piece, record, around)?,
             }
         }
+        Ok(())
     }
 }
 
-fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, around: Around<'_>) {
+fn write_piece(
+    out: &mut Vec<u8>,
+    piece: &Piece,
+    record: &ConsumerRecord,
+    around: Around<'_>,
+) -> io::Result<()> {
     let bytes = |field: &Field| match field {
-        Field::Topic => record.topic.as_bytes(),
-        Field::Key => record.key.as_deref().unwrap_or_default(),
-        Field::Value => record.value.as_deref().unwrap_or_default(),
+        Field::Topic => Some(record.topic.as_bytes()),
+        Field::Key => record.key.as_deref(),
+        Field::Value => record.value.as_deref(),
     };
     match piece {
         Piece::Text(text) => out.extend(text),
         Piece::Bytes(field, form) => write_bytes(out, bytes(field), form),
-        Piece::Length(field, form) => form.write(out, length(bytes(field))),
+        Piece::Length(field, form) => write_length(out, *field, bytes(field), *form)?,
         Piece::Number(number, form) => form.write(out, number_of(*number, record, around)),
         Piece::Attribute(Attribute::Compression, AttributeForm::Name) => {
             out.extend(record.origin.codec.name().bytes());
@@ -58,6 +67,7 @@ fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, around
         }
         Piece::Headers(_) => {}
     }
+    Ok(())
 }
 
 fn number_of(number: Number, record: &ConsumerRecord, around: Around<'_>) -> i64 {
@@ -87,25 +97,44 @@ fn attribute_of(attribute: Attribute, origin: Origin) -> i64 {
 }
 
 /// Within a header's braces only its name and its value mean anything.
-fn write_header(out: &mut Vec<u8>, piece: &Piece, name: &[u8], value: &[u8]) {
+fn write_header(out: &mut Vec<u8>, piece: &Piece, name: &[u8], value: Option<&[u8]>) -> io::Result<()> {
     let bytes = |field: &Field| match field {
-        Field::Key => name,
+        Field::Key => Some(name),
         Field::Value => value,
-        Field::Topic => b"",
+        Field::Topic => None,
     };
     match piece {
         Piece::Text(text) => out.extend(text),
         Piece::Bytes(field, form) => write_bytes(out, bytes(field), form),
-        Piece::Length(field, form) => form.write(out, length(bytes(field))),
+        Piece::Length(field, form) => write_length(out, *field, bytes(field), *form)?,
         Piece::Number(..) | Piece::Time(_) | Piece::Attribute(..) | Piece::Headers(_) => {}
     }
+    Ok(())
 }
 
-fn length(bytes: &[u8]) -> i64 {
-    i64::try_from(bytes.len()).unwrap_or(i64::MAX)
+/// The length of a field, or -1 for one that is null. One that would be cut is an error: it would be read back as another.
+fn write_length(out: &mut Vec<u8>, field: Field, bytes: Option<&[u8]>, form: NumberForm) -> io::Result<()> {
+    let Some(bytes) = bytes else {
+        // Where only whether there is something is told, there is nothing.
+        form.write(out, if form == NumberForm::Bool { 0 } else { NULL_LENGTH });
+        return Ok(());
+    };
+    let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    if length > form.longest() && form != NumberForm::Bool {
+        let message = format!("{field} has {length} bytes, which its length in this template cannot tell");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    form.write(out, length);
+    Ok(())
 }
 
-fn write_bytes(out: &mut Vec<u8>, bytes: &[u8], form: &BytesForm) {
+fn write_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>, form: &BytesForm) {
+    let Some(bytes) = bytes else {
+        if *form == BytesForm::Json {
+            out.extend(JSON_NULL);
+        }
+        return;
+    };
     match form {
         BytesForm::Raw => out.extend_from_slice(bytes),
         BytesForm::Hex => write_hex(out, bytes),
@@ -148,14 +177,14 @@ mod tests {
             Bounds { log_start: Some(Offset(5)), last_stable: None, high_watermark: Some(Offset(900)) };
         let around = Around { count: 7, zone: &Zone::UTC, bounds };
         let mut out = Vec::new();
-        template.parse::<Template>().expect("it is right").write(&mut out, &record, around);
+        template.parse::<Template>().expect("it is right").write(&mut out, &record, around).expect("it fits");
         assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(expected), "{template}");
     }
 
     #[test]
     fn records_are_written_as_the_template_says() {
         check("%i %t/%p@%o e%e %d %d{date}\\n", b"7 orders/3@258 e-1 1000 1970-01-01T00:00:01.000Z\n");
-        check("%K:%k|%V:%v|", b"3:a\"b|0:|");
+        check("%K:%k|%V:%v|", b"3:a\"b|-1:|");
         check("%k{json} %k{hex} %k{base64}", b"\"a\\\"b\" 612262 YSJi");
         check("%H %h{%k=%v;}", b"2 x=1;y=;");
         check("%k{unpack[cB]} %k{base64raw} %V{bool} %h{%v{unpack[s]};}", b"a34 YSJi false 1;;");
