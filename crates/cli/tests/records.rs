@@ -120,6 +120,7 @@ fn settings_of_the_client_hold_for_every_command_that_has_a_use_for_them() {
         (&["group", "list"][..], "request.timeout.ms=soon"),
         (&["-X", "linger.ms=0", "topic", "list"][..], "client.id=me"),
         (&["start"][..], "client.id=me"),
+        (&["format", "--bootstrap", "a:1"][..], "client.id=me"),
     ] {
         broker.run(&[command, &["-X", setting]].concat()).failed(2);
     }
@@ -277,6 +278,22 @@ fn a_topic_that_is_deleted_under_a_writer_stays_deleted() {
     assert_eq!(code, Some(3), "{notes}");
     assert!(notes.contains("a was deleted while it was written to"), "{notes}");
     assert_eq!(broker.run(&["topic", "list", "--format", "name"]).ok(), "");
+}
+
+#[test]
+fn a_node_takes_no_option_that_it_would_not_hear() {
+    let broker = Broker::start("unheard");
+    for option in [
+        &["--bootstrap", "a:1"][..],
+        &["--profile", "a"],
+        &["--security-protocol", "PLAINTEXT"],
+        &["--local"],
+    ] {
+        for command in ["start", "format"] {
+            let refused = broker.run(&[&[command], option].concat());
+            assert!(refused.failed(2).contains("speaks to no cluster"), "{command} {option:?}: {refused:?}");
+        }
+    }
 }
 
 #[test]

@@ -247,6 +247,7 @@ impl<'c> Line<'c> {
             format: Format::Name,
             local: false,
             client_settings: Vec::new(),
+            given: Vec::new(),
         }
     }
 }

@@ -69,7 +69,9 @@ impl Failure {
             Error::Config { name: "bootstrap.servers", .. } => {
                 (WRONG_USE, Some("name a broker, for example --bootstrap localhost:9092".to_owned()))
             }
-            Error::Config { .. } => (WRONG_USE, None),
+            Error::Config { name, .. } => {
+                (WRONG_USE, Some(format!("-X {name}=VALUE sets it; leave it out for what is usual")))
+            }
             Error::NotSupported { name: "security.protocol", .. } => (
                 WRONG_USE,
                 Some("reach a listener that speaks PLAINTEXT, on loopback or a trusted network".to_owned()),
@@ -89,7 +91,13 @@ impl Failure {
                         .to_owned(),
                 ),
             ),
-            Error::Timeout { .. } | Error::Connection { .. } => {
+            Error::DeliveryTimeout { last: Some(last), .. } => {
+                let (exit, next) = last.code().map_or((FAILED, None), |code| advice(code, last));
+                let alive =
+                    "look whether the broker is alive and what its log says, and try again".to_owned();
+                (exit, next.or(Some(alive)))
+            }
+            Error::Timeout { .. } | Error::DeliveryTimeout { .. } | Error::Connection { .. } => {
                 (FAILED, Some("look whether the broker is alive, and try again".to_owned()))
             }
             _ => error.code().map_or((FAILED, None), |code| advice(code, &error)),
@@ -179,6 +187,20 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
         ErrorCode::NonEmptyGroup | ErrorCode::UnknownMemberId | ErrorCode::GroupSubscribedToTopic => {
             (FAILED, "the group has members: stop them first".to_owned())
         }
+        ErrorCode::FencedInstanceId => (
+            FAILED,
+            "another member with the same group.instance.id has taken its place: each needs one of its own".to_owned(),
+        ),
+        ErrorCode::KafkaStorageError => {
+            (FAILED, "the broker cannot write to its disk: its log says why, `riverrun cluster log-dirs` what is full".to_owned())
+        }
+        ErrorCode::InvalidTimestamp => (
+            FAILED,
+            format!(
+                "message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} say how far from now a \
+                 record may be"
+            ),
+        ),
         ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => {
             (FAILED, format!("write smaller records, or raise max.message.bytes of {topic}"))
         }

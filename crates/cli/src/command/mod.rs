@@ -111,6 +111,9 @@ pub struct Connection {
     /// What `-X` gives on every level of the command line.
     #[arg(skip)]
     pub client_settings: Vec<(String, String)>,
+    /// Which of these options are on the command line, and mean something to commands that speak to a cluster alone.
+    #[arg(skip)]
+    pub given: Vec<&'static str>,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -126,13 +129,21 @@ pub struct Sources {
     bootstrap: bool,
     profile: bool,
     client_settings: Vec<(String, String)>,
+    given: Vec<&'static str>,
 }
 
 impl Sources {
     pub fn of(matches: &ArgMatches) -> Self {
         let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
         let client_settings = client_settings::given(matches);
-        Self { bootstrap: given("bootstrap"), profile: given("profile"), client_settings }
+        let options = [
+            ("bootstrap", "--bootstrap"),
+            ("profile", "--profile"),
+            ("security_protocol", "--security-protocol"),
+            ("local", "--local"),
+        ];
+        let on_line = options.into_iter().filter(|(name, _)| given(name)).map(|(_, option)| option).collect();
+        Self { bootstrap: given("bootstrap"), profile: given("profile"), client_settings, given: on_line }
     }
 }
 
@@ -140,6 +151,7 @@ impl Connection {
     /// What is on the command line goes before a variable, also where one is an address and the other a profile.
     pub fn settle(&mut self, given: Sources) {
         self.client_settings = given.client_settings;
+        self.given = given.given;
         match (given.bootstrap, given.profile) {
             (false, true) => self.bootstrap = None,
             // Both on the command line are refused by whoever asks for the place.
@@ -184,11 +196,13 @@ pub fn run(command: Command, connection: &Connection) -> ExitCode {
             Err(Failure::wrong_use("a node prints no results, only its log")
                 .next("--log-format json is for that"))
         }
-        Command::Start(_) if !connection.client_settings.is_empty() => {
+        Command::Start(_) | Command::Format(_) if !connection.client_settings.is_empty() => {
             Err(Failure::wrong_use("a node is no client").next("--set is for the settings of a node"))
         }
-        Command::Start(_) if connection.local => {
-            Err(Failure::wrong_use("a node's log is in UTC").next("leave --local out"))
+        Command::Start(_) | Command::Format(_) if !connection.given.is_empty() => {
+            let options = connection.given.join(" and ");
+            Err(Failure::wrong_use(format!("{options}: this command speaks to no cluster"))
+                .next("leave it out; --set listeners=PLAINTEXT://HOST:PORT says where a node listens"))
         }
         Command::Start(start) => start::run(&start),
         Command::Format(format) => format::run(format, connection.format),

@@ -486,6 +486,7 @@ mod tests {
             format: Format::Table,
             local: false,
             client_settings: Vec::new(),
+            given: Vec::new(),
         };
         assert_eq!(keeps_no_protocol(&connection(SecurityProtocol::Plaintext)), Ok(()));
         assert!(keeps_no_protocol(&connection(SecurityProtocol::SaslSsl)).is_err());
@@ -514,6 +515,7 @@ mod tests {
             format: Format::Table,
             local: false,
             client_settings: Vec::new(),
+            given: Vec::new(),
         };
         let place = Place::of(&connection).expect("no file is needed");
         assert_eq!((place.bootstrap.as_str(), place.to_string().as_str()), ("h:1", "h:1"));
