@@ -247,16 +247,21 @@ fn who_does_not_want_to_wait_for_a_broker_that_is_gone_need_not() {
     await_records(&broker, "a", 3);
     broker.kill();
     writeln!(input, "z").expect("it reads");
+    let mut notes = BufReader::new(producer.stderr.take().expect("it is piped"));
+    let mut await_note = |wanted: &str| {
+        let mut note = String::new();
+        while !note.contains(wanted) {
+            note.clear();
+            assert!(notes.read_line(&mut note).expect("it says so") > 0, "it has ended without {wanted}");
+        }
+    };
+    // By then it has read what it cannot write.
+    await_note("no broker answers");
     for child in [&producer, &reader, &bench] {
         interrupt(child);
     }
     // The first time it says what there is to wait for.
-    let mut notes = BufReader::new(producer.stderr.take().expect("it is piped"));
-    let mut note = String::new();
-    while !note.contains("waiting until what was read is acknowledged") {
-        note.clear();
-        assert!(notes.read_line(&mut note).expect("it says so") > 0, "it has ended");
-    }
+    await_note("waiting until what was read is acknowledged");
     interrupt(&producer);
     producer.stderr = Some(notes.into_inner());
     assert_eq!(ended(producer).0, Some(1));
