@@ -514,7 +514,7 @@ fn a_range_says_where_to_begin_and_where_to_stop() {
     assert_eq!(broker.run(&["consume", "a", "--from", ":end", "--group", "g"]).ok(), "0\n1\n2\n3\n4\n");
 
     let trimmed = broker.run(&["topic", "trim", "a", "--before", "100", "--yes"]);
-    assert!(trimmed.failed(1).contains("past the end of a, which is 5"), "{trimmed:?}");
+    assert!(trimmed.failed(1).contains("past the end of a-0, which is 5"), "{trimmed:?}");
     broker.run(&["topic", "trim", "a", "--before", "2", "--yes"]).ok();
     assert_eq!(read("1:end").ok(), "2\n3\n4\n", "what is gone is no reason to begin at the end");
 }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use client::{Error, ErrorCode};
 
+use crate::print::table::visible;
+
 /// Something went wrong.
 pub const FAILED: u8 = 1;
 /// The command cannot be meant like this.
@@ -46,6 +48,12 @@ impl Failure {
         Some(Failure { later: failures.collect(), ..first })
     }
 
+    /// The same, where the cause is that something which was named is not there.
+    pub fn for_what_is_not_there(mut self) -> Failure {
+        self.exit = NOT_THERE;
+        self
+    }
+
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -63,7 +71,8 @@ impl Failure {
 
     /// What a client's error means for somebody who was `doing` something.
     pub fn of(error: Error, doing: &str) -> Failure {
-        let message = format!("{doing}: {error}");
+        // A broker's words may hold anything, as the names that it repeats.
+        let message = visible(&format!("{doing}: {error}"));
         let (exit, next) = match &error {
             Error::Unreachable { servers, .. } => (FAILED, Some(unreachable(servers).to_owned())),
             Error::Config { name: "bootstrap.servers", .. } => {

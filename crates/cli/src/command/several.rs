@@ -18,7 +18,8 @@ pub struct Topics {
     /// The topics; each is tried, whatever became of those before it.
     #[arg(value_name = "TOPIC", required = true)]
     topics: Vec<String>,
-    /// Take each TOPIC as a regular expression, and mean all topics of which it matches a part.
+    /// Take each TOPIC as a regular expression, and mean all topics of which it matches a part, but for those that the
+    /// cluster made for itself.
     #[arg(long, short = 'r')]
     regex: bool,
 }
@@ -43,11 +44,16 @@ impl Topics {
         if self.regex {
             let patterns = Patterns::of(&self.topics)?;
             found = session.admin.list_topics().await.map_err(failed)?;
-            found.retain(|topic| !topic.internal && patterns.want(&topic.name));
-            if found.is_empty() {
-                return Err(patterns.nothing("topic"));
-            }
-            return Ok((found, outcomes));
+            found.retain(|topic| patterns.want(&topic.name));
+            let (internal, found): (Vec<Topic>, Vec<Topic>) =
+                found.into_iter().partition(|topic| topic.internal);
+            return match (found.is_empty(), internal.first()) {
+                (false, _) => Ok((found, outcomes)),
+                (true, Some(topic)) => Err(patterns
+                    .nothing("topic but the cluster's own")
+                    .next(format!("name those as they are, without --regex: {}", topic.name))),
+                (true, None) => Err(patterns.nothing("topic")),
+            };
         }
         for name in once(&self.topics) {
             match session.admin.describe_topic(name).await {
@@ -105,7 +111,7 @@ impl Patterns {
         let pattern = |text: &String| {
             Regex::new(text).map_err(|error| {
                 Failure::wrong_use(format!("{text:?} is no regular expression: {error}"))
-                    .next("a name as it is needs no --regex")
+                    .next("a character that is meant as it is has a backslash before it, as in \\(")
             })
         };
         Ok(Patterns { patterns: texts.iter().map(pattern).collect::<Result<_, _>>()? })
@@ -156,9 +162,7 @@ impl Outcomes {
             match outcome {
                 Ok(output) => outputs.push(output),
                 Err(failure) => {
-                    if self.is_list {
-                        outputs.push(Output::new(json!({ self.word: name, "error": failure.message() })));
-                    }
+                    outputs.push(Output::new(json!({ self.word: name, "error": failure.message() })));
                     failures.push(failure);
                 }
             }

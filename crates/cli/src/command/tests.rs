@@ -109,7 +109,8 @@ fn what_changes_something_can_say_so_beforehand_and_what_destroys_asks() {
         "rename",
         "format",
     ];
-    let destroys = ["trim", "delete", "reset"];
+    // With more partitions, what the cluster's own topics hold is not found any more.
+    let destroys = ["trim", "delete", "reset", "add-partitions"];
     for (path, command) in leaves() {
         let verb = path.rsplit(' ').next().unwrap_or_default();
         // A measurement that measures nothing would say nothing.

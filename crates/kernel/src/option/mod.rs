@@ -39,7 +39,7 @@ pub use declare::{Default, Dynamic, Importance, Kind, OptionDef};
 pub use describe::{Described, Source, Synonym};
 pub use log_settings::LogSettings;
 pub use nearest::nearest;
-pub use node_options::NodeOptions;
+pub use node_options::{NodeOptions, PUSH_INTERVAL, PUSH_INTERVALS, bound_of_group};
 pub use resolve::{Origin, ResolveError, Resolved, Setting, Sources, environment_key, resolve};
 pub use valid::{Rule, Valid};
 pub use value::{OptionError, Value, default_value, validate};

@@ -244,10 +244,7 @@ impl NodeOptions {
 
     /// Brokers bound what a group may choose, by options with `min` and `max` in their names.
     fn check_group_bounds(&self, new: &Overrides, name: &str) -> Result<(), OptionError> {
-        let Some((kind, rest)) = name.split_once('.') else { return Ok(()) };
-        let rest = if rest == "num.standby.replicas" { "standby.replicas" } else { rest };
-        let rest = if rest == "num.warmup.replicas" { "warmup.replicas" } else { rest };
-        let bound = |side: &str| self.effective.value(&format!("group.{kind}.{side}.{rest}")).as_i64();
+        let bound = |side| self.effective.value(&bound_of_group(name, side)?).as_i64();
         let value = self.group_value(new, name).as_i64();
         let (min, max) = (bound("min"), bound("max"));
         let fits = value
@@ -283,9 +280,21 @@ impl NodeOptions {
     }
 }
 
-/// How often clients may be asked to push their metrics, in milliseconds.
-const PUSH_INTERVAL: &str = "interval.ms";
-const PUSH_INTERVALS: RangeInclusive<i64> = 100..=3_600_000;
+/// The broker option that bounds a group's option on a `side`, `min` or `max`, if there is one of that name.
+pub fn bound_of_group(name: &str, side: &str) -> Option<String> {
+    let (kind, rest) = name.split_once('.')?;
+    let rest = match rest {
+        "num.standby.replicas" => "standby.replicas",
+        "num.warmup.replicas" => "warmup.replicas",
+        rest => rest,
+    };
+    Some(format!("group.{kind}.{side}.{rest}"))
+}
+
+/// How often clients are asked to push their metrics, in milliseconds.
+pub const PUSH_INTERVAL: &str = "interval.ms";
+/// How often they may be.
+pub const PUSH_INTERVALS: RangeInclusive<i64> = 100..=3_600_000;
 
 const POOLS: &[&str] = &[
     "background.threads",

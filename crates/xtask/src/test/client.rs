@@ -9,7 +9,8 @@ use super::{Context, fetch, unit};
 pub const PART: &str = "client";
 
 /// The test programs of the command line that begin with a broker of their own.
-const PROGRAMS: &[&str] = &["client", "commands", "manage", "mixed", "outputs", "sharing"];
+const PROGRAMS: &[&str] =
+    &["client", "commands", "manage", "mixed", "outputs", "settings", "sharing", "topics"];
 
 /// Runs them with the broker that `--broker` names, or Apache Kafka.
 pub fn run(context: &Context) -> Result<Vec<Row>, String> {

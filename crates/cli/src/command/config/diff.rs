@@ -1,9 +1,9 @@
 //! `riverrun config diff`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use client::admin::{ConfigEntry, ConfigSource};
+use client::admin::{ConfigEntry, ConfigResource, ConfigSource};
 use kernel::option::{Default as OptionDefault, synonym};
 use serde_json::{Value, json};
 
@@ -17,7 +17,11 @@ use crate::print::{Output, table::Table};
 #[command(after_help = "Examples:
   riverrun config diff topic orders
   riverrun config diff topic orders --with payments
-  riverrun config diff broker 1 --with 2 --format json")]
+  riverrun config diff broker 1 --with 2 --format json
+  riverrun config diff broker 1 --with all
+
+Of all brokers there is only what was set for all of them: nothing else is compared then. A logger's default is the level
+of root.")]
 pub struct Diff {
     #[command(flatten)]
     resource: Resource,
@@ -26,18 +30,27 @@ pub struct Diff {
     with: Option<String>,
 }
 
+const DOING: &str = "cannot read the settings";
+
 pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> {
-    let ours = describe(&diff.resource.read()?, session).await?;
+    let resource = diff.resource.read()?;
+    let ours = describe(&resource, DOING, session).await?;
     let (theirs, title) = match &diff.with {
         Some(other) => {
-            let resource = Resource { kind: diff.resource.kind, name: other.clone() };
-            let theirs = describe(&resource.read()?, session).await?;
-            (values_of(&theirs), "OTHER")
+            let other = Resource { kind: diff.resource.kind, name: other.clone() }.read()?;
+            let theirs = values_of(&describe(&other, DOING, session).await?);
+            (theirs, if other == ConfigResource::AllBrokers { "ALL" } else { "OTHER" })
         }
         None => (defaults_of(diff.resource.kind, &ours), "DEFAULT"),
     };
     let ours = values_of(&ours);
-    let keys: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    // For all brokers there is only what somebody has set for them: the rest is no difference.
+    let compared: Vec<&Values> = match (&resource, title) {
+        (_, "ALL") => vec![&theirs],
+        (ConfigResource::AllBrokers, _) => vec![&ours],
+        _ => vec![&ours, &theirs],
+    };
+    let keys: BTreeSet<&String> = compared.into_iter().flat_map(Values::keys).collect();
     let mut table = Table::new(&["KEY", "VALUE", title]);
     let mut values = Vec::new();
     let mut names = Vec::new();
@@ -55,6 +68,9 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
     session.show(&if same { output.hint("there is no difference") } else { output })
 }
 
+/// The level of the root logger where nobody has set it, Kafka's as well.
+const ROOT_LEVEL: &str = "INFO";
+
 type Values = BTreeMap<String, Option<String>>;
 
 /// What is secret cannot be compared.
@@ -65,11 +81,18 @@ fn values_of(entries: &[ConfigEntry]) -> Values {
 
 /// What settings are where nobody has set anything, by the kind of what they are of.
 fn defaults_of(kind: Kind, entries: &[ConfigEntry]) -> Values {
+    let root = entries.iter().find(|entry| kind == Kind::Logger && entry.name == "root");
     let open = entries.iter().filter(|entry| !entry.sensitive);
-    open.map(|entry| (entry.name.clone(), default_of(kind, entry))).collect()
+    let default = |entry: &ConfigEntry| match (kind, root) {
+        (Kind::Logger, _) if entry.name == "root" => Some(ROOT_LEVEL.to_owned()),
+        // A logger for which nobody has said anything has the level of root.
+        (Kind::Logger, Some(root)) => root.value.clone(),
+        _ => default_of(kind, entry),
+    };
+    open.map(|entry| (entry.name.clone(), default(entry))).collect()
 }
 
-fn default_of(kind: Kind, entry: &ConfigEntry) -> Option<String> {
+pub(super) fn default_of(kind: Kind, entry: &ConfigEntry) -> Option<String> {
     let said = entry.synonyms.iter().find(|synonym| synonym.source == ConfigSource::Default);
     if let Some(synonym) = said {
         return synonym.value.clone();

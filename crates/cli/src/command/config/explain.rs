@@ -2,7 +2,10 @@
 
 use clap::Args;
 use kernel::option::deviation::{DEVIATIONS, Deviation, kafka_default};
-use kernel::option::{Default as OptionDefault, OptionDef, Table as OptionTable, synonym};
+use kernel::option::{
+    Default as OptionDefault, OptionDef, PUSH_INTERVAL, PUSH_INTERVALS, Table as OptionTable, bound_of_group,
+    synonym,
+};
 use serde_json::{Map, Value};
 
 use super::meant::meant;
@@ -64,7 +67,7 @@ pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
             .fact("of", *of)
             .fact("does", def.doc)
             .fact("type", def.kind.name().to_lowercase())
-            .fact("may be", def.allowed())
+            .fact("may be", allowed(of, def))
             .fact("default", default(of, def))
             .fact("importance", def.importance.name().to_lowercase());
         if *of == "broker" {
@@ -75,6 +78,23 @@ pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
         }
     }
     output.names(found.first().map(|(_, def)| def.name)).print(format).map_err(Failure::from)
+}
+
+/// What it may be, also where that is decided by more than the setting's own type.
+fn allowed(of: &str, def: &OptionDef) -> String {
+    if of == "client-metrics" && def.name == PUSH_INTERVAL {
+        return format!("a whole number from {} to {}", PUSH_INTERVALS.start(), PUSH_INTERVALS.end());
+    }
+    let bound = |(side, word): (&str, &str)| {
+        let option = OptionTable::Broker.find(&bound_of_group(def.name, side)?)?;
+        Some(format!("{word} {} ({})", option.name, kafka_default(option)?))
+    };
+    let bounds = [("min", "at least"), ("max", "at most")].into_iter().filter(|_| of == "group");
+    let bounds: Vec<String> = bounds.filter_map(bound).collect();
+    match bounds.is_empty() {
+        true => def.allowed(),
+        false => format!("{}; {} of the brokers", def.allowed(), bounds.join(" and ")),
+    }
 }
 
 /// The default of ours where it is not Kafka's. That of a topic is its broker's.
@@ -96,6 +116,7 @@ fn default(of: &str, def: &OptionDef) -> String {
     };
     let kafka = match def.default {
         OptionDefault::Required => "(somebody has to set it)".to_owned(),
+        _ if of == "broker" && def.name == "log.dirs" => "that of log.dir".to_owned(),
         _ => shown(kafka_default(def)),
     };
     match deviation(of, def) {
@@ -151,7 +172,7 @@ fn explained(of: &str, def: &'static OptionDef) -> Value {
     object.insert("key".to_owned(), def.name.into());
     object.insert("of".to_owned(), of.into());
     object.insert("type".to_owned(), def.kind.name().to_lowercase().into());
-    object.insert("allowed".to_owned(), def.allowed().into());
+    object.insert("allowed".to_owned(), allowed(of, def).into());
     object.insert("default".to_owned(), default.into());
     if let Some(deviation) = deviation {
         let (word, other) = match deviation.only_alone {
@@ -161,7 +182,10 @@ fn explained(of: &str, def: &'static OptionDef) -> Value {
         object.insert(word.to_owned(), other.into());
     }
     object.insert("importance".to_owned(), def.importance.name().to_lowercase().into());
-    object.insert("changes".to_owned(), def.dynamic.name().into());
+    // Everything else changes as one pleases.
+    if of == "broker" {
+        object.insert("changes".to_owned(), def.dynamic.name().into());
+    }
     object.insert("doc".to_owned(), def.doc.into());
     for (_, word, names) in elsewhere(of, def) {
         object.insert(word.to_owned(), names.into());

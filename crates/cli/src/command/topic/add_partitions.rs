@@ -5,7 +5,7 @@ use client::metadata::Topic;
 use serde_json::json;
 
 use super::partitions;
-use crate::command::ask::Change;
+use crate::command::ask::{Destruction, listed};
 use crate::command::several::Topics;
 use crate::command::{Failure, Session};
 use crate::print::Output;
@@ -17,14 +17,16 @@ use crate::print::Output;
   riverrun topic add-partitions orders payments --to 12 --dry-run
 
 Partitions cannot be taken away again. Records that are there stay where they are, but from then on most keys go to other
-partitions than before, so that a key's records are in order only from that moment on.")]
+partitions than before, so that a key's records are in order only from that moment on.
+
+It asks before it changes a topic that the cluster made for itself. Without a terminal to ask on, that needs --yes.")]
 pub struct AddPartitions {
     #[command(flatten)]
     topics: Topics,
     #[command(flatten)]
     count: Count,
     #[command(flatten)]
-    change: Change,
+    destruction: Destruction,
 }
 
 /// How many.
@@ -34,37 +36,79 @@ struct Count {
     /// How many more.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     by: Option<i32>,
-    /// How many in all.
+    /// How many in all; a topic that has as many is left as it is.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     to: Option<i32>,
+}
+
+impl Count {
+    /// How many there are to be where there are so many.
+    fn after(&self, before: i32) -> i32 {
+        self.to.unwrap_or(before.saturating_add(self.by.unwrap_or(0)))
+    }
 }
 
 const DOING: &str = "cannot add partitions";
 
 pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> {
     let (topics, mut outcomes) = add.topics.find(DOING, session).await?;
+    let grows = |topic: &&Topic| add.count.after(count(topic)) > count(topic);
+    let lost: Vec<String> = topics.iter().filter(grows).filter_map(named_loss).collect();
+    if !lost.is_empty() {
+        let question = format!("Add partitions, which cannot be undone, to {}", listed(lost.into_iter()));
+        add.destruction.confirm(&question, session)?;
+    }
     for topic in &topics {
         outcomes.push(&topic.name, one(topic, add, session).await);
     }
     outcomes.show(session)
 }
 
+fn count(topic: &Topic) -> i32 {
+    i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)
+}
+
+/// What is lost with another number of partitions: where something is kept is computed from its name and that number, and
+/// nobody takes along what is there already.
+fn loss(topic: &Topic) -> Option<&'static str> {
+    Some(match topic.name.as_str() {
+        "__consumer_offsets" => "most groups lose their offsets",
+        "__transaction_state" => {
+            "most transactional ids lose their transactions, of which open ones stay open"
+        }
+        "__share_group_state" => "most share groups lose their places",
+        _ if topic.internal => "the cluster needs it as it is",
+        _ => return None,
+    })
+}
+
+fn named_loss(topic: &Topic) -> Option<String> {
+    loss(topic).map(|loss| format!("{} ({loss})", topic.name))
+}
+
 async fn one(topic: &Topic, add: &AddPartitions, session: &Session) -> Result<Output, Failure> {
     let name = &topic.name;
-    let before = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-    let after = add.count.to.unwrap_or(before.saturating_add(add.count.by.unwrap_or(0)));
-    if after <= before {
-        let has = partitions(topic.partitions.len());
+    let before = count(topic);
+    let after = add.count.after(before);
+    let dry_run = add.destruction.dry_run;
+    let has = partitions(topic.partitions.len());
+    let value = json!({ "name": name, "before": before, "partitions": after, "dry_run": dry_run });
+    let output = Output::new(value).names([name.as_str()]);
+    if after == before {
+        return Ok(output.line(format!("{name} has {has} already")));
+    }
+    if after < before {
         return Err(Failure::failed(format!("{name} has {has} already, and none can be taken away"))
             .next(format!("ask for more than {before}, or create another topic with fewer")));
     }
-    let dry_run = add.change.dry_run;
     let added = session.admin.create_partitions(name, after, dry_run).await;
     let next = format!("`riverrun topic describe {name}` shows what it has");
     added.map_err(|error| Failure::of(error, DOING).or_next(next))?;
     let verb = if dry_run { "could have" } else { "has" };
     let line = format!("{name} {verb} {} ({before} before)", partitions(after.unsigned_abs() as usize));
-    let value = json!({ "name": name, "before": before, "partitions": after, "dry_run": dry_run });
-    let new = (before..after).map(|partition| format!("{name}-{partition}"));
-    Ok(Output::new(value).line(line).names(new))
+    // Who is asked has read it; who asks what would be done reads it here.
+    Ok(output.line(match loss(topic).filter(|_| dry_run) {
+        Some(loss) => format!("{line}; {loss}"),
+        None => line,
+    }))
 }

@@ -33,6 +33,11 @@ pub struct Create {
 }
 
 pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
+    let keys: Vec<&str> = create.configs.iter().map(|(key, _)| key.as_str()).collect();
+    if let Some(key) = config::twice(&keys) {
+        return Err(Failure::wrong_use(format!("{key} is to be set twice"))
+            .next("give each setting one value; values of a list are separated by commas"));
+    }
     let topic = NewTopic {
         name: create.name,
         partitions: create.partitions,
@@ -45,10 +50,12 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
         let code = error.code();
         let failure = Failure::of(error, "cannot create the topic");
         let keys: Vec<&str> = topic.configs.iter().map(|(key, _)| key.as_str()).collect();
-        if code == Some(ErrorCode::InvalidConfig) {
-            config::hint(failure, &keys, config::Kind::Topic)
-        } else {
-            failure
+        match code {
+            Some(ErrorCode::InvalidConfig) => config::advice::of_new_topic(failure, &keys),
+            Some(ErrorCode::InvalidRequest) => {
+                failure.or_next("take another name: the cluster keeps this one")
+            }
+            _ => failure,
         }
     })?;
     let name = &topic.name;

@@ -166,8 +166,7 @@ impl Described {
             let value = config.value.as_deref().unwrap_or("(hidden)");
             output = output.fact("config", format!("{}={value}", config.name));
         }
-        let of = |partition: &i32| format!("{}-{partition}", self.topic.name);
-        output.names(self.topic.partitions.keys().map(of)).table(self.table())
+        output.names([self.topic.name.as_str()]).table(self.table())
     }
 
     fn table(&self) -> Table {

@@ -26,9 +26,10 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     let patterns = Patterns::of(&list.regex)?;
     let topics = session.admin.list_topics().await;
     let mut topics = topics.map_err(|error| Failure::of(error, "cannot list topics"))?;
-    topics.retain(|topic| list.internal || !topic.internal);
-    let any = !topics.is_empty();
+    let any = topics.iter().any(|topic| list.internal || !topic.internal);
     topics.retain(|topic| list.regex.is_empty() || patterns.want(&topic.name));
+    let matched = topics.len();
+    topics.retain(|topic| list.internal || !topic.internal);
     let replicas = |topic: &client::metadata::Topic| {
         topic.partitions.values().map(|partition| partition.replicas.len()).max().unwrap_or(0)
     };
@@ -54,6 +55,9 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     let value = Value::from(topics.iter().map(entry).collect::<Vec<_>>());
     let output = Output::new(value).table(table).names(topics.iter().map(|topic| topic.name.as_str()));
     session.show(&match (topics.is_empty(), any) {
+        (true, _) if matched > 0 && !list.regex.is_empty() => {
+            output.hint("only topics match that the cluster made for itself; --internal lists them as well")
+        }
         (true, true) => output.hint(patterns.nothing("topic").message()),
         (true, false) => output.hint("there are no topics; `riverrun topic create NAME` makes one"),
         (false, _) => output,

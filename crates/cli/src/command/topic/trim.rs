@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use client::admin::OffsetSpec;
+use client::admin::{ListedOffset, OffsetSpec};
 use client::config::IsolationLevel;
 use client::metadata::Topic;
 use client::{Error, ErrorCode, Offset, TopicPartition};
@@ -39,33 +39,44 @@ pub struct Trim {
 /// A partition, where it begins, and where it is to begin.
 type Row = (TopicPartition, Offset, Offset);
 
-fn failed(error: Error) -> Failure {
-    let keeps = error.code() == Some(ErrorCode::PolicyViolation);
-    let failure = Failure::of(error, "cannot trim the topic");
-    let advice = "records can be deleted only where cleanup.policy has delete";
-    if keeps { failure.next(advice) } else { failure }
+/// What is to be deleted of a topic.
+struct Plan {
+    topic: String,
+    rows: Vec<Row>,
+    /// Those of which everything goes because they end before the offset that was named.
+    emptied: Vec<i32>,
 }
 
+const DOING: &str = "cannot trim the topic";
+
+fn failed(error: Error) -> Failure {
+    let keeps = error.code() == Some(ErrorCode::PolicyViolation);
+    let failure = Failure::of(error, DOING);
+    if keeps { failure.next(ONLY_DELETED) } else { failure }
+}
+
+const ONLY_DELETED: &str = "records can be deleted only where cleanup.policy has delete";
+
 pub async fn run(trim: &Trim, session: &Session) -> Result<(), Failure> {
-    let (topics, mut outcomes) = trim.topics.find("cannot trim the topic", session).await?;
+    let (topics, mut outcomes) = trim.topics.find(DOING, session).await?;
     let mut plans = Vec::new();
     for topic in topics {
         match plan(&topic, trim, session).await {
-            Ok(rows) => plans.push((topic.name, rows, topic.internal)),
+            Ok(plan) => plans.push(plan),
             Err(failure) => outcomes.push(&topic.name, Err(failure)),
         }
     }
-    if !plans.is_empty() {
-        let records: i64 = plans.iter().map(|(_, rows, _)| count(rows)).sum();
-        let all = listed(plans.iter().map(|(name, _, internal)| match internal {
-            true => format!("{name} (the cluster needs them)"),
-            false => name.clone(),
+    let records: i64 = plans.iter().map(|plan| count(&plan.rows)).sum();
+    if records > 0 {
+        let all = listed(plans.iter().map(|plan| match plan.all_of(trim.before) {
+            Some(words) => format!("{} ({words})", plan.topic),
+            None => plan.topic.clone(),
         }));
         trim.destruction.confirm(&format!("Delete up to {records} records of {all}"), session)?;
     }
-    for (name, rows, _) in plans {
-        let trimmed = one(&name, rows, trim.destruction.dry_run, session).await;
-        outcomes.push(&name, trimmed);
+    for plan in plans {
+        let name = plan.topic.clone();
+        outcomes.push(&name, one(plan, trim, session).await);
     }
     outcomes.show(session)
 }
@@ -75,42 +86,99 @@ fn count(rows: &[Row]) -> i64 {
     rows.iter().map(|(_, start, target)| target.0 - start.0).sum()
 }
 
-async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Vec<Row>, Failure> {
+impl Plan {
+    /// Which partitions lose everything though an offset was named, for whoever did not know that they are so short.
+    fn all_of(&self, before: Where) -> Option<String> {
+        let Where::Offset(offset) = before else { return None };
+        let numbers: Vec<String> = self.emptied.iter().map(ToString::to_string).collect();
+        match numbers.as_slice() {
+            [] => None,
+            [one] => Some(format!("all of partition {one}, which ends before {offset}")),
+            all => Some(format!("all of partitions {}, which end before {offset}", all.join(", "))),
+        }
+    }
+}
+
+/// What a broker would refuse is known before anybody is asked, and to those who only ask what would be done.
+async fn check(topic: &Topic, session: &Session) -> Result<(), Failure> {
+    let name = &topic.name;
+    if topic.internal {
+        return Err(Failure::failed(format!(
+            "{DOING}: {name} is the cluster's own, and no broker takes this"
+        ))
+        .next("the cluster itself deletes what it no longer needs there"));
+    }
+    let configs = match session.admin.describe_topic_configs(name).await {
+        Ok(configs) => configs,
+        // Who may not read them, or asks an old broker, hears it when the broker refuses.
+        Err(error) if error.code().is_some() || matches!(error, Error::Unsupported { .. }) => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    let policy = configs.into_iter().find(|config| config.name == "cleanup.policy");
+    let policy = policy.and_then(|config| config.value).unwrap_or_default();
+    let has = |wanted: &str| policy.split(',').any(|one| one.trim() == wanted);
+    if has("compact") && !has("delete") {
+        let refused = format!("{DOING}: {name} is only compacted (cleanup.policy={policy})");
+        return Err(Failure::failed(refused).next(ONLY_DELETED));
+    }
+    Ok(())
+}
+
+async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Plan, Failure> {
     let names = partitions_of(topic, trim.partition)?;
+    check(topic, session).await?;
     let specs = names.iter().map(|name| (name.clone(), OffsetSpec::Earliest)).collect::<Vec<_>>();
     let isolation = IsolationLevel::ReadUncommitted;
     let starts = session.admin.list_offsets(&specs, isolation).await.map_err(failed)?;
     let wanted = resolve(&names, trim.before, session).await.map_err(failed)?;
-    if let Where::Offset(offset) = trim.before {
-        // One digit too many would empty the topic. Partitions that have fewer are another matter: they differ.
-        let ends = resolve(&names, Where::End, session).await.map_err(failed)?;
-        let end = ends.values().max().copied().unwrap_or_default();
-        if offset > end.0 {
-            let topic = &topic.name;
-            return Err(Failure::failed(format!(
-                "offset {offset} is past the end of {topic}, which is {end}"
-            ))
-            .next("--before end deletes all that is there"));
+    let emptied = match trim.before {
+        Where::Offset(offset) => {
+            ended_before(offset, &resolve(&names, Where::End, session).await.map_err(failed)?, &starts)?
         }
-    }
+        _ => Vec::new(),
+    };
     let row = |name: TopicPartition| {
         let start = starts.get(&name).and_then(|listed| listed.offset).unwrap_or_default();
         let target = wanted.get(&name).copied().unwrap_or(start).max(start);
         (name, start, target)
     };
-    Ok(names.into_iter().map(row).collect())
+    Ok(Plan { topic: topic.name.clone(), rows: names.into_iter().map(row).collect(), emptied })
 }
 
-async fn one(topic: &str, mut rows: Vec<Row>, dry_run: bool, session: &Session) -> Result<Output, Failure> {
+/// The partitions that have records, but fewer than up to this offset. All of them would be a digit too many.
+fn ended_before(
+    offset: i64,
+    ends: &BTreeMap<TopicPartition, Offset>,
+    starts: &BTreeMap<TopicPartition, ListedOffset>,
+) -> Result<Vec<i32>, Failure> {
+    let last = ends.iter().max_by_key(|(_, end)| **end);
+    if let Some((name, end)) = last.filter(|(_, end)| offset > end.0) {
+        let furthest = if ends.len() > 1 { ", and no other partition has more" } else { "" };
+        return Err(Failure::failed(format!(
+            "offset {offset} is past the end of {name}, which is {end}{furthest}"
+        ))
+        .next("--before end deletes all that is there"));
+    }
+    let begins = |name| starts.get(name).and_then(|listed| listed.offset).unwrap_or_default();
+    let emptied = ends.iter().filter(|(name, end)| offset > end.0 && begins(name) < **end);
+    Ok(emptied.map(|(name, _)| name.partition).collect())
+}
+
+async fn one(mut plan: Plan, trim: &Trim, session: &Session) -> Result<Output, Failure> {
+    let (rows, dry_run) = (&mut plan.rows, trim.destruction.dry_run);
     if !dry_run {
         let targets: BTreeMap<TopicPartition, Option<Offset>> =
             rows.iter().map(|(name, _, target)| (name.clone(), Some(*target))).collect();
         let begins = session.admin.delete_records(&targets).await.map_err(failed)?;
-        for (name, _, target) in &mut rows {
+        for (name, _, target) in rows {
             *target = begins.get(name).copied().unwrap_or(*target);
         }
     }
-    Ok(output(topic, &rows, dry_run))
+    let output = output(&plan.topic, &plan.rows, dry_run);
+    Ok(match plan.all_of(trim.before) {
+        Some(words) => output.hint(words),
+        None => output,
+    })
 }
 
 fn output(topic: &str, rows: &[Row], dry_run: bool) -> Output {
@@ -135,8 +203,5 @@ fn output(topic: &str, rows: &[Row], dry_run: bool) -> Output {
     });
     let words = if dry_run { "would be deleted from" } else { "deleted from" };
     // Where a log was compacted, there were fewer records than offsets.
-    Output::new(value)
-        .line(format!("{deleted} offsets {words} {topic}"))
-        .table(table)
-        .names(rows.iter().map(|(name, ..)| name.to_string()))
+    Output::new(value).line(format!("{deleted} offsets {words} {topic}")).table(table).names([topic])
 }

@@ -1,0 +1,121 @@
+//! Settings where a command has to say what would be, what is not there, and what helps, against a real broker.
+
+mod support;
+
+use serde_json::Value;
+use support::{Broker, is_ours};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("it is JSON")
+}
+
+/// A broker with a topic `orders`.
+fn with_topic(test: &str) -> Broker {
+    let broker = Broker::start(test);
+    broker.run(&["topic", "create", "orders", "--partitions", "1"]).ok();
+    broker
+}
+
+/// Whether a command ends with this code and says this of the next step.
+#[track_caller]
+fn refused(broker: &Broker, line: &str, code: i32, next: &str) {
+    let words: Vec<&str> = line.split(' ').map(|word| if word == "''" { "" } else { word }).collect();
+    let ended = broker.run(&words);
+    assert!(ended.failed(code).contains(&format!("next: {next}")), "{line}: {ended:?}");
+}
+
+#[test]
+fn a_trial_gives_the_values_that_the_change_gives() {
+    let broker = with_topic("planned");
+    let alter = ["topic", "alter", "orders"];
+    let run = |more: &[&str]| {
+        let ended = broker.run(&[&alter[..], more, &["--format", "json"]].concat());
+        json(ended.ok())["changes"][0]["now"].clone()
+    };
+    let set =
+        ["--set", "segment.bytes=1048576", "--set", "retention.ms=5", "--set", "index.interval.bytes=7"];
+    broker.run(&[&alter[..], &set].concat()).ok();
+    for change in [
+        ["--append", "cleanup.policy=compact,delete"],
+        ["--subtract", "cleanup.policy=delete"],
+        ["--set", "max.message.bytes=1000000"],
+        ["--delete", "segment.bytes"],
+        ["--delete", "retention.ms"],
+        ["--delete", "index.interval.bytes"],
+        ["--delete", "flush.ms"],
+    ] {
+        let planned = run(&[&change[..], &["--dry-run"]].concat());
+        assert_eq!(planned, run(&change), "{change:?}");
+        assert!(planned.is_string(), "{change:?}: {planned}");
+    }
+}
+
+#[test]
+fn what_is_not_there_ends_alike_and_what_was_meant_is_said() {
+    let broker = with_topic("meant");
+    refused(&broker, "topic alter orders --set foo=bar", 3, "`riverrun config get topic orders --all`");
+    refused(&broker, "topic alter orders --delete foo", 3, "`riverrun config get topic orders --all`");
+    refused(&broker, "topic create b --config foo=bar", 3, "docs/config.md");
+    for command in [
+        "topic alter ordrs --set retention.ms=1",
+        "config get topic ordrs",
+        "config diff topic ordrs",
+        "config diff topic orders --with ordrs",
+    ] {
+        refused(&broker, command, 3, "did you mean orders?");
+    }
+    refused(&broker, "config get broker 1 nothing.like.it", 3, "`riverrun config get broker 1 --all`");
+    refused(&broker, "config get topic orders internal.segment.bytes", 1, "`riverrun config explain");
+    refused(&broker, "config set group kitchen --set foo=1", 3, "`riverrun config get group kitchen --all`");
+    refused(&broker, "config set client-metrics '' --set interval.ms=1000", 2, "`riverrun config set");
+}
+
+#[test]
+fn loggers_are_named_where_they_are_refused_and_differ_from_root() {
+    let broker = Broker::start("loggers");
+    refused(&broker, "config set logger 1 --set root=FOO", 1, "--set LOGGER=LEVEL gives it one of FATAL");
+    refused(&broker, "config set logger 1 --append root=DEBUG", 1, "--set LOGGER=LEVEL gives it");
+    refused(&broker, "config set logger 1 --set no.such=DEBUG", 3, "`riverrun config get logger 1` shows");
+    refused(&broker, "config get logger all", 2, "`riverrun cluster info` shows the brokers; each has");
+    let diff = ["config", "diff", "logger", "1", "--format", "name"];
+    if is_ours() {
+        assert_eq!(broker.run(&diff).ok(), "", "nobody has said anything");
+    }
+    broker.run(&["config", "set", "logger", "1", "--set", "root=ERROR"]).ok();
+    let diff = broker.run(&["config", "diff", "logger", "1", "--format", "json"]);
+    let diff = json(diff.ok());
+    let root = diff.as_array().expect("a list").iter().find(|one| one["key"] == "root").expect("it differs");
+    assert_eq!((&root["value"], &root["other"]), (&"ERROR".into(), &"INFO".into()));
+    if is_ours() {
+        assert_eq!(diff.as_array().map(Vec::len), Some(1), "the others follow root: {diff}");
+    }
+}
+
+#[test]
+fn of_all_brokers_there_is_what_was_set_for_them() {
+    let broker = Broker::start("all-brokers");
+    let get = broker.run(&["config", "get", "broker", "all", "log.cleaner.threads", "--format", "json"]);
+    let got = json(get.ok());
+    assert_eq!((&got[0]["value"], &got[0]["source"]), (&Value::Null, &"not set".into()));
+    assert_eq!(got[0]["type"], "int");
+    // Kafka itself sets something for all brokers where replicas can be eligible leaders.
+    if is_ours() {
+        let all = broker.run(&["config", "get", "broker", "all", "--all"]);
+        assert!(all.ok().is_empty() && all.stderr.contains("nothing is set for all brokers"), "{all:?}");
+    }
+    refused(&broker, "config get broker all log.cleaner.thread", 3, "`riverrun config get broker all`");
+    broker.run(&["config", "set", "broker", "all", "--set", "log.cleaner.threads=2"]).ok();
+    broker.run(&["config", "set", "broker", "1", "--set", "log.cleaner.threads=1"]).ok();
+    for sides in [["1", "all"], ["all", "1"]] {
+        let diff = ["config", "diff", "broker", sides[0], "--with", sides[1], "--format", "name"];
+        let diff = broker.run(&diff);
+        assert!(diff.ok().lines().count() < 3 && diff.stdout.contains("log.cleaner.threads\n"), "{diff:?}");
+    }
+}
+
+#[test]
+fn values_alone_come_in_the_order_in_which_they_were_asked_for() {
+    let broker = with_topic("values");
+    let get = ["config", "get", "topic", "orders", "segment.bytes", "retention.ms", "--format", "name"];
+    assert_eq!(broker.run(&get).ok(), "1073741824\n604800000\n");
+}

@@ -1,0 +1,107 @@
+//! Commands on topics where they have to hold somebody back, or say what they will not do, against a real broker.
+
+mod support;
+
+use serde_json::Value;
+use support::Broker;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("it is JSON")
+}
+
+/// A broker with a group, so that there is a topic of its offsets.
+fn with_offsets(test: &str) -> Broker {
+    let broker = Broker::start(test);
+    broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();
+    broker.run_with_input(&["produce", "a", "--partition", "0"], "1\n2\n3\n4\n").ok();
+    broker.run_with_input(&["produce", "a", "--partition", "1"], "5\n6\n").ok();
+    broker.run(&["consume", "a", "--group", "g", "--from", "start", "--until-end"]).ok();
+    broker
+}
+
+fn partitions(broker: &Broker, topic: &str) -> usize {
+    let described = broker.run(&["topic", "describe", topic, "--format", "json"]);
+    json(described.ok()).pointer("/partitions").and_then(Value::as_array).expect("a list").len()
+}
+
+#[test]
+fn a_topic_of_the_cluster_gets_no_partitions_without_a_question() {
+    let broker = with_offsets("add-internal");
+    let add = ["topic", "add-partitions", "a", "__consumer_offsets", "--by", "1"];
+    let asked = broker.run(&add);
+    assert!(asked.failed(2).contains("--yes") && asked.stdout.is_empty(), "{asked:?}");
+    assert_eq!((partitions(&broker, "a"), partitions(&broker, "__consumer_offsets")), (2, 3));
+    let dry = broker.run(&["topic", "add-partitions", "__consumer_offsets", "--by", "1", "--dry-run"]);
+    let line = "__consumer_offsets could have 4 partitions (3 before); most groups lose their offsets\n";
+    assert_eq!(dry.ok(), line);
+    let same = broker.run(&["topic", "add-partitions", "__consumer_offsets", "--to", "3"]);
+    assert_eq!(same.ok(), "__consumer_offsets has 3 partitions already\n", "nothing is lost by that");
+    let done = broker.run(&["topic", "add-partitions", "__consumer_offsets", "--by", "1", "--yes"]);
+    assert_eq!(done.ok(), "__consumer_offsets has 4 partitions (3 before)\n");
+}
+
+#[test]
+fn a_trial_of_trimming_knows_what_a_broker_refuses() {
+    let broker = with_offsets("trim-refused");
+    broker.run(&["topic", "create", "c", "--partitions", "1", "--config", "cleanup.policy=compact"]).ok();
+    broker.run_with_input(&["produce", "c", "--key", "k"], "1\n2\n").ok();
+    for last in ["--dry-run", "--yes"] {
+        let compacted = broker.run(&["topic", "trim", "c", "--before", "end", last]);
+        let refused = compacted.failed(1);
+        assert!(refused.contains("c is only compacted") && refused.contains("next: "), "{compacted:?}");
+        let internal = broker.run(&["topic", "trim", "__consumer_offsets", "--before", "end", last]);
+        assert!(internal.failed(1).contains("is the cluster's own"), "{internal:?}");
+    }
+}
+
+#[test]
+fn trimming_says_which_partitions_are_shorter_and_asks_only_if_something_goes() {
+    let broker = with_offsets("trim-short");
+    let trim = |more: &[&str]| broker.run(&[&["topic", "trim", "a"], more].concat());
+    let past = trim(&["--before", "9", "--yes"]);
+    let words = "offset 9 is past the end of a-0, which is 4, and no other partition has more";
+    assert!(past.failed(1).contains(words), "{past:?}");
+    let short = trim(&["--before", "3", "--dry-run"]);
+    short.ok();
+    assert!(short.stderr.contains("all of partition 1, which ends before 3"), "{short:?}");
+    assert_eq!(trim(&["--before", "1", "--yes", "--format", "name"]).ok(), "a\n");
+    assert!(trim(&["--before", "1"]).ok().starts_with("0 offsets deleted from a\n"));
+    assert!(trim(&["--before", "2"]).failed(2).contains("--yes"));
+}
+
+#[test]
+fn topics_of_the_cluster_are_left_out_by_expressions_and_it_is_said() {
+    let broker = with_offsets("internal-regex");
+    let described = broker.run(&["topic", "describe", "--regex", "^__consumer"]);
+    let said = described.failed(3);
+    assert!(said.contains("no topic but the cluster's own matches"), "{described:?}");
+    assert!(said.contains("without --regex: __consumer_offsets"), "{described:?}");
+    let listed = broker.run(&["topic", "list", "--regex", "^__consumer"]);
+    assert!(listed.ok().is_empty() && listed.stderr.contains("--internal lists them"), "{listed:?}");
+    let wrong = broker.run(&["topic", "list", "--regex", "("]);
+    assert!(wrong.failed(2).contains("has a backslash before it"), "{wrong:?}");
+}
+
+#[test]
+fn programs_read_of_one_name_what_they_read_of_several() {
+    let broker = Broker::start("one-name");
+    let described = broker.run(&["topic", "describe", "nope", "--format", "json"]);
+    described.failed(3);
+    assert!(json(&described.stdout)["error"].as_str().is_some_and(|error| error.contains("nope")));
+    assert_eq!(broker.run(&["topic", "describe", "nope"]).stdout, "", "people read it once");
+    broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();
+    assert_eq!(broker.run(&["topic", "describe", "a", "--format", "name"]).ok(), "a\n");
+}
+
+#[test]
+fn a_topic_that_cannot_be_created_says_why_in_plain_letters() {
+    let broker = Broker::start("create-refused");
+    let escape = broker.run(&["topic", "create", "a\x1b[31mb"]);
+    let said = escape.failed(1);
+    assert!(said.contains("a\\u{1b}[31mb") && !said.contains('\x1b'), "{escape:?}");
+    let twice = ["topic", "create", "a", "--config", "retention.ms=1", "--config", "retention.ms=2"];
+    let twice = broker.run(&twice);
+    assert!(twice.failed(2).contains("retention.ms is to be set twice"), "{twice:?}");
+    let reserved = broker.run(&["topic", "create", "__cluster_metadata"]);
+    assert!(reserved.failed(1).contains("next: "), "{reserved:?}");
+}
