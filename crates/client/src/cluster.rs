@@ -17,7 +17,7 @@ use wire::messages::metadata_response::MetadataResponseView;
 
 use crate::conn::Connection;
 use crate::metadata::{Metadata, Topic};
-use crate::retry::{Retry, instant_after};
+use crate::retry::Retry;
 use crate::{BrokerError, ClientConfig, Error, World};
 
 /// What all producers, consumers and admins of one program can share: connections and metadata.
@@ -161,14 +161,9 @@ impl Client {
         }
     }
 
-    /// The topic, from what is known if that is recent; waits up to `time` for it to be there.
+    /// The topic, from what is known if that is recent; waits until `deadline` for it to be there, and as `check` wants it.
     ///
     /// With `create`, a cluster that makes topics for whoever asks makes this one.
-    pub(crate) async fn topic(&self, name: &str, create: bool, time: Duration) -> Result<Arc<Topic>, Error> {
-        self.topic_as(name, create, instant_after(time), |_| Ok(())).await
-    }
-
-    /// As [`Client::topic`], and waits until `deadline` for the topic to be as `check` wants it, too.
     pub(crate) async fn topic_as(
         &self,
         name: &str,

@@ -24,6 +24,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 pub mod admin;
+mod backoff;
 mod cluster;
 pub mod config;
 mod conn;

@@ -3,13 +3,14 @@
 mod cluster;
 mod configs;
 mod groups;
+mod leaders;
 mod offsets;
 mod producers;
 mod quorum;
 mod records;
 mod topics;
 
-pub(crate) use offsets::{committed as committed_of, list_offsets as list_offsets_of};
+pub(crate) use offsets::{committed_each as committed_of, list_offsets as list_offsets_of};
 
 use crate::Client;
 

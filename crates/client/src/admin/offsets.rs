@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use kernel::{LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use wire::messages::list_offsets_response::ListOffsetsResponse;
 use wire::messages::offset_fetch_request::{
@@ -11,10 +11,9 @@ use wire::messages::offset_fetch_request::{
 use wire::messages::offset_fetch_response::OffsetFetchResponse;
 
 use super::Admin;
-use super::records::by_leader;
-use crate::cluster::{Lane, Wanted};
+use super::leaders::{Answered, Each, all, ask_leaders};
+use crate::cluster::Lane;
 use crate::config::{IsolationLevel, millis};
-use crate::retry::Retry;
 use crate::{BrokerError, Client, Error};
 
 /// Which offset of a partition is asked for.
@@ -71,76 +70,76 @@ impl From<Offset> for CommittedOffset {
 
 impl Admin {
     /// Offsets of partitions, from their leaders.
+    ///
+    /// # Errors
+    /// That of the first partition that has one, if only after `default.api.timeout.ms` where trying again might have
+    /// mended it: [`Admin::list_offsets_each`] tells of each partition.
     pub async fn list_offsets(
         &self,
         wanted: &[(TopicPartition, OffsetSpec)],
         isolation: IsolationLevel,
     ) -> Result<BTreeMap<TopicPartition, ListedOffset>, Error> {
-        list_offsets(&self.client, wanted, isolation).await
+        all(self.list_offsets_each(wanted, isolation).await)
+    }
+
+    /// As [`Admin::list_offsets`], with what became of each partition: no partition waits for another one's leader.
+    pub async fn list_offsets_each(
+        &self,
+        wanted: &[(TopicPartition, OffsetSpec)],
+        isolation: IsolationLevel,
+    ) -> Each<ListedOffset> {
+        let wanted = wanted.iter().cloned().collect();
+        let ask = |client, leader, partitions| list_offsets(client, leader, partitions, isolation);
+        ask_leaders(&self.client, wanted, ask).await
     }
 
     /// What a group has committed: for `partitions`, or for all it has.
+    ///
+    /// # Errors
+    /// That of the group, or of the first partition that has one.
     pub async fn committed_offsets(
         &self,
         group: &str,
         partitions: Option<&[TopicPartition]>,
     ) -> Result<BTreeMap<TopicPartition, CommittedOffset>, Error> {
-        committed(&self.client, group, partitions).await
+        let time = self.client.config().default_api_timeout;
+        let topics = partitions.map(by_topic);
+        let request = |version| offset_fetch(group, topics.as_ref(), version);
+        let check = |answer| {
+            let each = read_committed_offsets(answer)?.into_iter();
+            each.map(|(name, result)| Ok((name, result?))).collect::<Result<BTreeMap<_, _>, _>>()
+        };
+        let asked = self.client.ask_coordinator(group, time, request, OFFSET_FETCH_NAMES_UP_TO, check);
+        let committed = asked.await?.into_iter();
+        Ok(committed.filter_map(|(name, committed)| Some((name, committed?))).collect())
     }
 }
 
-/// Asks the leaders, and those who took over from them, until every partition has its offset.
+/// Asks a leader, once.
 pub(crate) async fn list_offsets(
-    client: &Client,
-    wanted: &[(TopicPartition, OffsetSpec)],
+    client: Client,
+    leader: NodeId,
+    partitions: Vec<(TopicPartition, OffsetSpec)>,
     isolation: IsolationLevel,
-) -> Result<BTreeMap<TopicPartition, ListedOffset>, Error> {
-    let mut retry = Retry::within(client, client.config().default_api_timeout);
-    let mut listed = BTreeMap::new();
-    loop {
-        let open: Vec<_> = wanted.iter().filter(|(name, _)| !listed.contains_key(name)).cloned().collect();
-        if open.is_empty() {
-            return Ok(listed);
-        }
-        if let Err(error) = ask_leaders(client, &open, isolation, &mut listed).await {
-            retry.after(error).await?;
-            let topics: Vec<String> = open.iter().map(|(name, _)| name.topic.to_string()).collect();
-            let wanted = Wanted::Topics { names: &topics, create: false };
-            // What is wrong with it shows at the next question.
-            let _ = client.refresh(wanted).await;
-        }
-    }
-}
-
-async fn ask_leaders(
-    client: &Client,
-    open: &[(TopicPartition, OffsetSpec)],
-    isolation: IsolationLevel,
-    listed: &mut BTreeMap<TopicPartition, ListedOffset>,
-) -> Result<(), Error> {
-    let open: Vec<_> = open.iter().map(|(name, spec)| (name.clone(), spec.sentinel())).collect();
-    for (leader, partitions) in by_leader(client, &open).await? {
-        let connection = client.broker(leader, Lane::General).await?;
-        let answer = connection.ask(&request(&partitions, isolation, client)).await?;
-        read(&answer, listed)?;
-    }
-    Ok(())
+) -> Result<Answered<ListedOffset>, Error> {
+    let connection = client.broker(leader, Lane::General).await?;
+    Ok(read(&connection.ask(&request(&partitions, isolation, &client)).await?))
 }
 
 fn request(
-    partitions: &[(TopicPartition, i64)],
+    partitions: &[(TopicPartition, OffsetSpec)],
     isolation: IsolationLevel,
     client: &Client,
 ) -> ListOffsetsRequest {
     let metadata = client.metadata();
     let mut topics: Vec<ListOffsetsTopic> = Vec::new();
-    for (name, timestamp) in partitions {
+    for (name, spec) in partitions {
         let known = metadata.partition(&name.topic, name.partition);
         let partition = ListOffsetsPartition {
             partition_index: name.partition,
             // One who was deposed, or does not know yet that it leads, is not believed.
             current_leader_epoch: known.map_or(LeaderEpoch::NONE, |known| known.leader_epoch).0,
-            timestamp: *timestamp,
+            timestamp: spec.sentinel(),
         };
         match topics.iter_mut().find(|topic| *topic.name == *name.topic) {
             Some(topic) => topic.partitions.push(partition),
@@ -157,27 +156,22 @@ fn request(
     }
 }
 
-fn read(
-    answer: &ListOffsetsResponse,
-    listed: &mut BTreeMap<TopicPartition, ListedOffset>,
-) -> Result<(), Error> {
+fn read(answer: &ListOffsetsResponse) -> Answered<ListedOffset> {
+    let mut answered = BTreeMap::new();
     for topic in &answer.topics {
         for partition in &topic.partitions {
-            BrokerError::check(partition.error_code)
-                .map_err(|error| error.partition(&topic.name, partition.partition_index))?;
-            let name = TopicPartition::new(topic.name.as_str(), partition.partition_index);
-            listed.insert(
-                name,
-                ListedOffset {
-                    offset: (partition.offset >= 0).then_some(Offset(partition.offset)),
-                    timestamp: (partition.timestamp >= 0).then_some(Timestamp(partition.timestamp)),
-                    leader_epoch: (partition.leader_epoch >= 0)
-                        .then_some(LeaderEpoch(partition.leader_epoch)),
-                },
-            );
+            let listed = ListedOffset {
+                offset: (partition.offset >= 0).then_some(Offset(partition.offset)),
+                timestamp: (partition.timestamp >= 0).then_some(Timestamp(partition.timestamp)),
+                leader_epoch: (partition.leader_epoch >= 0).then_some(LeaderEpoch(partition.leader_epoch)),
+            };
+            let result = BrokerError::check(partition.error_code)
+                .map(|()| listed)
+                .map_err(|error| error.partition(&topic.name, partition.partition_index));
+            answered.insert(TopicPartition::new(topic.name.as_str(), partition.partition_index), result);
         }
     }
-    Ok(())
+    answered
 }
 
 /// The last version in which topics go by name.
@@ -187,22 +181,28 @@ const OFFSET_FETCH_GROUPS_FROM: i16 = 8;
 /// The version from which null stands for all topics.
 const OFFSET_FETCH_ALL_FROM: i16 = 2;
 
-/// What a group has committed.
-pub(crate) async fn committed(
+/// What the coordinator of a group says of partitions; nothing of one for which nothing is committed.
+pub(crate) type Committed = Answered<Option<CommittedOffset>>;
+
+/// Asks for what a group has committed, once, and says of each partition what is known.
+pub(crate) async fn committed_each(
     client: &Client,
     group: &str,
-    partitions: Option<&[TopicPartition]>,
-) -> Result<BTreeMap<TopicPartition, CommittedOffset>, Error> {
-    let topics = partitions.map(|partitions| {
-        let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
-        for name in partitions {
-            topics.entry(&name.topic).or_default().push(name.partition);
-        }
-        topics
-    });
-    let time = client.config().default_api_timeout;
-    let request = |version| offset_fetch(group, topics.as_ref(), version);
-    client.ask_coordinator(group, time, request, OFFSET_FETCH_NAMES_UP_TO, read_committed_offsets).await
+    partitions: &[TopicPartition],
+) -> Result<Committed, Error> {
+    let connection = client.coordinator(group, Lane::General).await?;
+    let version = connection.version_up_to::<OffsetFetchRequest>(OFFSET_FETCH_NAMES_UP_TO)?;
+    let request = offset_fetch(group, Some(&by_topic(partitions)), version);
+    let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
+    Ok(read_committed_offsets(answer).map_err(|error| error.group(group))?)
+}
+
+fn by_topic(partitions: &[TopicPartition]) -> BTreeMap<&str, Vec<i32>> {
+    let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+    for name in partitions {
+        topics.entry(&name.topic).or_default().push(name.partition);
+    }
+    topics
 }
 
 fn offset_fetch(group: &str, topics: Option<&BTreeMap<&str, Vec<i32>>>, version: i16) -> OffsetFetchRequest {
@@ -232,29 +232,24 @@ fn offset_fetch(group: &str, topics: Option<&BTreeMap<&str, Vec<i32>>>, version:
     request
 }
 
-fn read_committed_offsets(
-    answer: OffsetFetchResponse,
-) -> Result<BTreeMap<TopicPartition, CommittedOffset>, BrokerError> {
+fn read_committed_offsets(answer: OffsetFetchResponse) -> Result<Committed, BrokerError> {
     BrokerError::check(answer.error_code)?;
     let mut offsets = BTreeMap::new();
     let mut put = |topic: &str, partition, code, offset, epoch: i32, metadata: Option<String>| {
-        BrokerError::check(code).map_err(|error| error.partition(topic, partition))?;
-        if offset >= 0 {
-            offsets.insert(
-                TopicPartition::new(topic, partition),
-                CommittedOffset {
-                    offset: Offset(offset),
-                    leader_epoch: (epoch >= 0).then_some(LeaderEpoch(epoch)),
-                    metadata: metadata.unwrap_or_default(),
-                },
-            );
-        }
-        Ok::<(), BrokerError>(())
+        let committed = || CommittedOffset {
+            offset: Offset(offset),
+            leader_epoch: (epoch >= 0).then_some(LeaderEpoch(epoch)),
+            metadata: metadata.unwrap_or_default(),
+        };
+        let result = BrokerError::check(code)
+            .map(|()| (offset >= 0).then(committed))
+            .map_err(|error| error.partition(topic, partition));
+        offsets.insert(TopicPartition::new(topic, partition), result);
     };
     for topic in answer.topics {
         for p in topic.partitions {
             let epoch = p.committed_leader_epoch;
-            put(&topic.name, p.partition_index, p.error_code, p.committed_offset, epoch, p.metadata)?;
+            put(&topic.name, p.partition_index, p.error_code, p.committed_offset, epoch, p.metadata);
         }
     }
     for group in answer.groups {
@@ -262,7 +257,7 @@ fn read_committed_offsets(
         for topic in group.topics {
             for p in topic.partitions {
                 let epoch = p.committed_leader_epoch;
-                put(&topic.name, p.partition_index, p.error_code, p.committed_offset, epoch, p.metadata)?;
+                put(&topic.name, p.partition_index, p.error_code, p.committed_offset, epoch, p.metadata);
             }
         }
     }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use kernel::{Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
+use kernel::{NodeId, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
 use wire::messages::describe_producers_request::{DescribeProducersRequest, TopicRequest};
+use wire::messages::describe_producers_response::ProducerState;
 
 use super::Admin;
-use super::records::by_leader;
-use crate::{BrokerError, Error};
+use super::leaders::{Answered, Each, all, ask_leaders};
+use crate::cluster::Lane;
+use crate::{BrokerError, Client, Error};
 
 /// An idempotent or transactional producer, as a partition remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,43 +30,57 @@ pub struct ActiveProducer {
 
 impl Admin {
     /// The producers that the leaders of these partitions remember.
+    ///
+    /// # Errors
+    /// That of the first partition that has one: [`Admin::describe_producers_each`] tells of each.
     pub async fn describe_producers(
         &self,
         partitions: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, Vec<ActiveProducer>>, Error> {
-        let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), ())).collect();
-        let mut described = BTreeMap::new();
-        for (leader, partitions) in by_leader(&self.client, &wanted).await? {
-            let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
-            for (name, ()) in &partitions {
-                topics.entry(&name.topic).or_default().push(name.partition);
-            }
-            let topic = |(name, partition_indexes): (&str, _)| TopicRequest {
-                name: name.to_owned(),
-                partition_indexes,
-            };
-            let request = DescribeProducersRequest { topics: topics.into_iter().map(topic).collect() };
-            for topic in self.client.ask_broker(leader, &request).await?.topics {
-                for partition in topic.partitions {
-                    let index = partition.partition_index;
-                    BrokerError::check(partition.error_code).map_err(|error| {
-                        error.partition(&topic.name, index).message(partition.error_message)
-                    })?;
-                    let producers = partition.active_producers.into_iter().map(|producer| ActiveProducer {
-                        producer_id: ProducerId(producer.producer_id),
-                        epoch: ProducerEpoch(i16::try_from(producer.producer_epoch).unwrap_or(-1)),
-                        last_sequence: (producer.last_sequence >= 0).then_some(producer.last_sequence),
-                        last_timestamp: (producer.last_timestamp >= 0)
-                            .then_some(Timestamp(producer.last_timestamp)),
-                        coordinator_epoch: (producer.coordinator_epoch >= 0)
-                            .then_some(producer.coordinator_epoch),
-                        transaction_start: (producer.current_txn_start_offset >= 0)
-                            .then_some(Offset(producer.current_txn_start_offset)),
-                    });
-                    described.insert(TopicPartition::new(topic.name.as_str(), index), producers.collect());
-                }
-            }
+        all(self.describe_producers_each(partitions).await)
+    }
+
+    /// As [`Admin::describe_producers`], with what became of each partition: no partition waits for another one's leader.
+    pub async fn describe_producers_each(&self, partitions: &[TopicPartition]) -> Each<Vec<ActiveProducer>> {
+        let wanted = partitions.iter().map(|name| (name.clone(), ())).collect();
+        ask_leaders(&self.client, wanted, describe).await
+    }
+}
+
+async fn describe(
+    client: Client,
+    leader: NodeId,
+    partitions: Vec<(TopicPartition, ())>,
+) -> Result<Answered<Vec<ActiveProducer>>, Error> {
+    let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+    for (name, ()) in &partitions {
+        topics.entry(&name.topic).or_default().push(name.partition);
+    }
+    let topic =
+        |(name, partition_indexes): (&str, _)| TopicRequest { name: name.to_owned(), partition_indexes };
+    let request = DescribeProducersRequest { topics: topics.into_iter().map(topic).collect() };
+    let connection = client.broker(leader, Lane::General).await?;
+    let mut answered = BTreeMap::new();
+    for topic in connection.ask(&request).await?.topics {
+        for partition in topic.partitions {
+            let index = partition.partition_index;
+            let checked = BrokerError::check(partition.error_code)
+                .map_err(|error| error.partition(&topic.name, index).message(partition.error_message));
+            let producers = || partition.active_producers.into_iter().map(active).collect();
+            answered.insert(TopicPartition::new(topic.name.as_str(), index), checked.map(|()| producers()));
         }
-        Ok(described)
+    }
+    Ok(answered)
+}
+
+fn active(producer: ProducerState) -> ActiveProducer {
+    ActiveProducer {
+        producer_id: ProducerId(producer.producer_id),
+        epoch: ProducerEpoch(i16::try_from(producer.producer_epoch).unwrap_or(-1)),
+        last_sequence: (producer.last_sequence >= 0).then_some(producer.last_sequence),
+        last_timestamp: (producer.last_timestamp >= 0).then_some(Timestamp(producer.last_timestamp)),
+        coordinator_epoch: (producer.coordinator_epoch >= 0).then_some(producer.coordinator_epoch),
+        transaction_start: (producer.current_txn_start_offset >= 0)
+            .then_some(Offset(producer.current_txn_start_offset)),
     }
 }

@@ -1,7 +1,9 @@
 //! Reads records: from partitions that the caller names, or as a member of a group.
 
+mod ask;
 mod assign;
 pub(crate) mod commit;
+mod failures;
 mod fetch;
 mod group;
 mod listener;
@@ -33,10 +35,13 @@ pub use position::Start;
 pub use record::{ConsumerRecord, Headers, Origin};
 
 use crate::admin::CommittedOffset;
+use crate::backoff::Backoff;
 use crate::cluster::ConsumerId;
 use crate::metadata::Metadata;
+use crate::retry::instant_after;
 use crate::{Client, ConsumerConfig, Error};
 use commit::{By, Offsets};
+use failures::Failures;
 use fetch::Fetched;
 use group::Group;
 use listener::Listener;
@@ -76,6 +81,11 @@ pub struct Consumer {
     busy: BTreeSet<NodeId>,
     refreshing: bool,
     refreshed_at: Instant,
+    /// Metadata is not asked for again before this.
+    refresh_after: Instant,
+    refresh_backoff: Backoff,
+    /// What polls have yet to tell.
+    failures: Failures,
     /// The metadata by which positions go.
     followed: Arc<Metadata>,
     group: Option<Arc<Group>>,
@@ -121,6 +131,9 @@ impl Consumer {
             busy: BTreeSet::new(),
             refreshing: false,
             refreshed_at: Instant::now(),
+            refresh_after: Instant::now(),
+            refresh_backoff: Backoff::default(),
+            failures: Failures::default(),
             followed: Arc::default(),
             group,
             subscription: None,
@@ -286,7 +299,7 @@ impl Consumer {
 
     /// As [`Consumer::poll`], but at most `max` records.
     pub async fn poll_up_to(&mut self, max: usize, time: Duration) -> Result<Vec<ConsumerRecord>, Error> {
-        let deadline = Instant::now() + time;
+        let deadline = instant_after(time);
         loop {
             if let Some(failure) = self.group.as_ref().and_then(|group| group.failure()) {
                 return Err(failure);
@@ -294,10 +307,17 @@ impl Consumer {
             self.tend_group();
             self.commit_in_background();
             self.follow_leaders();
-            let records = self.take(max)?;
+            if let Some(error) = self.failures.overdue(&self.positions) {
+                return Err(error);
+            }
+            let records = self.take(max);
             self.ask();
             if !records.is_empty() {
+                self.failures.overtake();
                 return Ok(records);
+            }
+            if let Some(error) = self.failures.next(&self.positions) {
+                return Err(error);
             }
             let rest_until = self.rest_until(deadline);
             let group = self.group.clone();
@@ -312,7 +332,7 @@ impl Consumer {
                 biased;
                 Some(done) = self.running.join_next() => {
                     if let Ok(done) = done {
-                        self.finish(done)?;
+                        self.finish(done);
                     }
                 }
                 () = changed => {}
@@ -383,6 +403,7 @@ impl Consumer {
     fn set_positions(&mut self, partitions: impl IntoIterator<Item = (TopicPartition, Start)>) {
         self.buffered.clear();
         self.positions.clear();
+        self.failures.clear();
         for (name, start) in partitions {
             let token = self.token();
             self.positions.insert(name, Position::new(start, token));

@@ -1,17 +1,17 @@
 //! Where a consumer stands in its partitions, and how it finds out where to begin.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kernel::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use kernel::{LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use tokio::time::Instant;
 
 use super::fetch::Bounds;
 use super::replica::Preferred;
 use super::validate::Reign;
-use crate::admin::{CommittedOffset, OffsetSpec, committed_of, list_offsets_of};
+use crate::admin::{CommittedOffset, ListedOffset, OffsetSpec, committed_of, list_offsets_of};
+use crate::backoff::Backoff;
 use crate::config::OffsetReset;
-use crate::{Client, ConsumerConfig, Error};
+use crate::{BrokerError, Client, ConsumerConfig, Error};
 
 /// Where to begin in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub(super) struct Position {
     pub asked: bool,
     /// Nothing is asked before this, after something went wrong.
     pub not_before: Option<Instant>,
+    /// How long it waits after the next thing that goes wrong.
+    pub backoff: Backoff,
+    /// Whether it waits for nothing but somebody to ask.
+    pub leaderless: bool,
     pub bounds: Bounds,
     /// Up to where this consumer may read.
     pub end: Option<Offset>,
@@ -71,12 +75,26 @@ impl Position {
             paused: false,
             asked: false,
             not_before: None,
+            backoff: Backoff::default(),
+            leaderless: false,
             bounds: Bounds::default(),
             end: None,
             reign: None,
             doubted: false,
             preferred: None,
         }
+    }
+
+    /// Asks for nothing for a while, as something went wrong.
+    pub fn back_off(&mut self, client: &Client) {
+        self.not_before = Some(Instant::now() + self.backoff.next(client));
+    }
+
+    /// What was asked for it is answered well.
+    pub fn went_well(&mut self) {
+        self.not_before = None;
+        self.leaderless = false;
+        self.backoff.reset();
     }
 
     /// What to commit for it; nothing while it is being looked up.
@@ -90,11 +108,26 @@ impl Position {
     }
 }
 
-/// A position that was found.
+/// A position to be looked up.
 #[derive(Debug, Clone)]
+pub(super) struct Lookup {
+    pub name: TopicPartition,
+    pub token: u64,
+    pub spec: OffsetSpec,
+}
+
+/// What came of looking a position up.
+#[derive(Debug)]
 pub(super) struct Found {
     pub name: TopicPartition,
     pub token: u64,
+    /// Nothing if the group has committed nothing.
+    pub result: Result<Option<Place>, BrokerError>,
+}
+
+/// A position that was found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
     pub offset: Offset,
     /// Of the record before it.
     pub leader_epoch: Option<LeaderEpoch>,
@@ -102,84 +135,56 @@ pub(super) struct Found {
     pub seen: Option<LeaderEpoch>,
 }
 
-/// Looks positions up.
-pub(super) async fn find(
+/// Asks a leader, once, where positions are; where no record is late enough, the end is meant.
+pub(super) async fn list(
     client: Client,
     config: Arc<ConsumerConfig>,
-    wanted: Vec<(TopicPartition, u64, Start)>,
+    leader: NodeId,
+    lookups: Vec<Lookup>,
 ) -> Result<Vec<Found>, Error> {
-    let mut found = Vec::new();
-    let mut specs = Vec::new();
-    let mut in_group = Vec::new();
-    for (name, token, start) in wanted {
-        match start {
-            Start::Offset(offset) => {
-                found.push(Found { name, token, offset, leader_epoch: None, seen: None })
-            }
-            Start::Earliest => specs.push((name, token, OffsetSpec::Earliest)),
-            Start::Latest => specs.push((name, token, OffsetSpec::Latest)),
-            Start::At(time) => specs.push((name, token, OffsetSpec::AtOrAfter(time))),
-            Start::Committed => in_group.push((name, token)),
-        }
+    let ask = |wanted| list_offsets_of(client.clone(), leader, wanted, config.isolation_level);
+    let mut listed = ask(lookups.iter().map(|lookup| (lookup.name.clone(), lookup.spec)).collect()).await?;
+    let is_beyond = |(_, listed): &(_, &Result<ListedOffset, BrokerError>)| {
+        listed.as_ref().is_ok_and(|listed| listed.offset.is_none())
+    };
+    let beyond: Vec<_> =
+        listed.iter().filter(is_beyond).map(|(name, _)| (name.clone(), OffsetSpec::Latest)).collect();
+    if !beyond.is_empty() {
+        listed.extend(ask(beyond).await?);
     }
-    if !in_group.is_empty() {
-        let names: Vec<TopicPartition> = in_group.iter().map(|(name, _)| name.clone()).collect();
-        let committed = match &config.group_id {
-            Some(group) => committed_of(&client, group, Some(&names)).await?,
-            None => BTreeMap::new(),
+    let found = |lookup: Lookup| {
+        let result = match listed.remove(&lookup.name)? {
+            // The epoch is that of the record at the offset; nothing says whose the one before it is.
+            Ok(listed) => {
+                Ok(Some(Place { offset: listed.offset?, leader_epoch: None, seen: listed.leader_epoch }))
+            }
+            Err(error) => Err(error),
         };
-        for (name, token) in in_group {
-            match (committed.get(&name), reset_to(&config)) {
-                (Some(offset), _) => {
-                    let (offset, leader_epoch) = (offset.offset, offset.leader_epoch);
-                    found.push(Found { name, token, offset, leader_epoch, seen: leader_epoch });
-                }
-                (None, Some(spec)) => specs.push((name, token, spec)),
-                (None, None) => return Err(no_offset(&name)),
-            }
-        }
-    }
-    found.extend(list(&client, &config, specs).await?);
-    Ok(found)
+        Some(Found { name: lookup.name, token: lookup.token, result })
+    };
+    Ok(lookups.into_iter().filter_map(found).collect())
 }
 
-/// Asks leaders; where no record is late enough, the end is meant.
-async fn list(
-    client: &Client,
-    config: &ConsumerConfig,
-    specs: Vec<(TopicPartition, u64, OffsetSpec)>,
+/// Asks the group, once, where it has committed to.
+pub(super) async fn committed(
+    client: Client,
+    group: String,
+    wanted: Vec<(TopicPartition, u64)>,
 ) -> Result<Vec<Found>, Error> {
-    if specs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let wanted: Vec<_> = specs.iter().map(|(name, _, spec)| (name.clone(), *spec)).collect();
-    let mut listed = list_offsets_of(client, &wanted, config.isolation_level).await?;
-    let beyond: Vec<_> = listed
-        .iter()
-        .filter(|(_, listed)| listed.offset.is_none())
-        .map(|(name, _)| (name.clone(), OffsetSpec::Latest))
-        .collect();
-    if !beyond.is_empty() {
-        listed.extend(list_offsets_of(client, &beyond, config.isolation_level).await?);
-    }
-    let found = |(name, token, _): (TopicPartition, u64, OffsetSpec)| {
-        let listed = listed.get(&name)?;
-        // The epoch is that of the record at the offset; nothing says whose the one before it is.
-        Some(Found { offset: listed.offset?, leader_epoch: None, seen: listed.leader_epoch, name, token })
+    let names: Vec<TopicPartition> = wanted.iter().map(|(name, _)| name.clone()).collect();
+    let mut committed = committed_of(&client, &group, &names).await?;
+    let found = |(name, token): (TopicPartition, u64)| {
+        let place = |committed: CommittedOffset| {
+            let (offset, leader_epoch) = (committed.offset, committed.leader_epoch);
+            Place { offset, leader_epoch, seen: leader_epoch }
+        };
+        let result = committed.remove(&name)?.map(|committed| committed.map(place));
+        Some(Found { name, token, result })
     };
-    Ok(specs.into_iter().filter_map(found).collect())
+    Ok(wanted.into_iter().filter_map(found).collect())
 }
 
 /// Where to go if nothing says where to begin.
-pub(super) fn reset_to(config: &ConsumerConfig) -> Option<OffsetSpec> {
-    match config.auto_offset_reset {
-        OffsetReset::Earliest => Some(OffsetSpec::Earliest),
-        OffsetReset::Latest => Some(OffsetSpec::Latest),
-        OffsetReset::None => None,
-    }
-}
-
-/// As [`reset_to`], for a position.
 pub(super) fn restart(config: &ConsumerConfig) -> Option<Start> {
     match config.auto_offset_reset {
         OffsetReset::Earliest => Some(Start::Earliest),

@@ -1,6 +1,7 @@
 //! A consumer against leaders that change, and logs that lose what was read.
 
 mod rack;
+mod several;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

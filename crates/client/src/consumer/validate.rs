@@ -149,6 +149,10 @@ impl Consumer {
                 self.next_token += 1;
                 position.token = self.next_token;
                 position.asked = false;
+                position.went_well();
+            }
+            if position.leaderless && Reign::of(&metadata, name).is_some() {
+                position.went_well();
             }
         }
         let positions = &self.positions;
@@ -166,65 +170,65 @@ impl Consumer {
     }
 
     /// Goes by what a leader said, where it said anything.
-    pub(super) fn validated(
-        &mut self,
-        asked: &[(TopicPartition, u64)],
-        result: Result<Vec<Checked>, Error>,
-    ) -> Result<(), Error> {
+    pub(super) fn validated(&mut self, asked: &[(TopicPartition, u64)], result: Result<Vec<Checked>, Error>) {
         match result {
             Ok(checked) => {
                 // Those that are not settled by the answer are asked for again.
                 self.back_off(asked);
-                checked.into_iter().try_for_each(|checked| self.settle(checked))
+                checked.into_iter().for_each(|checked| self.settle(checked));
             }
             Err(error) => self.failed(asked, error),
         }
     }
 
-    fn settle(&mut self, checked: Checked) -> Result<(), Error> {
+    fn settle(&mut self, checked: Checked) {
         let token = self.token();
         let Some(position) = self.positions.get_mut(&checked.name).filter(|p| p.token == checked.token)
         else {
-            return Ok(());
+            return;
         };
         let At::Known(offset, _) = position.at else {
-            return Ok(());
+            return;
         };
         let end = match checked.end {
             Ok(end) => end.filter(|(epoch, end)| epoch.0 < 0 || end.0 < offset.0),
-            Err(error) if error.code == ErrorCode::TopicAuthorizationFailed => return Err(error.into()),
+            Err(error) if error.code == ErrorCode::TopicAuthorizationFailed => {
+                return self.failures.of(checked.name, checked.token, error.into());
+            }
             Err(error) => {
                 tracing::debug!(%error, "trying again to compare a position with the log");
                 self.refresh();
-                return Ok(());
+                return;
             }
         };
         let Some((epoch, end)) = end else {
-            (position.doubted, position.not_before) = (false, None);
-            return Ok(());
+            position.doubted = false;
+            position.went_well();
+            return;
         };
         let divergent = (epoch.0 >= 0 && end.0 >= 0).then_some(end);
         let Some(restart) = position::restart(&self.config) else {
-            return Err(Error::Truncated {
+            let error = Error::Truncated {
                 topic: checked.name.topic.to_string(),
                 partition: checked.name.partition,
                 offset: offset.0,
                 divergent: divergent.map(|end| end.0),
-            });
+            };
+            return self.failures.of(checked.name, checked.token, error);
         };
         let partition = &checked.name;
         match divergent {
             Some(end) => {
                 tracing::info!(%partition, %offset, %end, "the log was truncated; going to where it parts");
                 position.at = At::Known(end, Some(epoch));
-                (position.doubted, position.not_before) = (false, None);
+                position.doubted = false;
+                position.went_well();
             }
             None => {
                 tracing::info!(%partition, %offset, "the log was truncated; going to auto.offset.reset");
                 *position = Position { paused: position.paused, ..Position::new(restart, token) };
             }
         }
-        Ok(())
     }
 
     /// Whether the metadata is older than what somebody else knows of a partition. A newer one is asked for then, and the

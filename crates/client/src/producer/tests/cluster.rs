@@ -238,7 +238,7 @@ async fn full() -> (Cluster, Arc<Producer>) {
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_room_hears_that_the_producer_is_closed() {
     let (_cluster, producer) = full().await;
-    let waiting = tokio::spawn({
+    let waiting = host::task::spawn({
         let producer = Arc::clone(&producer);
         async move { producer.send(record(&[7; 800])).await.map(drop) }
     });

@@ -1,0 +1,224 @@
+//! Questions that the leaders of partitions answer, each for its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kernel::{ErrorCode, NodeId, TopicPartition};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::backoff::Backoff;
+use crate::cluster::Wanted;
+use crate::metadata::Metadata;
+use crate::{BrokerError, Client, Error};
+
+/// What became of a question, for each partition.
+pub(crate) type Each<A> = BTreeMap<TopicPartition, Result<A, Error>>;
+
+/// What a leader answered, for each partition.
+pub(crate) type Answered<A> = BTreeMap<TopicPartition, Result<A, BrokerError>>;
+
+/// Asks the leaders of partitions with `ask`, all at once, and whoever took over where one is away or deposed, until every
+/// partition has its answer, an error that trying again does not mend, or `default.api.timeout.ms` has passed.
+///
+/// Partitions do not wait for each other: one without a leader leaves the others their answers.
+pub(super) async fn ask_leaders<Q, A, F>(
+    client: &Client,
+    mut open: BTreeMap<TopicPartition, Q>,
+    ask: impl Fn(Client, NodeId, Vec<(TopicPartition, Q)>) -> F,
+) -> Each<A>
+where
+    Q: Clone + Send + 'static,
+    A: Send + 'static,
+    F: Future<Output = Result<Answered<A>, Error>> + Send + 'static,
+{
+    let time = client.config().default_api_timeout;
+    let deadline = Instant::now() + time;
+    let mut backoff = Backoff::default();
+    let mut settled = BTreeMap::new();
+    // Why those that are open could not be asked, or were not answered.
+    let mut reasons: BTreeMap<TopicPartition, Error> = BTreeMap::new();
+    while !open.is_empty() && Instant::now() < deadline {
+        let round = timeout_at(deadline, ask_once(client, &open, &mut reasons, &mut settled, &ask));
+        let _ = round.await;
+        open.retain(|name, _| !settled.contains_key(name));
+        if open.is_empty() {
+            break;
+        }
+        let again = Instant::now() + backoff.next(client);
+        if again >= deadline {
+            break;
+        }
+        sleep_until(again).await;
+        // What is wrong with it shows at the next question.
+        let _ = timeout_at(deadline, refresh(client, &open)).await;
+    }
+    let late = || Error::Timeout { what: "asking the leaders of partitions", after: time };
+    let unanswered = open.into_keys().map(|name| {
+        let reason = reasons.remove(&name).unwrap_or_else(late);
+        (name, Err(reason))
+    });
+    settled.extend(unanswered);
+    settled
+}
+
+/// Asks each leader that is known once. Partitions that are not settled then have a reason, if one is known.
+async fn ask_once<Q, A, F>(
+    client: &Client,
+    open: &BTreeMap<TopicPartition, Q>,
+    reasons: &mut BTreeMap<TopicPartition, Error>,
+    settled: &mut Each<A>,
+    ask: &impl Fn(Client, NodeId, Vec<(TopicPartition, Q)>) -> F,
+) where
+    Q: Clone + Send + 'static,
+    A: Send + 'static,
+    F: Future<Output = Result<Answered<A>, Error>> + Send + 'static,
+{
+    let mut put = |name: TopicPartition, result: Result<A, Error>| match result {
+        Err(reason) if reason.retriable() => {
+            reasons.insert(name, reason);
+        }
+        result => {
+            settled.insert(name, result);
+        }
+    };
+    let mut metadata = client.metadata();
+    if open.keys().any(|name| leader(&metadata, name).is_err()) {
+        match refresh(client, open).await {
+            Ok(fresh) => metadata = fresh,
+            Err(error) => return open.keys().for_each(|name| put(name.clone(), Err(error.clone()))),
+        }
+    }
+    let mut by_leader: BTreeMap<NodeId, Vec<(TopicPartition, Q)>> = BTreeMap::new();
+    for (name, question) in open {
+        match leader(&metadata, name) {
+            Ok(leader) => by_leader.entry(leader).or_default().push((name.clone(), question.clone())),
+            Err(error) => put(name.clone(), Err(error.into())),
+        }
+    }
+    let mut asked = JoinSet::new();
+    for (leader, partitions) in by_leader {
+        let names: Vec<TopicPartition> = partitions.iter().map(|(name, _)| name.clone()).collect();
+        let asking = ask(client.clone(), leader, partitions);
+        asked.spawn(async move { (leader, names, asking.await) });
+    }
+    while let Some(Ok((leader, names, result))) = asked.join_next().await {
+        let mut answered = match result {
+            Ok(answered) => answered,
+            Err(error) => {
+                names.into_iter().for_each(|name| put(name, Err(error.clone())));
+                continue;
+            }
+        };
+        for name in names {
+            let result = answered.remove(&name);
+            put(
+                name.clone(),
+                result.map_or_else(|| Err(left_out(leader, &name)), |one| one.map_err(Error::from)),
+            );
+        }
+    }
+}
+
+fn left_out(leader: NodeId, name: &TopicPartition) -> Error {
+    let (address, reason) = (format!("broker {}", leader.0), format!("its answer leaves {name} out"));
+    Error::Protocol { address, reason }
+}
+
+/// Who leads a partition, or why there is nobody to ask.
+fn leader(metadata: &Metadata, name: &TopicPartition) -> Result<NodeId, BrokerError> {
+    let refuse = |code: ErrorCode| BrokerError::new(code.code());
+    let Some(topic) = metadata.topic(&name.topic) else {
+        let code = metadata.error(&name.topic).unwrap_or(ErrorCode::UnknownTopicOrPartition);
+        return Err(refuse(code).topic(name.topic.as_ref()));
+    };
+    let of_partition = |code| refuse(code).partition(name.topic.as_ref(), name.partition);
+    let partition = topic.partitions.get(&name.partition);
+    let partition = partition.ok_or_else(|| of_partition(ErrorCode::UnknownTopicOrPartition))?;
+    partition.leader.ok_or_else(|| of_partition(ErrorCode::LeaderNotAvailable))
+}
+
+async fn refresh<Q>(client: &Client, open: &BTreeMap<TopicPartition, Q>) -> Result<Arc<Metadata>, Error> {
+    let mut names: Vec<String> = open.keys().map(|name| name.topic.to_string()).collect();
+    names.dedup();
+    client.refresh(Wanted::Topics { names: &names, create: false }).await
+}
+
+/// The answers of all partitions, or the first error of one.
+pub(super) fn all<A>(each: Each<A>) -> Result<BTreeMap<TopicPartition, A>, Error> {
+    each.into_iter().map(|(name, result)| Ok((name, result?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::{Admin, OffsetSpec};
+    use crate::config::IsolationLevel;
+    use crate::scripted::{Cluster, TOPIC, metadata};
+    use wire::messages::list_offsets_request::ListOffsetsRequest;
+    use wire::messages::list_offsets_response::{
+        ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+    };
+    use wire::messages::metadata_request::MetadataRequest;
+    use wire::messages::metadata_response::MetadataResponsePartition;
+
+    /// Partition 0 is led by node 1, partition 1 by node 2, partition 2 by nobody; the answer leaves partition 3 out, and
+    /// refuses partition 4.
+    fn cluster() -> Cluster {
+        Cluster::new(|asked| {
+            if asked.is::<MetadataRequest>() {
+                let mut answer = metadata(1, 1);
+                let one = answer.topics[0].partitions[0].clone();
+                let partitions = [1, 2, -1, 1, 1].into_iter().enumerate();
+                let partitions = partitions.map(|(index, leader_id)| MetadataResponsePartition {
+                    partition_index: i32::try_from(index).expect("there are few"),
+                    leader_id,
+                    ..one.clone()
+                });
+                answer.topics[0].partitions = partitions.collect();
+                return asked.answer(&answer);
+            }
+            let request: ListOffsetsRequest = asked.read();
+            let told = request.topics[0].partitions.iter().filter(|wanted| wanted.partition_index != 3);
+            let told = told.map(|wanted| ListOffsetsPartitionResponse {
+                partition_index: wanted.partition_index,
+                error_code: if wanted.partition_index == 4 {
+                    ErrorCode::TopicAuthorizationFailed.code()
+                } else {
+                    0
+                },
+                offset: 7,
+                ..Default::default()
+            });
+            let topic = ListOffsetsTopicResponse { name: TOPIC.to_owned(), partitions: told.collect() };
+            asked.answer(&ListOffsetsResponse { topics: vec![topic], ..Default::default() })
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_partition_has_its_own_outcome() {
+        let cluster = cluster();
+        cluster.take_down(2);
+        let admin = Admin::new(&cluster.client().await);
+        let wanted: Vec<_> = (0..5).map(|p| (TopicPartition::new(TOPIC, p), OffsetSpec::Latest)).collect();
+        let begun = Instant::now();
+        let each = admin.list_offsets_each(&wanted, IsolationLevel::ReadUncommitted).await;
+        let seconds = begun.elapsed().as_secs();
+        assert!((55..=60).contains(&seconds), "as long as the call may take: {seconds}");
+        let outcome = |partition| &each[&TopicPartition::new(TOPIC, partition)];
+        let offset = outcome(0).as_ref().map(|listed| listed.offset);
+        assert_eq!(offset, Ok(Some(kernel::Offset(7))));
+        assert!(matches!(outcome(1), Err(Error::Connection { .. })), "{:?}", outcome(1));
+        let code = |partition| outcome(partition).as_ref().err().and_then(Error::code);
+        assert_eq!(code(2), Some(ErrorCode::LeaderNotAvailable));
+        assert!(matches!(outcome(3), Err(Error::Protocol { .. })), "{:?}", outcome(3));
+        assert_eq!(code(4), Some(ErrorCode::TopicAuthorizationFailed));
+        let asked = cluster.heard::<ListOffsetsRequest>();
+        assert_eq!(asked.len(), 1, "what is settled is not asked for again");
+
+        let all = admin.list_offsets(&wanted[..1], IsolationLevel::ReadUncommitted).await;
+        assert_eq!(all.map(|listed| listed.len()), Ok(1));
+        let all = admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await;
+        assert!(matches!(all, Err(Error::Connection { .. })), "that of the first: {all:?}");
+    }
+}
