@@ -1,10 +1,11 @@
 //! What all commands have that change something: they can say beforehand what they would do, and ask before they destroy.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Args;
 
 use super::{Failure, Session};
+use crate::print::text::visible;
 
 /// For a command that changes something.
 #[derive(Debug, Args)]
@@ -51,19 +52,61 @@ pub fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
     named.join(", ")
 }
 
-/// Asks on the terminal whether to go on. Without a terminal nobody can answer, so the command must say it beforehand.
+/// Asks on the terminal whether to go on. Where nobody can see the question or answer it, the command must say it beforehand.
 pub fn confirm(question: &str) -> Result<(), Failure> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
+    let (stdin, mut stderr) = (io::stdin(), io::stderr());
+    if !stdin.is_terminal() || !stderr.is_terminal() {
         return Err(Failure::wrong_use("this would be asked about, and there is no terminal to ask on")
             .next("add --yes if you mean it, or --dry-run to see what would be done"));
     }
-    eprint!("{question} [y/N] ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Failure::failed("nothing was changed")),
+    match ask(question, &mut stdin.lock(), &mut stderr)? {
+        true => Ok(()),
+        false => Err(Failure::failed("nothing was changed")),
+    }
+}
+
+fn ask(question: &str, answers: &mut impl BufRead, out: &mut impl Write) -> io::Result<bool> {
+    write!(out, "{} [y/N] ", visible(question))?;
+    out.flush()?;
+    let mut answer = Vec::new();
+    answers.read_until(b'\n', &mut answer)?;
+    if !answer.ends_with(b"\n") {
+        // Nobody has ended the line of the question.
+        writeln!(out)?;
+    }
+    let answer = answer.trim_ascii();
+    Ok(answer.eq_ignore_ascii_case(b"y") || answer.eq_ignore_ascii_case(b"yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(question: &str, answer: &[u8]) -> (bool, String) {
+        let mut out = Vec::new();
+        let said_yes = ask(question, &mut &*answer, &mut out).expect("memory takes it");
+        (said_yes, String::from_utf8(out).expect("it is text"))
+    }
+
+    #[test]
+    fn yes_is_taken_however_it_is_written_and_nothing_else() {
+        for yes in ["y\n", "Y\n", "yes\n", "Yes\n", " YES \r\n"] {
+            assert_eq!(asked("Go?", yes.as_bytes()), (true, "Go? [y/N] ".to_owned()), "{yes:?}");
+        }
+        for no in ["\n", "n\n", "yess\n", "ye\n", "y y\n"] {
+            assert!(!asked("Go?", no.as_bytes()).0, "{no:?}");
+        }
+        assert!(!asked("Go?", &[0xff, b'\n']).0, "what is no text is no yes");
+    }
+
+    #[test]
+    fn where_nobody_answers_the_next_words_begin_a_line() {
+        assert_eq!(asked("Go?", b""), (false, "Go? [y/N] \n".to_owned()));
+    }
+
+    #[test]
+    fn a_name_in_a_question_cannot_make_it_another_question() {
+        let (_, question) = asked("Delete a\r\x1b[2KDelete b\u{202e}?", b"\n");
+        assert_eq!(question, "Delete a\\r\\u{1b}[2KDelete b\\u{202e}? [y/N] ");
     }
 }

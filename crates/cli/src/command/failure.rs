@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use client::{Error, ErrorCode};
 
-use crate::print::table::visible;
+use crate::print::note;
+use crate::print::text::visible;
 
 /// Something went wrong.
 pub const FAILED: u8 = 1;
@@ -118,11 +119,11 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         let all = || std::iter::once(self).chain(&self.later).filter(|failure| !failure.message.is_empty());
         for (place, failure) in all().enumerate() {
-            eprintln!("riverrun: {}", failure.message);
+            note(&format!("riverrun: {}", failure.message));
             // Advice for several that failed alike comes once, after the last of them.
             let same_follows = all().nth(place + 1).is_some_and(|later| later.next == failure.next);
             if let Some(next) = failure.next.as_ref().filter(|_| !same_follows) {
-                eprintln!("next: {next}");
+                note(&format!("next: {next}"));
             }
         }
         ExitCode::from(self.exit)

@@ -240,6 +240,12 @@ struct Address {
     color: Option<String>,
 }
 
+impl Address {
+    fn json(&self) -> Value {
+        json!({ "bootstrap": self.bootstrap, "color": self.color })
+    }
+}
+
 impl Kept {
     /// Where profiles are kept: RIVERRUN_PROFILES, or riverrun/profiles.json among the user's configuration.
     fn path() -> Option<PathBuf> {
@@ -280,9 +286,7 @@ impl Kept {
     }
 
     fn json(&self) -> Value {
-        let address = |(name, address): (&String, &Address)| {
-            (name.clone(), json!({ "bootstrap": address.bootstrap, "color": address.color }))
-        };
+        let address = |(name, address): (&String, &Address)| (name.clone(), address.json());
         let profiles: Map<String, Value> = self.profiles.iter().map(address).collect();
         json!({ "current": self.current, "profiles": profiles })
     }
@@ -332,21 +336,7 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
                 wanted.change.dry_run,
             )?
         }
-        Profile::Set(set) => {
-            keeps_no_protocol(connection)?;
-            let mut address = kept.find(&set.name)?.clone();
-            if set.color.is_none() && connection.bootstrap.is_none() {
-                return Err(
-                    Failure::wrong_use("this would change nothing").next("add --bootstrap or --color")
-                );
-            }
-            if let Some(bootstrap) = &connection.bootstrap {
-                address.bootstrap = checked_address(bootstrap)?;
-            }
-            address.color = set.color.map(|color| color.name().to_owned()).or(address.color);
-            kept.profiles.insert(set.name.clone(), address);
-            done(&kept, &set.name, ["is changed", "would be changed"], set.change.dry_run)?
-        }
+        Profile::Set(set) => self::set(&mut kept, &set, connection)?,
         Profile::Rename(rename) => {
             let address = kept.find(&rename.name)?.clone();
             check_name(&rename.new_name)?;
@@ -427,6 +417,33 @@ fn create(kept: &mut Kept, create: Create, connection: &Connection) -> Result<Ou
         kept.current = Some(create.name.clone());
     }
     done(kept, &create.name, ["is created", "would be created"], create.change.dry_run)
+}
+
+/// Changes what is asked for and nothing else: an address that a variable names is meant for commands, not for this profile.
+fn set(kept: &mut Kept, set: &Set, connection: &Connection) -> Result<Output, Failure> {
+    keeps_no_protocol(connection)?;
+    let before = kept.find(&set.name)?.clone();
+    let bootstrap = connection.bootstrap.as_deref().filter(|_| connection.given.contains(&"--bootstrap"));
+    if set.color.is_none() && bootstrap.is_none() {
+        return Err(Failure::wrong_use("this would change nothing").next("add --bootstrap or --color"));
+    }
+    let now = Address {
+        bootstrap: bootstrap.map_or_else(|| Ok(before.bootstrap.clone()), checked_address)?,
+        color: set.color.map(|color| color.name().to_owned()).or_else(|| before.color.clone()),
+    };
+    kept.profiles.insert(set.name.clone(), now.clone());
+    let mut table = Table::new(&["KEY", "BEFORE", "NOW"]);
+    for (word, before, now) in [
+        ("bootstrap", Some(&before.bootstrap), Some(&now.bootstrap)),
+        ("color", before.color.as_ref(), now.color.as_ref()),
+    ] {
+        if before != now {
+            let cell = |text: Option<&String>| text.cloned().unwrap_or_default();
+            table.row([word.to_owned(), cell(before), cell(now)]);
+        }
+    }
+    let output = done(kept, &set.name, ["is changed", "would be changed"], set.change.dry_run)?;
+    Ok(output.member("before", before.json()).member("now", now.json()).table(table))
 }
 
 /// A name that can be typed, and seen in a prompt.

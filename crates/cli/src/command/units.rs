@@ -64,6 +64,12 @@ pub fn some_time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// So many of a thing whose name takes an `s` where there are several.
+pub fn counted(count: usize, thing: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{s}")
+}
+
 /// Takes KEY=VALUE apart.
 pub fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -8,10 +8,24 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use serde_json::Value;
 
+use super::text::is_hidden;
+
 /// Prints one value over several lines.
 pub fn print(value: &Value) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{value:#}")
+    writeln!(out, "{}", escaped(&format!("{value:#}"), utf16))
+}
+
+/// Writes what JSON lets stand, and nobody can see, as escapes. It is in strings alone: what lies between values are blanks and
+/// ends of lines.
+pub fn escaped(text: &str, escape: fn(char) -> String) -> String {
+    let show = |c: char| if is_hidden(c) && c != '\n' { escape(c) } else { c.to_string() };
+    text.chars().map(show).collect()
+}
+
+/// A character as JSON escapes it, which has it in two where it is a large one.
+fn utf16(c: char) -> String {
+    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
 /// Bytes as JSON has them: a string if they are UTF-8, and base64 under another name if not.
@@ -47,6 +61,14 @@ mod tests {
         bytes(&mut object, "b", Some(&[0xff, 0xfe]));
         bytes(&mut object, "c", None);
         assert_eq!(Value::from(object).to_string(), r#"{"a":"text","b_base64":"//4=","c":null}"#);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped_and_read_back() {
+        let value = Value::from(vec!["a\u{85}\u{9b}b\u{202e}\u{e0001}\n\u{1b}日"]);
+        let text = escaped(&format!("{value:#}"), utf16);
+        assert!(!text.chars().any(|c| is_hidden(c) && c != '\n'), "{text:?}");
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("it is JSON"), value);
     }
 
     #[test]

@@ -4,20 +4,21 @@ pub mod json;
 mod output;
 mod progress;
 pub mod table;
+pub mod text;
 pub mod yaml;
 
 pub use output::{Output, print_all};
 pub use progress::{Left, Progress};
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
-/// How wide the terminal is that standard output goes to; nothing if it goes elsewhere.
-pub fn terminal_width() -> Option<usize> {
-    let stdout = io::stdout();
-    if !stdout.is_terminal() {
+/// How wide the terminal is that this goes to; nothing if it goes elsewhere.
+fn terminal_width(out: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    if !out.is_terminal() {
         return None;
     }
-    let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
+    let size = rustix::termios::tcgetwinsize(out).ok()?;
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
@@ -39,5 +40,5 @@ pub fn line(text: &str) -> io::Result<()> {
 
 /// Tells the user something that is no result, so that a pipe does not get it.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", text::visible_lines(text));
 }

@@ -1,11 +1,12 @@
 //! What a command found or did, once, in every form in which it can be printed.
 
-use std::io;
+use std::io::{self, IsTerminal, Write};
 
 use serde_json::Value;
 
-use super::table::{Table, visible};
-use super::{json, line, note, yaml};
+use super::table::Table;
+use super::text::visible;
+use super::{json, line, note, terminal_width, yaml};
 use crate::command::Format;
 
 /// What is to be printed. A command says all of it, and the form that was asked for takes its part.
@@ -54,7 +55,7 @@ impl Output {
 
     /// For people: a sentence.
     pub fn line(mut self, text: impl Into<String>) -> Output {
-        self.lines.push(text.into());
+        self.lines.push(visible(&text.into()));
         self
     }
 
@@ -85,10 +86,23 @@ impl Output {
         match format {
             Format::Json => json::print(&self.value),
             Format::Yaml => yaml::print(&self.value),
-            Format::Name => self.names.iter().try_for_each(|name| line(name)),
+            Format::Name => self.print_names(),
             Format::Table => self.print_for_people(false),
             Format::Wide => self.print_for_people(true),
         }
+    }
+
+    /// A pipe gets names as they are.
+    fn print_names(&self) -> io::Result<()> {
+        let on_terminal = io::stdout().is_terminal();
+        let text = |name: &String| if on_terminal { visible(name) } else { name.clone() };
+        self.names.iter().try_for_each(|name| line(&text(name)))
+    }
+
+    /// Shows people what they are asked about, beside the results.
+    pub fn preview(&self) -> io::Result<()> {
+        let stderr = io::stderr();
+        self.write(&mut stderr.lock(), false, terminal_width(&stderr))
     }
 
     /// Whether it takes more than lines for people.
@@ -97,20 +111,26 @@ impl Output {
     }
 
     fn print_for_people(&self, wide: bool) -> io::Result<()> {
-        self.lines.iter().try_for_each(|text| line(text))?;
+        let stdout = io::stdout();
+        self.write(&mut stdout.lock(), wide, terminal_width(&stdout))?;
+        self.hints.iter().for_each(|hint| note(hint));
+        Ok(())
+    }
+
+    fn write(&self, out: &mut dyn Write, wide: bool, fit: Option<usize>) -> io::Result<()> {
+        self.lines.iter().try_for_each(|text| writeln!(out, "{text}"))?;
         let width = self.facts.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
         for (word, text) in &self.facts {
-            line(format!("{word:width$}  {text}").trim_end())?;
+            writeln!(out, "{}", format!("{word:width$}  {text}").trim_end())?;
         }
         let mut first = self.facts.is_empty();
         for table in self.tables.iter().filter(|table| !table.is_empty()) {
             if !first {
-                line("")?;
+                writeln!(out)?;
             }
             first = false;
-            table.print(wide)?;
+            table.write(out, wide, fit)?;
         }
-        self.hints.iter().for_each(|hint| note(hint));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::terminal_width;
+use super::text::visible;
 
 /// A table that is being put together.
 #[derive(Debug)]
@@ -45,12 +45,8 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// Prints to standard output; with all columns if `wide`.
-    pub fn print(&self, wide: bool) -> io::Result<()> {
-        self.write(&mut io::stdout().lock(), wide, terminal_width())
-    }
-
-    fn write(&self, out: &mut impl Write, wide: bool, fit: Option<usize>) -> io::Result<()> {
+    /// Writes it with all columns if `wide`, and fit for so many columns of a terminal where it goes to one.
+    pub fn write(&self, out: &mut dyn Write, wide: bool, fit: Option<usize>) -> io::Result<()> {
         match wide || self.columns.iter().all(|column| !column.wide) {
             true => self.write_all(out, fit),
             false => self.narrow().write_all(out, fit),
@@ -72,7 +68,7 @@ impl Table {
         }
     }
 
-    fn write_all(&self, out: &mut impl Write, fit: Option<usize>) -> io::Result<()> {
+    fn write_all(&self, out: &mut dyn Write, fit: Option<usize>) -> io::Result<()> {
         let widths = self.widths(fit);
         let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
         for row in std::iter::once(&titles).chain(&self.rows) {
@@ -110,12 +106,6 @@ impl Table {
     }
 }
 
-/// A text on one line, which does nothing to a terminal: names of groups and clients may hold anything.
-pub fn visible(text: &str) -> String {
-    let show = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
-    text.chars().map(show).collect()
-}
-
 fn cut(cell: &str, width: usize) -> String {
     if cell.chars().count() <= width {
         return cell.to_owned();
@@ -139,11 +129,6 @@ mod tests {
         let mut out = Vec::new();
         table.write(&mut out, false, fit).expect("memory takes it");
         String::from_utf8(out).expect("it is text")
-    }
-
-    #[test]
-    fn what_a_name_holds_neither_ends_a_line_nor_reaches_the_terminal() {
-        assert_eq!(visible("a\nb\x1b[2Jü"), "a\\nb\\u{1b}[2Jü");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use super::json::escaped;
+
 /// Prints one value as a document.
 pub fn print(value: &Value) -> io::Result<()> {
     io::stdout().lock().write_all(text(value).as_bytes())
@@ -88,7 +90,8 @@ fn scalar_text(value: &Value) -> String {
         Value::String(text) if is_plain(text) => text.clone(),
         Value::Array(_) => "[]".to_owned(),
         Value::Object(_) => "{}".to_owned(),
-        other => other.to_string(),
+        // Some of these would end a line of YAML.
+        other => escaped(&other.to_string(), |c| format!("\\U{:08x}", u32::from(c))),
     }
 }
 
@@ -121,5 +124,11 @@ mod tests {
             "a:\n  - b: 1\n    c: []\n  - plain\n  - \n    - 1\n    - 2\n\
              d:\n  e: null\n  f: \"with: colon\"\n  g: \"12\"\n  h: \"no\"\n"
         );
+    }
+
+    #[test]
+    fn what_would_end_a_line_or_cannot_be_seen_is_escaped() {
+        let text = text(&json!({ "a": "\u{85}b\u{202e}", "\u{2028}": "c\nd" }));
+        assert_eq!(text, "a: \"\\U00000085b\\U0000202e\"\n\"\\U00002028\": \"c\\nd\"\n");
     }
 }

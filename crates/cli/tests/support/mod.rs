@@ -5,6 +5,8 @@
 
 #![allow(dead_code)]
 
+pub mod terminal;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -56,18 +58,28 @@ impl Broker {
     }
 
     pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ended {
-        let mut command = Command::new(RIVERRUN);
-        command.args(arguments).env("RIVERRUN_BOOTSTRAP", &self.bootstrap);
-        run(command, input)
+        run(self.command(arguments), input)
     }
 
     /// Runs a line of shell, as somebody who follows the README types it.
     pub fn shell(&self, line: &str) -> Ended {
+        run(self.shell_command("sh", &["-c", line]), "")
+    }
+
+    /// A shell that finds `riverrun`, which finds the broker.
+    pub fn shell_command(&self, shell: &str, arguments: &[&str]) -> Command {
         let directory = PathBuf::from(RIVERRUN).parent().expect("a file is in a directory").to_owned();
         let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap_or_default());
-        let mut command = Command::new("sh");
-        command.args(["-c", line]).env("PATH", path).env("RIVERRUN_BOOTSTRAP", &self.bootstrap);
-        run(command, "")
+        let mut command = Command::new(shell);
+        command.args(arguments).env("PATH", path).env("RIVERRUN_BOOTSTRAP", &self.bootstrap);
+        command
+    }
+
+    /// `riverrun` with these arguments, for who runs it in a way of his own.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(RIVERRUN);
+        command.args(arguments).env("RIVERRUN_BOOTSTRAP", &self.bootstrap);
+        command
     }
 }
 
@@ -189,7 +201,7 @@ impl Ended {
 }
 
 /// Runs a command to its end, which must come before the deadline.
-fn run(mut command: Command, input: &str) -> Ended {
+pub fn run(mut command: Command, input: &str) -> Ended {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -3,9 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
+use super::has_members;
 use crate::command::ask::{Destruction, listed};
 use crate::command::several::Groups;
-use crate::command::{Failure, Session};
+use crate::command::{Failure, Session, units};
 use crate::print::Output;
 
 /// Delete groups with all offsets that they have committed. Their members have to be gone.
@@ -36,11 +37,11 @@ pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
     }
     if !found.is_empty() {
         let all = listed(found.iter().map(|(name, _)| name.clone()));
-        let offsets: usize = found.iter().map(|(_, offsets)| offsets).sum();
+        let offsets = units::counted(found.iter().map(|(_, offsets)| offsets).sum(), "offset");
         let who = if found.len() == 1 { "it" } else { "they" };
         delete
             .destruction
-            .confirm(&format!("Delete {all} and the {offsets} offsets that {who} committed"), session)?;
+            .confirm(&format!("Delete {all} and the {offsets} that {who} committed"), session)?;
     }
     for (name, offsets) in found {
         outcomes.push(&name, one(&name, offsets, delete.destruction.dry_run, session).await);
@@ -55,14 +56,13 @@ async fn offsets_of(name: &str, session: &Session) -> Result<usize, Failure> {
     let committed = session.admin.committed_offsets(name, None).await.map_err(failed)?;
     match group.members.len() {
         0 => Ok(committed.len()),
-        1 => Err(Failure::failed(format!("{name} has 1 member")).next("stop it first")),
-        members => Err(Failure::failed(format!("{name} has {members} members")).next("stop them first")),
+        members => Err(has_members(name, members)),
     }
 }
 
 async fn one(name: &str, offsets: usize, dry_run: bool, session: &Session) -> Result<Output, Failure> {
     let line = match dry_run {
-        true => format!("{name} ({offsets} offsets) would be deleted"),
+        true => format!("{name} ({}) would be deleted", units::counted(offsets, "offset")),
         false => {
             let deleted = session.admin.delete_group(name).await;
             deleted.map_err(|error| Failure::of(error, DOING))?;

@@ -8,7 +8,7 @@ mod reset;
 
 use clap::Subcommand;
 
-use super::{Failure, Session};
+use super::{Failure, Session, units};
 
 #[derive(Debug, Subcommand)]
 pub enum Group {
@@ -25,4 +25,11 @@ pub async fn run(group: Group, session: &Session) -> Result<(), Failure> {
         Group::Reset(reset) => reset::run(&reset, session).await,
         Group::Delete(delete) => delete::run(&delete, session).await,
     }
+}
+
+/// Why a group cannot be changed: its members know where they are, and would not notice.
+fn has_members(group: &str, members: usize) -> Failure {
+    let them = if members == 1 { "it" } else { "them" };
+    Failure::failed(format!("{group} has {}", units::counted(members, "member")))
+        .next(format!("stop {them} first"))
 }

@@ -11,10 +11,11 @@ use client::admin::CommittedOffset;
 use client::{Error, ErrorCode, Offset, TopicPartition};
 use serde_json::{Value, json};
 
+use super::has_members;
 use crate::command::ask::Destruction;
 use crate::command::place::{Where, partitions_of, resolve};
 use crate::command::several::no_topic;
-use crate::command::{Failure, Format, Session};
+use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
 /// Send a group elsewhere: to an offset, to a time, some records on or back. Its members have to be gone.
@@ -74,9 +75,7 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
     };
     match session.admin.describe_group(name).await {
         Ok(group) if !group.members.is_empty() => {
-            let members = group.members.len();
-            return Err(Failure::failed(format!("{name} has {members} members, who would not notice"))
-                .next("stop them first"));
+            return Err(has_members(name, group.members.len()));
         }
         Ok(_) => {}
         // A group that has never committed can be given a place to begin, in topics that are named.
@@ -91,9 +90,10 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
     }
     let dry_run = reset.destruction.dry_run;
     if reset.destruction.asks() && io::stdin().is_terminal() {
-        output(name, &plan, &before, true).print(Format::Table)?;
+        output(name, &plan, &before, dry_run).preview()?;
     }
-    reset.destruction.confirm(&format!("Reset {name} so in {} partitions", plan.len()), session)?;
+    let where_to = units::counted(plan.len(), "partition");
+    reset.destruction.confirm(&format!("Reset {name} so in {where_to}"), session)?;
     if !dry_run {
         if let Some(file) = &reset.undo_file {
             let text = format!("{:#}\n", undo(name, &plan, &before));

@@ -3,17 +3,22 @@
 //! The scripts know nothing: they ask `riverrun complete` with the words so far, which looks into the commands as they
 //! are, and asks the cluster for topics and groups.
 
+mod line;
+
 use std::time::Duration;
 
 use clap::{Arg, Args, Command, ValueEnum};
 use client::Codec;
 use client::config::SecurityProtocol;
 
+use line::Typed;
+
 use super::{
     BOOTSTRAP, Connection, Failure, Format, PROFILE, SECURITY_PROTOCOL, config, profile, session,
     text_variable, tree,
 };
 use crate::print;
+use crate::print::text::is_hidden;
 
 /// How long somebody who presses a key may have to wait for names from a cluster.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -43,17 +48,24 @@ enum Shell {
   riverrun complete -- topic describe or
   riverrun complete --line 'riverrun topic describe or'")]
 pub struct Complete {
-    /// The whole line as far as it is typed. What bash adds to it begins after the last colon or equals sign.
+    /// The whole line as far as it is typed. What is printed is what bash adds to it, in quotes where it has to be.
     #[arg(long, allow_hyphen_values = true, conflicts_with = "words")]
     line: Option<String>,
+    /// At which characters bash breaks the words of a line.
+    #[arg(long, allow_hyphen_values = true, default_value = ":=", requires = "line")]
+    breaks: String,
     /// The words after `riverrun`, the last one as far as it is typed.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
 
+// Older releases of bash have no `mapfile`. An array made of a command's words would have patterns in them expanded.
 const BASH: &str = r#"_riverrun() {
-    local IFS=$'\n'
-    COMPREPLY=($(riverrun complete --line "${COMP_LINE:0:COMP_POINT}" 2>/dev/null))
+    local found
+    COMPREPLY=()
+    while IFS= read -r found; do
+        COMPREPLY+=("$found")
+    done < <(riverrun complete --breaks "$COMP_WORDBREAKS" --line "${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
 }
 complete -o default -F _riverrun riverrun"#;
 
@@ -89,43 +101,12 @@ pub fn complete(complete: &Complete) -> Result<(), Failure> {
         return Ok(());
     };
     // The words that bash itself makes of a line are cut at colons, as in an address.
-    let words = split(line);
-    let typed = words.last().and_then(|word| Some(word.rfind([':', '='])? + 1)).unwrap_or(0);
-    for candidate in candidates(words.get(1..).unwrap_or_default()) {
-        print::line(candidate.get(typed..).unwrap_or_default())?;
+    let typed = Typed::read(line, &complete.breaks);
+    let candidates = candidates(typed.words.get(1..).unwrap_or_default());
+    for inserted in candidates.iter().filter_map(|candidate| typed.insertion(candidate)) {
+        print::line(&inserted)?;
     }
     Ok(())
-}
-
-/// The words of a line as shells have them, quotes and backslashes taken away. The last one may not be finished.
-fn split(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    let mut rest = line.chars();
-    while let Some(c) = rest.next() {
-        let literal = match (quote, c) {
-            (None, '\'' | '"') => {
-                quote = Some(c);
-                continue;
-            }
-            (Some(open), c) if open == c => {
-                quote = None;
-                continue;
-            }
-            (None | Some('"'), '\\') => rest.next(),
-            (None, c) if c.is_whitespace() => {
-                if words.last().is_some_and(|word| !word.is_empty()) {
-                    words.push(String::new());
-                }
-                continue;
-            }
-            (_, c) => Some(c),
-        };
-        if let Some(word) = words.last_mut() {
-            word.extend(literal);
-        }
-    }
-    words
 }
 
 /// What fits the last word, after those before it.
@@ -153,7 +134,9 @@ fn candidates(words: &[String]) -> Vec<String> {
         }
         None => line.next_positional().map(|arg| values_of(arg, &line)).unwrap_or_default(),
     };
-    found.into_iter().filter(|candidate| candidate.starts_with(last.as_str())).collect()
+    // What cannot be seen would do something to the terminal, and an end of line would make two names of one.
+    let fits = |candidate: &String| candidate.starts_with(last.as_str()) && !candidate.chars().any(is_hidden);
+    found.into_iter().filter(fits).collect()
 }
 
 fn options_of(command: &Command) -> Vec<String> {
@@ -339,14 +322,6 @@ mod tests {
         check("produce a --compression ", &["gzip", "zstd"]);
         check("consume a --from ", &["start", "end"]);
         assert!(!candidates(&["".to_owned()]).contains(&"complete".to_owned()), "what is hidden stays so");
-    }
-
-    #[test]
-    fn a_line_is_split_as_shells_do() {
-        assert_eq!(split("riverrun -b h:1  topic "), ["riverrun", "-b", "h:1", "topic", ""]);
-        assert_eq!(split(r#"a 'b c' "d\"e" f\ g"#), ["a", "b c", "d\"e", "f g"]);
-        assert_eq!(split("a 'b"), ["a", "b"]);
-        assert_eq!(split(""), [""]);
     }
 
     #[test]

@@ -1,0 +1,98 @@
+//! What commands do at a terminal: what they ask, and what they let through to it.
+
+mod support;
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use support::Broker;
+use support::terminal::{CTRL_D, Terminal};
+
+/// A name that would tell a terminal what to do, and have another name stand in a question.
+const HOSTILE: &str = "ctl\u{1b}[31mred\u{7}\r\u{202e}x";
+const TAMED: &str = "ctl\\u{1b}[31mred\\u{7}\\r\\u{202e}x";
+
+/// A broker with a topic, and a group of that name which has read it.
+fn broker_with_group(test: &str, group: &str) -> Broker {
+    let broker = Broker::start(test);
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "1\n2\n").ok();
+    broker.run(&["consume", "a", "--group", group, "--from", "start", "--until-end"]).ok();
+    broker
+}
+
+fn file(name: &str) -> (PathBuf, File) {
+    let path = std::env::temp_dir().join(format!("riverrun-cli-{name}-{}", std::process::id()));
+    let file = File::create(&path).expect("it can be made");
+    (path, file)
+}
+
+#[test]
+fn a_name_reaches_no_terminal_as_it_is() {
+    let broker = broker_with_group("hostile", HOSTILE);
+    let delete = ["group", "delete", "--regex", "ctl"];
+    let asked = Terminal::default().run(broker.command(&delete), "no\n");
+    assert_eq!(asked.code, Some(1), "{asked:?}");
+    assert!(asked.screen.starts_with(&format!("Delete {TAMED} and the ")), "{asked:?}");
+    for arguments in [
+        &["group", "list"][..],
+        &["group", "list", "--format", "name"],
+        &["group", "list", "--format", "json"],
+        &["group", "list", "--format", "yaml"],
+        &["group", "delete", HOSTILE, "--dry-run"],
+        &["group", "describe", &format!("{HOSTILE}y")],
+        &["group", "delete", HOSTILE, "--yes"],
+    ] {
+        let seen = Terminal::default().run(broker.command(arguments), "");
+        let raw = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!seen.screen.contains(raw) && seen.screen.contains("[31m"), "{arguments:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_pipe_gets_names_as_they_are() {
+    let broker = broker_with_group("piped", HOSTILE);
+    assert_eq!(broker.run(&["group", "list", "--format", "name"]).ok(), format!("{HOSTILE}\n"));
+}
+
+#[test]
+fn yes_is_taken_as_it_is_typed_and_only_where_the_question_is_seen() {
+    let broker = broker_with_group("yes", "g");
+    let delete = ["group", "delete", "g"];
+    let end = Terminal::default().run(broker.command(&delete), CTRL_D);
+    assert_eq!(end.code, Some(1), "{end:?}");
+    assert!(end.screen.ends_with("[y/N] \nriverrun: nothing was changed\n"), "{end:?}");
+
+    let (path, stderr) = file("unseen");
+    let terminal = Terminal { stderr: Some(stderr), ..Terminal::default() };
+    let unseen = terminal.run(broker.command(&delete), "yes\n");
+    let said = std::fs::read_to_string(&path).expect("it was written");
+    std::fs::remove_file(path).expect("it is there");
+    assert_eq!(unseen.code, Some(2), "nobody has seen the question: {said}");
+    assert!(said.contains("--yes"), "{said}");
+
+    let done = Terminal::default().run(broker.command(&delete), "Yes\n");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.screen.ends_with("[y/N] deleted g\n"), "{done:?}");
+}
+
+#[test]
+fn what_is_asked_about_is_shown_beside_the_results() {
+    let broker = broker_with_group("preview", "g");
+    let reset = ["group", "reset", "g", "--to", "start"];
+    let asked = Terminal::default().run(broker.command(&reset), "n\n");
+    assert!(
+        asked.screen.contains("TOPIC") && asked.screen.contains("Reset g so in 1 partition at "),
+        "{asked:?}"
+    );
+    assert!(!asked.screen.contains("--dry-run"), "nobody has given it: {asked:?}");
+
+    let (path, stdout) = file("result");
+    let terminal = Terminal { stdout: Some(stdout), ..Terminal::default() };
+    let done = terminal.run(broker.command(&[&reset[..], &["--format", "json"]].concat()), "y\n");
+    let result = std::fs::read_to_string(&path).expect("it was written");
+    std::fs::remove_file(path).expect("it is there");
+    assert!(done.code == Some(0) && done.screen.contains("TOPIC"), "{done:?}");
+    let result: serde_json::Value = serde_json::from_str(&result).expect("it is JSON alone");
+    assert_eq!(result["partitions"][0]["after"], 0);
+}
