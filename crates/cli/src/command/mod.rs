@@ -28,6 +28,7 @@ mod topic;
 mod tree;
 pub mod units;
 mod version;
+mod waiting;
 mod watch;
 mod wrong_use;
 

@@ -91,6 +91,22 @@ pub async fn no_topic(name: &str, error: Error, doing: &str, session: &Session) 
     }
 }
 
+/// The same of a group.
+pub async fn no_group(name: &str, error: Error, doing: &str, session: &Session) -> Failure {
+    let is_unknown = error.code() == Some(ErrorCode::GroupIdNotFound);
+    let failure = Failure::of(error, doing);
+    match if is_unknown { near_group(name, session).await } else { None } {
+        Some(near) => failure.next(format!("did you mean {near}? `riverrun group list` shows all")),
+        None => failure,
+    }
+}
+
+/// The group that was probably meant by a name that none has.
+pub async fn near_group(name: &str, session: &Session) -> Option<String> {
+    let groups = session.admin.list_groups().await.unwrap_or_default();
+    nearest(name, groups.iter().map(|group| group.group.as_str())).map(str::to_owned)
+}
+
 /// Each name once, in the order in which they were given.
 pub fn once(names: &[String]) -> impl Iterator<Item = &String> {
     names

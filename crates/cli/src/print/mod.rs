@@ -8,7 +8,7 @@ pub mod text;
 pub mod yaml;
 
 pub use output::{Output, print_all};
-pub use progress::{Left, Progress};
+pub use progress::{Left, Notice, Progress};
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;

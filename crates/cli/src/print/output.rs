@@ -102,7 +102,9 @@ impl Output {
     /// Shows people what they are asked about, beside the results.
     pub fn preview(&self) -> io::Result<()> {
         let stderr = io::stderr();
-        self.write(&mut stderr.lock(), false, terminal_width(&stderr))
+        self.write(&mut stderr.lock(), false, terminal_width(&stderr))?;
+        self.hints.iter().for_each(|hint| note(hint));
+        Ok(())
     }
 
     /// Whether it takes more than lines for people.

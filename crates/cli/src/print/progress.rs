@@ -3,15 +3,45 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use super::text::visible;
 use crate::command::units;
+
+/// A line of the terminal that is written over, and goes away at the end. Without a terminal it shows nothing.
+#[derive(Debug)]
+pub struct Notice {
+    shown: bool,
+    on_terminal: bool,
+}
+
+impl Notice {
+    pub fn new() -> Notice {
+        Notice { shown: false, on_terminal: io::stderr().is_terminal() }
+    }
+
+    pub fn show(&mut self, text: &str) {
+        if self.on_terminal {
+            self.shown = true;
+            eprint!("{CLEAR}{}", visible(text));
+            // It is only a courtesy.
+            let _ = io::stderr().flush();
+        }
+    }
+}
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        if self.shown {
+            eprint!("{CLEAR}");
+        }
+    }
+}
 
 /// Shows itself once a second, from the first full second on. Without a terminal it shows nothing.
 #[derive(Debug)]
 pub struct Progress {
     /// When it was shown last, or began, and how many records there were then.
     last: (Instant, u64),
-    shown: bool,
-    on_terminal: bool,
+    notice: Notice,
 }
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -38,20 +68,17 @@ impl Progress {
     }
 
     fn on(on_terminal: bool) -> Progress {
-        Progress { last: (Instant::now(), 0), shown: false, on_terminal }
+        Progress { last: (Instant::now(), 0), notice: Notice { shown: false, on_terminal } }
     }
 
     /// Tells how many records there are now, how many came in the last second, and how much is left where that is known.
     pub fn show(&mut self, records: u64, left: Left) {
         let (then, before) = self.last;
-        if !self.on_terminal || then.elapsed() < INTERVAL {
+        if !self.notice.on_terminal || then.elapsed() < INTERVAL {
             return;
         }
         self.last = (Instant::now(), records);
-        self.shown = true;
-        eprint!("{CLEAR}{}", sentence(records, (records.saturating_sub(before), then.elapsed()), left));
-        // It is only a courtesy.
-        let _ = io::stderr().flush();
+        self.notice.show(&sentence(records, (records.saturating_sub(before), then.elapsed()), left));
     }
 }
 
@@ -75,14 +102,6 @@ fn sentence(records: u64, (came, within): (u64, Duration), left: Left) -> String
     };
     let left = left.map_or_else(String::new, |seconds| format!(", {} left", units::span(seconds)));
     format!("{records} records, {rate:.0} a second{left}")
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.shown {
-            eprint!("{CLEAR}");
-        }
-    }
 }
 
 #[cfg(test)]

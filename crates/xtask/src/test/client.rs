@@ -10,7 +10,7 @@ pub const PART: &str = "client";
 
 /// The test programs of the command line that begin with a broker of their own.
 const PROGRAMS: &[&str] =
-    &["client", "commands", "manage", "mixed", "outputs", "settings", "sharing", "topics"];
+    &["client", "commands", "groups", "manage", "mixed", "outputs", "settings", "sharing", "terminal", "topics"];
 
 /// Runs them with the broker that `--broker` names, or Apache Kafka.
 pub fn run(context: &Context) -> Result<Vec<Row>, String> {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::has_members;
 use crate::command::ask::{Destruction, listed};
-use crate::command::several::Groups;
+use crate::command::several::{Groups, no_group};
 use crate::command::{Failure, Session, units};
 use crate::print::Output;
 
@@ -52,7 +52,10 @@ pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
 /// How many offsets a group has committed that could be deleted.
 async fn offsets_of(name: &str, session: &Session) -> Result<usize, Failure> {
     let failed = |error| Failure::of(error, DOING);
-    let group = session.admin.describe_group(name).await.map_err(failed)?;
+    let group = match session.admin.describe_group(name).await {
+        Ok(group) => group,
+        Err(error) => return Err(no_group(name, error, DOING, session).await),
+    };
     let committed = session.admin.committed_offsets(name, None).await.map_err(failed)?;
     match group.members.len() {
         0 => Ok(committed.len()),

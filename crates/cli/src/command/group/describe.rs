@@ -9,9 +9,11 @@ use client::{Timestamp, TopicPartition};
 use host::RealClock;
 use kernel::port::Clock;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::lag::{Standing, Trend, first_unread};
-use crate::command::several::Groups;
+use crate::command::several::{Groups, no_group};
+use crate::command::waiting::waiting;
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
@@ -40,7 +42,11 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
         seen.push((look(&name, session).await, name));
     }
     if let Some(time) = describe.trend {
-        tokio::time::sleep(time).await;
+        let begun = Instant::now();
+        let left = || {
+            format!("looking again in {}", units::span((time.saturating_sub(begun.elapsed())).as_secs_f64()))
+        };
+        waiting(left, tokio::time::sleep(time)).await;
     }
     for (first, name) in seen {
         let described = match first {
@@ -55,7 +61,10 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
 /// A group, and where it stands.
 async fn look(name: &str, session: &Session) -> Result<(GroupDescription, Standing), Failure> {
     let failed = |error| Failure::of(error, DOING);
-    let group = session.admin.describe_group(name).await.map_err(failed)?;
+    let group = match session.admin.describe_group(name).await {
+        Ok(group) => group,
+        Err(error) => return Err(no_group(name, error, DOING, session).await),
+    };
     let standing = Standing::now(name, &assigned(&group), session).await.map_err(failed)?;
     Ok((group, standing))
 }
@@ -75,9 +84,8 @@ async fn one(
         }
     };
     let unread = first_unread(&standing, session).await.map_err(|error| Failure::of(error, DOING))?;
-    let partitions = standing.committed.keys().cloned().chain(assigned(&group)).collect();
     let now = RealClock::new().now().wall;
-    Ok(Described { group, partitions, standing, unread, trend, now }.output())
+    Ok(Described { group, standing, unread, trend, now }.output())
 }
 
 fn assigned(group: &GroupDescription) -> BTreeSet<TopicPartition> {
@@ -86,7 +94,6 @@ fn assigned(group: &GroupDescription) -> BTreeSet<TopicPartition> {
 
 struct Described {
     group: GroupDescription,
-    partitions: BTreeSet<TopicPartition>,
     standing: Standing,
     unread: BTreeMap<TopicPartition, Timestamp>,
     trend: Option<Trend>,
@@ -102,13 +109,30 @@ impl Described {
         }
     }
 
-    /// As the partition that is the furthest behind; nothing where that cannot be told of one that is behind.
+    /// As the partition that is the furthest behind; nothing where that cannot be told of one that is there.
     fn total_seconds(&self) -> Option<f64> {
-        let mut most: Option<f64> = None;
-        for partition in self.partitions.iter().filter(|partition| self.standing.lag(partition).is_some()) {
-            most = Some(self.seconds(partition)?.max(most.unwrap_or(0.0)));
+        self.standing.total_lag().total()?;
+        let there = self.standing.partitions.difference(&self.standing.gone);
+        there
+            .map(|partition| self.seconds(partition))
+            .try_fold(0.0, |most: f64, seconds| Some(most.max(seconds?)))
+    }
+
+    /// How far behind the group is, in words.
+    fn lag(&self) -> String {
+        let lag = self.standing.total_lag();
+        match (lag.total(), self.total_seconds()) {
+            (Some(records), Some(seconds)) if records > 0 => {
+                format!("{records} records, {}", units::span(seconds))
+            }
+            (Some(records), _) => records.to_string(),
+            (None, _) if lag.known > 0 => format!(
+                "at least {}, and not known in {}",
+                units::counted(usize::try_from(lag.known).unwrap_or(usize::MAX), "record"),
+                units::counted(lag.unknown, "partition")
+            ),
+            (None, _) => "-".to_owned(),
         }
-        most
     }
 
     fn owner(&self, partition: &TopicPartition) -> Option<&GroupMember> {
@@ -121,6 +145,7 @@ impl Described {
                 "topic": partition.topic.as_ref(),
                 "partition": partition.partition,
                 "committed": self.standing.committed(partition),
+                "start_offset": self.standing.start(partition),
                 "end_offset": self.standing.end(partition),
                 "lag": self.standing.lag(partition),
                 "lag_seconds": self.seconds(partition),
@@ -140,7 +165,7 @@ impl Described {
             json!({
                 "written_per_second": trend.written,
                 "read_per_second": trend.read,
-                "caught_up_in_seconds": trend.caught_up_in.is_finite().then_some(trend.caught_up_in),
+                "caught_up_in_seconds": trend.caught_up_in.filter(|seconds| seconds.is_finite()),
             })
         };
         json!({
@@ -149,33 +174,33 @@ impl Described {
             "protocol": self.group.protocol_type,
             "assignor": self.group.assignor,
             "coordinator": self.group.coordinator,
-            "lag": self.standing.total_lag(),
+            "lag": self.standing.total_lag().total(),
             "lag_seconds": self.total_seconds(),
             "trend": self.trend.as_ref().map(trend),
             "members": self.group.members.iter().map(member).collect::<Vec<_>>(),
-            "partitions": self.partitions.iter().map(partition).collect::<Vec<_>>(),
+            "partitions": self.standing.partitions.iter().map(partition).collect::<Vec<_>>(),
         })
     }
 
     fn output(&self) -> Output {
         let group = &self.group;
         let assignor = if group.assignor.is_empty() { "-" } else { &group.assignor };
-        let lag = match (self.standing.total_lag(), self.total_seconds()) {
-            (0, _) | (_, None) => self.standing.total_lag().to_string(),
-            (records, Some(seconds)) => format!("{records} records, {}", units::span(seconds)),
-        };
         let mut output = Output::new(self.json())
             .fact("group", &group.group)
             .fact("state", &group.state)
             .fact("members", group.members.len().to_string())
             .fact("assignor", assignor)
             .fact("coordinator", &group.coordinator)
-            .fact("lag", lag);
+            .fact("lag", self.lag());
         if let Some(trend) = &self.trend {
             let rates = format!("{:.1} a second written, {:.1} read", trend.written, trend.read);
-            output = output.fact("trend", rates).fact("caught up in", units::span(trend.caught_up_in));
+            let caught_up_in = trend.caught_up_in.map_or_else(|| "-".to_owned(), units::span);
+            output = output.fact("trend", rates).fact("caught up in", caught_up_in);
         }
-        output.table(self.table()).names(self.partitions.iter().map(ToString::to_string))
+        for out_of_range in self.standing.out_of_range() {
+            output = output.hint(out_of_range);
+        }
+        output.table(self.table()).names(self.standing.partitions.iter().map(ToString::to_string))
     }
 
     fn table(&self) -> Table {
@@ -192,7 +217,7 @@ impl Described {
             "HOST",
         ];
         let mut table = Table::new(&titles);
-        for partition in &self.partitions {
+        for partition in &self.standing.partitions {
             let number = |number: Option<i64>| number.map_or_else(String::new, |number| number.to_string());
             let owner = self.owner(partition);
             let of_owner = |what: fn(&GroupMember) -> String| owner.map(what).unwrap_or_default();

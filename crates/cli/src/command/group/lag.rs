@@ -3,22 +3,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use client::admin::{CommittedOffset, OffsetSpec};
-use client::config::{IsolationLevel, OffsetReset};
+use client::admin::CommittedOffset;
+use client::config::OffsetReset;
 use client::{Consumer, ConsumerConfig, Error, Offset, Start, Timestamp, TopicPartition};
 use tokio::time::Instant;
 
 use crate::command::Session;
+use crate::command::place::{Where, resolve};
 
 /// How long is waited for records, whose times are only a courtesy.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What a group has committed, and where its partitions end, at one moment.
+/// What a group has committed, and where its partitions begin and end, at one moment.
 #[derive(Debug)]
 pub struct Standing {
     pub at: Instant,
+    /// Those that the group has committed for, and those of its members.
+    pub partitions: BTreeSet<TopicPartition>,
     pub committed: BTreeMap<TopicPartition, CommittedOffset>,
-    pub ends: BTreeMap<TopicPartition, Offset>,
+    pub bounds: BTreeMap<TopicPartition, (Offset, Offset)>,
+    /// Of these nothing is left that could be read.
+    pub gone: BTreeSet<TopicPartition>,
+}
+
+/// How many records a group has still to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TotalLag {
+    /// In the partitions of which it is known.
+    pub known: i64,
+    /// In so many partitions it cannot be told.
+    pub unknown: usize,
+    /// Whether there is a partition of which it is known.
+    pub is_any: bool,
+}
+
+impl TotalLag {
+    /// The number, where it is one: what is not known is not nothing.
+    pub fn total(&self) -> Option<i64> {
+        (self.is_any && self.unknown == 0).then_some(self.known)
+    }
 }
 
 impl Standing {
@@ -30,43 +53,86 @@ impl Standing {
     ) -> Result<Standing, Error> {
         let committed = session.admin.committed_offsets(group, None).await?;
         let partitions: BTreeSet<TopicPartition> = committed.keys().chain(assigned).cloned().collect();
-        let ends = ends(&partitions, session).await?;
-        Ok(Standing { at: Instant::now(), committed, ends })
+        let (bounds, gone) = bounds(&partitions, session).await?;
+        Ok(Standing { at: Instant::now(), partitions, committed, bounds, gone })
     }
 
     pub fn committed(&self, partition: &TopicPartition) -> Option<i64> {
         self.committed.get(partition).map(|committed| committed.offset.0)
     }
 
+    pub fn start(&self, partition: &TopicPartition) -> Option<i64> {
+        self.bounds.get(partition).map(|(start, _)| start.0)
+    }
+
     pub fn end(&self, partition: &TopicPartition) -> Option<i64> {
-        self.ends.get(partition).map(|offset| offset.0)
+        self.bounds.get(partition).map(|(_, end)| end.0)
     }
 
-    /// How many records the group has still to read.
+    /// How many records the group has still to read. Where it has committed nothing, that is known of a partition without any:
+    /// members may begin at its start or at its end.
     pub fn lag(&self, partition: &TopicPartition) -> Option<i64> {
-        Some(self.end(partition)?.saturating_sub(self.committed(partition)?).max(0))
+        let (start, end) = (self.start(partition)?, self.end(partition)?);
+        match self.committed(partition) {
+            Some(committed) => Some(end.saturating_sub(committed).max(0)),
+            None => (start == end).then_some(0),
+        }
     }
 
-    pub fn total_lag(&self) -> i64 {
-        self.committed.keys().filter_map(|partition| self.lag(partition)).sum()
+    pub fn total_lag(&self) -> TotalLag {
+        let mut total = TotalLag { known: 0, unknown: 0, is_any: false };
+        for partition in self.partitions.difference(&self.gone) {
+            match self.lag(partition) {
+                Some(lag) => {
+                    total.known = total.known.saturating_add(lag);
+                    total.is_any = true;
+                }
+                None => total.unknown += 1,
+            }
+        }
+        total
+    }
+
+    /// What has been committed, but is not there: members begin where they are told to if there is no offset.
+    pub fn out_of_range(&self) -> impl Iterator<Item = String> + '_ {
+        self.committed.iter().filter_map(|(name, committed)| {
+            let (start, end) = self.bounds.get(name)?;
+            let committed = committed.offset;
+            let (side, bound) = match committed < *start {
+                true => ("before its start", start),
+                false if committed > *end => ("past its end", end),
+                false => return None,
+            };
+            Some(format!("{name}: the committed offset {committed} is {side}, which is {bound}"))
+        })
     }
 }
 
-/// Where partitions end now. What is gone, or has no leader, has no end; the rest is shown all the same.
-async fn ends(
+type Bounds = BTreeMap<TopicPartition, (Offset, Offset)>;
+
+/// Where partitions begin and end now. What is gone, or has no leader, has no bounds; the rest is shown all the same.
+async fn bounds(
     partitions: &BTreeSet<TopicPartition>,
     session: &Session,
-) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+) -> Result<(Bounds, BTreeSet<TopicPartition>), Error> {
     let topics: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
     let topics: Vec<String> = topics.into_iter().collect();
     let metadata = session.client.fetch_metadata(Some(&topics)).await?;
-    let has_leader = |name: &&TopicPartition| {
-        metadata.partition(&name.topic, name.partition).is_some_and(|partition| partition.leader.is_some())
+    let (mut there, mut gone) = (Vec::new(), BTreeSet::new());
+    for name in partitions {
+        match metadata.partition(&name.topic, name.partition) {
+            Some(partition) if partition.leader.is_some() => there.push(name.clone()),
+            Some(_) => {}
+            None => drop(gone.insert(name.clone())),
+        }
+    }
+    let starts = resolve(&there, Where::Start, session).await?;
+    let ends = resolve(&there, Where::End, session).await?;
+    let both = |(name, start): (TopicPartition, Offset)| {
+        let end = ends.get(&name)?;
+        Some((name, (start, *end)))
     };
-    let wanted: Vec<_> =
-        partitions.iter().filter(has_leader).map(|name| (name.clone(), OffsetSpec::Latest)).collect();
-    let listed = session.admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await?;
-    Ok(listed.into_iter().filter_map(|(name, listed)| Some((name, listed.offset?))).collect())
+    Ok((starts.into_iter().filter_map(both).collect(), gone))
 }
 
 /// When the first record that the group has not read was written, where there is one.
@@ -107,8 +173,8 @@ pub async fn first_unread(
 pub struct Trend {
     pub written: f64,
     pub read: f64,
-    /// In how many seconds nothing will be left; infinite if never.
-    pub caught_up_in: f64,
+    /// In how many seconds nothing will be left, where it is known how much is left; infinite if never.
+    pub caught_up_in: Option<f64>,
 }
 
 impl Trend {
@@ -120,12 +186,11 @@ impl Trend {
             names.filter_map(change).sum::<i64>() as f64 / seconds
         };
         let (written, read) = (moved(Standing::end), moved(Standing::committed));
-        let lag = after.total_lag();
-        let caught_up_in = match (lag, read > written) {
+        let caught_up_in = after.total_lag().total().map(|lag| match (lag, read > written) {
             (0, _) => 0.0,
             (lag, true) => lag as f64 / (read - written),
             (_, false) => f64::INFINITY,
-        };
+        });
         Trend { written, read, caught_up_in }
     }
 }
@@ -138,8 +203,10 @@ mod tests {
         let name = TopicPartition::new("t", 0);
         Standing {
             at,
+            partitions: [name.clone()].into(),
             committed: [(name.clone(), Offset(committed).into())].into(),
-            ends: [(name, Offset(end))].into(),
+            bounds: [(name, (Offset(0), Offset(end)))].into(),
+            gone: BTreeSet::new(),
         }
     }
 
@@ -148,8 +215,44 @@ mod tests {
         let now = Instant::now();
         let later = now + Duration::from_secs(2);
         let trend = |committed, end| Trend::between(&standing(now, 0, 100), &standing(later, committed, end));
-        assert_eq!(trend(60, 120), Trend { written: 10.0, read: 30.0, caught_up_in: 3.0 });
-        assert_eq!(trend(10, 120).caught_up_in, f64::INFINITY);
-        assert_eq!(trend(120, 120).caught_up_in, 0.0);
+        assert_eq!(trend(60, 120), Trend { written: 10.0, read: 30.0, caught_up_in: Some(3.0) });
+        assert_eq!(trend(10, 120).caught_up_in, Some(f64::INFINITY));
+        assert_eq!(trend(120, 120).caught_up_in, Some(0.0));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_is_not_counted_as_nothing() {
+        let mut standing = standing(Instant::now(), 7, 10);
+        assert_eq!(standing.total_lag().total(), Some(3));
+        let [empty, full, gone] = [1, 2, 3].map(|partition| TopicPartition::new("t", partition));
+        standing.partitions.insert(empty.clone());
+        standing.bounds.insert(empty.clone(), (Offset(5), Offset(5)));
+        standing.partitions.insert(gone.clone());
+        standing.gone.insert(gone);
+        assert_eq!(standing.lag(&empty), Some(0), "nothing can be read there");
+        assert_eq!(standing.total_lag().total(), Some(3));
+        standing.partitions.insert(full.clone());
+        standing.bounds.insert(full.clone(), (Offset(0), Offset(50)));
+        assert_eq!(standing.lag(&full), None, "a member may begin at the start or at the end");
+        assert_eq!(standing.total_lag(), TotalLag { known: 3, unknown: 1, is_any: true });
+        assert_eq!(
+            (standing.total_lag().total(), Trend::between(&standing, &standing).caught_up_in),
+            (None, None)
+        );
+        standing.partitions.clear();
+        assert_eq!(
+            standing.total_lag().total(),
+            None,
+            "a group that has nothing is not known to be behind or not"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_offset_that_is_not_there_is_told() {
+        let mut standing = standing(Instant::now(), 0, 5);
+        assert_eq!(standing.out_of_range().count(), 0);
+        standing.bounds.insert(TopicPartition::new("t", 0), (Offset(2), Offset(5)));
+        let told: Vec<String> = standing.out_of_range().collect();
+        assert_eq!(told, ["t-0: the committed offset 0 is before its start, which is 2"]);
     }
 }

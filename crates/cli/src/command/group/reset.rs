@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::has_members;
 use crate::command::ask::Destruction;
 use crate::command::place::{Where, partitions_of, resolve};
-use crate::command::several::no_topic;
+use crate::command::several::{near_group, no_group, no_topic};
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
@@ -64,8 +64,22 @@ struct Target {
 
 const DOING: &str = "cannot reset the group";
 
-/// What is to become of each partition; nothing for one about which the group should know nothing.
-type Plan = BTreeMap<TopicPartition, Option<Offset>>;
+/// What is to become of a group.
+#[derive(Debug, PartialEq, Eq, Default)]
+struct Plan {
+    /// Where it goes in each partition; nothing for one about which it should know nothing.
+    offsets: BTreeMap<TopicPartition, Option<Offset>>,
+    /// Where something else was asked for, that is not there.
+    out_of_range: BTreeMap<TopicPartition, OutOfRange>,
+}
+
+/// An offset that was asked for, where the nearest is taken that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct OutOfRange {
+    asked: i64,
+    taken: Offset,
+    is_past_end: bool,
+}
 
 pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
     let name = &reset.group;
@@ -73,46 +87,74 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
         let next = format!("`riverrun group describe {name}` shows where it is");
         Failure::of(error, DOING).or_next(next)
     };
-    match session.admin.describe_group(name).await {
-        Ok(group) if !group.members.is_empty() => {
-            return Err(has_members(name, group.members.len()));
-        }
-        Ok(_) => {}
+    let is_new = match session.admin.describe_group(name).await {
+        Ok(group) if !group.members.is_empty() => return Err(has_members(name, group.members.len())),
+        Ok(_) => false,
         // A group that has never committed can be given a place to begin, in topics that are named.
-        Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) && !reset.topics.is_empty() => {}
+        Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) && !reset.topics.is_empty() => true,
+        Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {
+            return Err(no_group(name, error, DOING, session).await);
+        }
         Err(error) => return Err(failed(error)),
-    }
+    };
     let before = committed(name, session).await.map_err(failed)?;
     let plan = plan(reset, &before, session).await?;
-    if plan.is_empty() {
-        return Err(Failure::failed(format!("{name} has committed nothing that could be reset"))
-            .next("name a topic: --topic TOPIC"));
+    if plan.offsets.is_empty() {
+        return Err(nothing(reset));
     }
+    let near = if is_new { near_group(name, session).await } else { None };
+    let outcome = Outcome { group: name, plan: &plan, before: &before, is_new, near };
     let dry_run = reset.destruction.dry_run;
     if reset.destruction.asks() && io::stdin().is_terminal() {
-        output(name, &plan, &before, dry_run).preview()?;
+        outcome.output(Stage::Asked).preview()?;
     }
-    let where_to = units::counted(plan.len(), "partition");
-    reset.destruction.confirm(&format!("Reset {name} so in {where_to}"), session)?;
+    let partitions = units::counted(plan.offsets.len(), "partition");
+    reset.destruction.confirm(
+        &match is_new {
+            true => format!("Make the group {name}, which is not there, with offsets in {partitions}"),
+            false => format!("Reset {name} so in {partitions}"),
+        },
+        session,
+    )?;
     if !dry_run {
         if let Some(file) = &reset.undo_file {
-            let text = format!("{:#}\n", undo(name, &plan, &before));
-            // One that is there may be needed yet.
-            let written = File::create_new(file).and_then(|mut file| file.write_all(text.as_bytes()));
-            written.map_err(|error| {
-                Failure::failed(format!("cannot write {}: {error}", file.display())).next(
-                    match error.kind() {
-                        io::ErrorKind::AlreadyExists => {
-                            "nothing was changed; name a file that is not there yet"
-                        }
-                        _ => "nothing was changed; name a file that can be made, with room for it",
-                    },
-                )
-            })?;
+            keep(file, &undo(name, &plan, &before))?;
         }
         apply(name, &plan, session).await.map_err(failed)?;
     }
-    session.show(&output(name, &plan, &before, dry_run))
+    session.show(&outcome.output(if dry_run { Stage::DryRun } else { Stage::Done }))
+}
+
+/// Why there is nothing to do.
+fn nothing(reset: &Reset) -> Failure {
+    let name = &reset.group;
+    let partition =
+        reset.partition.map_or_else(String::new, |partition| format!(" in partition {partition}"));
+    let topics = reset.topics.join(" or ");
+    let describe = format!("`riverrun group describe {name}` shows where it has");
+    match (reset.topics.is_empty(), reset.partition) {
+        (true, None) => Failure::failed(format!("{name} has committed nothing that could be reset"))
+            .next("name a topic: --topic TOPIC"),
+        (true, Some(_)) => {
+            Failure::not_there(format!("{name} has no committed offset{partition}")).next(describe)
+        }
+        (false, _) => Failure::not_there(format!(
+            "{name} has no committed offset in {topics}{partition}, from which --by could count"
+        ))
+        .next("--to says where to begin; ".to_owned() + &describe),
+    }
+}
+
+/// Writes what the group had before. A file that is there may be needed yet.
+fn keep(file: &Path, undo: &Value) -> Result<(), Failure> {
+    let text = format!("{undo:#}\n");
+    let written = File::create_new(file).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| {
+        Failure::failed(format!("cannot write {}: {error}", file.display())).next(match error.kind() {
+            io::ErrorKind::AlreadyExists => "nothing was changed; name a file that is not there yet",
+            _ => "nothing was changed; name a file that can be made, with room for it",
+        })
+    })
 }
 
 type Before = BTreeMap<TopicPartition, CommittedOffset>;
@@ -134,7 +176,10 @@ async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan,
     let mut names: Vec<TopicPartition> = Vec::new();
     let topics: BTreeSet<&String> = reset.topics.iter().collect();
     for topic in topics {
-        let topic = session.admin.describe_topic(topic).await.map_err(failed)?;
+        let topic = match session.admin.describe_topic(topic).await {
+            Ok(topic) => topic,
+            Err(error) => return Err(no_topic(topic, error, DOING, session).await),
+        };
         names.extend(partitions_of(&topic, reset.partition)?);
     }
     if reset.topics.is_empty() {
@@ -142,11 +187,22 @@ async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan,
             |name: &&TopicPartition| reset.partition.is_none_or(|partition| partition == name.partition);
         names.extend(before.keys().filter(wanted).cloned());
     }
-    let offsets = match (reset.target.to, reset.target.by) {
-        (Some(place), _) => resolve(&names, place, session).await.map_err(failed)?,
-        (None, by) => shifted(&names, by.unwrap_or(0), before, session).await.map_err(failed)?,
+    let by = match (reset.target.to, reset.target.by) {
+        (Some(Where::Offset(offset)), _) => {
+            return within(names.into_iter().map(|name| (name, offset)), session).await.map_err(failed);
+        }
+        (Some(place), _) => {
+            let offsets = resolve(&names, place, session).await.map_err(failed)?;
+            let offsets = offsets.into_iter().map(|(name, offset)| (name, Some(offset))).collect();
+            return Ok(Plan { offsets, ..Plan::default() });
+        }
+        (None, by) => by.unwrap_or(0),
     };
-    Ok(offsets.into_iter().map(|(name, offset)| (name, Some(offset))).collect())
+    let shifted = |name: TopicPartition| {
+        let committed = before.get(&name)?;
+        Some((name, committed.offset.0.saturating_add(by)))
+    };
+    within(names.into_iter().filter_map(shifted), session).await.map_err(failed)
 }
 
 /// What an undo file holds for a group.
@@ -161,7 +217,7 @@ fn kept(file: &Path, group: &str) -> Result<Plan, Failure> {
         return Err(Failure::failed(format!("{path} holds what {of:?} had, and not {group:?}"))
             .next(format!("name the group {of:?}, or a file that --undo-file has written for {group:?}")));
     }
-    match plan.is_empty() {
+    match plan.offsets.is_empty() {
         true => Err(Failure::failed(format!("{path} holds no offsets")).next(NEXT)),
         false => Ok(plan),
     }
@@ -170,7 +226,7 @@ fn kept(file: &Path, group: &str) -> Result<Plan, Failure> {
 /// The client would wait for a topic that is not there, as it may be a new one, and be refused only then.
 async fn check_there(plan: &Plan, session: &Session) -> Result<(), Failure> {
     let mut by_topic: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
-    for (name, _) in plan.iter().filter(|(_, offset)| offset.is_some()) {
+    for (name, _) in plan.offsets.iter().filter(|(_, offset)| offset.is_some()) {
         by_topic.entry(&name.topic).or_default().push(name.partition);
     }
     for (name, partitions) in by_topic {
@@ -185,27 +241,35 @@ async fn check_there(plan: &Plan, session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// So many records on from what was committed, within what is there.
-async fn shifted(
-    names: &[TopicPartition],
-    by: i64,
-    before: &Before,
+/// What was asked for, or the nearest to it that is there.
+async fn within(
+    asked: impl Iterator<Item = (TopicPartition, i64)>,
     session: &Session,
-) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
-    let starts = resolve(names, Where::Start, session).await?;
-    let ends = resolve(names, Where::End, session).await?;
-    let target = |(name, committed): (&TopicPartition, &CommittedOffset)| {
-        let (start, end) = (starts.get(name)?, ends.get(name)?);
-        Some((name.clone(), Offset(committed.offset.0.saturating_add(by)).min(*end).max(*start)))
-    };
-    Ok(before.iter().filter_map(target).collect())
+) -> Result<Plan, Error> {
+    let asked: BTreeMap<TopicPartition, i64> = asked.collect();
+    let names: Vec<TopicPartition> = asked.keys().cloned().collect();
+    let starts = resolve(&names, Where::Start, session).await?;
+    let ends = resolve(&names, Where::End, session).await?;
+    let mut plan = Plan::default();
+    for (name, asked) in asked {
+        let (Some(start), Some(end)) = (starts.get(&name), ends.get(&name)) else {
+            continue;
+        };
+        let taken = Offset(asked).min(*end).max(*start);
+        if taken.0 != asked {
+            let out_of_range = OutOfRange { asked, taken, is_past_end: asked > end.0 };
+            plan.out_of_range.insert(name.clone(), out_of_range);
+        }
+        plan.offsets.insert(name, Some(taken));
+    }
+    Ok(plan)
 }
 
 async fn apply(group: &str, plan: &Plan, session: &Session) -> Result<(), Error> {
     let known = |(name, offset): (&TopicPartition, &Option<Offset>)| Some((name.clone(), (*offset)?.into()));
     let forgotten: Vec<TopicPartition> =
-        plan.iter().filter(|(_, offset)| offset.is_none()).map(|(name, _)| name.clone()).collect();
-    session.admin.alter_offsets(group, &plan.iter().filter_map(known).collect()).await?;
+        plan.offsets.iter().filter(|(_, offset)| offset.is_none()).map(|(name, _)| name.clone()).collect();
+    session.admin.alter_offsets(group, &plan.offsets.iter().filter_map(known).collect()).await?;
     match forgotten.is_empty() {
         true => Ok(()),
         false => session.admin.delete_offsets(group, &forgotten).await,
@@ -218,7 +282,7 @@ fn undo(group: &str, plan: &Plan, before: &Before) -> Value {
         let committed = before.get(name).map(|committed| committed.offset.0);
         json!({ "topic": name.topic.as_ref(), "partition": name.partition, "offset": committed })
     };
-    json!({ "group": group, "offsets": plan.keys().map(offset).collect::<Vec<_>>() })
+    json!({ "group": group, "offsets": plan.offsets.keys().map(offset).collect::<Vec<_>>() })
 }
 
 /// The group of an undo file, and what it had.
@@ -234,35 +298,80 @@ fn read_undo(text: &str) -> Option<(String, Plan)> {
         };
         Some((TopicPartition::new(topic, partition), offset))
     };
-    let plan: Option<Plan> = value.get("offsets")?.as_array()?.iter().map(entry).collect();
-    Some((group, plan?))
+    let offsets: Option<BTreeMap<_, _>> = value.get("offsets")?.as_array()?.iter().map(entry).collect();
+    Some((group, Plan { offsets: offsets?, ..Plan::default() }))
 }
 
-fn output(group: &str, plan: &Plan, before: &Before, dry_run: bool) -> Output {
-    let mut table = Table::new(&["TOPIC", ">PARTITION", ">BEFORE", ">AFTER", ">CHANGE"]);
-    let mut values = Vec::new();
-    for (name, after) in plan {
-        let (old, new) = (before.get(name).map(|committed| committed.offset.0), after.map(|offset| offset.0));
-        let text = |offset: Option<i64>| offset.map_or_else(String::new, |offset| offset.to_string());
-        let change = old.zip(new).map(|(old, new)| format!("{:+}", new - old));
-        table.row([
-            name.topic.to_string(),
-            name.partition.to_string(),
-            text(old),
-            text(new),
-            change.unwrap_or_default(),
-        ]);
-        values.push(json!({
-            "topic": name.topic.as_ref(),
-            "partition": name.partition,
-            "before": old,
-            "after": new,
-        }));
+/// How far it has come when it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Asked,
+    DryRun,
+    Done,
+}
+
+/// What becomes of a group.
+struct Outcome<'r> {
+    group: &'r str,
+    plan: &'r Plan,
+    before: &'r Before,
+    is_new: bool,
+    /// A group that is there, and may have been meant by the name of one that is not.
+    near: Option<String>,
+}
+
+impl Outcome<'_> {
+    fn output(&self, stage: Stage) -> Output {
+        let dry_run = stage == Stage::DryRun;
+        let mut table = Table::new(&["TOPIC", ">PARTITION", ">BEFORE", ">AFTER", ">CHANGE"]);
+        let mut values = Vec::new();
+        for (name, after) in &self.plan.offsets {
+            let old = self.before.get(name).map(|committed| committed.offset.0);
+            let new = after.map(|offset| offset.0);
+            let text = |offset: Option<i64>| offset.map_or_else(String::new, |offset| offset.to_string());
+            let change = old.zip(new).map(|(old, new)| format!("{:+}", i128::from(new) - i128::from(old)));
+            table.row([
+                name.topic.to_string(),
+                name.partition.to_string(),
+                text(old),
+                text(new),
+                change.unwrap_or_default(),
+            ]);
+            let out_of_range = self.plan.out_of_range.get(name);
+            values.push(json!({
+                "topic": name.topic.as_ref(),
+                "partition": name.partition,
+                "before": old,
+                "after": new,
+                "out_of_range": out_of_range.map(|out_of_range| out_of_range.asked),
+            }));
+        }
+        let value = json!({
+            "group": self.group,
+            "is_new": self.is_new,
+            "dry_run": dry_run,
+            "partitions": values,
+        });
+        let output = Output::new(value).table(table).names(self.plan.offsets.keys().map(ToString::to_string));
+        let output = self.warnings(stage).into_iter().fold(output, Output::hint);
+        if dry_run { output.hint("nothing was changed (--dry-run)") } else { output }
     }
-    let output = Output::new(json!({ "group": group, "dry_run": dry_run, "partitions": values }))
-        .table(table)
-        .names(plan.keys().map(ToString::to_string));
-    if dry_run { output.hint("nothing was changed (--dry-run)") } else { output }
+
+    /// What somebody who mistyped something would want to hear.
+    fn warnings(&self, stage: Stage) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.is_new {
+            let near = self.near.as_ref().map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            let is = if stage == Stage::Done { "is new" } else { "is not there, and would be made" };
+            warnings.push(format!("the group {} {is}{near}", self.group));
+        }
+        for (name, out_of_range) in &self.plan.out_of_range {
+            let OutOfRange { asked, taken, is_past_end } = out_of_range;
+            let side = if *is_past_end { "past the end" } else { "before the start" };
+            warnings.push(format!("{name}: {asked} is {side}, which is {taken} and is taken instead"));
+        }
+        warnings
+    }
 }
 
 #[cfg(test)]
@@ -273,9 +382,11 @@ mod tests {
     fn what_was_kept_makes_it_as_it_was() {
         let names = [TopicPartition::new("t", 0), TopicPartition::new("t", 1)];
         let before: Before = [(names[0].clone(), Offset(7).into())].into();
-        let plan: Plan = names.iter().map(|name| (name.clone(), Some(Offset(0)))).collect();
+        let offsets = names.iter().map(|name| (name.clone(), Some(Offset(0)))).collect();
+        let plan = Plan { offsets, ..Plan::default() };
         let text = undo("g", &plan, &before).to_string();
-        let expected: Plan = [(names[0].clone(), Some(Offset(7))), (names[1].clone(), None)].into();
+        let offsets = [(names[0].clone(), Some(Offset(7))), (names[1].clone(), None)].into();
+        let expected = Plan { offsets, ..Plan::default() };
         assert_eq!(read_undo(&text), Some(("g".to_owned(), expected)));
         for wrong in ["", "{}", r#"{"group":"g","offsets":[{"topic":"t","partition":0,"offset":-5}]}"#] {
             assert_eq!(read_undo(wrong), None, "{wrong}");

@@ -1,0 +1,143 @@
+//! What is said of groups: how far behind they are, and where they are sent.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use client::config::OffsetReset;
+use client::{Client, ClientConfig, Consumer, ConsumerConfig};
+use serde_json::Value;
+use support::Broker;
+use support::terminal::Terminal;
+
+/// How long a group may take until its members have their partitions.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("it is JSON")
+}
+
+/// A broker with a topic of five records and another one, and a group that has read two of them.
+fn broker_with_group(test: &str) -> Broker {
+    let broker = Broker::start(test);
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run(&["topic", "create", "b", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "1\n2\n3\n4\n5\n").ok();
+    broker.run(&["consume", "a", "--group", "kitchen", "--from", "start", "-n", "2"]).ok();
+    broker
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_of_which_nothing_is_known_is_not_said_to_have_read_everything() {
+    let broker = broker_with_group("unknown-lag");
+    let client = Client::connect(ClientConfig::new(&broker.bootstrap)).await.expect("the broker is there");
+    let config = ConsumerConfig {
+        enable_auto_commit: false,
+        auto_offset_reset: OffsetReset::Earliest,
+        ..ConsumerConfig::group("new")
+    };
+    let mut member = Consumer::new(&client, config).expect("it works");
+    member.subscribe(["a"]).expect("it has a group");
+    let deadline = Instant::now() + DEADLINE;
+    while member.assignment().count() == 0 {
+        assert!(Instant::now() < deadline, "it gets no partition");
+        member.poll(Duration::from_millis(20)).await.expect("the group works");
+    }
+    let describe = ["group", "describe", "new", "--trend", "10ms"];
+    // Its heartbeats have a task of their own, so it remains a member meanwhile.
+    let described =
+        tokio::task::block_in_place(|| broker.run(&[&describe[..], &["--format", "json"]].concat()));
+    let described = json(described.ok());
+    assert_eq!(described["partitions"][0]["member"].as_str().map(|id| !id.is_empty()), Some(true));
+    assert_eq!(
+        (&described["lag"], &described["trend"]["caught_up_in_seconds"]),
+        (&Value::Null, &Value::Null)
+    );
+    let table = tokio::task::block_in_place(|| broker.run(&describe));
+    for line in ["lag           -", "caught up in  -"] {
+        assert!(table.ok().lines().any(|found| found == line), "{line}: {table:?}");
+    }
+    member.close().await.expect("it leaves");
+}
+
+#[test]
+fn an_offset_that_is_gone_is_told() {
+    let broker = broker_with_group("gone");
+    broker.run(&["topic", "trim", "a", "--before", "4", "--yes"]).ok();
+    let described = broker.run(&["group", "describe", "kitchen"]);
+    assert!(described.ok().contains("lag          3 records"), "as Kafka counts it: {described:?}");
+    assert_eq!(described.stderr, "a-0: the committed offset 2 is before its start, which is 4\n");
+    let back = broker.run(&["group", "reset", "kitchen", "--by", "-1", "--dry-run"]);
+    assert!(back.ok().contains("+2"), "{back:?}");
+    assert!(back.stderr.contains("a-0: 1 is before the start, which is 4 and is taken instead"), "{back:?}");
+}
+
+#[test]
+fn what_cannot_be_reset_is_named() {
+    let broker = broker_with_group("nothing");
+    let dry =
+        |arguments: &[&str]| broker.run(&[&["group", "reset", "kitchen", "--dry-run"], arguments].concat());
+    let absent = dry(&["--to", "start", "--partition", "19"]);
+    assert!(absent.failed(3).contains("kitchen has no committed offset in partition 19"), "{absent:?}");
+    let absent = dry(&["--by", "1", "--topic", "b"]);
+    assert!(absent.failed(3).contains("no committed offset in b, from which --by"), "{absent:?}");
+    assert!(absent.stderr.contains("next: --to says where to begin"), "{absent:?}");
+}
+
+#[test]
+fn a_place_that_is_not_there_is_told_with_the_one_that_is_taken() {
+    let broker = broker_with_group("out-of-range");
+    for (target, told) in [
+        (["--to", "999999"], "a-0: 999999 is past the end, which is 5 and is taken instead"),
+        (["--by", "999999"], "a-0: 1000001 is past the end, which is 5 and is taken instead"),
+        (["--by", "-3"], "a-0: -1 is before the start, which is 0 and is taken instead"),
+    ] {
+        let dry = broker.run(&[&["group", "reset", "kitchen", "--dry-run"], &target[..]].concat());
+        dry.ok();
+        assert!(dry.stderr.lines().any(|line| line == told), "{target:?}: {dry:?}");
+    }
+    let done = broker.run(&[
+        "group",
+        "reset",
+        "kitchen",
+        "--to",
+        "9223372036854775807",
+        "--yes",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(json(done.ok())["partitions"][0]["out_of_range"], 9_223_372_036_854_775_807_i64);
+    let within = broker.run(&["group", "reset", "kitchen", "--to", "3", "--dry-run"]);
+    assert_eq!(within.stderr, "nothing was changed (--dry-run)\n");
+}
+
+#[test]
+fn a_group_that_is_not_there_is_not_made_without_a_word() {
+    let broker = broker_with_group("typo");
+    let reset = ["group", "reset", "kichen", "--to", "end", "--topic", "a"];
+    let dry = broker.run(&[&reset[..], &["--dry-run"]].concat());
+    dry.ok();
+    let told = "the group kichen is not there, and would be made; did you mean kitchen?";
+    assert!(dry.stderr.contains(told), "{dry:?}");
+    let asked = Terminal::default().run(broker.command(&reset), "n\n");
+    assert!(asked.screen.contains(told), "{asked:?}");
+    assert!(asked.screen.contains("Make the group kichen, which is not there, with offsets in 1 partition"));
+    for command in ["describe", "delete"] {
+        let absent = broker.run(&["group", command, "kichen"]);
+        assert!(absent.failed(3).contains("next: did you mean kitchen?"), "{absent:?}");
+    }
+    let absent = broker.run(&["group", "reset", "kichen", "--to", "end", "--yes"]);
+    assert!(absent.failed(3).contains("next: did you mean kitchen?"), "{absent:?}");
+    let made = broker.run(&[&reset[..], &["--yes", "--format", "json"]].concat());
+    assert_eq!(json(made.ok())["is_new"], true);
+}
+
+#[test]
+fn who_waits_at_a_terminal_sees_what_for() {
+    let broker = broker_with_group("trend-waits");
+    let seen =
+        Terminal::default().run(broker.command(&["group", "describe", "kitchen", "--trend", "1500ms"]), "");
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    assert!(seen.screen.contains("looking again in 0."), "{seen:?}");
+    assert!(seen.screen.contains("\r\u{1b}[Kgroup "), "it goes away again: {seen:?}");
+}
