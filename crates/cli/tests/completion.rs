@@ -60,3 +60,50 @@ fn bash_runs_no_part_of_a_name_and_takes_each_as_one_word() {
     let quoted = completed(&broker, "riverrun group describe 'odd g", "riverrun group describe '");
     assert_eq!(quoted, "<group><describe><odd grp>\n");
 }
+
+/// What a shell would put on the line, and what it was told of it.
+#[test]
+fn what_ends_with_an_equals_sign_goes_on_in_the_same_word() {
+    let broker = Broker::start("nospace");
+    let line = "riverrun topic alter a --set retention.m";
+    let script = format!(
+        r#"source <(riverrun completion bash)
+        compopt() {{ echo "compopt $*"; }}
+        for COMP_LINE in '{line}' 'riverrun group reset g --undo-file ./f' 'riverrun topic li'; do
+            COMP_POINT=${{#COMP_LINE}}; _riverrun; echo "${{COMPREPLY[*]}}"
+        done"#
+    );
+    if is_there("bash") {
+        let ended = run(broker.shell_command("bash", &["-c", &script]), "");
+        assert_eq!(ended.ok(), "compopt -o nospace\nretention.ms=\ncompopt -o default\n\nlist\n");
+    }
+    let script = format!(
+        r#"compdef() {{ :; }}; source <(riverrun completion zsh)
+        compadd() {{ echo "compadd $*"; }}; compset() {{ :; }}; _files() {{ echo files; }}
+        words=({line}); CURRENT=$#words; _riverrun
+        words=(riverrun group reset g --undo-file ./f); CURRENT=$#words; _riverrun
+        words=(riverrun topic li); CURRENT=$#words; _riverrun"#
+    );
+    if is_there("zsh") {
+        let ended = run(broker.shell_command("zsh", &["-fc", &script]), "");
+        let expected = "compadd --\ncompadd -S  -- retention.ms=\nfiles\ncompadd -- list\ncompadd -S  --\n";
+        assert_eq!(ended.ok().replace("  --\n", " --\n"), expected.replace("  --\n", " --\n"));
+    }
+}
+
+#[test]
+fn fish_completes_names_and_files() {
+    if !is_there("fish") {
+        return;
+    }
+    let broker = Broker::start("fish");
+    broker.run(&["topic", "create", "orders", "--partitions", "1"]).ok();
+    let complete = |line: &str| {
+        let script = format!("riverrun completion fish | source; complete -C '{line}'");
+        run(broker.shell_command("fish", &["--no-config", "-c", &script]), "").ok().to_owned()
+    };
+    assert_eq!(complete("riverrun topic describe or"), "orders\n");
+    assert!(complete("riverrun group reset g --undo-file Carg").contains("Cargo.toml"));
+    assert_eq!(complete("riverrun topic create Carg"), "", "that is no file");
+    assert_eq!(complete("riverrun cluster log-dirs --broker "), "1\n");
+}

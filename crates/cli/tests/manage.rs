@@ -429,7 +429,7 @@ fn clusters_have_names_and_changes_name_the_cluster() {
     let create = ["profile", "create", "dev", "--bootstrap", &broker.bootstrap, "--color", "red"];
     run(&[&create[..], &["--dry-run"]].concat());
     assert!(!profiles.exists());
-    assert_eq!(run(&create).1, "dev is created\n");
+    assert_eq!(run(&create).1, format!("dev ({}) is created\n", broker.bootstrap));
     assert_eq!(run(&create).0, Some(1), "it is there");
     run(&["profile", "create", "gone", "--bootstrap", "127.0.0.1:1"]);
     assert_eq!(run(&["topic", "create", "a"]).0, Some(0), "the first profile is the current one");
@@ -441,7 +441,7 @@ fn clusters_have_names_and_changes_name_the_cluster() {
     assert_eq!(bash, "\u{1}\u{1b}[31m\u{2}dev\u{1}\u{1b}[0m\u{2} \n");
     assert_eq!(run(&["profile", "prompt", "--profile", "nobody"]), (Some(0), String::new(), String::new()));
     let dry = run(&["profile", "delete", "dev", "--dry-run"]);
-    assert_eq!(dry.1, "dev would be forgotten\n");
+    assert_eq!(dry.1, format!("dev ({}) would be forgotten\n", broker.bootstrap));
     let with = |variable: &str, value: &str, arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
         command.args(arguments).env("RIVERRUN_PROFILES", &profiles).env_remove("RIVERRUN_BOOTSTRAP");

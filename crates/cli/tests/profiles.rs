@@ -5,6 +5,7 @@ mod support;
 use std::path::PathBuf;
 use std::process::Command;
 
+use support::terminal::Terminal;
 use support::{Ended, run};
 
 /// A file of profiles of a test's own.
@@ -25,10 +26,18 @@ impl Profiles {
 
     /// With variables.
     fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
-        command.args(arguments).env_remove("RIVERRUN_BOOTSTRAP").env_remove("RIVERRUN_PROFILE");
-        command.envs(variables.iter().copied()).env("RIVERRUN_PROFILES", &self.path);
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
         run(command, "")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+        for variable in ["RIVERRUN_BOOTSTRAP", "RIVERRUN_PROFILE", "NO_COLOR"] {
+            command.env_remove(variable);
+        }
+        command.args(arguments).env("RIVERRUN_PROFILES", &self.path);
+        command
     }
 }
 
@@ -46,9 +55,15 @@ fn only_the_command_line_changes_the_address_of_a_profile() {
     profiles.run(&["profile", "create", "prod", "--bootstrap", "kafka-1:9092,kafka-2:9092"]).ok();
     let color = ["profile", "set", "prod", "--color", "yellow"];
     let dry = profiles.run_with(&ELSEWHERE, &[&color[..], &["--dry-run"]].concat());
-    assert_eq!(dry.ok(), "prod would be changed\nKEY    BEFORE  NOW\ncolor  -       yellow\n");
+    assert_eq!(
+        dry.ok(),
+        "prod (kafka-1:9092,kafka-2:9092) would be changed\nKEY    BEFORE  NOW\ncolor  -       yellow\n"
+    );
     let set = profiles.run_with(&ELSEWHERE, &color);
-    assert_eq!(set.ok(), "prod is changed\nKEY    BEFORE  NOW\ncolor  -       yellow\n");
+    assert_eq!(
+        set.ok(),
+        "prod (kafka-1:9092,kafka-2:9092) is changed\nKEY    BEFORE  NOW\ncolor  -       yellow\n"
+    );
     profiles.run_with(&ELSEWHERE, &["profile", "set", "prod"]).failed(2);
     assert_eq!(profiles.run(&["profile", "current"]).ok(), "prod (kafka-1:9092,kafka-2:9092)\n");
 
@@ -58,4 +73,71 @@ fn only_the_command_line_changes_the_address_of_a_profile() {
     assert_eq!(moved["before"]["bootstrap"], "kafka-1:9092,kafka-2:9092");
     assert_eq!(moved["now"], serde_json::json!({ "bootstrap": "kafka-3:9092", "color": "yellow" }));
     assert_eq!(profiles.run(&["profile", "current"]).ok(), "prod (kafka-3:9092)\n");
+}
+
+#[test]
+fn a_prompt_shows_the_cluster_that_commands_go_to() {
+    let profiles = Profiles::new("profile-prompt");
+    profiles.run(&["profile", "create", "p%F{red}", "--bootstrap", "a:1", "--color", "red"]).ok();
+    assert_eq!(profiles.run_with(&ELSEWHERE, &["profile", "prompt"]).ok(), "127.0.0.1:19310 \n");
+    let plain = [("NO_COLOR", "1")];
+    assert_eq!(profiles.run_with(&plain, &["profile", "prompt"]).ok(), "p%F{red} \n");
+    let zsh = ["profile", "prompt", "--shell", "zsh"];
+    assert_eq!(profiles.run_with(&plain, &zsh).ok(), "p%%F{red} \n", "zsh would colour it");
+    let json = profiles.run(&["profile", "prompt", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(json.ok()).expect("it is JSON");
+    assert_eq!(json, serde_json::json!({ "profile": "p%F{red}", "bootstrap": "a:1", "color": "red" }));
+    assert_eq!(profiles.run(&["profile", "prompt", "--format", "name"]).ok(), "p%F{red}\n");
+    profiles.run(&["profile", "set", "p%F{red}", "--color", "none"]).ok();
+    assert_eq!(profiles.run(&["profile", "prompt"]).ok(), "p%F{red} \n", "the colour is gone");
+}
+
+#[test]
+fn what_is_kept_and_forgotten_is_said_with_its_address() {
+    let profiles = Profiles::new("profile-said");
+    let create = ["profile", "create", "dev"];
+    let dry = profiles.run_with(&ELSEWHERE, &[&create[..], &["--dry-run"]].concat());
+    assert_eq!(dry.ok(), "dev (127.0.0.1:19310) would be created\n");
+    let made = profiles.run_with(&ELSEWHERE, &[&create[..], &["--format", "json"]].concat());
+    assert!(made.ok().contains(r#""bootstrap": "127.0.0.1:19310""#), "{made:?}");
+    profiles.run(&["profile", "create", "prod", "--bootstrap", "b:1"]).ok();
+    let taken = profiles.run(&["profile", "rename", "prod", "dev"]);
+    assert!(taken.failed(1).contains("next: name another one, or delete that profile first"), "{taken:?}");
+    let near = profiles.run(&["profile", "use", "pord"]);
+    assert!(near.failed(3).contains("next: did you mean prod?"), "{near:?}");
+    assert_eq!(profiles.run(&["profile", "delete", "prod", "--yes"]).stderr, "");
+    let asked = Terminal::default().run(profiles.command(&["profile", "delete", "dev"]), "n\n");
+    let question = "Forget the profile dev (127.0.0.1:19310), which is the current one? [y/N] ";
+    assert!(asked.screen.starts_with(question), "{asked:?}");
+    let gone = profiles.run(&["profile", "delete", "dev", "--yes"]);
+    assert_eq!(gone.ok(), "dev (127.0.0.1:19310) is forgotten\n");
+    assert!(gone.stderr.contains("it was the current profile") && gone.stderr.contains("127.0.0.1:9092"));
+}
+
+#[test]
+fn a_file_of_profiles_that_cannot_be_used_is_said_with_the_next_step() {
+    let profiles = Profiles::new("profile-file");
+    std::fs::create_dir(&profiles.path).expect("it can be made");
+    let unreadable = profiles.run(&["profile", "list"]);
+    let nowhere = profiles.path.join("file").join("profiles").display().to_string();
+    std::fs::write(profiles.path.join("file"), "").expect("it can be written");
+    let unwritable = profiles
+        .run_with(&[("RIVERRUN_PROFILES", &nowhere)], &["profile", "create", "a", "--bootstrap", "a:1"]);
+    std::fs::remove_dir_all(&profiles.path).expect("it is ours");
+    for refused in [unreadable, unwritable] {
+        assert!(refused.failed(1).contains("name another file in RIVERRUN_PROFILES"), "{refused:?}");
+    }
+}
+
+#[test]
+fn the_variables_stand_in_the_help() {
+    let profiles = Profiles::new("profile-help");
+    let help = profiles.run(&["topic", "list", "--help"]);
+    for said in
+        ["[env: RIVERRUN_BOOTSTRAP=]", "[env: RIVERRUN_PROFILE=]", "RIVERRUN_PROFILE, the current profile"]
+    {
+        assert!(help.ok().contains(said), "{said}: {help:?}");
+    }
+    let help = profiles.run(&["profile", "--help"]);
+    assert!(help.ok().contains("RIVERRUN_PROFILES"), "{help:?}");
 }

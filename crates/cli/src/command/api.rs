@@ -14,7 +14,7 @@ use crate::print::{Output, table::Table};
   riverrun api --format json | jq '.[] | select(.name == \"Fetch\")'")]
 pub struct Api {
     /// Which broker; the first that there is if not given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "BROKER")]
     broker: Option<i32>,
 }
 

@@ -46,7 +46,7 @@ pub struct Health {
   riverrun cluster log-dirs --broker 1 --format json")]
 pub struct LogDirs {
     /// Only of this broker.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "BROKER")]
     broker: Option<i32>,
     /// Only this topic, partition by partition.
     #[arg(long, value_name = "TOPIC")]

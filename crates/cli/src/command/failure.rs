@@ -15,6 +15,9 @@ const WRONG_USE: u8 = 2;
 /// What was named is not there.
 const NOT_THERE: u8 = 3;
 
+/// Where a line is completed that names a file next: the scripts leave that to the shell.
+pub const NAME_A_FILE: u8 = 10;
+
 /// Why a command ended early.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -40,6 +43,11 @@ impl Failure {
 
     pub fn not_there(message: impl Into<String>) -> Failure {
         Failure::new(NOT_THERE, message, None)
+    }
+
+    /// What the scripts of `completion` are told, and nobody else.
+    pub fn name_a_file() -> Failure {
+        Failure::new(NAME_A_FILE, "", None)
     }
 
     /// All of them, with the exit code of the first; nothing if there are none.

@@ -73,6 +73,9 @@ pub enum Command {
     /// See which requests a broker answers, and in which versions.
     Api(api::Api),
     /// Keep the addresses of several clusters under names.
+    ///
+    /// They are kept in the file that RIVERRUN_PROFILES names, or else in riverrun/profiles.json among the user's configuration
+    /// ($XDG_CONFIG_HOME, or ~/.config). RIVERRUN_PROFILE names the profile of all commands that are not told another.
     #[command(subcommand)]
     Profile(profile::Profile),
     /// Print a script that completes commands, topics and groups in a shell.
@@ -91,11 +94,11 @@ const SECURITY_PROTOCOL: &str = "RIVERRUN_SECURITY_PROTOCOL";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection and output")]
 pub struct Connection {
-    /// A broker of the cluster; several are separated by commas. Without it, that of the profile; without one,
-    /// 127.0.0.1:9092.
+    /// A broker of the cluster; several are separated by commas. Without it and without --profile, the first of these counts:
+    /// RIVERRUN_BOOTSTRAP, RIVERRUN_PROFILE, the current profile, 127.0.0.1:9092.
     #[arg(long, short, global = true, value_name = "HOST:PORT", env = BOOTSTRAP, aliases = ["bootstrap-server", "brokers"])]
     pub bootstrap: Option<String>,
-    /// The cluster, by the name that `riverrun profile create` gave it. Without it, the current profile.
+    /// The cluster, by the name that `riverrun profile create` gave it.
     #[arg(long, global = true, value_name = "PROFILE", env = PROFILE)]
     pub profile: Option<String>,
     /// How connections are secured, by Kafka's `security.protocol`. This version has none but PLAINTEXT.

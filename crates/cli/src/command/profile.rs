@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use client::ClientConfig;
 use client::config::SecurityProtocol;
+use kernel::option::nearest;
 use serde_json::{Map, Value, json};
 
 use super::ask::{Change, confirm};
 use super::tree::variable;
-use super::{Connection, Failure};
+use super::{Connection, Failure, Format};
 use crate::print::Output;
 use crate::print::table::Table;
 
@@ -84,7 +85,7 @@ pub struct Set {
     /// The profile.
     #[arg(value_name = "PROFILE")]
     name: String,
-    /// The colour of its name in `profile prompt`.
+    /// The colour of its name in `profile prompt`; none takes it away.
     #[arg(long, value_enum, value_name = "COLOR")]
     color: Option<Color>,
     #[command(flatten)]
@@ -122,7 +123,7 @@ pub struct Delete {
     dry_run: bool,
 }
 
-/// Print the current profile's name for a shell's prompt, in its colour; nothing without one.
+/// Print the current profile's name for a shell's prompt, in its colour; where commands go to another address, that one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun profile prompt
@@ -157,6 +158,7 @@ impl Marks {
 /// A colour of terminals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Color {
+    None,
     Red,
     Green,
     Yellow,
@@ -166,26 +168,23 @@ enum Color {
 }
 
 impl Color {
-    fn code(self) -> u8 {
+    /// What a terminal is told, if anything.
+    fn code(self) -> Option<u8> {
         match self {
-            Color::Red => 31,
-            Color::Green => 32,
-            Color::Yellow => 33,
-            Color::Blue => 34,
-            Color::Magenta => 35,
-            Color::Cyan => 36,
+            Color::None => None,
+            Color::Red => Some(31),
+            Color::Green => Some(32),
+            Color::Yellow => Some(33),
+            Color::Blue => Some(34),
+            Color::Magenta => Some(35),
+            Color::Cyan => Some(36),
         }
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            Color::Red => "red",
-            Color::Green => "green",
-            Color::Yellow => "yellow",
-            Color::Blue => "blue",
-            Color::Magenta => "magenta",
-            Color::Cyan => "cyan",
-        }
+    /// As it is kept.
+    fn name(self) -> Option<String> {
+        let value = self.to_possible_value().filter(|_| self != Color::None)?;
+        Some(value.get_name().to_owned())
     }
 }
 
@@ -264,7 +263,8 @@ impl Kept {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
             Err(error) => {
-                return Err(Failure::failed(format!("cannot read {}: {error}", path.display())));
+                return Err(Failure::failed(format!("cannot read {}: {error}", path.display()))
+                    .next("make it readable, or name another file in RIVERRUN_PROFILES"));
             }
         };
         Kept::parse(&text).ok_or_else(|| {
@@ -297,7 +297,10 @@ impl Kept {
             return Err(Failure::failed("there is no place to keep profiles")
                 .next("set HOME, or name a file in RIVERRUN_PROFILES"));
         };
-        let failed = |error: io::Error| Failure::failed(format!("cannot write {}: {error}", path.display()));
+        let failed = |error: io::Error| {
+            Failure::failed(format!("cannot write {}: {error}", path.display()))
+                .next("make its directory writable, or name another file in RIVERRUN_PROFILES")
+        };
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory).map_err(failed)?;
         }
@@ -308,8 +311,11 @@ impl Kept {
 
     fn find(&self, name: &str) -> Result<&Address, Failure> {
         self.profiles.get(name).ok_or_else(|| {
-            Failure::not_there(format!("there is no profile {name:?}"))
-                .next("`riverrun profile list` shows those that are there")
+            let next = match nearest(name, self.profiles.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean {near}? `riverrun profile list` shows all"),
+                None => "`riverrun profile list` shows those that are there".to_owned(),
+            };
+            Failure::not_there(format!("there is no profile {name:?}")).next(next)
         })
     }
 }
@@ -324,41 +330,54 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
     let output = match profile {
         Profile::List(_) => list(&kept),
         Profile::Current(_) => current(connection)?,
-        Profile::Prompt(asked) => return prompt(&kept, asked.shell, connection),
+        Profile::Prompt(asked) => return prompt(&kept, &asked, connection),
         Profile::Create(create) => self::create(&mut kept, create, connection)?,
         Profile::Use(wanted) => {
-            kept.find(&wanted.name)?;
+            let address = kept.find(&wanted.name)?.clone();
             kept.current = Some(wanted.name.clone());
-            done(
-                &kept,
-                &wanted.name,
-                ["is the current profile", "would be the current profile"],
-                wanted.change.dry_run,
-            )?
+            let words = ["is the current profile", "would be the current profile"];
+            done(&kept, &wanted.name, &address, words, wanted.change.dry_run)?
         }
         Profile::Set(set) => self::set(&mut kept, &set, connection)?,
-        Profile::Rename(rename) => {
-            let address = kept.find(&rename.name)?.clone();
-            check_name(&rename.new_name)?;
-            free(&kept, &rename.new_name)?;
-            kept.profiles.remove(&rename.name);
-            kept.profiles.insert(rename.new_name.clone(), address);
-            if kept.current.as_ref() == Some(&rename.name) {
-                kept.current = Some(rename.new_name.clone());
-            }
-            done(&kept, &rename.new_name, ["is its name now", "would be its name"], rename.change.dry_run)?
-        }
-        Profile::Delete(delete) => {
-            kept.find(&delete.name)?;
-            if !delete.dry_run && !delete.yes {
-                confirm(&format!("Forget the profile {}?", delete.name))?;
-            }
-            kept.profiles.remove(&delete.name);
-            kept.current.take_if(|current| *current == delete.name);
-            done(&kept, &delete.name, ["is forgotten", "would be forgotten"], delete.dry_run)?
-        }
+        Profile::Rename(rename) => self::rename(&mut kept, rename)?,
+        Profile::Delete(delete) => self::delete(&mut kept, &delete)?,
     };
     output.print(connection.format).map_err(Failure::from)
+}
+
+fn rename(kept: &mut Kept, rename: Rename) -> Result<Output, Failure> {
+    let address = kept.find(&rename.name)?.clone();
+    check_name(&rename.new_name)?;
+    let taken = "name another one, or delete that profile first";
+    free(kept, &rename.new_name, taken.to_owned())?;
+    kept.profiles.remove(&rename.name);
+    kept.profiles.insert(rename.new_name.clone(), address.clone());
+    if kept.current.as_ref() == Some(&rename.name) {
+        kept.current = Some(rename.new_name.clone());
+    }
+    let words = ["is its name now", "would be its name"];
+    done(kept, &rename.new_name, &address, words, rename.change.dry_run)
+}
+
+fn delete(kept: &mut Kept, delete: &Delete) -> Result<Output, Failure> {
+    let address = kept.find(&delete.name)?.clone();
+    let was_current = kept.current.as_ref() == Some(&delete.name);
+    if !delete.dry_run && !delete.yes {
+        let current = if was_current { ", which is the current one" } else { "" };
+        confirm(&format!("Forget the profile {} ({}){current}?", delete.name, address.bootstrap))?;
+    }
+    kept.profiles.remove(&delete.name);
+    kept.current.take_if(|current| *current == delete.name);
+    let words = ["is forgotten", "would be forgotten"];
+    let output =
+        done(kept, &delete.name, &address, words, delete.dry_run)?.member("was_current", was_current);
+    let (was, go) = if delete.dry_run { ("is", "would go") } else { ("was", "go") };
+    Ok(match was_current {
+        true => output.hint(format!(
+            "it {was} the current profile; commands that are told no other address {go} to {DEFAULT_BOOTSTRAP} then"
+        )),
+        false => output,
+    })
 }
 
 fn list(kept: &Kept) -> Output {
@@ -383,22 +402,36 @@ fn current(connection: &Connection) -> Result<Output, Failure> {
     Ok(output.names(place.profile))
 }
 
-fn prompt(kept: &Kept, shell: Option<Marks>, connection: &Connection) -> Result<(), Failure> {
-    let named = connection.said().1.or(kept.current.as_deref());
+fn prompt(kept: &Kept, asked: &Prompt, connection: &Connection) -> Result<(), Failure> {
+    let (bootstrap, named) = connection.said();
+    let named = named.or(kept.current.as_deref()).filter(|_| bootstrap.is_none());
     // Of one that is not there the next command says so; a prompt is no place for it.
-    let Some((name, address)) = named.and_then(|name| kept.profiles.get_key_value(name)) else {
+    let profile = named.and_then(|name| kept.profiles.get_key_value(name));
+    let color = profile.and_then(|(_, address)| address.color.as_deref());
+    let bootstrap = bootstrap.or(profile.map(|(_, address)| address.bootstrap.as_str()));
+    let name = profile.map(|(name, _)| name.as_str());
+    if !matches!(connection.format, Format::Table | Format::Wide) {
+        let value = json!({ "profile": name, "bootstrap": bootstrap, "color": color });
+        let output = Output::new(value).names(name.or(bootstrap));
+        return output.print(connection.format).map_err(Failure::from);
+    }
+    // Without a profile commands go to an address, and another name would be worse than none.
+    let Some(shown) = name.or(bootstrap) else {
         return Ok(());
     };
-    let color = address.color.as_deref().and_then(|color| Color::from_str(color, true).ok());
+    let shown = match asked.shell {
+        Some(Marks::Zsh) => shown.replace('%', "%%"),
+        _ => shown.to_owned(),
+    };
     // A prompt is printed through a pipe, so it is coloured without asking whether there is a terminal. Who wants no colour
     // anywhere says so (no-color.org).
-    let colored = variable("NO_COLOR").is_none();
-    let text = match color.filter(|_| colored) {
-        Some(color) => {
-            let (before, after) = shell.map_or(("", ""), Marks::around);
-            format!("{before}\x1b[{}m{after}{name}{before}\x1b[0m{after} ", color.code())
+    let code = color.and_then(|color| Color::from_str(color, true).ok()).and_then(Color::code);
+    let text = match code.filter(|_| variable("NO_COLOR").is_none()) {
+        Some(code) => {
+            let (before, after) = asked.shell.map_or(("", ""), Marks::around);
+            format!("{before}\x1b[{code}m{after}{shown}{before}\x1b[0m{after} ")
         }
-        None => format!("{name} "),
+        None => format!("{shown} "),
     };
     crate::print::line(&text).map_err(Failure::from)
 }
@@ -406,17 +439,18 @@ fn prompt(kept: &Kept, shell: Option<Marks>, connection: &Connection) -> Result<
 fn create(kept: &mut Kept, create: Create, connection: &Connection) -> Result<Output, Failure> {
     keeps_no_protocol(connection)?;
     check_name(&create.name)?;
-    free(kept, &create.name)?;
+    free(kept, &create.name, format!("`riverrun profile set {}` changes it", create.name))?;
     let Some(bootstrap) = connection.said().0 else {
         return Err(Failure::wrong_use("a profile needs an address").next("add --bootstrap HOST:PORT"));
     };
     let bootstrap = checked_address(bootstrap)?;
-    let color = create.color.map(|color| color.name().to_owned());
-    kept.profiles.insert(create.name.clone(), Address { bootstrap, color });
+    let color = create.color.and_then(Color::name);
+    let address = Address { bootstrap, color };
+    kept.profiles.insert(create.name.clone(), address.clone());
     if create.make_current || kept.current.is_none() {
         kept.current = Some(create.name.clone());
     }
-    done(kept, &create.name, ["is created", "would be created"], create.change.dry_run)
+    done(kept, &create.name, &address, ["is created", "would be created"], create.change.dry_run)
 }
 
 /// Changes what is asked for and nothing else: an address that a variable names is meant for commands, not for this profile.
@@ -429,7 +463,7 @@ fn set(kept: &mut Kept, set: &Set, connection: &Connection) -> Result<Output, Fa
     }
     let now = Address {
         bootstrap: bootstrap.map_or_else(|| Ok(before.bootstrap.clone()), checked_address)?,
-        color: set.color.map(|color| color.name().to_owned()).or_else(|| before.color.clone()),
+        color: set.color.map_or_else(|| before.color.clone(), Color::name),
     };
     kept.profiles.insert(set.name.clone(), now.clone());
     let mut table = Table::new(&["KEY", "BEFORE", "NOW"]);
@@ -442,7 +476,7 @@ fn set(kept: &mut Kept, set: &Set, connection: &Connection) -> Result<Output, Fa
             table.row([word.to_owned(), cell(before), cell(now)]);
         }
     }
-    let output = done(kept, &set.name, ["is changed", "would be changed"], set.change.dry_run)?;
+    let output = done(kept, &set.name, &now, ["is changed", "would be changed"], set.change.dry_run)?;
     Ok(output.member("before", before.json()).member("now", now.json()).table(table))
 }
 
@@ -471,28 +505,38 @@ fn keeps_no_protocol(connection: &Connection) -> Result<(), Failure> {
     }
 }
 
-fn free(kept: &Kept, name: &str) -> Result<(), Failure> {
+fn free(kept: &Kept, name: &str, next: String) -> Result<(), Failure> {
     match kept.profiles.contains_key(name) {
-        true => Err(Failure::failed(format!("there is a profile {name:?} already"))
-            .next(format!("`riverrun profile set {name}` changes it"))),
+        true => Err(Failure::failed(format!("there is a profile {name:?} already")).next(next)),
         false => Ok(()),
     }
 }
 
 /// Keeps what was changed, and says so; or else what would be so.
-fn done(kept: &Kept, name: &str, [is, would_be]: [&str; 2], dry_run: bool) -> Result<Output, Failure> {
+fn done(
+    kept: &Kept,
+    name: &str,
+    address: &Address,
+    [is, would_be]: [&str; 2],
+    dry_run: bool,
+) -> Result<Output, Failure> {
     if !dry_run {
         kept.write()?;
     }
     let words = if dry_run { would_be } else { is };
-    let value = json!({ "profile": name, "current": kept.current, "dry_run": dry_run });
-    Ok(Output::new(value).line(format!("{name} {words}")).names([name]))
+    let bootstrap = &address.bootstrap;
+    let value = json!({
+        "profile": name,
+        "bootstrap": bootstrap,
+        "current": kept.current,
+        "dry_run": dry_run,
+    });
+    Ok(Output::new(value).line(format!("{name} ({bootstrap}) {words}")).names([name]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Format;
 
     #[test]
     fn a_security_protocol_is_not_kept_and_not_forgotten_without_a_word() {

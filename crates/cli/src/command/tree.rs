@@ -19,7 +19,8 @@ fn for_all(command: Command) -> Command {
 /// A number below nothing is a value, and refused as such if it is a wrong one: no option has a digit for its name. A variable
 /// without a value says nothing.
 fn for_each(arg: Arg) -> Arg {
-    let empty = arg.get_env().is_some_and(|name| variable(name).is_none());
+    let empty =
+        arg.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
     let arg = if empty { arg.env(None::<&'static str>) } else { arg };
     match arg.get_action().takes_values() {
         true => arg.allow_negative_numbers(true),

@@ -9,8 +9,9 @@ use super::{Context, fetch, unit};
 pub const PART: &str = "client";
 
 /// The test programs of the command line that begin with a broker of their own.
-const PROGRAMS: &[&str] =
-    &["client", "commands", "groups", "manage", "mixed", "outputs", "settings", "sharing", "terminal", "topics"];
+const PROGRAMS: &[&str] = &[
+    "client", "commands", "groups", "manage", "mixed", "outputs", "settings", "sharing", "terminal", "topics",
+];
 
 /// Runs them with the broker that `--broker` names, or Apache Kafka.
 pub fn run(context: &Context) -> Result<Vec<Row>, String> {

@@ -13,6 +13,7 @@ use client::config::SecurityProtocol;
 
 use line::Typed;
 
+use super::failure::NAME_A_FILE;
 use super::{
     BOOTSTRAP, Connection, Failure, Format, PROFILE, SECURITY_PROTOCOL, config, profile, session,
     text_variable, tree,
@@ -59,21 +60,34 @@ pub struct Complete {
     words: Vec<String>,
 }
 
-// Older releases of bash have no `mapfile`. An array made of a command's words would have patterns in them expanded.
+// Older releases of bash have neither `mapfile` nor `compopt`. An array made of a command's words would have patterns in
+// them expanded. What ends with an equals sign goes on in the same word.
 const BASH: &str = r#"_riverrun() {
-    local found
+    local found word
     COMPREPLY=()
-    while IFS= read -r found; do
-        COMPREPLY+=("$found")
-    done < <(riverrun complete --breaks "$COMP_WORDBREAKS" --line "${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
+    found=$(riverrun complete --breaks "$COMP_WORDBREAKS" --line "${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
+    if [[ $? == FILE ]]; then
+        compopt -o default 2>/dev/null
+        return
+    fi
+    while IFS= read -r word; do
+        [[ -z $word ]] || COMPREPLY+=("$word")
+    done <<< "$found"
+    [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
 }
-complete -o default -F _riverrun riverrun"#;
+complete -F _riverrun riverrun"#;
 
 const ZSH: &str = r#"#compdef riverrun
 _riverrun() {
     local -a found
-    found=(${(f)"$(riverrun complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)"})
-    compadd -- $found
+    found=(${(f)"$(riverrun complete -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)"})
+    if [[ $? == FILE ]]; then
+        compset -P '--*='
+        _files
+        return
+    fi
+    compadd -- ${found:#*=}
+    compadd -S '' -- ${(M)found:#*=}
 }
 # Out of a directory of functions this file is the function's body when it is first asked.
 if [[ $funcstack[1] == _riverrun ]]; then
@@ -82,7 +96,15 @@ else
     compdef _riverrun riverrun
 fi"#;
 
-const FISH: &str = r#"complete -c riverrun -f -a '(riverrun complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'"#;
+const FISH: &str = r#"function __riverrun_complete
+    set -l found (riverrun complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
+    if test $status -eq FILE
+        __fish_complete_path (commandline -ct)
+    else if test (count $found) -gt 0
+        printf '%s\n' $found
+    end
+end
+complete -c riverrun -f -a '(__riverrun_complete)'"#;
 
 pub fn run(completion: &Completion) -> Result<(), Failure> {
     let script = match completion.shell {
@@ -90,53 +112,77 @@ pub fn run(completion: &Completion) -> Result<(), Failure> {
         Shell::Zsh => ZSH,
         Shell::Fish => FISH,
     };
-    print::line(script).map_err(Failure::from)
+    print::line(&script.replace("FILE", &NAME_A_FILE.to_string())).map_err(Failure::from)
 }
 
 pub fn complete(complete: &Complete) -> Result<(), Failure> {
     let Some(line) = &complete.line else {
-        for candidate in candidates(&complete.words) {
-            print::line(&candidate)?;
-        }
-        return Ok(());
+        return match candidates(&complete.words) {
+            Candidates::Files => Err(Failure::name_a_file()),
+            Candidates::Words(words) => {
+                words.iter().try_for_each(|word| print::line(word)).map_err(Failure::from)
+            }
+        };
     };
     // The words that bash itself makes of a line are cut at colons, as in an address.
     let typed = Typed::read(line, &complete.breaks);
-    let candidates = candidates(typed.words.get(1..).unwrap_or_default());
-    for inserted in candidates.iter().filter_map(|candidate| typed.insertion(candidate)) {
-        print::line(&inserted)?;
+    match candidates(typed.words.get(1..).unwrap_or_default()) {
+        Candidates::Files => Err(Failure::name_a_file()),
+        Candidates::Words(words) => {
+            let mut inserted = words.iter().filter_map(|word| typed.insertion(word));
+            inserted.try_for_each(|word| print::line(&word)).map_err(Failure::from)
+        }
     }
-    Ok(())
+}
+
+/// What can stand at the end of a line.
+#[derive(Debug, PartialEq, Eq)]
+enum Candidates {
+    Words(Vec<String>),
+    /// The name of a file, of which shells know more.
+    Files,
 }
 
 /// What fits the last word, after those before it.
-fn candidates(words: &[String]) -> Vec<String> {
+fn candidates(words: &[String]) -> Candidates {
     let mut root = tree();
     // So that options of all commands are known to each.
     root.build();
     let Some((last, before)) = words.split_last() else {
-        return Vec::new();
+        return Candidates::Words(Vec::new());
     };
     let line = Line::read(&root, before);
     let option_with_value = last.strip_prefix("--").and_then(|last| last.split_once('='));
-    let found = match line.awaits {
-        Some(option) => values_of(option, &line),
-        None if option_with_value.is_some() => {
-            let name = option_with_value.map(|(name, _)| name);
-            let option = line.command.get_arguments().find(|arg| arg.get_long() == name);
-            let values = option.map(|option| values_of(option, &line)).unwrap_or_default();
-            values.into_iter().map(|value| format!("--{}={value}", name.unwrap_or_default())).collect()
+    let (name, argument) = match (line.awaits, option_with_value) {
+        (Some(option), _) => (None, Some(option)),
+        (None, Some((name, _))) => {
+            (Some(name), line.command.get_arguments().find(|arg| arg.get_long() == Some(name)))
         }
-        None if last.starts_with('-') => options_of(line.command),
-        None if line.command.has_subcommands() => {
+        (None, None) if last.starts_with('-') || line.command.has_subcommands() => (None, None),
+        (None, None) => (None, line.next_positional()),
+    };
+    if argument.is_some_and(is_file) {
+        return Candidates::Files;
+    }
+    let found: Vec<String> = match (argument, name) {
+        (Some(argument), None) => values_of(argument, &line),
+        (Some(option), Some(name)) => {
+            values_of(option, &line).into_iter().map(|value| format!("--{name}={value}")).collect()
+        }
+        (None, _) if last.starts_with('-') => options_of(line.command),
+        (None, _) => {
             let shown = line.command.get_subcommands().filter(|command| !command.is_hide_set());
             shown.map(|command| command.get_name().to_owned()).collect()
         }
-        None => line.next_positional().map(|arg| values_of(arg, &line)).unwrap_or_default(),
     };
     // What cannot be seen would do something to the terminal, and an end of line would make two names of one.
     let fits = |candidate: &String| candidate.starts_with(last.as_str()) && !candidate.chars().any(is_hidden);
-    found.into_iter().filter(fits).collect()
+    Candidates::Words(found.into_iter().filter(fits).collect())
+}
+
+/// Whether an argument names a file.
+fn is_file(arg: &Arg) -> bool {
+    arg.get_value_names().and_then(|names| names.first()).is_some_and(|name| name == "FILE")
 }
 
 fn options_of(command: &Command) -> Vec<String> {
@@ -287,18 +333,24 @@ fn values_of(arg: &Arg, line: &Line<'_>) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn found(line: &str) -> Candidates {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        candidates(&words)
+    }
+
     #[track_caller]
     fn check(line: &str, expected: &[&str]) {
-        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let found = candidates(&words);
+        let Candidates::Words(found) = found(line) else {
+            panic!("{line:?} is completed with files");
+        };
         for wanted in expected {
             assert!(
                 found.iter().any(|candidate| candidate == wanted),
                 "{line:?}: {wanted} is not in {found:?}"
             );
         }
-        let last = words.last().expect("there is a word");
-        assert!(found.iter().all(|candidate| candidate.starts_with(last.as_str())), "{line:?}: {found:?}");
+        let last = line.rsplit(' ').next().expect("there is a word");
+        assert!(found.iter().all(|candidate| candidate.starts_with(last)), "{line:?}: {found:?}");
     }
 
     #[test]
@@ -321,12 +373,26 @@ mod tests {
         check("start --set log.retention.h", &["log.retention.hours="]);
         check("produce a --compression ", &["gzip", "zstd"]);
         check("consume a --from ", &["start", "end"]);
-        assert!(!candidates(&["".to_owned()]).contains(&"complete".to_owned()), "what is hidden stays so");
+        assert_eq!(
+            found("complet"),
+            Candidates::Words(vec!["completion".to_owned()]),
+            "what is hidden stays so"
+        );
+    }
+
+    #[test]
+    fn files_are_completed_where_one_is_named_and_nowhere_else() {
+        for line in ["group reset a --undo-file ", "group reset a --from-file=", "start --config ./"] {
+            assert_eq!(found(line), Candidates::Files, "{line:?}");
+        }
+        for line in ["topic alter a --set compression.type=g", "topic create ", "version "] {
+            assert_eq!(found(line), Candidates::Words(Vec::new()), "{line:?}");
+        }
     }
 
     #[test]
     fn words_that_mean_nothing_complete_nothing() {
-        assert_eq!(candidates(&["fly".to_owned(), "to".to_owned(), "the".to_owned()]), Vec::<String>::new());
-        assert_eq!(candidates(&[]), Vec::<String>::new());
+        assert_eq!(found("fly to the"), Candidates::Words(Vec::new()));
+        assert_eq!(candidates(&[]), Candidates::Words(Vec::new()));
     }
 }
