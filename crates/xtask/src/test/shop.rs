@@ -36,8 +36,11 @@ pub fn run(context: &Context) -> Result<Vec<Row>, String> {
 }
 
 fn tell(context: &Context, mut shop: Shop, broker: &mut Broker) -> Result<String, String> {
-    shop.wait(|line| events(line, "orders") > 0)?;
+    shop.wait(|line| events(line, "notification") > 0)?;
     shop.ask(&["stop", "notification"])?;
+    shop.ask(&["slow", "inventory", "20"])?;
+    shop.wait(|line| lag(line, "inventory") > lag(line, "payment") + ORDERS / 100)?;
+    shop.ask(&["slow", "inventory", "0"])?;
     let quarter = ORDERS / 4;
     shop.wait(|line| events(line, "orders") >= quarter)?;
     broker.kill();
@@ -46,6 +49,11 @@ fn tell(context: &Context, mut shop: Shop, broker: &mut Broker) -> Result<String
     shop.ask(&["start", "notification"])?;
     shop.ask(&["crash", "payment"])?;
     shop.ask(&["replay", "analytics"])?;
+    // It committed what it had dealt with when it was stopped, and the broker kept that.
+    let notified = shop.wait(|line| line.starts_with("notification: "))?;
+    if !notified.contains(" 0 came again") {
+        return Err(format!("notification did not go on where it was: {notified}"));
+    }
     let verdict = shop.wait(|line| line.starts_with(&format!("{ORDERS} orders, ")))?;
     let ended = shop.process.wait_until(Instant::now() + PATIENCE);
     match ended {
@@ -96,11 +104,23 @@ impl Shop {
     }
 }
 
-/// How many events a service had by a line of the shop, such as `orders 12 (lag -) · inventory 11 (lag 1)`.
+/// How many events a service had by a line of the shop, such as
+/// `orders 12 (lag -) · inventory 11 (lag 1) | orders: … · inventory: …`.
 fn events(line: &str, service: &str) -> u64 {
-    let mut words =
-        line.split([' ', '·']).filter(|word| !word.is_empty()).skip_while(|word| *word != service);
-    words.nth(1).and_then(|count| count.parse().ok()).unwrap_or(0)
+    after(line, service, 1)
+}
+
+/// How many it has still to read.
+fn lag(line: &str, service: &str) -> u64 {
+    after(line, service, 3)
+}
+
+/// The number so many words after the name of a service; 0 if there is none.
+fn after(line: &str, service: &str, place: usize) -> u64 {
+    let (counts, _) = line.split_once(" | ").unwrap_or((line, ""));
+    let words = counts.split([' ', '·', '(', ')']).filter(|word| !word.is_empty());
+    let mut words = words.skip_while(|word| *word != service);
+    words.nth(place).and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -109,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_line_of_the_shop_is_read() {
-        let line = "orders 12 (lag -) · inventory 11 (lag 1)";
+        let line = "orders 12 (lag -) · inventory 11 (lag 1) | orders: 5 · x: 3";
         assert_eq!((events(line, "orders"), events(line, "inventory"), events(line, "x")), (12, 11, 0));
+        assert_eq!((lag(line, "orders"), lag(line, "inventory")), (0, 1));
     }
 }

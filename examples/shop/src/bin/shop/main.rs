@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 use client::admin::NewTopic;
 use client::{Admin, Client, ClientConfig, ErrorCode};
 use shop::{ORDERS, PAYMENTS};
+use tokio::signal::unix::{SignalKind, signal};
 
 use control::{Command, Listener};
 use services::Services;
@@ -99,17 +100,25 @@ async fn run(dir: &Path, bootstrap: &str, rate: u64, orders: u64) -> Result<(), 
     services.start_all()?;
     let mut tick = tokio::time::interval(SHOW_EVERY);
     let live = std::io::stdout().is_terminal();
+    // One for the whole run, so that no Ctrl-C is missed while something else is done.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => break,
+            _ = interrupts.recv() => break,
             asked = listener.next() => {
                 let (command, reply) = asked?;
-                reply.send(&services.obey(&command, &admin).await).await;
+                tokio::select! {
+                    said = services.obey(&command, &admin) => reply.send(&said).await,
+                    _ = interrupts.recv() => break,
+                }
             }
             _ = tick.tick() => {
                 services.keep_up()?;
                 // Without a broker there is nothing to tell of the groups; the services go on trying, and so does this.
-                let lags = screen::lags(&admin).await.unwrap_or_default();
+                let lags = tokio::select! {
+                    lags = screen::lags(&admin) => lags.unwrap_or_default(),
+                    _ = interrupts.recv() => break,
+                };
                 screen::show(&services, &lags, live);
                 if orders > 0 && services.are_done_with(orders) && screen::all_caught_up(&lags) {
                     break;

@@ -71,9 +71,12 @@ pub fn show(services: &Services, lags: &Lags, live: bool) {
         Some((*name, service.note, report, lag, service.restarts))
     });
     if !live {
-        let words: Vec<String> =
-            rows.map(|(name, _, report, lag, _)| format!("{name} {} (lag {lag})", report.events)).collect();
-        println!("{}", words.join(" · "));
+        let (words, says): (Vec<String>, Vec<String>) = rows
+            .map(|(name, _, report, lag, _)| {
+                (format!("{name} {} (lag {lag})", report.events), format!("{name}: {}", report.says))
+            })
+            .unzip();
+        println!("{} | {}", words.join(" · "), says.join(" · "));
         return;
     }
     println!(

@@ -104,6 +104,8 @@ impl Services {
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)
+            // Ctrl-C is for the shop, which ends them in its own way.
+            .process_group(0)
             .spawn()
             .map_err(|error| {
                 format!("{}: {error}. Build all services with `cargo build -p shop`", program.display())
