@@ -2,6 +2,17 @@
 
 mod support;
 
+// The examples of the client's documentation, which are shown there as they are run here.
+#[allow(dead_code)]
+#[path = "../../client/examples/administer.rs"]
+mod administer;
+#[allow(dead_code)]
+#[path = "../../client/examples/group.rs"]
+mod group;
+#[allow(dead_code)]
+#[path = "../../client/examples/write_and_read.rs"]
+mod write_and_read;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -609,4 +620,19 @@ async fn a_topic_that_was_deleted_is_not_made_again_for_having_been_written_to()
     }
     // Records that are handed over later make it, where topics are made for whoever asks.
     send().await;
+}
+
+#[tokio::test]
+async fn the_examples_of_the_documentation_run() {
+    let broker = Broker::start("examples");
+    let client = connect(&broker).await;
+    topic(&client, "orders", 3, &[]).await;
+    let all = async {
+        write_and_read::run(&broker.bootstrap).await.expect("three records are written and read");
+        group::run(&broker.bootstrap).await.expect("the group reads them");
+        administer::run(&broker.bootstrap).await.expect("a topic is made and taken away");
+    };
+    timeout(DEADLINE, all).await.expect("they end in time");
+    let committed = Admin::new(&client).committed_offsets("kitchen", None).await.expect("the group is there");
+    assert_eq!(committed.values().map(|committed| committed.offset.0).sum::<i64>(), 3);
 }

@@ -104,6 +104,9 @@ impl Client {
     }
 
     /// As [`Client::connect`], by another network or with another clock than the machine's.
+    ///
+    /// # Errors
+    /// As of [`Client::connect`].
     pub async fn connect_in(world: World, config: ClientConfig) -> Result<Client, Error> {
         let servers = config.servers()?;
         config.check()?;
@@ -149,7 +152,11 @@ impl Client {
         self.0.metadata_version.load(Ordering::Acquire)
     }
 
-    /// Describes topics as they are now; those that are not there are missing, and [`Metadata::error`] says why.
+    /// Describes topics as they are now; those that are not there are missing, and [`Metadata::error`] says why. Without
+    /// `topics` it describes all. It takes at most `default.api.timeout.ms`, and asks again where that may help.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] if no broker answers, [`Error::Broker`] if one refuses.
     pub async fn fetch_metadata(&self, topics: Option<&[String]>) -> Result<Arc<Metadata>, Error> {
         let mut retry = Retry::within(self, self.config().default_api_timeout);
         let wanted = topics.map_or(Wanted::All, |names| Wanted::Topics { names, create: false });

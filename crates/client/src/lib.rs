@@ -5,16 +5,11 @@
 //! can share one client, which holds what is known of the cluster and the connections to it.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), client::Error> {
-//! use client::{Client, ClientConfig, Producer, ProducerConfig, ProducerRecord};
-//!
-//! let client = Client::connect(ClientConfig::new("127.0.0.1:9092")).await?;
-//! let producer = Producer::new(&client, ProducerConfig::default())?;
-//! let delivery = producer.send(ProducerRecord::new("orders").key("ada").value("two teapots")).await?;
-//! println!("written at {:?}", delivery.await?);
-//! producer.close().await
-//! # }
+#![doc = include_str!("../examples/write_and_read.rs")]
 //! ```
+//!
+//! The examples of this crate are run by the tests against a broker; `group.rs` and `administer.rs` are shown at [`Consumer`]
+//! and [`Admin`].
 //!
 //! *Invariant:* nothing that a server sends makes this crate panic, and no length or count in it is believed before the
 //! bytes are there.

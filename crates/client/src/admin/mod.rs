@@ -26,16 +26,7 @@ pub use topics::NewTopic;
 /// changes are not, as one that succeeded unseen would fail the second time.
 ///
 /// ```no_run
-/// # async fn example(client: client::Client) -> Result<(), client::Error> {
-/// use client::{Admin, admin::NewTopic};
-///
-/// let admin = Admin::new(&client);
-/// admin.create_topic(&NewTopic { partitions: Some(3), ..NewTopic::new("orders") }, false).await?;
-/// for topic in admin.list_topics().await? {
-///     println!("{} has {} partitions", topic.name, topic.partitions.len());
-/// }
-/// # Ok(())
-/// # }
+#[doc = include_str!("../../examples/administer.rs")]
 /// ```
 ///
 /// # Errors

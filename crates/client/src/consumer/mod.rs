@@ -51,17 +51,7 @@ use work::Done;
 /// Reads records.
 ///
 /// ```no_run
-/// # async fn example(client: client::Client) -> Result<(), client::Error> {
-/// use client::{Consumer, ConsumerConfig};
-/// use std::time::Duration;
-///
-/// let mut consumer = Consumer::new(&client, ConsumerConfig::group("kitchen"))?;
-/// consumer.subscribe(["orders"])?;
-/// for record in consumer.poll(Duration::from_secs(1)).await? {
-///     println!("{}: {:?}", record.offset, record.value);
-/// }
-/// consumer.close().await
-/// # }
+#[doc = include_str!("../../examples/group.rs")]
 /// ```
 ///
 /// What it does in the background is joined to [`Consumer::poll`]: a consumer that is not polled fetches

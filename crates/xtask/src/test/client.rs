@@ -10,7 +10,8 @@ pub const PART: &str = "client";
 
 /// The test programs of the command line that begin with a broker of their own.
 const PROGRAMS: &[&str] = &[
-    "client", "commands", "groups", "manage", "mixed", "outputs", "settings", "sharing", "terminal", "topics",
+    "client", "commands", "failover", "groups", "manage", "mixed", "outputs", "records", "settings",
+    "sharing", "terminal", "topics",
 ];
 
 /// Runs them with the broker that `--broker` names, or Apache Kafka.

@@ -100,7 +100,10 @@ impl Shop {
     }
 
     fn ask(&self, words: &[&str]) -> Result<(), String> {
-        succeed(Command::new(&self.program).args(words).arg("--dir").arg(&self.dir), &words.join(" "))
+        let asked =
+            succeed(Command::new(&self.program).args(words).arg("--dir").arg(&self.dir), &words.join(" "));
+        // What it says belongs to the line that is printed of it.
+        asked.map_err(|said| said.replace('\n', ": "))
     }
 }
 
@@ -125,7 +128,7 @@ fn after(line: &str, service: &str, place: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::events;
+    use super::{events, lag};
 
     #[test]
     fn a_line_of_the_shop_is_read() {

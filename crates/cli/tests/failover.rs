@@ -1,0 +1,225 @@
+//! A producer and a member of a group while the leader of their partitions, and then their coordinator, are killed. It needs
+//! brokers that replicate, so it runs against Apache Kafka alone: `cargo xtask test --only client` brings it.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use client::admin::NewTopic;
+use client::config::OffsetReset;
+use client::{
+    Admin, Client, ClientConfig, Consumer, ConsumerConfig, Producer, ProducerConfig, ProducerRecord,
+};
+use tokio::time::{Instant, sleep};
+
+/// For each step: brokers that are killed are missed after some seconds, and start slowly.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+const POLL: Duration = Duration::from_millis(100);
+const PARTITIONS: i32 = 3;
+
+/// Three brokers, the first of which is the controller as well and stays.
+struct Cluster {
+    directory: PathBuf,
+    ports: Vec<u16>,
+    brokers: Vec<Option<Child>>,
+}
+
+impl Cluster {
+    fn start(test: &str) -> Cluster {
+        let directory = std::env::temp_dir().join(format!("riverrun-cli-{test}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
+        let mut cluster = Cluster { directory, ports, brokers: vec![None, None, None] };
+        for id in 1..=3 {
+            cluster.configure(id);
+            cluster.launch(id);
+        }
+        cluster
+    }
+
+    fn address(&self, id: usize) -> String {
+        format!("127.0.0.1:{}", self.ports[id])
+    }
+
+    fn properties(&self, id: usize) -> PathBuf {
+        self.directory.join(format!("{id}.properties"))
+    }
+
+    fn configure(&self, id: usize) {
+        std::fs::create_dir_all(&self.directory).expect("the directory can be made");
+        let controller = self.ports[0];
+        let (roles, more) = match id {
+            1 => ("broker,controller", format!(",CONTROLLER://127.0.0.1:{controller}")),
+            _ => ("broker", String::new()),
+        };
+        let (address, data) = (self.address(id), self.directory.join(id.to_string()));
+        let text = format!(
+            "process.roles={roles}\nnode.id={id}\ncontroller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://{address}{more}\nadvertised.listeners=PLAINTEXT://{address}\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             controller.quorum.bootstrap.servers=127.0.0.1:{controller}\nlog.dirs={}\n\
+             offsets.topic.replication.factor=3\noffsets.topic.num.partitions=1\n\
+             broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n\
+             group.initial.rebalance.delay.ms=0\nunclean.leader.election.enable=false\n",
+            data.display()
+        );
+        std::fs::write(self.properties(id), text).expect("the file can be written");
+    }
+
+    fn launch(&mut self, id: usize) {
+        let command = std::env::var("RIVERRUN_TEST_BROKER").expect("it names the command of a broker");
+        let log = std::fs::File::create(self.directory.join(format!("{id}.log"))).expect("it can be written");
+        let mut words = command.split_whitespace();
+        let mut broker = Command::new(words.next().expect("the command is not empty"));
+        broker.args(words).arg(self.properties(id));
+        if id > 1 {
+            // A node that has no quorum to begin needs to know of none.
+            broker.envs([
+                ("KAFKA_IT_CLUSTER_ID", "AAAAAAAAAAAAAAAAAAAAAA"),
+                ("KAFKA_IT_RELEASE_VERSION", "4.3"),
+            ]);
+        }
+        let same = log.try_clone().expect("a file can be shared");
+        let child = broker.stdin(Stdio::null()).stdout(log).stderr(same).spawn();
+        let mut child = child.expect("the broker can be started");
+        let address = SocketAddr::from(([127, 0, 0, 1], self.ports[id]));
+        let deadline = std::time::Instant::now() + DEADLINE;
+        while TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_err() {
+            let ended = child.try_wait().expect("it can be asked");
+            let late = std::time::Instant::now() > deadline;
+            assert!(ended.is_none() && !late, "broker {id} does not listen: {ended:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.brokers[id - 1] = Some(child);
+    }
+
+    /// Kills a broker as `kill -9` does.
+    fn kill(&mut self, id: usize) {
+        if let Some(mut broker) = self.brokers[id - 1].take() {
+            broker.kill().expect("it runs");
+            broker.wait().expect("it ends");
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        (1..=3).for_each(|id| self.kill(id));
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Writes records and reads them in a group, both all the time. Every one that is acknowledged is read, and a partition's
+/// come in their order.
+struct Flow {
+    producer: Producer,
+    consumer: Consumer,
+    written: u64,
+    read: BTreeMap<i32, Vec<u64>>,
+}
+
+impl Flow {
+    /// Until so many more records were written, and read.
+    async fn go_on(&mut self, records: u64) {
+        let goal = self.written + records;
+        let deadline = Instant::now() + DEADLINE;
+        while self.written < goal || self.count() < goal {
+            assert!(
+                Instant::now() < deadline,
+                "{} written and {} read of {goal}",
+                self.written,
+                self.count()
+            );
+            if self.written < goal {
+                let partition = i32::try_from(self.written).expect("they are few") % PARTITIONS;
+                let record = ProducerRecord::new("t").partition(partition).value(self.written.to_string());
+                self.producer.send(record).await.expect("there is room").await.expect("it is acknowledged");
+                self.written += 1;
+            }
+            for record in self.consumer.poll(Duration::ZERO).await.expect("a member hears of no leader") {
+                let value = record.value.expect("it has one");
+                let number =
+                    std::str::from_utf8(&value).expect("it is text").parse().expect("it is a number");
+                self.read.entry(record.partition).or_default().push(number);
+            }
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.read.values().map(|numbers| numbers.len() as u64).sum()
+    }
+}
+
+#[tokio::test]
+async fn leaders_and_coordinators_that_are_killed_are_followed_without_a_word() {
+    if std::env::var("RIVERRUN_TEST_BROKER").is_err() {
+        panic!("RIVERRUN_TEST_BROKER has to name a broker that replicates");
+    }
+    let mut cluster = Cluster::start("failover");
+    let client = Client::connect(ClientConfig::new(&cluster.address(1))).await.expect("broker 1 is there");
+    let admin = Admin::new(&client);
+    let replicated = NewTopic {
+        partitions: Some(PARTITIONS),
+        replication_factor: Some(3),
+        configs: vec![("min.insync.replicas".to_owned(), "1".to_owned())],
+        ..NewTopic::new("t")
+    };
+    let deadline = Instant::now() + DEADLINE;
+    while let Err(error) = admin.create_topic(&replicated, false).await {
+        assert!(Instant::now() < deadline, "{error}");
+        sleep(POLL).await;
+    }
+    let config = ConsumerConfig {
+        auto_offset_reset: OffsetReset::Earliest,
+        session_timeout: Duration::from_secs(10),
+        heartbeat_interval: Duration::from_secs(1),
+        ..ConsumerConfig::group("g")
+    };
+    let mut consumer = Consumer::new(&client, config).expect("it works");
+    consumer.subscribe(["t"]).expect("it has a group");
+    let producer = Producer::new(&client, ProducerConfig::default()).expect("the defaults work");
+    let mut flow = Flow { producer, consumer, written: 0, read: BTreeMap::new() };
+    flow.go_on(50).await;
+    // One after the other, so that each leader and the coordinator are among them, and come back.
+    for id in [2, 3] {
+        cluster.kill(id);
+        flow.go_on(100).await;
+        cluster.launch(id);
+        flow.go_on(50).await;
+        caught_up(&admin).await;
+    }
+    for (partition, numbers) in &flow.read {
+        let ordered: Vec<u64> =
+            (0..flow.written).filter(|number| *number % 3 == u64::from(partition.unsigned_abs())).collect();
+        assert_eq!(numbers, &ordered, "partition {partition}: each once, in their order");
+    }
+    flow.consumer.close().await.expect("it leaves");
+    flow.producer.close().await.expect("it closes");
+}
+
+/// Waits until every replica is in sync, so that the next broker may be killed.
+async fn caught_up(admin: &Admin) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let mut behind = 0;
+        for name in ["t", "__consumer_offsets"] {
+            let topic = admin.describe_topic(name).await.expect("it is there");
+            behind += topic.partitions.values().filter(|partition| partition.isr.len() < 3).count();
+        }
+        if behind == 0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{behind} partitions lack replicas");
+        sleep(POLL).await;
+    }
+}
