@@ -96,3 +96,45 @@ fn what_is_asked_about_is_shown_beside_the_results() {
     let result: serde_json::Value = serde_json::from_str(&result).expect("it is JSON alone");
     assert_eq!(result["partitions"][0]["after"], 0);
 }
+
+#[test]
+fn a_table_fits_a_narrow_terminal_and_says_what_it_leaves_out() {
+    let broker = broker_with_group("narrow", "g");
+    for (arguments, columns) in [
+        (&["group", "describe", "g"][..], 40),
+        (&["cluster", "log-dirs"], 40),
+        (&["cluster", "info"], 30),
+        (&["topic", "describe", "a"], 60),
+    ] {
+        let (path, stderr) = file("left-out");
+        let terminal = Terminal { columns, stderr: Some(stderr), ..Terminal::default() };
+        let seen = terminal.run(broker.command(arguments), "");
+        let said = std::fs::read_to_string(&path).expect("it was written");
+        std::fs::remove_file(path).expect("it is there");
+        let rows =
+            seen.screen.lines().skip_while(|line| !line.contains("BROKER") && !line.contains("PARTITI"));
+        let rows: Vec<&str> = rows.collect();
+        assert!(rows.len() > 1, "{arguments:?}: {seen:?}");
+        let fits = |line: &&str| line.chars().count() <= usize::from(columns);
+        assert!(rows.iter().all(fits), "{arguments:?}: {seen:?}");
+        assert!(said.contains("no room here for "), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn the_wide_form_has_more_where_there_is_more() {
+    let broker = broker_with_group("wider", "g");
+    for (command, more) in [
+        (["group", "list"], &["MEMBERS", "ASSIGNOR", "COORDINATOR"][..]),
+        (["cluster", "info"], &["REPLICAS", "IN-SYNC"]),
+    ] {
+        let (table, wide) =
+            (broker.run(&command), broker.run(&[&command[..], &["--format", "wide"]].concat()));
+        for title in more {
+            assert!(!table.ok().contains(title) && wide.ok().contains(title), "{title}: {table:?} {wide:?}");
+        }
+    }
+    let wide = broker.run(&["group", "list", "--format", "wide"]);
+    let row: Vec<&str> = wide.ok().lines().nth(1).expect("there is a group").split_whitespace().collect();
+    assert_eq!((row.get(4), row.get(6)), (Some(&"0"), Some(&broker.bootstrap.as_str())), "{wide:?}");
+}

@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use client::Error;
 use client::admin::{Features, LogDir, Quorum};
-use client::metadata::Broker;
+use client::metadata::{Broker, Partition};
 use kernel::NodeId;
 use serde_json::{Map, Value, json};
 
+use super::waiting::waiting;
 use super::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
@@ -87,11 +88,18 @@ async fn info(session: &Session) -> Result<(), Failure> {
     let features = if_served(session.admin.describe_features().await).map_err(failed)?;
     let topics = session.admin.list_topics().await.map_err(failed)?;
     let partitions: usize = topics.iter().map(|topic| topic.partitions.len()).sum();
-    let leads = |id: NodeId| {
-        let partitions = topics.iter().flat_map(|topic| topic.partitions.values());
-        partitions.filter(|partition| partition.leader == Some(id)).count()
+    let count = |wanted: &dyn Fn(&Partition) -> bool| {
+        topics
+            .iter()
+            .flat_map(|topic| topic.partitions.values())
+            .filter(|partition| wanted(partition))
+            .count()
     };
-    let mut table = Table::new(&[">BROKER", "HOST", ">PORT", "RACK", ">LEADS", "CONTROLLER"]);
+    let leads = |id: NodeId| count(&|partition| partition.leader == Some(id));
+    let replicas = |id: NodeId| count(&|partition| partition.replicas.contains(&id));
+    let in_sync = |id: NodeId| count(&|partition| partition.isr.contains(&id));
+    let mut table =
+        Table::new(&[">BROKER", "HOST", ">PORT", "RACK", ">LEADS", "+>REPLICAS", "+>IN-SYNC", "CONTROLLER"]);
     for broker in &cluster.brokers {
         table.row([
             broker.id.0.to_string(),
@@ -99,6 +107,8 @@ async fn info(session: &Session) -> Result<(), Failure> {
             broker.port.to_string(),
             broker.rack.clone().unwrap_or_default(),
             leads(broker.id).to_string(),
+            replicas(broker.id).to_string(),
+            in_sync(broker.id).to_string(),
             if cluster.controller == Some(broker.id) { "yes".to_owned() } else { String::new() },
         ]);
     }
@@ -109,6 +119,8 @@ async fn info(session: &Session) -> Result<(), Failure> {
             "port": broker.port,
             "rack": broker.rack,
             "leads": leads(broker.id),
+            "replicas": replicas(broker.id),
+            "in_sync": in_sync(broker.id),
         })
     };
     let value = json!({
@@ -238,15 +250,22 @@ impl Ills {
 async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
     const PAUSE: Duration = Duration::from_millis(500);
     let deadline = tokio::time::Instant::now() + health.wait.unwrap_or_default();
-    let ills = loop {
-        let ills = Ills::find(session).await;
-        let late = tokio::time::Instant::now() + PAUSE >= deadline;
-        match ills {
-            Ok(ills) if ills.is_healthy() || late => break ills,
-            Err(error) if late => return Err(Failure::of(error, "cannot look at the cluster")),
-            Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
+    let looking = async {
+        loop {
+            let ills = Ills::find(session).await;
+            let late = tokio::time::Instant::now() + PAUSE >= deadline;
+            match ills {
+                Ok(ills) if ills.is_healthy() || late => return Ok(ills),
+                Err(error) if late => return Err(error),
+                Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
+            }
         }
     };
+    let said = |waited: Duration| {
+        format!("waiting for {} to be healthy, {}", session.place, units::span(waited.as_secs_f64()))
+    };
+    let ills =
+        waiting(said, looking).await.map_err(|error| Failure::of(error, "cannot look at the cluster"))?;
     session.show(&ills.output())?;
     match ills.is_healthy() {
         true => Ok(()),

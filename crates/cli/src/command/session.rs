@@ -8,7 +8,8 @@ use host::signal::StopSignals;
 use super::client_settings::ClientSettings;
 use super::profile::Place;
 use super::time::Zone;
-use super::{Command, Connection, Failure, Format};
+use super::waiting::waiting;
+use super::{Command, Connection, Failure, Format, units};
 use crate::print::Output;
 
 /// A cluster that was reached, and how to print.
@@ -81,6 +82,17 @@ async fn connect(config: ClientConfig, patience: Duration) -> Result<Client, Err
     }
 }
 
+/// A server that takes a connection and says nothing may be stuck, or another program.
+fn cannot_connect(error: Error, place: &Place) -> Failure {
+    match error {
+        Error::Timeout { .. } => Failure::of(error, &format!("cannot connect to {place}")).next(
+            "look whether the broker is alive, and whether that is a listener of Kafka's, without TLS; --bootstrap \
+             HOST:PORT names another one",
+        ),
+        error => Failure::of(error, "cannot connect"),
+    }
+}
+
 /// Connects, and runs a command on a runtime of its own: one thread, as a command does one thing.
 ///
 /// Where no broker is there, it tries again until `patience` is over.
@@ -96,7 +108,11 @@ where
         let zone = if connection.local { Zone::local()? } else { Zone::UTC };
         let mut config = config(connection, &place);
         let settings = ClientSettings::apply(&connection.client_settings, &mut config, &command)?;
-        let client = connect(config, patience).await.map_err(|error| Failure::of(error, "cannot connect"))?;
+        let said = |waited: Duration| {
+            format!("waiting for an answer from {place}, {}", units::span(waited.as_secs_f64()))
+        };
+        let client = waiting(said, connect(config, patience)).await;
+        let client = client.map_err(|error| cannot_connect(error, &place))?;
         let admin = Admin::new(&client);
         let session = Session { admin, client, settings, format: connection.format, zone, place };
         act(command, &session).await

@@ -12,8 +12,13 @@ pub fn tree() -> Command {
     for_all(Arguments::command())
 }
 
+/// All of them say the version of the one product.
 fn for_all(command: Command) -> Command {
-    command.arg(client_settings::option()).mut_args(for_each).mut_subcommands(for_all)
+    command
+        .display_name("riverrun")
+        .arg(client_settings::option())
+        .mut_args(for_each)
+        .mut_subcommands(for_all)
 }
 
 /// A number below nothing is a value, and refused as such if it is a wrong one: no option has a digit for its name. A variable

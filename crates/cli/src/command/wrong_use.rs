@@ -16,8 +16,21 @@ pub fn understand(words: &[OsString]) -> Result<ArgMatches, Error> {
         // What a variable says counts as given, and would stand in the line that shows how the command is used.
         let bare = without_variables(tree()).try_get_matches_from(words);
         let error = bare.err().filter(Error::use_stderr).unwrap_or(error);
-        advise(error, words)
+        advise(without_hidden(error), words)
     })
+}
+
+/// What help hides is not named where commands are listed either.
+fn without_hidden(mut error: Error) -> Error {
+    let tree = tree();
+    let is_hidden = |name: &String| tree.find_subcommand(name).is_some_and(Command::is_hide_set);
+    for kind in [ContextKind::ValidSubcommand, ContextKind::SuggestedSubcommand] {
+        if let Some(ContextValue::Strings(mut names)) = error.get(kind).cloned() {
+            names.retain(|name| !is_hidden(name));
+            error.insert(kind, ContextValue::Strings(names));
+        }
+    }
+    error
 }
 
 /// Adds what was probably meant, where clap cannot know it.
@@ -91,6 +104,21 @@ mod tests {
             assert!(said.contains("  tip: ") && said.contains(tip), "{line}: {said}");
         }
         assert!(!said("riverrun topic list retention.ms=5").contains("tip:"), "it takes no settings");
+    }
+
+    #[test]
+    fn what_help_hides_is_named_nowhere() {
+        let none = understand(&["riverrun".into()]).expect_err("there is no command").to_string();
+        assert!(none.contains("completion") && !none.contains("complete,"), "{none}");
+        let near = said("riverrun complet");
+        assert!(near.contains("'completion'") && !near.contains("'complete'"), "{near}");
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_product_on_each_level() {
+        for line in ["riverrun --version", "riverrun topic --version", "riverrun topic list --version"] {
+            assert_eq!(said(line), format!("riverrun {}\n", env!("CARGO_PKG_VERSION")), "{line}");
+        }
     }
 
     #[test]

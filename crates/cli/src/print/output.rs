@@ -102,8 +102,8 @@ impl Output {
     /// Shows people what they are asked about, beside the results.
     pub fn preview(&self) -> io::Result<()> {
         let stderr = io::stderr();
-        self.write(&mut stderr.lock(), false, terminal_width(&stderr))?;
-        self.hints.iter().for_each(|hint| note(hint));
+        let left_out = self.write(&mut stderr.lock(), false, terminal_width(&stderr))?;
+        self.say_besides(&left_out);
         Ok(())
     }
 
@@ -114,26 +114,35 @@ impl Output {
 
     fn print_for_people(&self, wide: bool) -> io::Result<()> {
         let stdout = io::stdout();
-        self.write(&mut stdout.lock(), wide, terminal_width(&stdout))?;
-        self.hints.iter().for_each(|hint| note(hint));
+        let left_out = self.write(&mut stdout.lock(), wide, terminal_width(&stdout))?;
+        self.say_besides(&left_out);
         Ok(())
     }
 
-    fn write(&self, out: &mut dyn Write, wide: bool, fit: Option<usize>) -> io::Result<()> {
+    fn say_besides(&self, left_out: &[&str]) {
+        if !left_out.is_empty() {
+            note(&format!("no room here for {}; --format wide shows all", left_out.join(", ")));
+        }
+        self.hints.iter().for_each(|hint| note(hint));
+    }
+
+    /// Writes what is for people, and tells which columns there was no room for.
+    fn write(&self, out: &mut dyn Write, wide: bool, fit: Option<usize>) -> io::Result<Vec<&'static str>> {
         self.lines.iter().try_for_each(|text| writeln!(out, "{text}"))?;
         let width = self.facts.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
         for (word, text) in &self.facts {
             writeln!(out, "{}", format!("{word:width$}  {text}").trim_end())?;
         }
+        let mut left_out = Vec::new();
         let mut first = self.facts.is_empty();
         for table in self.tables.iter().filter(|table| !table.is_empty()) {
             if !first {
                 writeln!(out)?;
             }
             first = false;
-            table.write(out, wide, fit)?;
+            left_out.extend(table.write(out, wide, fit)?);
         }
-        Ok(())
+        Ok(left_out)
     }
 }
 

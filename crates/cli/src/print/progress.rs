@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use super::text::visible;
+use super::terminal_width;
+use super::text::{cut, visible};
 use crate::command::units;
 
 /// A line of the terminal that is written over, and goes away at the end. Without a terminal it shows nothing.
@@ -21,7 +22,11 @@ impl Notice {
     pub fn show(&mut self, text: &str) {
         if self.on_terminal {
             self.shown = true;
-            eprint!("{CLEAR}{}", visible(text));
+            let text = visible(text);
+            // Of what goes on to another line only the last would be cleared.
+            let text = terminal_width(&io::stderr())
+                .map_or(text.clone(), |columns| cut(&text, columns.saturating_sub(1)));
+            eprint!("{CLEAR}{text}");
             // It is only a courtesy.
             let _ = io::stderr().flush();
         }

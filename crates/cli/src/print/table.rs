@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::text::visible;
+use super::text::{cut, visible, width};
 
 /// A table that is being put together.
 #[derive(Debug)]
@@ -45,72 +45,68 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// Writes it with all columns if `wide`, and fit for so many columns of a terminal where it goes to one.
-    pub fn write(&self, out: &mut dyn Write, wide: bool, fit: Option<usize>) -> io::Result<()> {
-        match wide || self.columns.iter().all(|column| !column.wide) {
-            true => self.write_all(out, fit),
-            false => self.narrow().write_all(out, fit),
+    /// Writes it with all columns if `wide`, and fit for so many columns of a terminal where it goes to one. What there was no
+    /// room for comes back.
+    pub fn write(
+        &self,
+        out: &mut dyn Write,
+        wide: bool,
+        fit: Option<usize>,
+    ) -> io::Result<Vec<&'static str>> {
+        let mut shown: Vec<(usize, &Column)> =
+            self.columns.iter().enumerate().filter(|(_, column)| wide || !column.wide).collect();
+        let mut widths: Vec<usize> = shown.iter().map(|(place, column)| self.width(*place, column)).collect();
+        let mut left_out = Vec::new();
+        if let Some(fit) = fit {
+            // The first ones say what a row is about. Who asks for all columns gets them on as many lines as it takes.
+            let fitting = if wide { shown.len() } else { fitting(&widths, fit) };
+            left_out = shown.split_off(fitting).into_iter().map(|(_, column)| column.title).collect();
+            widths.truncate(fitting);
+            give_way(&mut widths, fit);
         }
-    }
-
-    /// The table without the columns that are for the wide form.
-    fn narrow(&self) -> Table {
-        let shown: Vec<bool> = self.columns.iter().map(|column| !column.wide).collect();
-        let cells = |row: &Vec<String>| {
-            row.iter().zip(&shown).filter(|(_, shown)| **shown).map(|(cell, _)| cell.clone()).collect()
-        };
-        let columns = self.columns.iter().filter(|column| !column.wide);
-        Table {
-            columns: columns
-                .map(|column| Column { title: column.title, right: column.right, wide: false })
-                .collect(),
-            rows: self.rows.iter().map(cells).collect(),
-        }
-    }
-
-    fn write_all(&self, out: &mut dyn Write, fit: Option<usize>) -> io::Result<()> {
-        let widths = self.widths(fit);
         let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
         for row in std::iter::once(&titles).chain(&self.rows) {
             let mut line = String::new();
-            for ((cell, column), width) in row.iter().zip(&self.columns).zip(&widths) {
-                let cell = cut(cell, *width);
-                let gap = " ".repeat(width.saturating_sub(cell.chars().count()));
+            for ((place, column), columns) in shown.iter().zip(&widths) {
+                let cell = cut(row.get(*place).map_or("", String::as_str), *columns);
+                let gap = " ".repeat(columns.saturating_sub(width(&cell)));
                 let (before, after) = if column.right { (gap.as_str(), "") } else { ("", gap.as_str()) };
                 line.push_str(&format!("{before}{cell}{after}  "));
             }
             writeln!(out, "{}", line.trim_end())?;
         }
-        Ok(())
+        Ok(left_out)
     }
 
-    /// As wide as the widest cell; if that does not fit, the widest columns give way first.
-    fn widths(&self, fit: Option<usize>) -> Vec<usize> {
-        let widest = |place: usize, column: &Column| {
-            let cells = self.rows.iter().filter_map(|row| row.get(place));
-            cells.map(|cell| cell.chars().count()).chain([column.title.len()]).max().unwrap_or(0)
-        };
-        let mut widths: Vec<usize> =
-            self.columns.iter().enumerate().map(|(place, column)| widest(place, column)).collect();
-        let gaps = 2 * widths.len().saturating_sub(1);
-        let Some(room) = fit.map(|fit| fit.saturating_sub(gaps)) else {
-            return widths;
-        };
-        while widths.iter().sum::<usize>() > room {
-            match widths.iter_mut().max() {
-                Some(widest) if *widest > WIDTH_MIN => *widest -= 1,
-                _ => break,
-            }
-        }
-        widths
+    /// As wide as the widest cell.
+    fn width(&self, place: usize, column: &Column) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.get(place));
+        cells.map(|cell| width(cell)).chain([column.title.len()]).max().unwrap_or(0)
     }
 }
 
-fn cut(cell: &str, width: usize) -> String {
-    if cell.chars().count() <= width {
-        return cell.to_owned();
+/// Between columns.
+const GAP: usize = 2;
+
+/// How many columns fit when each is as narrow as may be; one in any case.
+fn fitting(widths: &[usize], fit: usize) -> usize {
+    let ends = widths.iter().scan(0, |end, width| {
+        let begin = if *end == 0 { 0 } else { *end + GAP };
+        *end = begin + (*width).min(WIDTH_MIN);
+        Some(*end)
+    });
+    ends.take_while(|end| *end <= fit).count().max(1)
+}
+
+/// Makes columns narrower until they fit, the widest ones first.
+fn give_way(widths: &mut [usize], fit: usize) {
+    let room = fit.saturating_sub(GAP * widths.len().saturating_sub(1));
+    while widths.iter().sum::<usize>() > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > WIDTH_MIN => *widest -= 1,
+            _ => break,
+        }
     }
-    cell.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -118,6 +114,10 @@ mod tests {
     use super::*;
 
     fn render(fit: Option<usize>) -> String {
+        written(false, fit).0
+    }
+
+    fn written(wide: bool, fit: Option<usize>) -> (String, Vec<&'static str>) {
         let mut table = Table::new(&["NAME", ">PARTITIONS", "+>BYTES", "NOTE"]);
         table.row([
             "a-rather-long-name-of-a-topic".to_owned(),
@@ -127,8 +127,33 @@ mod tests {
         ]);
         table.row(["b".to_owned(), "3".to_owned(), "8".to_owned(), "x".to_owned()]);
         let mut out = Vec::new();
-        table.write(&mut out, false, fit).expect("memory takes it");
-        String::from_utf8(out).expect("it is text")
+        let left_out = table.write(&mut out, wide, fit).expect("memory takes it");
+        (String::from_utf8(out).expect("it is text"), left_out)
+    }
+
+    #[test]
+    fn what_a_narrow_terminal_has_no_room_for_is_left_out_and_told() {
+        let (text, left_out) = written(false, Some(20));
+        assert!(text.lines().all(|line| width(line) <= 20), "{text}");
+        assert_eq!((text.lines().next(), left_out), (Some("NAME       PARTITIO…"), vec!["NOTE"]));
+        let (text, left_out) = written(false, Some(5));
+        assert_eq!((text.lines().next(), left_out), (Some("NAME"), vec!["PARTITIONS", "NOTE"]));
+        let (text, left_out) = written(true, Some(20));
+        assert!(
+            text.contains("BYTES") && text.contains("NOTE") && left_out.is_empty(),
+            "all are asked for: {text}"
+        );
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_whatever_the_characters() {
+        let mut table = Table::new(&["GROUP", "STATE"]);
+        for name in ["日本語", "kitchen"] {
+            table.row([name.to_owned(), "Empty".to_owned()]);
+        }
+        let mut out = Vec::new();
+        table.write(&mut out, false, None).expect("memory takes it");
+        assert_eq!(String::from_utf8_lossy(&out), "GROUP    STATE\n日本語   Empty\nkitchen  Empty\n");
     }
 
     #[test]

@@ -9,7 +9,6 @@ use client::{Timestamp, TopicPartition};
 use host::RealClock;
 use kernel::port::Clock;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::lag::{Standing, Trend, first_unread};
 use crate::command::several::{Groups, no_group};
@@ -42,9 +41,9 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
         seen.push((look(&name, session).await, name));
     }
     if let Some(time) = describe.trend {
-        let begun = Instant::now();
-        let left = || {
-            format!("looking again in {}", units::span((time.saturating_sub(begun.elapsed())).as_secs_f64()))
+        let left = |waited| {
+            let left = time.saturating_sub(waited);
+            format!("looking again in {}", units::span(left.as_secs_f64()))
         };
         waiting(left, tokio::time::sleep(time)).await;
     }

@@ -5,7 +5,7 @@ use client::admin::GroupListing;
 use serde_json::{Value, json};
 
 use crate::command::several::Patterns;
-use crate::command::{Failure, Session};
+use crate::command::{Failure, Format, Session};
 use crate::print::{Output, table::Table};
 
 /// List groups.
@@ -53,9 +53,19 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     };
     let value = Value::from(groups.iter().map(entry).collect::<Vec<_>>());
     let names: Vec<String> = groups.iter().map(|group| group.group.clone()).collect();
-    let mut table = Table::new(&["GROUP", "STATE", "TYPE", "PROTOCOL"]);
+    let mut table =
+        Table::new(&["GROUP", "STATE", "TYPE", "PROTOCOL", "+>MEMBERS", "+ASSIGNOR", "+COORDINATOR"]);
     for group in groups {
-        table.row([group.group, group.state, group.group_type, group.protocol_type]);
+        // That takes a question for each group, which only who asks for more waits for.
+        let more = match session.format {
+            Format::Wide => session.admin.describe_group(&group.group).await.ok(),
+            _ => None,
+        };
+        let [members, assignor, coordinator] = more.map_or_else(Default::default, |more| {
+            [more.members.len().to_string(), more.assignor, more.coordinator]
+        });
+        let row = [group.group, group.state, group.group_type, group.protocol_type];
+        table.row(row.into_iter().chain([members, assignor, coordinator]));
     }
     let none = table.is_empty();
     let output = Output::new(value).table(table).names(names);

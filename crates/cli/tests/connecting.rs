@@ -1,0 +1,37 @@
+//! What is said while a server does not answer, and when it never did.
+
+mod support;
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use support::terminal::{Seen, Terminal};
+
+fn at_terminal(arguments: &[&str]) -> Seen {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+    command.args(arguments).env_remove("RIVERRUN_BOOTSTRAP").env_remove("RIVERRUN_PROFILE");
+    Terminal::default().run(command, "")
+}
+
+#[test]
+fn a_server_that_says_nothing_is_named_and_may_be_another_program() {
+    // It takes connections, as the operating system does that for it, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = silent.local_addr().expect("it is bound").to_string();
+    let seen = at_terminal(&["topic", "list", "-b", &address, "-X", "request.timeout.ms=1500"]);
+    assert_eq!(seen.code, Some(1), "{seen:?}");
+    assert!(seen.screen.contains(&format!("waiting for an answer from {address}, 1.")), "{seen:?}");
+    let said = format!("\r\u{1b}[Kriverrun: cannot connect to {address}: an answer took longer than");
+    assert!(seen.screen.contains(&said), "{seen:?}");
+    assert!(seen.screen.contains("whether that is a listener of Kafka's"), "{seen:?}");
+}
+
+#[test]
+fn who_waits_for_a_cluster_sees_that_it_is_waited_for() {
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = nobody.local_addr().expect("it is bound").to_string();
+    drop(nobody);
+    let seen = at_terminal(&["cluster", "health", "--wait", "1600ms", "-b", &address]);
+    assert_eq!(seen.code, Some(1), "{seen:?}");
+    assert!(seen.screen.contains(&format!("waiting for an answer from {address}, 1.")), "{seen:?}");
+}
