@@ -1,4 +1,4 @@
-//! The cluster as a whole, and each of its brokers.
+//! What a cluster and its brokers serve, and the brokers' directories.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,9 @@ use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::api_versions_response::ApiVersionsResponse;
 use wire::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use wire::messages::unregister_broker_request::UnregisterBrokerRequest;
-use wire::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
 
 use super::Admin;
-use crate::config::millis;
-use crate::metadata::Broker;
 use crate::{BrokerError, Error};
-
-/// What a cluster is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterDescription {
-    /// Drawn when the cluster was formatted; nothing where it is too old to tell.
-    pub cluster_id: Option<String>,
-    /// The broker that takes administrative requests.
-    pub controller: Option<NodeId>,
-    /// Those that are alive, by id.
-    pub brokers: Vec<Broker>,
-}
 
 /// What a broker answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,17 +47,6 @@ pub struct Feature {
     pub supported: Option<(i16, i16)>,
 }
 
-/// Another level for a feature.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeatureUpdate {
-    /// As Kafka names it: `metadata.version`, `group.version` and so on.
-    pub name: String,
-    /// 0 turns it off.
-    pub level: i16,
-    /// Whether the level may be lower than the one before.
-    pub downgrade: bool,
-}
-
 /// A directory in which a broker keeps logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogDir {
@@ -101,17 +76,10 @@ pub struct LogDirReplica {
 }
 
 impl Admin {
-    /// Describes the cluster.
-    pub async fn describe_cluster(&self) -> Result<ClusterDescription, Error> {
-        let metadata = self.client.fetch_metadata(Some(&[])).await?;
-        Ok(ClusterDescription {
-            cluster_id: metadata.cluster_id.clone(),
-            controller: metadata.controller,
-            brokers: metadata.brokers.values().cloned().collect(),
-        })
-    }
-
     /// What a broker answers, and in which versions.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] where the cluster has no such broker, or cannot reach it.
     pub async fn api_versions(&self, broker: NodeId) -> Result<ApiVersions, Error> {
         let answer = self.ask_versions(broker).await?;
         let api = |api: wire::messages::api_versions_response::ApiVersion| {
@@ -133,6 +101,9 @@ impl Admin {
     }
 
     /// The features of the cluster, as any of its brokers knows them.
+    ///
+    /// # Errors
+    /// Only those of all calls: a broker before Kafka 2.7 tells of no features.
     pub async fn describe_features(&self) -> Result<Features, Error> {
         let request = ApiVersionsRequest {
             client_software_name: "riverrun".to_owned(),
@@ -153,41 +124,19 @@ impl Admin {
         Ok(Features { by_name, epoch: (epoch >= 0).then_some(epoch) })
     }
 
-    /// Changes levels of features, all or none; with `validate_only`, only says whether that could be.
-    pub async fn update_features(&self, updates: &[FeatureUpdate], validate_only: bool) -> Result<(), Error> {
-        const UPGRADE: i8 = 1;
-        const SAFE_DOWNGRADE: i8 = 2;
-        let update = |update: &FeatureUpdate| FeatureUpdateKey {
-            feature: update.name.clone(),
-            max_version_level: update.level,
-            allow_downgrade: false,
-            upgrade_type: if update.downgrade { SAFE_DOWNGRADE } else { UPGRADE },
-        };
-        let request = UpdateFeaturesRequest {
-            timeout_ms: millis(self.client.config().request_timeout),
-            feature_updates: updates.iter().map(update).collect(),
-            validate_only,
-        };
-        let answer = self.client.any().await?.ask(&request).await?;
-        for result in answer.results {
-            BrokerError::check(result.error_code).map_err(|error| {
-                error.message(Some(format!(
-                    "{}: {}",
-                    result.feature,
-                    result.error_message.unwrap_or_default()
-                )))
-            })?;
-        }
-        BrokerError::check(answer.error_code)
-            .map_err(|error| Error::from(error.message(answer.error_message)))
-    }
-
-    /// The directories of a broker, and what is in them.
+    /// The directories of a broker, and what is in them. Sizes are in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] where the cluster has no such broker. A directory's own, such as `KAFKA_STORAGE_ERROR` for one
+    /// that is offline, stands in [`LogDir::error`].
     pub async fn describe_log_dirs(&self, broker: NodeId) -> Result<Vec<LogDir>, Error> {
         self.log_dirs(broker, None).await
     }
 
-    /// The directories of a broker, and what is in them of these partitions.
+    /// The directories of a broker, and what is in them of these partitions; what the broker does not have is left out.
+    ///
+    /// # Errors
+    /// As for [`Admin::describe_log_dirs`].
     pub async fn describe_log_dirs_of(
         &self,
         broker: NodeId,
@@ -270,7 +219,10 @@ impl Admin {
         Ok(altered)
     }
 
-    /// Takes a broker that is gone for good out of the cluster's metadata.
+    /// Takes a broker that is gone for good out of the cluster's metadata. Whatever it still leads has no leader then.
+    ///
+    /// # Errors
+    /// `BROKER_ID_NOT_REGISTERED`; Riverrun refuses it for a broker that is alive, too, with `INVALID_REQUEST`.
     pub async fn unregister_broker(&self, broker: NodeId) -> Result<(), Error> {
         let connection = self.client.any().await?;
         let answer = connection.ask(&UnregisterBrokerRequest { broker_id: broker.0 }).await?;

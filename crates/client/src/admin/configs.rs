@@ -2,6 +2,9 @@
 
 use kernel::NodeId;
 use wire::Request;
+use wire::messages::alter_configs_request::{
+    AlterConfigsRequest, AlterConfigsResource as ReplacedResource, AlterableConfig as ReplacingConfig,
+};
 use wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use wire::messages::describe_configs_response::DescribeConfigsResourceResult;
 use wire::messages::incremental_alter_configs_request::{
@@ -226,6 +229,9 @@ impl Admin {
     }
 
     /// Every setting of something, with its value, where that comes from, and what it does.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOPIC_OR_PARTITION` for a topic that is not there; a group and a subscription need not be.
     pub async fn describe_configs(&self, resource: &ConfigResource) -> Result<Vec<ConfigEntry>, Error> {
         let (resource_type, resource_name) = resource.number_and_name();
         let asked = DescribeConfigsResource { resource_type, resource_name, configuration_keys: None };
@@ -281,6 +287,33 @@ impl Admin {
         Ok(())
     }
 
+    /// Gives something these settings and no others: what is set now and not named comes from elsewhere again. Several who
+    /// do so undo each other's changes; [`Admin::alter_configs`] changes only what it names. With `validate_only`, only says
+    /// whether that could be.
+    ///
+    /// # Errors
+    /// `INVALID_CONFIG` for a name or a value that cannot be; then nothing is changed. `INVALID_REQUEST` for loggers.
+    pub async fn replace_configs(
+        &self,
+        resource: &ConfigResource,
+        configs: &[(String, String)],
+        validate_only: bool,
+    ) -> Result<(), Error> {
+        let (resource_type, resource_name) = resource.number_and_name();
+        let config = |(name, value): &(String, String)| ReplacingConfig {
+            name: name.clone(),
+            value: Some(value.clone()),
+        };
+        let asked =
+            ReplacedResource { resource_type, resource_name, configs: configs.iter().map(config).collect() };
+        let request = AlterConfigsRequest { resources: vec![asked], validate_only };
+        for result in self.once(resource.broker(), &request).await?.responses {
+            BrokerError::check(result.error_code)
+                .map_err(|error| resource.adorn(error, result.error_message))?;
+        }
+        Ok(())
+    }
+
     /// Sends a change, once.
     async fn once<R: Request>(&self, broker: Option<NodeId>, request: &R) -> Result<R::Response, Error> {
         let connection = match broker {
@@ -291,7 +324,11 @@ impl Admin {
     }
 
     /// Everything that settings can be of, as far as the cluster lists it: since Kafka 4.1 all kinds, before that
-    /// subscriptions to client metrics only.
+    /// subscriptions to client metrics only. Of groups and subscriptions there are those that have settings; what holds for
+    /// all brokers is not among them.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] before Kafka 3.7.
     pub async fn list_config_resources(&self) -> Result<Vec<ConfigResource>, Error> {
         let answer = self.client.ask_any(&ListConfigResourcesRequest::default()).await?;
         BrokerError::check(answer.error_code)?;

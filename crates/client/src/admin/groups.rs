@@ -39,6 +39,26 @@ pub struct GroupListing {
     pub group_type: String,
 }
 
+/// Which groups are listed: those that have one of the states and are of one of the types. Words are taken in any case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupFilter {
+    /// `Stable`, `Empty` and so on; all of them if there is none. Needs Kafka 2.6.
+    pub states: Vec<String>,
+    /// `Classic`, `Consumer` and so on; all of them if there is none. Needs Kafka 3.8.
+    pub types: Vec<String>,
+}
+
+impl GroupFilter {
+    /// The version from which a request can say it.
+    fn version(&self) -> i16 {
+        match (self.states.is_empty(), self.types.is_empty()) {
+            (_, false) => 5,
+            (false, true) => 4,
+            (true, true) => 0,
+        }
+    }
+}
+
 /// A group with its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupDescription {
@@ -76,23 +96,43 @@ const DEAD: &str = "Dead";
 
 impl Admin {
     /// The groups of all brokers, by name.
+    ///
+    /// # Errors
+    /// That of the first broker that does not answer: without it the list would not be whole.
     pub async fn list_groups(&self) -> Result<Vec<GroupListing>, Error> {
+        self.list_groups_where(&GroupFilter::default()).await
+    }
+
+    /// As [`Admin::list_groups`], only those that the brokers select.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where a broker is too old for the filter.
+    pub async fn list_groups_where(&self, filter: &GroupFilter) -> Result<Vec<GroupListing>, Error> {
         let metadata = self.client.fetch_metadata(Some(&[])).await?;
         let mut groups = BTreeMap::new();
         for broker in metadata.brokers.keys() {
-            for group in self.list_groups_of(*broker).await? {
+            for group in self.list_groups_of(*broker, filter).await? {
                 groups.insert(group.group.clone(), group);
             }
         }
         Ok(groups.into_values().collect())
     }
 
-    async fn list_groups_of(&self, broker: NodeId) -> Result<Vec<GroupListing>, Error> {
+    async fn list_groups_of(&self, broker: NodeId, filter: &GroupFilter) -> Result<Vec<GroupListing>, Error> {
         let mut retry = Retry::within(&self.client, self.client.config().default_api_timeout);
         loop {
             let asked = async {
                 let connection = self.client.broker(broker, Lane::General).await?;
-                let answer = connection.ask(&ListGroupsRequest::default()).await?;
+                let version = connection.version::<ListGroupsRequest>()?;
+                if version < filter.version() {
+                    let address = connection.address().to_owned();
+                    return Err(Error::Unsupported { address, api: "ListGroups with this filter" });
+                }
+                let request = ListGroupsRequest {
+                    states_filter: filter.states.clone(),
+                    types_filter: filter.types.clone(),
+                };
+                let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
                 BrokerError::check(answer.error_code)?;
                 Ok(answer.groups)
             };
@@ -111,7 +151,10 @@ impl Admin {
         }
     }
 
-    /// Describes a group of consumers, whichever protocol it goes by. One that is not there is `GROUP_ID_NOT_FOUND`.
+    /// Describes a group of consumers, whichever protocol it goes by.
+    ///
+    /// # Errors
+    /// `GROUP_ID_NOT_FOUND` for one that is not there.
     pub async fn describe_group(&self, group: &str) -> Result<GroupDescription, Error> {
         let not_found = match self.describe_classic_group(group).await {
             Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => error,

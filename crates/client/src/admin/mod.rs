@@ -2,9 +2,13 @@
 
 mod cluster;
 mod configs;
+mod features;
 mod groups;
 mod leaders;
+mod members;
+mod nodes;
 mod offsets;
+mod partitions;
 mod producers;
 mod quorum;
 mod records;
@@ -14,10 +18,14 @@ pub(crate) use offsets::{committed_each as committed_of, list_offsets as list_of
 
 use crate::Client;
 
-pub use cluster::{ApiVersions, ClusterDescription, Feature, FeatureUpdate, Features, LogDir, LogDirReplica};
+pub use cluster::{ApiVersions, Feature, Features, LogDir, LogDirReplica};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType};
-pub use groups::{GroupDescription, GroupListing, GroupMember};
+pub use features::{FeatureChange, FeatureUpdate};
+pub use groups::{GroupDescription, GroupFilter, GroupListing, GroupMember};
+pub use members::Leaver;
+pub use nodes::{ClusterDescription, ClusterQuery, Endpoints};
 pub use offsets::{CommittedOffset, ListedOffset, OffsetSpec};
+pub use partitions::{PartitionDescription, TopicPartitions};
 pub use producers::ActiveProducer;
 pub use quorum::{Election, Quorum, QuorumReplica, Reassignment};
 pub use topics::NewTopic;

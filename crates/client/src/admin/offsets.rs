@@ -25,8 +25,15 @@ pub enum OffsetSpec {
     Latest,
     /// Of the first record at this time or later; there may be none.
     AtOrAfter(Timestamp),
-    /// Of the record with the highest timestamp; there may be none.
+    /// Of the record with the highest timestamp; there may be none. Needs Kafka 3.0.
     MaxTimestamp,
+    /// Of the first record on the leader's own disk: that of [`OffsetSpec::Earliest`] where nothing lies in tiered storage.
+    /// Needs Kafka 3.0.
+    EarliestLocal,
+    /// Of the last record in tiered storage; there may be none. Needs Kafka 3.9.
+    LatestTiered,
+    /// Of the first record that is still to be copied into tiered storage; there may be none. Needs Kafka 4.2.
+    EarliestPendingUpload,
 }
 
 impl OffsetSpec {
@@ -35,7 +42,21 @@ impl OffsetSpec {
             OffsetSpec::Latest => -1,
             OffsetSpec::Earliest => -2,
             OffsetSpec::MaxTimestamp => -3,
+            OffsetSpec::EarliestLocal => -4,
+            OffsetSpec::LatestTiered => -5,
+            OffsetSpec::EarliestPendingUpload => -6,
             OffsetSpec::AtOrAfter(timestamp) => timestamp.0.max(0),
+        }
+    }
+
+    /// The version from which it can be asked for; to older ones it is a time like any other.
+    fn version(self) -> i16 {
+        match self {
+            OffsetSpec::Earliest | OffsetSpec::Latest | OffsetSpec::AtOrAfter(_) => 0,
+            OffsetSpec::MaxTimestamp => 7,
+            OffsetSpec::EarliestLocal => 8,
+            OffsetSpec::LatestTiered => 9,
+            OffsetSpec::EarliestPendingUpload => 11,
         }
     }
 }
@@ -123,7 +144,13 @@ pub(crate) async fn list_offsets(
     isolation: IsolationLevel,
 ) -> Result<Answered<ListedOffset>, Error> {
     let connection = client.broker(leader, Lane::General).await?;
-    Ok(read(&connection.ask(&request(&partitions, isolation, &client)).await?))
+    let version = connection.version::<ListOffsetsRequest>()?;
+    if partitions.iter().any(|(_, spec)| spec.version() > version) {
+        let address = connection.address().to_owned();
+        return Err(Error::Unsupported { address, api: "ListOffsets of such an offset" });
+    }
+    let request = request(&partitions, isolation, &client);
+    Ok(read(&connection.ask_in(&request, version, connection.request_timeout()).await?))
 }
 
 fn request(

@@ -62,10 +62,16 @@ pub struct Reassignment {
     pub removing: Vec<NodeId>,
 }
 
+/// The version from which an election can be unclean.
+const UNCLEAN_FROM: i16 = 1;
+
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
 impl Admin {
-    /// Describes the quorum of controllers.
+    /// Describes the quorum of controllers, as its leader sees it.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] before Kafka 3.3, and where ZooKeeper keeps the metadata.
     pub async fn describe_quorum(&self) -> Result<Quorum, Error> {
         let partition = PartitionData { partition_index: 0 };
         let topic = TopicData { topic_name: METADATA_TOPIC.to_owned(), partitions: vec![partition] };
@@ -85,7 +91,12 @@ impl Admin {
         })
     }
 
-    /// Elects leaders of these partitions, or of all. Returns what became of each that was not left as it was.
+    /// Elects leaders of these partitions, or of all. Returns what became of each; of all partitions, of those that were not
+    /// left as they were. It may take a moment until every broker knows.
+    ///
+    /// # Errors
+    /// A partition's own are `ELECTION_NOT_NEEDED`, `PREFERRED_LEADER_NOT_AVAILABLE`, `ELIGIBLE_LEADERS_NOT_AVAILABLE` and
+    /// `UNKNOWN_TOPIC_OR_PARTITION`. [`Error::Unsupported`] for unclean elections before Kafka 2.4.
     pub async fn elect_leaders(
         &self,
         election: Election,
@@ -105,7 +116,13 @@ impl Admin {
             topic_partitions: topics,
             timeout_ms: millis(self.client.config().request_timeout),
         };
-        let answer = self.client.any().await?.ask(&request).await?;
+        let connection = self.client.any().await?;
+        let version = connection.version::<ElectLeadersRequest>()?;
+        if version < UNCLEAN_FROM && election == Election::Unclean {
+            let address = connection.address().to_owned();
+            return Err(Error::Unsupported { address, api: "ElectLeaders of unclean leaders" });
+        }
+        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
         BrokerError::check(answer.error_code)?;
         let mut elected = BTreeMap::new();
         for topic in answer.replica_election_results {
@@ -119,7 +136,10 @@ impl Admin {
         Ok(elected)
     }
 
-    /// Partitions that are being moved to other brokers.
+    /// Partitions that are being moved to other brokers; those that are not are left out.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] before Kafka 2.4.
     pub async fn list_reassignments(&self) -> Result<BTreeMap<TopicPartition, Reassignment>, Error> {
         let request = ListPartitionReassignmentsRequest {
             timeout_ms: millis(self.client.config().request_timeout),

@@ -1,8 +1,12 @@
 //! Topics: list, describe, create, grow, delete.
 
-use kernel::{ErrorCode, Uuid};
-use wire::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
-use wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use kernel::{ErrorCode, NodeId, Uuid};
+use wire::messages::create_partitions_request::{
+    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
+};
+use wire::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
 use wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 
 use super::Admin;
@@ -21,12 +25,21 @@ pub struct NewTopic {
     pub replication_factor: Option<i16>,
     /// Settings in Kafka's names, with their values.
     pub configs: Vec<(String, String)>,
+    /// The brokers that keep each partition, from partition 0 on, the preferred leader first. Where there are any, the
+    /// cluster chooses nothing, and `partitions` and `replication_factor` are left out.
+    pub replicas: Vec<Vec<NodeId>>,
 }
 
 impl NewTopic {
     /// A topic as the cluster makes them by default.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), partitions: None, replication_factor: None, configs: Vec::new() }
+        Self {
+            name: name.into(),
+            partitions: None,
+            replication_factor: None,
+            configs: Vec::new(),
+            replicas: Vec::new(),
+        }
     }
 }
 
@@ -38,6 +51,9 @@ const TOPIC_STATES_FROM: i16 = 6;
 
 impl Admin {
     /// Every topic that there is, by name; those that the cluster made for itself as well.
+    ///
+    /// # Errors
+    /// Only those of all calls.
     pub async fn list_topics(&self) -> Result<Vec<Topic>, Error> {
         let metadata = self.client.fetch_metadata(None).await?;
         let mut topics: Vec<Topic> = metadata.topics().cloned().collect();
@@ -45,7 +61,10 @@ impl Admin {
         Ok(topics)
     }
 
-    /// Describes a topic. One that is not there is `UNKNOWN_TOPIC_OR_PARTITION`.
+    /// Describes a topic.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOPIC_OR_PARTITION` for one that is not there.
     pub async fn describe_topic(&self, name: &str) -> Result<Topic, Error> {
         let metadata = self.client.fetch_metadata(Some(&[name.to_owned()])).await?;
         let unknown = || {
@@ -57,13 +76,22 @@ impl Admin {
 
     /// Creates a topic; with `validate_only`, only says whether it could be. Returns the number of its partitions, if
     /// the cluster tells.
+    ///
+    /// # Errors
+    /// `TOPIC_ALREADY_EXISTS`, `INVALID_TOPIC_EXCEPTION` for its name, `INVALID_CONFIG` for its settings,
+    /// `INVALID_REPLICATION_FACTOR` where there are not so many brokers, `INVALID_REPLICA_ASSIGNMENT` where a broker is named
+    /// that there is not, and `INVALID_REQUEST` where both replicas and their number are given.
     pub async fn create_topic(&self, topic: &NewTopic, validate_only: bool) -> Result<Option<i32>, Error> {
         let connection = self.client.any().await?;
         let version = connection.version::<CreateTopicsRequest>()?;
-        let unset = if version >= DEFAULTS_FROM { -1 } else { 1 };
+        let unset = if version >= DEFAULTS_FROM || !topic.replicas.is_empty() { -1 } else { 1 };
         let config = |(name, value): &(String, String)| CreatableTopicConfig {
             name: name.clone(),
             value: Some(value.clone()),
+        };
+        let assigned = |(brokers, partition_index): (&Vec<NodeId>, i32)| CreatableReplicaAssignment {
+            partition_index,
+            broker_ids: numbers(brokers),
         };
         let request = CreateTopicsRequest {
             topics: vec![CreatableTopic {
@@ -71,7 +99,7 @@ impl Admin {
                 num_partitions: topic.partitions.unwrap_or(unset),
                 replication_factor: topic.replication_factor.unwrap_or(unset as i16),
                 configs: topic.configs.iter().map(config).collect(),
-                ..Default::default()
+                assignments: topic.replicas.iter().zip(0..).map(assigned).collect(),
             }],
             timeout_ms: millis(self.client.config().request_timeout),
             validate_only,
@@ -91,9 +119,37 @@ impl Admin {
     /// # Errors
     /// `INVALID_PARTITIONS` if it has as many already: partitions cannot be taken away.
     pub async fn create_partitions(&self, name: &str, total: i32, validate_only: bool) -> Result<(), Error> {
+        self.add_partitions(name, total, None, validate_only).await
+    }
+
+    /// As [`Admin::create_partitions`], on brokers that are named: `replicas` are those of each new partition, the preferred
+    /// leader first.
+    ///
+    /// # Errors
+    /// `INVALID_REPLICA_ASSIGNMENT` where they are not as many as there are new partitions, or a broker is named that there
+    /// is not; and as for [`Admin::create_partitions`].
+    pub async fn create_partitions_on(
+        &self,
+        name: &str,
+        total: i32,
+        replicas: &[Vec<NodeId>],
+        validate_only: bool,
+    ) -> Result<(), Error> {
+        let assignment = |brokers: &Vec<NodeId>| CreatePartitionsAssignment { broker_ids: numbers(brokers) };
+        let assignments = replicas.iter().map(assignment).collect();
+        self.add_partitions(name, total, Some(assignments), validate_only).await
+    }
+
+    async fn add_partitions(
+        &self,
+        name: &str,
+        count: i32,
+        assignments: Option<Vec<CreatePartitionsAssignment>>,
+        validate_only: bool,
+    ) -> Result<(), Error> {
         let connection = self.client.any().await?;
         let request = CreatePartitionsRequest {
-            topics: vec![CreatePartitionsTopic { name: name.to_owned(), count: total, assignments: None }],
+            topics: vec![CreatePartitionsTopic { name: name.to_owned(), count, assignments }],
             timeout_ms: millis(self.client.config().request_timeout),
             validate_only,
         };
@@ -105,23 +161,49 @@ impl Admin {
     }
 
     /// Deletes a topic with all its records. It may take a moment until every broker knows.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOPIC_OR_PARTITION`; `TOPIC_DELETION_DISABLED` where `delete.topic.enable` is false.
     pub async fn delete_topic(&self, name: &str) -> Result<(), Error> {
+        let state = DeleteTopicState { name: Some(name.to_owned()), topic_id: Uuid::ZERO };
+        self.delete(state).await.map_err(|error| match error {
+            Error::Broker(error) => error.topic(name).into(),
+            error => error,
+        })
+    }
+
+    /// As [`Admin::delete_topic`], the topic of this id: one that took its name since then is left alone.
+    ///
+    /// # Errors
+    /// `UNKNOWN_TOPIC_ID`, and [`Error::Unsupported`] before Kafka 2.8.
+    pub async fn delete_topic_by_id(&self, id: Uuid) -> Result<(), Error> {
+        self.delete(DeleteTopicState { name: None, topic_id: id }).await
+    }
+
+    async fn delete(&self, topic: DeleteTopicState) -> Result<(), Error> {
         let connection = self.client.any().await?;
         let version = connection.version::<DeleteTopicsRequest>()?;
         let mut request = DeleteTopicsRequest {
             timeout_ms: millis(self.client.config().request_timeout),
             ..Default::default()
         };
-        if version >= TOPIC_STATES_FROM {
-            request.topics = vec![DeleteTopicState { name: Some(name.to_owned()), topic_id: Uuid::ZERO }];
-        } else {
-            request.topic_names = vec![name.to_owned()];
+        match topic.name {
+            _ if version >= TOPIC_STATES_FROM => request.topics = vec![topic],
+            Some(name) => request.topic_names = vec![name],
+            None => {
+                let address = connection.address().to_owned();
+                return Err(Error::Unsupported { address, api: "DeleteTopics by id" });
+            }
         }
         let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
-        let result = answer.responses.into_iter().next().ok_or_else(|| missing(name))?;
+        let result = answer.responses.into_iter().next().ok_or_else(|| missing(""))?;
         BrokerError::check(result.error_code)
-            .map_err(|error| Error::from(error.topic(name).message(result.error_message)))
+            .map_err(|error| Error::from(error.message(result.error_message)))
     }
+}
+
+fn numbers(brokers: &[NodeId]) -> Vec<i32> {
+    brokers.iter().map(|id| id.0).collect()
 }
 
 fn missing(name: &str) -> Error {

@@ -10,7 +10,7 @@ pub const PART: &str = "client";
 
 /// The test programs of the command line that begin with a broker of their own.
 const PROGRAMS: &[&str] = &[
-    "client", "commands", "failover", "groups", "manage", "mixed", "outputs", "records", "settings",
+    "admin", "client", "commands", "failover", "groups", "manage", "mixed", "outputs", "records", "settings",
     "sharing", "terminal", "topics",
 ];
 

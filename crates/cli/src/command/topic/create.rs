@@ -39,10 +39,10 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
             .next("give each setting one value; values of a list are separated by commas"));
     }
     let topic = NewTopic {
-        name: create.name,
         partitions: create.partitions,
         replication_factor: create.replication_factor,
         configs: create.configs,
+        ..NewTopic::new(create.name)
     };
     let dry_run = create.change.dry_run;
     let created = session.admin.create_topic(&topic, dry_run).await;
