@@ -13,7 +13,8 @@
 //!
 //! *Invariant:* nothing that a server sends makes this crate panic, and no length or count in it is believed before the
 //! bytes are there.
-//! *Invariant:* a producer's records keep their order within a partition, whatever is sent again.
+//! *Invariant:* a producer's records keep their order within a partition, whatever is sent again. Only one that is not
+//! idempotent, and has more than one request on its way, may write a batch that is sent again after the next.
 
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
