@@ -98,6 +98,10 @@ fn of_all_brokers_there_is_what_was_set_for_them() {
     let got = json(get.ok());
     assert_eq!((&got[0]["value"], &got[0]["source"]), (&Value::Null, &"not set".into()));
     assert_eq!(got[0]["type"], "int");
+    assert!(
+        broker.run(&["config", "get", "--help"]).ok().contains("  not set  "),
+        "the help explains the word"
+    );
     // Kafka itself sets something for all brokers where replicas can be eligible leaders.
     if is_ours() {
         let all = broker.run(&["config", "get", "broker", "all", "--all"]);

@@ -24,6 +24,7 @@ SOURCE says who has set a value:
   dynamic cluster default       somebody, for all brokers while they run
   broker file or command line   whoever started the broker: its file, a variable such as KAFKA_LOG_DIRS, or --set
   default                       nobody
+  not set                       nobody, for all brokers; what holds is each broker's own
 
 --format name prints the settings' names; where KEY is named, their values alone, in the order of the KEYs.")]
 pub struct Get {
