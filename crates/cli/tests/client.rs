@@ -47,7 +47,8 @@ fn producer(client: &Client) -> Producer {
 fn reader(client: &Client, topic: &str, partitions: i32) -> Consumer {
     let mut consumer = Consumer::new(client, ConsumerConfig::default()).expect("the defaults work");
     consumer
-        .assign((0..partitions).map(|partition| (TopicPartition::new(topic, partition), Start::Earliest)));
+        .assign((0..partitions).map(|partition| (TopicPartition::new(topic, partition), Start::Earliest)))
+        .expect("it has not subscribed");
     consumer
 }
 
@@ -98,7 +99,7 @@ async fn an_idempotent_producer_loses_and_repeats_nothing_while_the_broker_is_ki
         assert_eq!(*values, expected, "partition {partition} has each once and in order");
     }
     let mut more = reader(&client, "t", 3);
-    more.assign((0..3).map(|p| (TopicPartition::new("t", p), Start::Latest)));
+    more.assign((0..3).map(|p| (TopicPartition::new("t", p), Start::Latest))).expect("it has not subscribed");
     assert_eq!(more.poll(POLL).await.expect("the topic is there"), [], "and nothing else");
 }
 
@@ -191,7 +192,9 @@ async fn errors_say_what_they_are_about() {
     let config = ConsumerConfig { auto_offset_reset: OffsetReset::None, ..Default::default() };
     let mut consumer = Consumer::new(&client, config).expect("it works");
     assert!(matches!(consumer.subscribe(["t"]), Err(Error::Config { name: "group.id", .. })));
-    consumer.assign([(TopicPartition::new("t", 0), Start::Offset(Offset(7)))]);
+    consumer
+        .assign([(TopicPartition::new("t", 0), Start::Offset(Offset(7)))])
+        .expect("it has not subscribed");
     let error = loop {
         match timeout(DEADLINE, consumer.poll(POLL)).await.expect("it ends in time") {
             Ok(records) => assert_eq!(records, []),

@@ -86,7 +86,7 @@ async fn consume(client: &Client, topic: &str, partitions: i32, records: u64) ->
     let mut consumer = Consumer::new(client, ConsumerConfig::default())?;
     say("ready")?;
     let all = (0..partitions).map(|partition| (TopicPartition::new(topic, partition), Start::Earliest));
-    consumer.assign(all);
+    consumer.assign(all)?;
     let (mut seen, mut bytes) = (0, 0);
     while seen < records {
         for record in consumer.poll(Duration::from_secs(1)).await? {

@@ -32,7 +32,7 @@ pub async fn run(bootstrap: &str) -> Result<(), Box<dyn Error>> {
     let partitions = client.fetch_metadata(Some(&["orders".to_owned()])).await?;
     let topic = partitions.topic("orders").ok_or("the topic is gone")?;
     let from_start = |number: &i32| (TopicPartition::new("orders", *number), Start::Earliest);
-    consumer.assign(topic.partitions.keys().map(from_start));
+    consumer.assign(topic.partitions.keys().map(from_start))?;
     let mut read = 0;
     while read < 3 {
         for record in consumer.poll(Duration::from_secs(1)).await? {

@@ -144,6 +144,9 @@ pub enum Error {
         /// the epochs up to that of the last record.
         divergent: Option<i64>,
     },
+    /// A call that does not go with those before it. Nothing was done.
+    #[error("{0}")]
+    Misuse(&'static str),
     /// The producer or consumer is closed.
     #[error("it is closed")]
     Closed,

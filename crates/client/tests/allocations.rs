@@ -59,7 +59,9 @@ fn a_consumer_asks_for_memory_by_the_poll_and_not_by_the_record() {
     let prepare = async |client: Client| Consumer::new(&client, ConsumerConfig::default()).unwrap();
     let (mut seen, mut bytes) = (0, 0);
     let asked = count(prepare, async |mut consumer: Consumer| {
-        consumer.assign([(TopicPartition::new(TOPIC, 0), Start::Offset(Offset(0)))]);
+        consumer
+            .assign([(TopicPartition::new(TOPIC, 0), Start::Offset(Offset(0)))])
+            .expect("it has not subscribed");
         while seen < RECORDS {
             for record in consumer.poll(Duration::from_secs(10)).await.unwrap() {
                 bytes += record.value.map_or(0, |value| value.len());

@@ -16,7 +16,9 @@ async fn one_half_of_the_partitions_is_on_its_way_while_the_other_is_read() {
     let cluster = cluster(2);
     let mut consumer = Consumer::new(&cluster.client().await, ConsumerConfig::default()).unwrap();
     let name = |partition| TopicPartition::new(TOPIC, partition);
-    consumer.assign((0..PARTITIONS).map(|partition| (name(partition), Start::Offset(Offset(0)))));
+    consumer
+        .assign((0..PARTITIONS).map(|partition| (name(partition), Start::Offset(Offset(0)))))
+        .expect("it has not subscribed");
     let (mut seen, all) = (0, RECORDS * i64::from(PARTITIONS));
     while seen < all {
         seen += consumer.poll(Duration::from_secs(10)).await.unwrap().len() as i64;

@@ -107,7 +107,7 @@ async fn latest(client: &Client, device: Option<u32>) -> Result<(), Box<dyn Erro
     let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), OffsetSpec::Latest)).collect();
     let ends = admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await?;
     let mut consumer = Consumer::new(client, ConsumerConfig::default())?;
-    consumer.assign(partitions.iter().map(|name| (name.clone(), Start::Earliest)));
+    consumer.assign(partitions.iter().map(|name| (name.clone(), Start::Earliest)))?;
     // Later readings take the place of earlier ones, here as in the broker's cleaner.
     let (mut read, mut readings) = (0_u64, BTreeMap::new());
     loop {

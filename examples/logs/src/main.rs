@@ -176,7 +176,7 @@ async fn search(client: &Client, text: &str, age: Duration) -> Result<(), Box<dy
     let since = Timestamp(i64::try_from(since.as_millis())?);
     let mut consumer = Consumer::new(client, ConsumerConfig::default())?;
     // The broker finds the place by its index of times; nothing before it is read.
-    consumer.assign(partitions.iter().map(|name| (name.clone(), Start::At(since))));
+    consumer.assign(partitions.iter().map(|name| (name.clone(), Start::At(since))))?;
     let (mut read, mut found) = (0_u64, 0_u64);
     let mut out = io::stdout().lock();
     loop {

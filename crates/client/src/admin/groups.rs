@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kernel::{ErrorCode, NodeId, TopicPartition};
 use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
@@ -212,22 +213,33 @@ impl Admin {
         Ok(description(described, coordinator.unwrap_or_default()))
     }
 
-    /// Deletes a group with all offsets that it has committed.
+    /// Deletes a group with all offsets that it has committed. It is tried again: if nothing is known of an earlier attempt, a
+    /// group that is not there any more was deleted by that.
     ///
     /// # Errors
     /// `NON_EMPTY_GROUP` while it has members, `GROUP_ID_NOT_FOUND`.
     pub async fn delete_group(&self, group: &str) -> Result<(), Error> {
         let time = self.client.config().default_api_timeout;
-        let request = |_| DeleteGroupsRequest { groups_names: vec![group.to_owned()] };
+        let (owed, unknown) = (AtomicBool::new(false), AtomicBool::new(false));
+        let request = |_| {
+            // An attempt whose answer has not been seen by the next one may have had its effect.
+            unknown.fetch_or(owed.swap(true, Ordering::Relaxed), Ordering::Relaxed);
+            DeleteGroupsRequest { groups_names: vec![group.to_owned()] }
+        };
         let check = |answer: DeleteGroupsResponse| {
-            let unknown = || BrokerError::new(ErrorCode::GroupIdNotFound.code());
-            let result = answer.results.into_iter().next().ok_or_else(unknown)?;
+            owed.store(false, Ordering::Relaxed);
+            let not_there = || BrokerError::new(ErrorCode::GroupIdNotFound.code());
+            let result = answer.results.into_iter().next().ok_or_else(not_there)?;
+            if result.error_code == ErrorCode::GroupIdNotFound.code() && unknown.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             BrokerError::check(result.error_code).map_err(|error| error.message(result.error_message))
         };
         self.client.ask_coordinator(group, time, request, i16::MAX, check).await
     }
 
-    /// Sets where a group goes on, as if it had committed these offsets. A group that is not there is made.
+    /// Sets where a group goes on, as if it had committed these offsets. A group that is not there is made. It is tried again,
+    /// which changes nothing that an earlier attempt did.
     ///
     /// # Errors
     /// `UNKNOWN_MEMBER_ID` while the group has members, who would not notice.
@@ -258,7 +270,7 @@ impl Admin {
         self.client.ask_coordinator(group, time, request, commit::NAMES_UP_TO, check).await
     }
 
-    /// Forgets what a group has committed for partitions.
+    /// Forgets what a group has committed for partitions. It is tried again, which changes nothing that an earlier attempt did.
     ///
     /// # Errors
     /// `GROUP_SUBSCRIBED_TO_TOPIC` where members read the topic, `GROUP_ID_NOT_FOUND`.
@@ -343,8 +355,9 @@ fn describe_member(member: DescribedGroupMember, protocol_type: &str) -> GroupMe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scripted::{Cluster, TOPIC, metadata};
+    use crate::scripted::{Cluster, Reply, TOPIC, metadata};
     use wire::messages::consumer_group_describe_response::{Assignment, DescribedGroup, TopicPartitions};
+    use wire::messages::delete_groups_response::DeletableGroupResult;
     use wire::messages::find_coordinator_request::FindCoordinatorRequest;
     use wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
     use wire::messages::metadata_request::MetadataRequest;
@@ -407,5 +420,45 @@ mod tests {
         assert_eq!(group.members[0].assignment, [TopicPartition::new(TOPIC, 0)]);
         let error = admin.describe_group("another").await.expect_err("it is not there");
         assert_eq!(error.code(), Some(ErrorCode::GroupIdNotFound));
+    }
+
+    /// Answers FindCoordinator, and deletions with what comes next; where nothing does, the connection ends.
+    fn deleting(outcomes: Vec<Option<ErrorCode>>) -> Cluster {
+        let outcomes = parking_lot::Mutex::new(outcomes.into_iter());
+        Cluster::new(move |asked| {
+            if asked.is::<MetadataRequest>() {
+                return asked.answer(&metadata(1, 1));
+            }
+            if asked.is::<FindCoordinatorRequest>() {
+                let coordinator = Coordinator { node_id: 1, ..Default::default() };
+                let answer =
+                    FindCoordinatorResponse { coordinators: vec![coordinator], ..Default::default() };
+                return asked.answer(&answer);
+            }
+            match outcomes.lock().next().expect("it is asked no more") {
+                Some(code) => {
+                    let result = DeletableGroupResult { error_code: code.code(), ..Default::default() };
+                    asked.answer(&DeleteGroupsResponse { results: vec![result], ..Default::default() })
+                }
+                None => Reply::Silence,
+            }
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_that_an_unseen_attempt_deleted_is_deleted() {
+        let not_found = Some(ErrorCode::GroupIdNotFound);
+        let cases = [
+            (vec![None, not_found], Ok(())),
+            (vec![None, Some(ErrorCode::NotCoordinator), not_found], Ok(())),
+            (vec![not_found], Err(not_found)),
+            (vec![Some(ErrorCode::NotCoordinator), not_found], Err(not_found)),
+            (vec![None, Some(ErrorCode::NonEmptyGroup)], Err(Some(ErrorCode::NonEmptyGroup))),
+        ];
+        for (outcomes, expected) in cases {
+            let admin = Admin::new(&deleting(outcomes.clone()).client().await);
+            let deleted = admin.delete_group(GROUP).await.map_err(|error| error.code());
+            assert_eq!(deleted, expected, "{outcomes:?}");
+        }
     }
 }

@@ -31,7 +31,7 @@ pub use quorum::{Election, Quorum, QuorumReplica, Reassignment};
 pub use topics::NewTopic;
 
 /// Asks and changes a cluster. Questions are asked again where that may help, for `default.api.timeout.ms`;
-/// changes are not, as one that succeeded unseen would fail the second time.
+/// changes are not, as one that succeeded unseen would fail the second time, unless they say so.
 ///
 /// ```no_run
 #[doc = include_str!("../../examples/administer.rs")]

@@ -192,6 +192,8 @@ impl Consumer {
         let client = self.client.clone();
         let mut names: Vec<String> = self.positions.keys().map(|name| name.topic.to_string()).collect();
         names.extend(self.subscription.iter().flatten().cloned());
+        // The group's leader looks after topics that only other members read.
+        names.extend(self.counts.iter().flat_map(|counts| counts.keys().cloned()));
         names.sort();
         names.dedup();
         let all = self.pattern.is_some();

@@ -1,20 +1,27 @@
-//! Commits: one after the other, each as the member that the consumer was when it began.
+//! Commits: one after the other, each as the member that the consumer was when it began. Those that wait are joined, so
+//! that there is never more than what each partition is to have at last.
 
-use std::collections::BTreeMap;
+mod queue;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::IntoFuture;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use kernel::{ErrorCode, LeaderEpoch, TopicPartition};
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout_at};
 use wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 
 use super::group::{Group, Member};
 use crate::admin::CommittedOffset;
-use crate::cluster::Lane;
+use crate::backoff::Backoff;
+use crate::cluster::{Lane, Wanted};
 use crate::{BrokerError, Error};
+pub(super) use queue::Commits;
+use queue::{Batch, Refused};
 
 /// The last version in which topics of a commit go by name.
 pub(crate) const NAMES_UP_TO: i16 = 9;
@@ -35,50 +42,143 @@ pub(super) enum By {
 }
 
 impl Group {
-    /// Commits offsets once all commits before `turn` have ended.
-    pub async fn commit(&self, offsets: &Offsets, by: By, mut turn: Turn) -> Result<(), Error> {
-        turn.comes().await;
-        if offsets.is_empty() {
-            return Ok(());
+    /// Commits offsets once all commits before have ended. It goes on by itself, whether or not somebody waits for it, and
+    /// ends with the consumer; it is given up after `default.api.timeout.ms`.
+    pub fn commit(self: &Arc<Self>, offsets: Offsets, by: By) -> Committing {
+        let deadline = Instant::now() + self.client.config().default_api_timeout;
+        let (ended, begins) = self.commits.put(offsets, by, deadline);
+        if begins {
+            let task = host::task::spawn(Arc::clone(self).commit_all());
+            self.commits.runs_in(task.abort_handle());
         }
-        let mut retry = self.retry();
-        loop {
-            if matches!(&by, By::Member(member) if member.id.is_empty() || member.generation < 0) {
-                // Without a member's name and generation a group that is empty by now would take it, over what others have committed.
-                return Err(BrokerError::new(ErrorCode::UnknownMemberId.code()).group(&self.id).into());
-            }
-            let error = match self.commit_once(offsets, &by).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            match error.code() {
-                Some(ErrorCode::RebalanceInProgress) => {
-                    self.rejoin();
-                    return Err(error);
-                }
-                Some(code @ (ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration)) => {
-                    return Err(self.not_as(&by, code, error));
-                }
-                _ => retry.after(error).await?,
-            }
+        Committing(ended)
+    }
+
+    async fn commit_all(self: Arc<Self>) {
+        while let Some(mut batch) = self.commits.next() {
+            let refused = self.commit_batch(&mut batch).await;
+            batch.end(&refused);
         }
     }
 
-    /// The group refused a commit by who it does not know. That may be because this member has meanwhile joined again.
-    fn not_as(&self, by: &By, code: ErrorCode, error: Error) -> Error {
+    /// Tries until every partition is committed, or cannot be. Returns why those are not that are not.
+    async fn commit_batch(&self, batch: &mut Batch) -> Refused {
+        let mut open = std::mem::take(&mut batch.offsets);
+        let all =
+            |open: &Offsets, error: Error| open.keys().map(|name| (name.clone(), error.clone())).collect();
+        let mut refused = Refused::new();
+        let mut last: Refused = all(&open, self.too_late());
+        let mut backoff = Backoff::default();
+        while !open.is_empty() {
+            if let Err(error) = self.may_commit(&batch.by) {
+                refused.extend::<Refused>(all(&open, error));
+                break;
+            }
+            let told: Refused = match timeout_at(batch.deadline, self.commit_once(&open, &batch.by)).await {
+                Ok(Ok(told)) => told,
+                Ok(Err(error)) => all(&open, error),
+                Err(_) => open.keys().filter_map(|name| last.remove_entry(name)).collect(),
+            };
+            open.retain(|name, _| told.contains_key(name));
+            if let Some(error) = told.values().find(|error| self.is_about_member(error)) {
+                refused.extend::<Refused>(all(&open, self.refused(&batch.by, error.clone())));
+                break;
+            }
+            let gone = self.gone(&told, batch.deadline).await;
+            let (again, given_up): (Refused, Refused) =
+                told.into_iter().partition(|(name, error)| error.retriable() && !gone.contains(name));
+            open.retain(|name, _| again.contains_key(name));
+            refused.extend(given_up);
+            last = again;
+            let at = Instant::now() + backoff.next(&self.client);
+            if at >= batch.deadline {
+                refused.extend(last);
+                break;
+            }
+            if !open.is_empty() {
+                sleep_until(at).await;
+            }
+        }
+        refused
+    }
+
+    /// Which of the partitions that the coordinator does not know are unknown to the cluster too: topics are deleted while they
+    /// are read, and nobody is to wait for their coming back.
+    async fn gone(&self, told: &Refused, deadline: Instant) -> BTreeSet<TopicPartition> {
+        let is_unknown = |error: &Error| error.code() == Some(ErrorCode::UnknownTopicOrPartition);
+        let unknown: Vec<&TopicPartition> =
+            told.iter().filter(|(_, error)| is_unknown(error)).map(|(name, _)| name).collect();
+        if unknown.is_empty() {
+            return BTreeSet::new();
+        }
+        let mut names: Vec<String> = unknown.iter().map(|name| name.topic.to_string()).collect();
+        names.dedup();
+        let wanted = Wanted::Topics { names: &names, create: false };
+        let Ok(Ok(metadata)) = timeout_at(deadline, self.client.refresh(wanted)).await else {
+            return BTreeSet::new();
+        };
+        let is_gone = |name: &TopicPartition| match metadata.topic(&name.topic) {
+            Some(topic) => !topic.partitions.contains_key(&name.partition),
+            None => metadata.error(&name.topic) == Some(ErrorCode::UnknownTopicOrPartition),
+        };
+        unknown.into_iter().filter(|name| is_gone(name)).cloned().collect()
+    }
+
+    fn too_late(&self) -> Error {
+        Error::Timeout { what: "committing", after: self.client.config().default_api_timeout }
+    }
+
+    /// Without a member's name and generation a group that is empty by now would take a commit, over what others have
+    /// committed.
+    fn may_commit(&self, by: &By) -> Result<(), Error> {
+        match by {
+            By::Member(member) if member.id.is_empty() || member.generation < 0 => {
+                let unknown = || BrokerError::new(ErrorCode::UnknownMemberId.code()).group(&self.id).into();
+                Err(self.failure().unwrap_or_else(unknown))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an error says that this is not the time, or not the member, to commit anything.
+    fn is_about_member(&self, error: &Error) -> bool {
+        matches!(
+            error.code(),
+            Some(
+                ErrorCode::RebalanceInProgress
+                    | ErrorCode::UnknownMemberId
+                    | ErrorCode::IllegalGeneration
+                    | ErrorCode::FencedInstanceId
+            )
+        )
+    }
+
+    /// The group refused a commit by who it does not know, or not now. That may be because this member has meanwhile joined
+    /// again.
+    fn refused(&self, by: &By, error: Error) -> Error {
         let By::Member(member) = by else {
             return error;
         };
+        let code = error.code();
+        if code == Some(ErrorCode::RebalanceInProgress) {
+            self.rejoin();
+            return error;
+        }
         if self.has_joined_since(member) {
             let words = Some("the member joined the group again meanwhile");
             let code = ErrorCode::RebalanceInProgress.code();
             return BrokerError::new(code).group(&self.id).message(words).into();
         }
-        self.expelled(code == ErrorCode::IllegalGeneration);
+        if code == Some(ErrorCode::FencedInstanceId) {
+            self.fenced(error.clone());
+        } else {
+            self.expelled(code == Some(ErrorCode::IllegalGeneration));
+        }
         error
     }
 
-    async fn commit_once(&self, offsets: &Offsets, by: &By) -> Result<(), Error> {
+    /// Asks once. Returns which partitions were refused, and why.
+    async fn commit_once(&self, offsets: &Offsets, by: &By) -> Result<Refused, Error> {
         // Not on the member's own connection, where it may wait behind a join.
         let connection = self.client.coordinator(&self.id, Lane::General).await?;
         let version = connection.version_up_to::<OffsetCommitRequest>(NAMES_UP_TO)?;
@@ -96,14 +196,17 @@ impl Group {
             ..Default::default()
         };
         let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
+        let mut refused = Refused::new();
         for topic in answer.topics {
             for partition in topic.partitions {
-                BrokerError::check(partition.error_code).map_err(|error| {
-                    error.partition(&topic.name, partition.partition_index).group(&self.id)
-                })?;
+                if let Err(error) = BrokerError::check(partition.error_code) {
+                    let index = partition.partition_index;
+                    let error = error.partition(&topic.name, index).group(&self.id);
+                    refused.insert(TopicPartition::new(topic.name.as_str(), index), error.into());
+                }
             }
         }
-        Ok(())
+        Ok(refused)
     }
 }
 
@@ -127,52 +230,15 @@ pub(crate) fn topics(offsets: &Offsets, version: i16) -> Vec<OffsetCommitRequest
     topics.into_iter().map(topic).collect()
 }
 
-/// Lets commits go one at a time, in the order in which they asked for their turn: one that is tried again must not
-/// overwrite a later one.
-#[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<Option<oneshot::Receiver<Before>>>);
-
-/// One commit's place in the order. Whoever comes after waits until it is dropped.
-#[derive(Debug)]
-pub(super) struct Turn {
-    before: Option<oneshot::Receiver<Before>>,
-    after: Option<oneshot::Sender<Before>>,
-}
-
-/// Whom the next one has to wait for in place of one that gave up while it waited.
-#[derive(Debug)]
-struct Before(Option<oneshot::Receiver<Before>>);
-
-impl Turns {
-    pub fn take(&self) -> Turn {
-        let (after, next) = oneshot::channel();
-        Turn { before: self.0.lock().replace(next), after: Some(after) }
-    }
-}
-
-impl Turn {
-    /// Waits for all that came before.
-    pub async fn comes(&mut self) {
-        while let Some(before) = &mut self.before {
-            self.before = before.await.ok().and_then(|before| before.0);
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(after) = self.after.take() {
-            let _ = after.send(Before(self.before.take()));
-        }
-    }
-}
-
 /// A commit that goes on by itself, to be awaited by whoever wants to know what became of it. Dropping it changes nothing.
 #[derive(Debug)]
 pub struct Committing(pub(super) oneshot::Receiver<Result<(), Error>>);
 
 impl Committing {
-    /// Waits until the offsets are committed, or cannot be: [`Error::Closed`] if the consumer is gone.
+    /// Waits until the offsets are committed, or cannot be.
+    ///
+    /// # Errors
+    /// Those of [`crate::Consumer::commit`], and [`Error::Closed`] if the consumer is gone.
     pub async fn wait(self) -> Result<(), Error> {
         self.0.await.unwrap_or(Err(Error::Closed))
     }
@@ -184,32 +250,5 @@ impl IntoFuture for Committing {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.wait())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::future::{Future, poll_fn};
-    use std::task::Poll;
-
-    /// Whether the turn has come.
-    async fn has_come(turn: &mut Turn) -> bool {
-        let mut comes = std::pin::pin!(turn.comes());
-        poll_fn(|context| Poll::Ready(comes.as_mut().poll(context).is_ready())).await
-    }
-
-    #[tokio::test]
-    async fn turns_come_in_order_whoever_gives_up() {
-        let turns = Turns::default();
-        let (mut first, mut second, mut third) = (turns.take(), turns.take(), turns.take());
-        assert!(has_come(&mut first).await);
-        assert!(!has_come(&mut second).await && !has_come(&mut third).await);
-        drop(second);
-        assert!(!has_come(&mut third).await, "the first is not done");
-        drop(first);
-        assert!(has_come(&mut third).await);
-        drop(third);
-        assert!(has_come(&mut turns.take()).await);
     }
 }

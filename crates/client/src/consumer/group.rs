@@ -20,12 +20,12 @@ use wire::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
 use wire::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 
 use super::assign::{Wish, assign};
-use super::commit::Turns;
+use super::commit::Commits;
 use super::protocol::{self, Subscription};
+use crate::backoff::Backoff;
 use crate::cluster::{ConsumerId, Lane, Wanted};
 use crate::config::{Assignor, millis};
 use crate::conn::Connection;
-use crate::retry::Retry;
 use crate::{BrokerError, Client, ConsumerConfig, Error};
 
 /// The versions from which fields exist.
@@ -54,7 +54,7 @@ pub(super) struct Group {
     /// Wakes the consumer when its standing has changed.
     pub changed: Notify,
     /// Commits end in the order in which they were begun.
-    pub commits: Turns,
+    pub commits: Commits,
     beating: Mutex<Option<AbortHandle>>,
 }
 
@@ -66,12 +66,21 @@ pub(super) struct Member {
     pub generation: i32,
 }
 
+impl Member {
+    /// Who is no member.
+    fn nobody() -> Member {
+        Member { id: String::new(), generation: NO_GENERATION }
+    }
+}
+
 #[derive(Debug)]
 struct State {
     member: Member,
     standing: Standing,
     polled_at: Instant,
     failure: Option<Error>,
+    /// Grows whenever the consumer leaves, so that a join that ends after that changes nothing.
+    era: u64,
 }
 
 /// Where the consumer stands with its group.
@@ -79,6 +88,8 @@ struct State {
 pub(super) enum Standing {
     /// It should join, for the first time or again.
     Out,
+    /// It commits before it joins. The group still knows it, and hears of it.
+    Preparing,
     Joining,
     In,
 }
@@ -95,10 +106,11 @@ pub(super) struct Joined {
 impl Group {
     pub fn new(client: Client, config: Arc<ConsumerConfig>, consumer: ConsumerId, id: String) -> Group {
         let state = State {
-            member: Member { id: String::new(), generation: NO_GENERATION },
+            member: Member::nobody(),
             standing: Standing::Out,
             polled_at: Instant::now(),
             failure: None,
+            era: 0,
         };
         Group {
             client,
@@ -107,7 +119,7 @@ impl Group {
             id,
             state: Mutex::new(state),
             changed: Notify::new(),
-            commits: Turns::default(),
+            commits: Commits::default(),
             beating: Mutex::default(),
         }
     }
@@ -121,8 +133,20 @@ impl Group {
         self.state.lock().polled_at = Instant::now();
     }
 
-    pub fn joining(&self) {
-        self.state.lock().standing = Standing::Joining;
+    /// Begins to prepare for joining. Returns the era in which that is.
+    pub fn preparing(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.standing = Standing::Preparing;
+        state.era
+    }
+
+    /// Takes a new standing, unless the consumer has left since.
+    fn stand(&self, standing: Standing, era: u64) -> bool {
+        let mut state = self.state.lock();
+        if state.era == era {
+            state.standing = standing;
+        }
+        state.era == era
     }
 
     /// Makes the consumer join again at its next poll.
@@ -154,21 +178,26 @@ impl Group {
         self.state.lock().member.clone()
     }
 
-    /// Joins, and takes part in sharing out, until there is an assignment. Waits as long as the group does. Nothing if
-    /// the group does not know this member any more, so that it has lost what it had and must begin again.
-    pub async fn join(self: &Arc<Self>, own: &Subscription) -> Result<Option<Joined>, Error> {
-        let mut retry = self.retry();
+    /// Joins, and takes part in sharing out, until there is an assignment. Waits as long as the group does, and for as long as
+    /// its coordinator is away. Nothing if the group does not know this member any more, so that it has lost what it had and
+    /// must begin again.
+    pub async fn join(self: &Arc<Self>, own: &Subscription, era: u64) -> Result<Option<Joined>, Error> {
+        let mut backoff = Backoff::default();
+        self.stand(Standing::Joining, era);
         loop {
-            let joined = match self.join_once(own).await {
-                Ok(answer) => self.sync(answer, own).await,
+            let joined = match self.join_once(own, era).await {
+                Ok(answer) => {
+                    backoff.reset();
+                    self.sync(answer, own).await
+                }
                 Err(error) => Err(error),
             };
             let error = match joined {
-                Ok(joined) => {
-                    self.state.lock().standing = Standing::In;
-                    self.begin_to_beat();
+                Ok(joined) if self.stand(Standing::In, era) => {
+                    self.begin_to_beat(era);
                     return Ok(Some(joined));
                 }
+                Ok(_) => return Ok(None),
                 Err(error) => error,
             };
             match error.code() {
@@ -176,29 +205,30 @@ impl Group {
                 Some(ErrorCode::MemberIdRequired) => {}
                 Some(ErrorCode::RebalanceInProgress) => tokio::task::yield_now().await,
                 Some(code @ (ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration)) => {
-                    self.state.lock().standing = Standing::Out;
-                    self.expelled(code == ErrorCode::IllegalGeneration);
+                    if self.stand(Standing::Out, era) {
+                        self.expelled(code == ErrorCode::IllegalGeneration);
+                    }
                     return Ok(None);
                 }
-                _ => {
-                    if let Err(error) = retry.after(error).await {
-                        self.state.lock().standing = Standing::Out;
-                        return Err(error);
+                _ if error.retriable() => {
+                    tracing::debug!(%error, group = self.id, "joining again");
+                    tokio::time::sleep(backoff.next(&self.client)).await;
+                }
+                code => {
+                    if self.stand(Standing::Out, era) && code == Some(ErrorCode::FencedInstanceId) {
+                        self.fenced(error.clone());
                     }
+                    return Err(error);
                 }
             }
         }
-    }
-
-    pub fn retry(&self) -> Retry {
-        Retry::within(&self.client, self.client.config().default_api_timeout)
     }
 
     async fn connection(&self) -> Result<Arc<Connection>, Error> {
         self.client.coordinator(&self.id, Lane::Member(self.consumer)).await
     }
 
-    async fn join_once(&self, own: &Subscription) -> Result<JoinGroupResponse, Error> {
+    async fn join_once(&self, own: &Subscription, era: u64) -> Result<JoinGroupResponse, Error> {
         let connection = self.connection().await?;
         let version = connection.version::<JoinGroupRequest>()?;
         let offer = |assignor: &Assignor| JoinGroupRequestProtocol {
@@ -220,7 +250,10 @@ impl Group {
         let checked = BrokerError::check(answer.error_code);
         if checked.is_ok() || answer.error_code == ErrorCode::MemberIdRequired.code() {
             let (id, generation) = (answer.member_id.clone(), answer.generation_id);
-            self.state.lock().member = Member { id, generation };
+            let mut state = self.state.lock();
+            if state.era == era {
+                state.member = Member { id, generation };
+            }
         }
         checked.map_err(|error| error.group(&self.id))?;
         Ok(answer)
@@ -292,17 +325,27 @@ impl Group {
         Ok((assign(*assignor.ok_or_else(unknown)?, &wishes, &counts), counts))
     }
 
-    fn begin_to_beat(self: &Arc<Self>) {
-        let beating = host::task::spawn(Arc::clone(self).beat()).abort_handle();
-        if let Some(before) = self.beating.lock().replace(beating) {
+    fn begin_to_beat(self: &Arc<Self>, era: u64) {
+        let mut beating = self.beating.lock();
+        // Whoever ends the era stops the heart after that, and not before.
+        if self.state.lock().era == era
+            && let Some(before) = beating.replace(host::task::spawn(Arc::clone(self).beat()).abort_handle())
+        {
             before.abort();
         }
     }
 
-    pub fn stop_beating(&self) {
+    /// Stops being a member, as far as the group need not be told. Returns whom to tell it of.
+    pub fn part(&self) -> Member {
+        let mut state = self.state.lock();
+        state.era += 1;
+        (state.standing, state.failure) = (Standing::Out, None);
+        let member = std::mem::replace(&mut state.member, Member::nobody());
+        drop(state);
         if let Some(beating) = self.beating.lock().take() {
             beating.abort();
         }
+        member
     }
 
     /// Tells the group that the member is there, until it joins again or is not a member any more. A rebalance does not
@@ -319,8 +362,12 @@ impl Group {
                     group = self.id,
                     "max.poll.interval.ms passed without a poll; leaving the group"
                 );
-                let _ = self.leave().await;
-                return self.expelled(false);
+                let member = self.member();
+                let _ = self.leave(&member).await;
+                if !self.has_joined_since(&member) {
+                    self.expelled(false);
+                }
+                return;
             }
             let member = self.member();
             let Err(error) = self.beat_once(&mut connection, &member).await else {
@@ -360,16 +407,17 @@ impl Group {
     /// Whether what is said of this member is not of the present one, which joins or has joined after it.
     pub fn has_joined_since(&self, member: &Member) -> bool {
         let state = self.state.lock();
-        state.standing == Standing::Joining || state.member != *member
+        let is_another = state.member != *member && !state.member.id.is_empty();
+        state.standing == Standing::Joining || is_another
     }
 
     /// Somebody else has taken this member's static name: going on would only take it back.
-    fn fenced(&self, error: Error) {
+    pub fn fenced(&self, error: Error) {
         self.state.lock().failure = Some(error);
-        self.changed.notify_one();
+        self.expelled(false);
     }
 
-    /// What ended the membership for good.
+    /// What ended the membership for good, until the consumer leaves.
     pub fn failure(&self) -> Option<Error> {
         self.state.lock().failure.clone()
     }
@@ -394,13 +442,13 @@ impl Group {
         BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id).into())
     }
 
-    /// Leaves the group, so that the others need not wait for the session to end. A static member stays: it will be back.
-    pub async fn leave(&self) -> Result<(), Error> {
-        let member_id = self.member().id;
-        if member_id.is_empty() || self.config.group_instance_id.is_some() {
+    /// Tells the group that a member leaves, so that the others need not wait for the session to end. A static member stays: it
+    /// will be back.
+    pub async fn leave(&self, member: &Member) -> Result<(), Error> {
+        if member.id.is_empty() || self.config.group_instance_id.is_some() {
             return Ok(());
         }
-        self.state.lock().standing = Standing::Out;
+        let member_id = member.id.clone();
         let connection = self.connection().await?;
         let version = connection.version::<LeaveGroupRequest>()?;
         let mut request = LeaveGroupRequest { group_id: self.id.clone(), ..Default::default() };
@@ -411,9 +459,7 @@ impl Group {
             request.member_id = member_id;
         }
         let answer = ask(&connection, &request, version).await?;
-        BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id))?;
-        self.state.lock().member = Member { id: String::new(), generation: NO_GENERATION };
-        Ok(())
+        Ok(BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id))?)
     }
 }
 
@@ -441,6 +487,7 @@ mod tests {
             standing: Standing::In,
             polled_at: Instant::now(),
             failure: None,
+            era: 0,
         };
         // The beat was sent while the member was joining, and answered once it had.
         for former in [member("a", NO_GENERATION), member("", NO_GENERATION), member("a", 6)] {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kernel::TopicPartition;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::Consumer;
@@ -34,20 +35,20 @@ impl Consumer {
             return;
         };
         let last = self.before_joining();
-        let (by, turn) = (self.commits_by(), group.commits.take());
+        // What was returned is dealt with: whoever gets the partitions next should not read it again.
+        let committing = group.commit(last, self.commits_by());
         let own = Subscription {
             topics,
             owned: self.positions.keys().cloned().collect(),
             generation: self.owned_in,
         };
         self.assigned = false;
-        group.joining();
+        let era = group.preparing();
         self.running.spawn(async move {
-            // What was returned is dealt with: whoever gets the partitions next should not read it again.
-            if let Err(error) = group.commit(&last, by, turn).await {
+            if let Err(error) = committing.await {
                 tracing::debug!(%error, "the commit before joining again failed");
             }
-            let result = group.join(&own).await;
+            let result = group.join(&own, era).await;
             Done::Joined { wanted: own.topics, result }
         });
     }
@@ -136,12 +137,22 @@ impl Consumer {
         }
     }
 
-    /// Gives up everything, commits what has to be, and leaves the group.
+    /// Gives up what was lost when the membership ended for good. Returns what ended it, if it did.
+    pub(super) fn ended_for_good(&mut self) -> Option<Error> {
+        let failure = self.group.as_ref()?.failure()?;
+        let all: Vec<TopicPartition> = self.positions.keys().cloned().collect();
+        self.give_up(&all, Going::Lost);
+        self.assigned = false;
+        Some(failure)
+    }
+
+    /// Gives up everything, commits what has to be, and leaves the group. All that happens at once; the group is told of it
+    /// even if nobody waits for that, as long as the consumer is there.
     pub(super) async fn leave(&mut self) -> Result<(), Error> {
         let Some(group) = self.group.clone() else {
+            self.stop();
             return Ok(());
         };
-        group.stop_beating();
         let mut last = std::mem::take(&mut self.parting);
         if self.config.enable_auto_commit {
             last.extend(self.to_commit());
@@ -153,23 +164,35 @@ impl Consumer {
             let going = if group.generation().is_some() { Going::Revoked } else { Going::Lost };
             last.extend(self.give_up(&all, going));
         }
+        if group.standing() == Standing::Joining {
+            // The connection waits for the other members, and what is sent on it with it.
+            self.client.forget_consumer(self.id);
+        }
+        self.stop();
+        let member = group.part();
+        let committing = group.commit(last, by);
+        let time = self.client.config().default_api_timeout;
+        let (end, ended) = oneshot::channel();
+        while self.leaving.try_join_next().is_some() {}
+        self.leaving.spawn(async move {
+            let last = async {
+                let committed = committing.await;
+                let left = if is_member { group.leave(&member).await } else { Ok(()) };
+                committed.and(left)
+            };
+            let late = Err(Error::Timeout { what: "closing", after: time });
+            let _ = end.send(timeout(time, last).await.unwrap_or(late));
+        });
+        ended.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Reads nothing any more, and wants nothing.
+    fn stop(&mut self) {
         (self.subscription, self.pattern) = (None, None);
         self.set_positions([]);
         (self.counts, self.assigned, self.owned_in) = (None, false, group::NO_GENERATION);
         self.running.abort_all();
         (self.refreshing, self.committing) = (false, false);
         self.busy.clear();
-        if group.standing() == Standing::Joining {
-            // The connection waits for the other members, and what is sent on it with it.
-            self.client.forget_consumer(self.id);
-        }
-        let time = self.client.config().default_api_timeout;
-        let turn = group.commits.take();
-        let last = async {
-            let committed = group.commit(&last, by, turn).await;
-            let left = if is_member { group.leave().await } else { Ok(()) };
-            committed.and(left)
-        };
-        timeout(time, last).await.unwrap_or(Err(Error::Timeout { what: "closing", after: time }))
     }
 }

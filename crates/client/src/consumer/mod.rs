@@ -24,9 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{NodeId, Offset, TopicPartition};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 pub use commit::Committing;
 pub use fetch::Bounds;
@@ -91,8 +90,8 @@ pub struct Consumer {
     listener: Listener,
     /// To be committed before the next join: of partitions that go to others.
     parting: Offsets,
-    /// Commits that go on by themselves.
-    commits: JoinSet<()>,
+    /// Groups that are still to be told that it leaves.
+    leaving: JoinSet<()>,
     committed_at: Instant,
     committing: bool,
 }
@@ -133,23 +132,40 @@ impl Consumer {
             owned_in: group::NO_GENERATION,
             listener: Listener::default(),
             parting: Offsets::new(),
-            commits: JoinSet::new(),
+            leaving: JoinSet::new(),
             committed_at: Instant::now(),
             committing: false,
         })
     }
 
-    /// Reads these partitions, and no others. The group, if there is one, only keeps offsets.
-    pub fn assign(&mut self, partitions: impl IntoIterator<Item = (TopicPartition, Start)>) {
-        (self.subscription, self.pattern) = (None, None);
+    /// Reads these partitions, and no others. The group, if there is one, only keeps offsets. Called again, it changes which.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] for a consumer that has subscribed: it has to unsubscribe first.
+    pub fn assign(
+        &mut self,
+        partitions: impl IntoIterator<Item = (TopicPartition, Start)>,
+    ) -> Result<(), Error> {
+        if self.is_subscribed() {
+            return Err(Error::Misuse(
+                "a consumer that has subscribed must unsubscribe before it is assigned",
+            ));
+        }
         self.set_positions(partitions);
         self.assigned = true;
+        Ok(())
+    }
+
+    /// Whether what it reads is up to the group.
+    fn is_subscribed(&self) -> bool {
+        self.subscription.is_some() || self.pattern.is_some()
     }
 
     /// Reads topics as a member of the group, from where it has committed to. Called again, it changes which.
     ///
     /// # Errors
-    /// [`Error::Config`] without a `group.id`.
+    /// [`Error::Config`] without a `group.id`; [`Error::Misuse`] for a consumer that was assigned partitions by hand: it has
+    /// to unsubscribe first.
     pub fn subscribe(&mut self, topics: impl IntoIterator<Item = impl Into<String>>) -> Result<(), Error> {
         let group = self.begin_subscription()?;
         let mut topics: Vec<String> = topics.into_iter().map(Into::into).collect();
@@ -164,7 +180,8 @@ impl Consumer {
     /// are noticed within `metadata.max.age.ms`. Topics that the cluster made for itself are left out.
     ///
     /// # Errors
-    /// [`Error::Config`] without a `group.id`.
+    /// [`Error::Config`] without a `group.id`; [`Error::Misuse`] for a consumer that was assigned partitions by hand: it has
+    /// to unsubscribe first.
     pub fn subscribe_matching(
         &mut self,
         wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
@@ -177,9 +194,8 @@ impl Consumer {
 
     fn begin_subscription(&mut self) -> Result<Arc<Group>, Error> {
         let group = self.group_or("a consumer without a group cannot subscribe")?;
-        if self.subscription.is_none() && self.pattern.is_none() {
-            // What was assigned by hand is not the group's.
-            self.set_positions([]);
+        if self.assigned && !self.is_subscribed() {
+            return Err(Error::Misuse("a consumer that was assigned must unsubscribe before it subscribes"));
         }
         self.assigned = false;
         Ok(group)
@@ -282,16 +298,25 @@ impl Consumer {
     ///
     /// # Errors
     /// Those that trying again does not mend, such as [`Error::NoOffset`], [`Error::Truncated`], [`Error::Records`], or a
-    /// topic that is not there. The consumer can be polled again, and the error comes again if its cause is still there.
+    /// topic that may not be read. Others do not come: whoever is away, a topic that is not there, a coordinator that is
+    /// being looked for are waited for, for as long as it takes.
+    ///
+    /// An error of one partition keeps nobody from the records of the others, which come before it. The consumer can be
+    /// polled again, and the error comes again if its cause is still there, after `retry.backoff.ms` at first and up to
+    /// `retry.backoff.max.ms`. After `FENCED_INSTANCE_ID`, which says that another consumer has this one's
+    /// `group.instance.id`, only [`Consumer::unsubscribe`] helps.
     pub async fn poll(&mut self, time: Duration) -> Result<Vec<ConsumerRecord>, Error> {
         self.poll_up_to(self.config.max_poll_records, time).await
     }
 
     /// As [`Consumer::poll`], but at most `max` records.
+    ///
+    /// # Errors
+    /// Those of [`Consumer::poll`].
     pub async fn poll_up_to(&mut self, max: usize, time: Duration) -> Result<Vec<ConsumerRecord>, Error> {
         let deadline = instant_after(time);
         loop {
-            if let Some(failure) = self.group.as_ref().and_then(|group| group.failure()) {
+            if let Some(failure) = self.ended_for_good() {
                 return Err(failure);
             }
             self.tend_group();
@@ -335,57 +360,77 @@ impl Consumer {
         }
     }
 
-    /// Commits the positions, and waits until that is done and all commits before it are.
+    /// Commits the positions, and waits until that is done and all commits before it are, for up to
+    /// `default.api.timeout.ms`. Dropping the call does not take the commit back.
     ///
     /// # Errors
     /// [`Error::Config`] without a `group.id`; [`Error::Broker`] with `REBALANCE_IN_PROGRESS` while the group shares
     /// out anew (poll, and commit again), and with `UNKNOWN_MEMBER_ID` or `ILLEGAL_GENERATION` if it has meanwhile given
-    /// the partitions to somebody else, in which case the records will be read again there.
+    /// the partitions to somebody else, in which case the records will be read again there; otherwise what kept being wrong
+    /// until the time was up, or [`Error::Timeout`].
     pub async fn commit(&mut self) -> Result<(), Error> {
         let offsets = self.to_commit();
         self.commit_offsets(offsets).await
     }
 
     /// As [`Consumer::commit`], of offsets that the caller names: of the records that are to be read next.
+    ///
+    /// # Errors
+    /// Those of [`Consumer::commit`].
     pub async fn commit_offsets(
         &mut self,
         offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
     ) -> Result<(), Error> {
-        let group = self.group_or("a consumer without a group cannot commit")?;
-        self.committed_at = Instant::now();
-        let offsets = offsets.into_iter().collect();
-        group.commit(&offsets, self.commits_by(), group.commits.take()).await
+        let time = self.client.config().default_api_timeout;
+        let committing = self.commit_offsets_async(offsets)?;
+        timeout(time, committing.wait())
+            .await
+            .unwrap_or(Err(Error::Timeout { what: "committing", after: time }))
     }
 
     /// Commits the positions without waiting. Commits end in the order in which they were begun, so that a later one is
-    /// never undone by one before it. They go on without `poll` being called, and end with the consumer.
+    /// never undone by one before it, and those that wait for another one become one, with the latest offset of each
+    /// partition. They go on without `poll` being called, for up to `default.api.timeout.ms`, and end with the consumer.
+    ///
+    /// # Errors
+    /// [`Error::Config`] without a `group.id`. What becomes of the commit is the result of [`Committing::wait`].
     pub fn commit_async(&mut self) -> Result<Committing, Error> {
         let offsets = self.to_commit();
         self.commit_offsets_async(offsets)
     }
 
     /// As [`Consumer::commit_async`], of offsets that the caller names.
+    ///
+    /// # Errors
+    /// Those of [`Consumer::commit_async`].
     pub fn commit_offsets_async(
         &mut self,
         offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
     ) -> Result<Committing, Error> {
         let group = self.group_or("a consumer without a group cannot commit")?;
         self.committed_at = Instant::now();
-        let (offsets, by, turn) = (offsets.into_iter().collect(), self.commits_by(), group.commits.take());
-        let (end, ended) = oneshot::channel();
-        while self.commits.try_join_next().is_some() {}
-        self.commits.spawn(async move {
-            let _ = end.send(group.commit(&offsets, by, turn).await);
-        });
-        Ok(Committing(ended))
+        Ok(group.commit(offsets.into_iter().collect(), self.commits_by()))
     }
 
-    /// Gives up its partitions and leaves the group, as [`Consumer::close`] does; it can subscribe again.
+    /// Gives up its partitions and leaves the group, as [`Consumer::close`] does; it can subscribe, or be assigned, again.
+    /// What was wrong with the membership is forgotten.
+    ///
+    /// Dropping the call changes nothing: partitions are given up when it begins, and the group is told of that as long as the
+    /// consumer is there.
+    ///
+    /// # Errors
+    /// Those of [`Consumer::commit`] and of leaving. The consumer is out of the group all the same, which notices after
+    /// `session.timeout.ms` at the latest.
     pub async fn unsubscribe(&mut self) -> Result<(), Error> {
         self.leave().await
     }
 
     /// Commits, if `enable.auto.commit` says so, and leaves the group. At most `default.api.timeout.ms`.
+    ///
+    /// Dropping the call drops the consumer: whether anything was committed, and the group told, is not known then.
+    ///
+    /// # Errors
+    /// Those of [`Consumer::unsubscribe`].
     pub async fn close(mut self) -> Result<(), Error> {
         self.leave().await
     }
@@ -407,9 +452,7 @@ impl Consumer {
 
     fn commits_by(&self) -> By {
         match &self.group {
-            Some(group) if self.subscription.is_some() || self.pattern.is_some() => {
-                By::Member(group.member())
-            }
+            Some(group) if self.is_subscribed() => By::Member(group.member()),
             _ => By::Anybody,
         }
     }
@@ -432,8 +475,12 @@ impl fmt::Debug for Pattern {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
+        // A join that ends meanwhile is one of before, and begins no heart.
+        self.running.abort_all();
+        self.leaving.abort_all();
         if let Some(group) = &self.group {
-            group.stop_beating();
+            group.part();
+            group.commits.stop();
         }
         self.client.forget_consumer(self.id);
     }

@@ -1,5 +1,8 @@
 //! A consumer against leaders that change, and logs that lose what was read.
 
+mod coordinator;
+mod dropped;
+mod member;
 mod rack;
 mod several;
 
@@ -132,7 +135,7 @@ async fn consumer(cluster: &Cluster, reset: OffsetReset, start: Start) -> Consum
     let config =
         ConsumerConfig { auto_offset_reset: reset, enable_auto_commit: false, ..ConsumerConfig::group("g") };
     let mut consumer = Consumer::new(&cluster.client().await, config).expect("the settings work");
-    consumer.assign([(partition(), start)]);
+    consumer.assign([(partition(), start)]).expect("it has not subscribed");
     consumer
 }
 

@@ -48,10 +48,10 @@ impl Consumer {
         let Some(group) = self.group.clone().filter(|_| due) else {
             return;
         };
-        let (offsets, by, turn) = (self.to_commit(), self.commits_by(), group.commits.take());
+        let committing = group.commit(self.to_commit(), self.commits_by());
         self.committing = true;
         self.committed_at = Instant::now();
-        self.running.spawn(async move { Done::Committed(group.commit(&offsets, by, turn).await) });
+        self.running.spawn(async move { Done::Committed(committing.await) });
     }
 
     /// Takes records out of what has arrived.

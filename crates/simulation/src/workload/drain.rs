@@ -23,7 +23,9 @@ pub async fn run(life: Life, topics: Arc<[Topic]>, groups: Arc<[Arc<str>]>) {
             }
         };
         let Ok(mut consumer) = Consumer::new(&client, reader::config(None)) else { return };
-        consumer.assign([(partition.clone(), Start::Offset(Offset::ZERO))]);
+        if consumer.assign([(partition.clone(), Start::Offset(Offset::ZERO))]).is_err() {
+            return;
+        }
         drain(&life, &mut consumer, partition, end).await;
     }
     for group in groups.iter() {

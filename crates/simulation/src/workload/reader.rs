@@ -36,7 +36,10 @@ pub async fn run(life: Life, topics: Arc<[Topic]>) {
     let config = ConsumerConfig { auto_offset_reset: OffsetReset::None, ..config(None) };
     let Ok(mut consumer) = Consumer::new(&client, config) else { return };
     let partitions: Vec<TopicPartition> = topics.iter().flat_map(Topic::partitions).collect();
-    consumer.assign(partitions.iter().map(|one| (one.clone(), Start::Offset(Offset::ZERO))));
+    let all = partitions.iter().map(|one| (one.clone(), Start::Offset(Offset::ZERO)));
+    if consumer.assign(all).is_err() {
+        return;
+    }
     let mut positions = BTreeMap::new();
     let mut detour = None;
     while !life.is_ending() {

@@ -43,7 +43,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let ends = resolve(&partitions, Where::End, session).await.map_err(failed)?;
     let mut signals = session::signals()?;
     let mut consumer = load::consumer(session)?;
-    consumer.assign(partitions.into_iter().map(|partition| (partition, Start::Earliest)));
+    consumer.assign(partitions.into_iter().map(|partition| (partition, Start::Earliest))).map_err(failed)?;
     let mut progress = Progress::of_run();
     let mut count = Count::default();
     let begun = Instant::now();

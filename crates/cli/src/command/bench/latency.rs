@@ -61,7 +61,7 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Ou
     let described = session.admin.describe_topic(topic).await.map_err(failed)?;
     let partitions = partitions_of(&described, None)?;
     let mut consumer = load::consumer(session)?;
-    consumer.assign(partitions.iter().map(|partition| (partition.clone(), Start::Latest)));
+    consumer.assign(partitions.iter().map(|partition| (partition.clone(), Start::Latest))).map_err(failed)?;
     // What is written before it knows where the end is would not be seen.
     let ready = Instant::now() + LATE;
     while !partitions.iter().all(|partition| consumer.position(partition).is_some()) {

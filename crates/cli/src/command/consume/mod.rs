@@ -387,7 +387,7 @@ async fn begin(
             None => consumer.subscribe(consume.topics.iter().map(String::as_str)).map_err(failed)?,
         }
     } else {
-        consumer.assign(starts(consume, partitions, session).await?);
+        consumer.assign(starts(consume, partitions, session).await?).map_err(failed)?;
     }
     Ok(consumer)
 }

@@ -155,7 +155,7 @@ pub async fn first_unread(
         ..ConsumerConfig::default()
     };
     let mut consumer = Consumer::new(&session.client, config)?;
-    consumer.assign(behind);
+    consumer.assign(behind)?;
     let deadline = Instant::now() + PATIENCE;
     while found.len() < wanted && Instant::now() < deadline {
         for record in consumer.poll(deadline.saturating_duration_since(Instant::now())).await? {

@@ -59,7 +59,7 @@ async fn consumer(cluster: &Cluster, rack: &str) -> Consumer {
         ..ConsumerConfig::default()
     };
     let mut consumer = Consumer::new(&cluster.client().await, config).expect("the settings work");
-    consumer.assign([(partition(), Start::Offset(Offset(0)))]);
+    consumer.assign([(partition(), Start::Offset(Offset(0)))]).expect("it has not subscribed");
     consumer
 }
 

@@ -194,7 +194,7 @@ async fn consumer(cluster: &Cluster, start: Start) -> Consumer {
     };
     let mut consumer = Consumer::new(&cluster.client().await, config).expect("the settings work");
     let all = (0..PARTITIONS).map(|partition| (TopicPartition::new(TOPIC, partition), start));
-    consumer.assign(all);
+    consumer.assign(all).expect("it has not subscribed");
     consumer
 }
 
