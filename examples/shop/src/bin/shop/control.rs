@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How long either side waits for the other; a replay waits for its group to be empty.
@@ -53,7 +54,7 @@ pub async fn send(dir: &Path, command: &Command) -> Result<String, Box<dyn Error
 /// Where commands arrive.
 #[derive(Debug)]
 pub struct Listener {
-    socket: UnixListener,
+    commands: mpsc::Receiver<(Command, Reply)>,
     path: PathBuf,
 }
 
@@ -70,23 +71,38 @@ impl Listener {
         }
         // Left by one that was killed.
         let _ = std::fs::remove_file(&path);
-        Ok(Self { socket: UnixListener::bind(&path)?, path })
+        let socket = UnixListener::bind(&path)?;
+        let (arrived, commands) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = socket.accept().await {
+                if let Some(command) = read(stream).await
+                    && arrived.send(command).await.is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Ok(Self { commands, path })
     }
 
-    /// The next command. What is not understood is answered, and passed over.
-    pub async fn next(&self) -> Result<(Command, Reply), Box<dyn Error>> {
-        loop {
-            let (stream, _) = self.socket.accept().await?;
-            let mut stream = BufReader::new(stream);
-            let mut line = String::new();
-            let mut limited = (&mut stream).take(LINE_MAX);
-            let arrived =
-                matches!(timeout(Duration::from_secs(1), limited.read_line(&mut line)).await, Ok(Ok(_)));
-            let reply = Reply(stream.into_inner());
-            match serde_json::from_str(&line) {
-                Ok(command) if arrived => return Ok((command, reply)),
-                _ => reply.send(&Err("the command is not understood".to_owned())).await,
-            }
+    /// The next command. Nothing is lost if something else is done before it is there.
+    pub async fn next(&mut self) -> Result<(Command, Reply), Box<dyn Error>> {
+        self.commands.recv().await.ok_or_else(|| "no commands arrive any more".into())
+    }
+}
+
+/// A command that has arrived. What is not understood is answered, and passed over.
+async fn read(stream: UnixStream) -> Option<(Command, Reply)> {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    let mut limited = (&mut stream).take(LINE_MAX);
+    let arrived = matches!(timeout(Duration::from_secs(1), limited.read_line(&mut line)).await, Ok(Ok(_)));
+    let reply = Reply(stream.into_inner());
+    match serde_json::from_str(&line) {
+        Ok(command) if arrived => Some((command, reply)),
+        _ => {
+            reply.send(&Err("the command is not understood".to_owned())).await;
+            None
         }
     }
 }

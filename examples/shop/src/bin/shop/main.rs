@@ -95,7 +95,7 @@ async fn run(dir: &Path, bootstrap: &str, rate: u64, orders: u64) -> Result<(), 
             created => drop(created?),
         }
     }
-    let listener = Listener::open(dir)?;
+    let mut listener = Listener::open(dir)?;
     let mut services = Services::new(dir, bootstrap, rate, orders);
     services.start_all()?;
     let mut tick = tokio::time::interval(SHOW_EVERY);
