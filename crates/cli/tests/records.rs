@@ -221,6 +221,7 @@ fn a_record_that_cannot_be_written_is_told_at_once_and_no_other_goes_after_it() 
     let (code, notes) = ended(producer);
     assert_eq!(code, Some(1), "{notes}");
     assert!(notes.contains("record 2 was not written"), "{notes}");
+    assert!(notes.contains("the input was read up to record 2"), "{notes}");
     drop(input);
     let long = ["produce", "a", "-X", "max.request.size=5000"];
     let refused = broker.run_with_input(&long, &"z".repeat(6000));
@@ -313,4 +314,43 @@ fn fewer_acknowledgements_need_no_other_setting() {
         .run_with_input(&["produce", "a", "-X", "acks=1", "-X", "enable.idempotence=true"], "x\n")
         .failed(2);
     broker.run(&["consume", "a", "--group", "g", "-X", "group.id=h"]).failed(2);
+}
+
+#[test]
+fn a_measurement_ends_with_its_topic_and_leaves_it_deleted() {
+    let broker = Broker::start("bench-deleted");
+    for bench in [["bench", "produce"], ["bench", "latency"]] {
+        broker.run(&["topic", "create", "a", "--partitions", "3"]).ok();
+        let child = start(&broker, &[&bench[..], &["a", "--time", "60s", "--rate", "50"]].concat());
+        await_records(&broker, "a", 1);
+        broker.run(&["topic", "delete", "a", "--yes"]).ok();
+        let (code, notes) = ended(child);
+        assert_eq!(code, Some(3), "{notes}");
+        assert_eq!(broker.run(&["topic", "list", "--format", "name"]).ok(), "", "{bench:?}");
+    }
+}
+
+#[test]
+fn measurements_of_one_moment_and_of_large_records_have_topics_that_fit() {
+    let broker = Broker::start("bench-topics");
+    let run = |size: &str| start(&broker, &["bench", "produce", "-n", "3", "--size", size]);
+    let children = [run("10"), run("10"), run("2000000")];
+    for child in children {
+        let (code, notes) = ended(child);
+        assert_eq!(code, Some(0), "{notes}");
+    }
+}
+
+#[test]
+fn what_nobody_acknowledged_is_sent_and_a_record_of_a_topic_that_is_not_there_has_its_number() {
+    let broker = Broker::start("sent");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let sent = broker.run_with_input(&["produce", "a", "--acks", "none"], "x\n");
+    assert!(sent.stderr.contains("1 record sent to a"), "{sent:?}");
+    let other = broker.run_with_input(&["produce", "-f", "%t %v\\n"], "a x\nnowhere y\na z\n");
+    assert!(other.failed(3).contains("record 2 was not written"), "{other:?}");
+    let many_lines = broker.run_with_input(&["produce", "a", "--from-json"], "{\n\"value\": \"x\"}\n");
+    assert!(many_lines.failed(1).contains("jq -c"), "{many_lines:?}");
+    broker.run_with_input(&["produce", "a", "--from-json"], r#"{"value":"x","timestamp":null}"#).ok();
+    broker.run(&["consume", "a", "-X", "auto.offset.reset=earliest"]).failed(2);
 }

@@ -20,7 +20,7 @@ const MISSED: u32 = 2;
 #[derive(Debug)]
 pub struct Watch {
     task: JoinHandle<()>,
-    deleted: oneshot::Receiver<String>,
+    deleted: Option<oneshot::Receiver<String>>,
 }
 
 impl Watch {
@@ -28,21 +28,25 @@ impl Watch {
     pub fn begin(session: &Session, topics: Vec<String>) -> Watch {
         let (admin, place) = (session.admin.clone(), session.place.to_string());
         let (tell, deleted) = oneshot::channel();
-        Watch { task: tokio::spawn(watch(admin, place, topics, tell)), deleted }
+        Watch { task: tokio::spawn(watch(admin, place, topics, tell)), deleted: Some(deleted) }
     }
 
     /// Says of a topic that is gone what else [`Watch::deleted`] would return.
     pub fn only_tell(&mut self) {
-        self.deleted.close();
+        self.deleted = None;
     }
 
     /// Waits until one of the topics is gone; returns which.
     pub async fn deleted(&mut self) -> String {
-        match (&mut self.deleted).await {
-            Ok(topic) => topic,
-            // The cluster is not looked after any more, which says nothing.
-            Err(_) => std::future::pending().await,
+        if let Some(deleted) = &mut self.deleted {
+            let topic = deleted.await;
+            self.deleted = None;
+            if let Ok(topic) = topic {
+                return topic;
+            }
         }
+        // It was told before, or nobody looks any more.
+        std::future::pending().await
     }
 }
 

@@ -52,12 +52,20 @@ const UNDER_WAY_MAX: usize = 10_000;
 
 pub async fn run(mut latency: Latency, session: &Session) -> Result<(), Failure> {
     let (topic, partitions) = (latency.topic.take(), latency.load.partitions);
-    let output =
-        scratch::with(topic, partitions, session, async |topic| measure(&latency, topic, session).await);
-    session.show(&output.await?)
+    let measured = scratch::with(topic, partitions, latency.size, session, async |topic| {
+        measure(&latency, topic, session).await
+    });
+    let (output, failure) = measured.await?;
+    session.show(&output)?;
+    failure.map_or(Ok(()), Err)
 }
 
-async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Output, Failure> {
+/// What was measured, and why it is not all.
+async fn measure(
+    latency: &Latency,
+    topic: &str,
+    session: &Session,
+) -> Result<(Output, Option<Failure>), Failure> {
     let described = session.admin.describe_topic(topic).await.map_err(failed)?;
     let partitions = partitions_of(&described, None)?;
     let mut consumer = load::consumer(session)?;
@@ -81,10 +89,13 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Ou
         records: 0,
     };
     let measured = run.measure(latency, topic, &producer, &mut consumer).await;
-    let closed = producer.close_within(FAREWELL).await.map_err(failed);
-    measured.and(closed)?;
+    let closed = producer
+        .close_within(FAREWELL)
+        .await
+        .map_err(|_| Failure::failed("interrupted: some records were not acknowledged"));
+    let failure = measured.and(closed).err();
     consumer.close().await.map_err(failed)?;
-    Ok(run.output(topic, latency.load.delivered()))
+    Ok((run.output(topic, latency.load.delivered()), failure))
 }
 
 fn failed(error: Error) -> Failure {

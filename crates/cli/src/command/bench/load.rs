@@ -33,7 +33,7 @@ pub struct Load {
 }
 
 /// What a record takes besides its value, amply.
-const RECORD_OVERHEAD: usize = 1024;
+pub const RECORD_OVERHEAD: usize = 1024;
 
 impl Load {
     /// A producer that writes so.
@@ -49,6 +49,8 @@ impl Load {
         let mut config = ProducerConfig {
             batch_size,
             linger,
+            // One that is deleted during the run is not to come back.
+            allow_auto_create_topics: false,
             max_request_size: defaults.max_request_size.max(batch_size).max(record_size),
             buffer_memory: defaults.buffer_memory.max(record_size),
             ..defaults

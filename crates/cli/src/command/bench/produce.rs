@@ -54,12 +54,20 @@ const DELIVERIES_MAX: usize = 100_000;
 
 pub async fn run(mut produce: Produce, session: &Session) -> Result<(), Failure> {
     let (topic, partitions) = (produce.topic.take(), produce.load.partitions);
-    let output =
-        scratch::with(topic, partitions, session, async |topic| write(&produce, topic, session).await);
-    session.show(&output.await?)
+    let measured = scratch::with(topic, partitions, produce.size, session, async |topic| {
+        write(&produce, topic, session).await
+    });
+    let (output, failure) = measured.await?;
+    session.show(&output)?;
+    failure.map_or(Ok(()), Err)
 }
 
-async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Output, Failure> {
+/// What was measured, and why it is not all.
+async fn write(
+    produce: &Produce,
+    topic: &str,
+    session: &Session,
+) -> Result<(Output, Option<Failure>), Failure> {
     let batch_size = usize::try_from(produce.batch_size).unwrap_or(usize::MAX);
     let producer = produce.load.producer(batch_size, produce.size, produce.linger, session)?;
     let mut run = Run { waiting: VecDeque::new(), timed: VecDeque::new(), count: Count::default() };
@@ -76,11 +84,23 @@ async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Outp
     }
     let took = begun.elapsed();
     let mut times = Times::new()?;
-    let settled = run.settle(&mut times).await;
-    let closed = producer.close().await.map_err(failed);
-    sent.map(drop).and(settled).and(closed)?;
+    let lost = run.settle(&mut times, produce.size).await;
+    producer.close().await.map_err(failed)?;
+    let failure = match (sent, lost) {
+        (Err(failure), _) => Some(failure),
+        (Ok(_), None) => None,
+        (Ok(ended), Some((error, records))) => {
+            let interrupted = matches!(ended, Ended::Interrupted);
+            let cause = if interrupted { "interrupted: " } else { "" };
+            let doing = match records {
+                1 => format!("{cause}1 record was not acknowledged"),
+                records => format!("{cause}{records} records were not acknowledged"),
+            };
+            Some(if interrupted { Failure::failed(doing) } else { Failure::of(error, &doing) })
+        }
+    };
     let output = run.count.show(Output::new(json!({ "topic": topic })).names([topic]), took);
-    Ok(times.show(produce.load.delivered(), output))
+    Ok((times.show(produce.load.delivered(), output), failure))
 }
 
 fn failed(error: Error) -> Failure {
@@ -160,15 +180,29 @@ impl Run {
         }
     }
 
-    /// Waits for what is on its way. The first record that was not written is the error.
-    async fn settle(&mut self, times: &mut Times) -> Result<(), Failure> {
+    /// Waits for what is on its way, and leaves out what was not written: the first error, and how many records there are.
+    async fn settle(&mut self, times: &mut Times, size: u32) -> Option<(Error, u64)> {
+        let mut lost: Option<(Error, u64)> = None;
+        let mut lose = |error: Error| match &mut lost {
+            Some((_, records)) => *records += 1,
+            None => lost = Some((error, 1)),
+        };
         for delivery in self.waiting.drain(..) {
-            delivery.await.map_err(failed)?;
+            if let Err(error) = delivery.await {
+                lose(error);
+            }
         }
         for timed in self.timed.drain(..) {
-            let time = timed.await.map_err(|error| Failure::failed(error.to_string()))?;
-            times.add(time.map_err(failed)?);
+            match timed.await {
+                Ok(Ok(time)) => times.add(time),
+                Ok(Err(error)) => lose(error),
+                // It does not panic, and nobody ends it.
+                Err(_) => lose(Error::Closed),
+            }
         }
-        Ok(())
+        let records = lost.as_ref().map_or(0, |(_, records)| *records);
+        self.count.records = self.count.records.saturating_sub(records);
+        self.count.bytes = self.count.bytes.saturating_sub(records * u64::from(size));
+        lost
     }
 }

@@ -1,32 +1,47 @@
 //! The topic that a run writes to: one that was named, or one of its own that goes afterwards.
 
 use client::admin::NewTopic;
-use host::RealClock;
-use kernel::port::Clock;
-
+use host::{RealClock, RealEntropy};
+use kernel::port::{Clock, Entropy};
 use tokio::time::timeout;
 
+use super::load::RECORD_OVERHEAD;
 use crate::command::session::FAREWELL;
+use crate::command::watch::Watch;
 use crate::command::{Failure, Session};
 use crate::print;
 
-/// Runs something on the topic that was named, or on a new one, which is removed afterwards whatever came of the run.
+/// What a topic takes if nobody says anything else (`max.message.bytes`).
+const MESSAGE_BYTES: usize = 1_048_588;
+
+/// Runs something on the topic that was named, or on a new one that takes values of so many bytes. The new one is removed
+/// afterwards, whatever came of the run.
 pub async fn with<T>(
     topic: Option<String>,
     partitions: i32,
+    value_size: u32,
     session: &Session,
     run: impl AsyncFnOnce(&str) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if let Some(name) = topic {
-        let known = session.admin.describe_topic(&name).await;
-        known.map_err(|error| Failure::of(error, "cannot use the topic"))?;
-        return run(&name).await;
+    let own = topic.is_none();
+    let name = match topic {
+        Some(name) => {
+            let known = session.admin.describe_topic(&name).await;
+            known.map_err(|error| Failure::of(error, "cannot use the topic"))?;
+            name
+        }
+        None => create(partitions, value_size, session).await?,
+    };
+    let mut watch = Watch::begin(session, vec![name.clone()]);
+    let outcome = tokio::select! {
+        outcome = run(&name) => outcome,
+        topic = watch.deleted() => Err(Failure::not_there(format!("{topic} was deleted during the run"))
+            .next("name another topic, or none for one of the run's own")),
+    };
+    drop(watch);
+    if !own {
+        return outcome;
     }
-    let name = format!("riverrun-bench-{}", RealClock::new().now().wall.0);
-    let topic = NewTopic { partitions: Some(partitions), ..NewTopic::new(&name) };
-    let created = session.admin.create_topic(&topic, false).await;
-    created.map_err(|error| Failure::of(error, "cannot create a topic for the run"))?;
-    let outcome = run(&name).await;
     let left = match timeout(FAREWELL, session.admin.delete_topic(&name)).await {
         Ok(deleted) => deleted.err().map(|error| error.to_string()),
         Err(_) => Some("no broker has removed it in time".to_owned()),
@@ -35,4 +50,20 @@ pub async fn with<T>(
         print::note(&format!("the topic {name} of this run is left behind: {reason}"));
     }
     outcome
+}
+
+/// A topic that no other run has, be it begun in the same moment.
+async fn create(partitions: i32, value_size: u32, session: &Session) -> Result<String, Failure> {
+    let mut random = [0; 4];
+    RealEntropy.fill(&mut random);
+    let name = format!("riverrun-bench-{}-{:08x}", RealClock::new().now().wall.0, u32::from_be_bytes(random));
+    let largest = usize::try_from(value_size).unwrap_or(usize::MAX).saturating_add(RECORD_OVERHEAD);
+    let configs = match largest > MESSAGE_BYTES {
+        true => vec![("max.message.bytes".to_owned(), largest.to_string())],
+        false => Vec::new(),
+    };
+    let topic = NewTopic { partitions: Some(partitions), configs, ..NewTopic::new(&name) };
+    let created = session.admin.create_topic(&topic, false).await;
+    created.map_err(|error| Failure::of(error, "cannot create a topic for the run"))?;
+    Ok(name)
 }

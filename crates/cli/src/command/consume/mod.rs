@@ -156,6 +156,10 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     if session.format == Format::Wide {
         consume.fields = Fields::ALL;
     }
+    if consume.group.is_none() && session.settings.has("auto.offset.reset") {
+        return Err(Failure::wrong_use("-X auto.offset.reset is for members of a group")
+            .next("--from start or --from end says where to begin"));
+    }
     let patterns = if consume.regex { Some(Patterns::of(&consume.topics)?) } else { None };
     let mut partitions = Vec::new();
     for topic in topics(&consume, patterns.as_ref(), session).await? {

@@ -12,7 +12,15 @@ pub fn read(line: &[u8]) -> Result<ProducerRecord, String> {
     let mut members = match serde_json::from_slice(line) {
         Ok(Value::Object(members)) => members,
         Ok(_) => return Err("it is JSON, but no object".to_owned()),
-        Err(error) => return Err(format!("it is no JSON in one line: {error}")),
+        Err(error) => {
+            let reason = error.to_string();
+            // Which line it is says the number of the record.
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            let column = error.column();
+            return Err(format!(
+                "it is no JSON in one line: {reason} at column {column}; `jq -c` puts what has several lines into one"
+            ));
+        }
     };
     for passed_over in ["topic", "partition", "offset"] {
         members.remove(passed_over);
@@ -20,7 +28,12 @@ pub fn read(line: &[u8]) -> Result<ProducerRecord, String> {
     let record = ProducerRecord {
         key: bytes(&mut members, "key")?.unwrap_or_default(),
         value: bytes(&mut members, "value")?.ok_or("it has no value; null as a value deletes the key")?,
-        timestamp: members.remove("timestamp").as_ref().map(timestamp).transpose()?,
+        timestamp: members
+            .remove("timestamp")
+            .filter(|time| !time.is_null())
+            .as_ref()
+            .map(timestamp)
+            .transpose()?,
         headers: headers(members.remove("headers"))?,
         ..ProducerRecord::default()
     };

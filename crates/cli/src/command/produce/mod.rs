@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
+use client::config::Acks;
 use client::{Codec, Producer, ProducerConfig, ProducerRecord};
 use host::signal::StopSignals;
 use tokio::sync::mpsc;
@@ -113,6 +114,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     }
     let config = config(&produce, session)?;
     let max_line = config.max_request_size;
+    written.unacknowledged = config.acks == Acks::None;
     let producer = Producer::new(&session.client, config)
         .map_err(|error| Failure::of(error, "cannot write to the topic"))?;
     let mut signals = session::signals()?;
@@ -140,7 +142,10 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
             let _ = producer.close_within(Duration::ZERO).await;
             true
         }
-        ended => flush(&producer, &written, &mut signals, matches!(ended, Ok(Ended::Interrupted))).await,
+        ended => {
+            let interrupted = matches!(ended, Ok(Ended::Interrupted));
+            flush(&producer, &written, &mut signals, &mut watch, interrupted).await
+        }
     };
     let settled = written.settle_all().await;
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
@@ -226,6 +231,7 @@ async fn flush(
     producer: &Producer,
     written: &Written,
     signals: &mut StopSignals,
+    watch: &mut Watch,
     mut interrupted: bool,
 ) -> bool {
     loop {
@@ -236,6 +242,10 @@ async fn flush(
             biased;
             () = producer.flush() => return false,
             _ = signals.next() => {}
+            topic = watch.deleted() => {
+                print::note(&format!("{topic} was deleted"));
+                interrupted = true;
+            }
         }
         if interrupted {
             // What is given up is told by its delivery.

@@ -26,6 +26,8 @@ pub(super) struct Written {
     topics: BTreeMap<Arc<str>, Target>,
     read: u64,
     records: u64,
+    /// Whether nobody says what became of a record.
+    pub unacknowledged: bool,
     /// What is on its way, by the number of the record. The first is looked at while the rest wait.
     first: Option<(u64, Delivered)>,
     waiting: VecDeque<(u64, Delivery)>,
@@ -56,14 +58,19 @@ struct Failed {
 impl Written {
     /// A topic that records go to.
     pub async fn topic(&mut self, name: &str, session: &Session) -> Result<&Topic, Failure> {
-        Ok(&self.target(&Arc::from(name), session).await?.topic)
+        Ok(&self.target(&Arc::from(name), "cannot write to the topic", session).await?.topic)
     }
 
-    async fn target(&mut self, name: &Arc<str>, session: &Session) -> Result<&mut Target, Failure> {
+    async fn target(
+        &mut self,
+        name: &Arc<str>,
+        doing: &str,
+        session: &Session,
+    ) -> Result<&mut Target, Failure> {
         match self.topics.entry(Arc::clone(name)) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(unknown) => {
-                let topic = check_topic(name, session).await?;
+                let topic = check_topic(name, doing, session).await?;
                 Ok(unknown.insert(Target { topic, records: 0 }))
             }
         }
@@ -106,7 +113,7 @@ impl Written {
             Failure::failed(format!("{}: {problem}", doing()))
                 .next("it and what comes after it were not written")
         })?;
-        let target = self.target(&record.topic, session).await?;
+        let target = self.target(&record.topic, &doing(), session).await?;
         // The producer would wait for a partition that may still be made.
         if record.partition.is_some_and(|partition| !target.topic.partitions.contains_key(&partition)) {
             partitions_of(&target.topic, record.partition)?;
@@ -116,8 +123,13 @@ impl Written {
             self.records += 1;
             return Ok(());
         }
-        let delivery = producer.send(record).await.map_err(|error| Failure::of(error, &doing()))?;
-        self.waiting.push_back((number, delivery));
+        match producer.send(record).await {
+            Ok(delivery) => self.waiting.push_back((number, delivery)),
+            Err(error) => {
+                self.settle(number, Err(error));
+                return self.outcome();
+            }
+        }
         if self.waiting.len() >= DELIVERIES_MAX { self.settle_some().await } else { Ok(()) }
     }
 
@@ -139,10 +151,11 @@ impl Written {
             self.first = None;
             self.settle(number, delivered);
         }
-        match &self.failed {
-            Some(failed) => Err(failed.failure()),
-            None => Ok(()),
-        }
+        self.outcome()
+    }
+
+    fn outcome(&self) -> Result<(), Failure> {
+        self.failed.as_ref().map_or(Ok(()), |failed| Err(failed.failure()))
     }
 
     fn first_of_all(&mut self) -> Option<&mut (u64, Delivered)> {
@@ -156,8 +169,11 @@ impl Written {
     fn settle(&mut self, number: u64, delivered: Result<RecordMetadata, Error>) {
         let metadata = match (delivered, &mut self.failed) {
             (Ok(metadata), _) => metadata,
-            (Err(_), Some(failed)) => {
+            (Err(error), Some(failed)) => {
                 failed.records += 1;
+                if number < failed.number {
+                    (failed.number, failed.error) = (number, error);
+                }
                 return;
             }
             (Err(error), failed) => {
@@ -182,14 +198,14 @@ impl Written {
             // All of them are told together below.
             let _ = self.settle_some().await;
         }
-        self.failed.as_ref().map_or(Ok(()), |failed| Err(failed.failure()))
+        self.outcome()
     }
 
     /// Says what was written. For people it is no result, so that a pipe does not get it.
     pub fn report(&self, produce: &Produce, session: &Session) -> Result<(), Failure> {
         let dry_run = produce.change.dry_run;
         if matches!(session.format, Format::Table | Format::Wide) {
-            print::note(&self.sentence(dry_run));
+            print::note(&self.sentence(produce));
             return Ok(());
         }
         let range = |(name, range): (&TopicPartition, &Range)| {
@@ -206,6 +222,7 @@ impl Written {
         let value = json!({
             "topic": produce.topic,
             "topics": topics,
+            "read": self.read,
             "records": self.records,
             "failed": self.failed.as_ref().map_or(0, |failed| failed.records),
             "dry_run": dry_run,
@@ -226,13 +243,18 @@ impl Written {
         topics
     }
 
-    fn sentence(&self, dry_run: bool) -> String {
+    fn sentence(&self, produce: &Produce) -> String {
+        let dry_run = produce.change.dry_run;
         let only = match self.topics.len() {
             1 => self.topics.keys().next(),
             _ => None,
         };
         let records = if self.records == 1 { "record" } else { "records" };
-        let written = if dry_run { "would be written" } else { "written" };
+        let written = match dry_run {
+            true => "would be written",
+            false if self.unacknowledged => "sent",
+            false => "written",
+        };
         let names = |name: &TopicPartition| match only {
             Some(_) => format!("partition {}", name.partition),
             None => name.to_string(),
@@ -248,7 +270,11 @@ impl Written {
         }
         let places = if places.is_empty() { String::new() } else { format!(" ({})", places.join(", ")) };
         let to = only.map_or_else(String::new, |name| format!(" to {name}"));
-        format!("{} {records} {written}{to}{places}", self.records)
+        let read = match &self.failed {
+            Some(_) => format!("; the input was read up to record {}", self.read),
+            None => String::new(),
+        };
+        format!("{} {records} {written}{to}{places}{read}", self.records)
     }
 }
 
@@ -264,7 +290,7 @@ impl Failed {
 }
 
 /// Looks whether a topic can be written to, before one is: a topic that a typing error would create helps nobody.
-async fn check_topic(name: &str, session: &Session) -> Result<Topic, Failure> {
+async fn check_topic(name: &str, doing: &str, session: &Session) -> Result<Topic, Failure> {
     match session.admin.describe_topic(name).await {
         Ok(topic) if topic.internal => {
             Err(Failure::failed(format!("{name} is what the cluster keeps for itself"))
@@ -273,7 +299,7 @@ async fn check_topic(name: &str, session: &Session) -> Result<Topic, Failure> {
         Ok(topic) => Ok(topic),
         Err(error) => {
             let unknown = error.code() == Some(ErrorCode::UnknownTopicOrPartition);
-            let failure = Failure::of(error, "cannot write to the topic");
+            let failure = Failure::of(error, doing);
             let advice = format!("`riverrun topic create {name}` makes it");
             Err(if unknown { failure.next(advice) } else { failure })
         }
