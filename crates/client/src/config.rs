@@ -249,7 +249,10 @@ pub struct ConsumerConfig {
     /// `fetch.max.wait.ms`: how long a broker waits for that much. Default 500 ms.
     pub fetch_max_wait: Duration,
     /// `fetch.max.bytes`: about how much one answer holds. At least 512 less than the client's `receive.message.max.bytes`.
-    /// Default 50 MiB.
+    ///
+    /// No setting bounds what a consumer holds in all. As a rule it is two answers for each broker, as one is read while the
+    /// next is fetched. Of each partition no more than one piece of one answer waits to be returned, but a piece keeps its
+    /// whole answer in memory, also while the partition is paused; so does a record that the caller keeps. Default 50 MiB.
     pub fetch_max_bytes: i32,
     /// `max.partition.fetch.bytes`: about how much one answer holds of a partition. Default 1 MiB.
     pub max_partition_fetch_bytes: i32,
