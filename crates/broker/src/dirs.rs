@@ -391,7 +391,7 @@ fn lose(path: &str, problem: StorageError, lost: &mut Vec<Lost>) -> Result<(), D
     if let StorageError::Refused { .. } = problem {
         return Err(problem.into());
     }
-    error!(dir = path, %problem, "this log directory cannot be used and is offline; the node goes on with the others");
+    error!(dir = path, %problem, "this log directory cannot be used and is offline");
     lost.push(Lost { path: path.to_owned(), why: problem.to_string() });
     Ok(())
 }

@@ -171,7 +171,7 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
         }
         ErrorCode::TopicAlreadyExists => (FAILED, format!("`riverrun topic describe {topic}` shows it")),
         ErrorCode::InvalidTopicException => (
-            FAILED,
+            WRONG_USE,
             "a name has letters, digits, dots, underscores and dashes, at most 249 of them, and is not another topic's \
              with dots for underscores"
                 .to_owned(),

@@ -91,20 +91,40 @@ pub async fn no_topic(name: &str, error: Error, doing: &str, session: &Session) 
     }
 }
 
-/// The same of a group.
+/// The same of a group. One that is listed all the same is of a kind of its own.
 pub async fn no_group(name: &str, error: Error, doing: &str, session: &Session) -> Failure {
-    let is_unknown = error.code() == Some(ErrorCode::GroupIdNotFound);
-    let failure = Failure::of(error, doing);
-    match if is_unknown { near_group(name, session).await } else { None } {
-        Some(near) => failure.next(format!("did you mean {near}? `riverrun group list` shows all")),
-        None => failure,
+    if error.code() != Some(ErrorCode::GroupIdNotFound) {
+        return Failure::of(error, doing);
+    }
+    match other_group(name, session).await {
+        Some(OtherGroup::Kind(kind)) => Failure::failed(format!("{doing}: {name} is of type {kind}")).next(
+            "this command knows groups of the types classic and consumer; `riverrun group list` shows all",
+        ),
+        Some(OtherGroup::Near(near)) => {
+            Failure::of(error, doing).next(format!("did you mean {near}? `riverrun group list` shows all"))
+        }
+        None => Failure::of(error, doing),
     }
 }
 
-/// The group that was probably meant by a name that none has.
-pub async fn near_group(name: &str, session: &Session) -> Option<String> {
+/// What there is where no group of a name can be described.
+pub enum OtherGroup {
+    /// A group of this name that is of a type which is not described here.
+    Kind(String),
+    /// A group that was probably meant.
+    Near(String),
+}
+
+pub async fn other_group(name: &str, session: &Session) -> Option<OtherGroup> {
     let groups = session.admin.list_groups().await.unwrap_or_default();
-    nearest(name, groups.iter().map(|group| group.group.as_str())).map(str::to_owned)
+    match groups.iter().find(|group| group.group == name) {
+        Some(group) => {
+            let kind = group.group_type.to_lowercase();
+            (!matches!(kind.as_str(), "" | "classic" | "consumer")).then_some(OtherGroup::Kind(kind))
+        }
+        None => nearest(name, groups.iter().map(|group| group.group.as_str()))
+            .map(|near| OtherGroup::Near(near.to_owned())),
+    }
 }
 
 /// Each name once, in the order in which they were given.

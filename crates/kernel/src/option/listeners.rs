@@ -186,7 +186,9 @@ fn endpoints(
     let read = |entry: &String| {
         let fail = |reason| OptionError::conflict(option, reason);
         let (name, address) = parse_listener(entry).ok_or_else(|| {
-            fail(format!("{option} has {entry}, which is not of the form NAME://host:port"))
+            fail(format!(
+                "{option} has {entry}, which is not of the form NAME://host:port with a port up to 65535"
+            ))
         })?;
         let protocol = *protocols.get(&name).ok_or_else(|| {
             fail(format!("{option} has {name}, for which listener.security.protocol.map names no protocol"))

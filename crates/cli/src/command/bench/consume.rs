@@ -11,6 +11,7 @@ use super::figures::Count;
 use super::load;
 use crate::command::consume::{RECORDS_MAX, is_at_end, left_until};
 use crate::command::place::{Where, partitions_of, resolve};
+use crate::command::watch::Watch;
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
@@ -48,11 +49,16 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let mut count = Count::default();
     let begun = Instant::now();
     let max = consume.number.unwrap_or(u64::MAX);
+    let mut watch = Watch::begin(session, vec![consume.topic.clone()]);
     while begun.elapsed() < consume.time && count.records < max && !is_at_end(&mut consumer, &ends) {
         let left = usize::try_from(max - count.records).unwrap_or(usize::MAX);
         let records = tokio::select! {
             records = consumer.poll_up_to(left.min(RECORDS_MAX), POLL) => records.map_err(failed)?,
             _ = signals.next() => break,
+            topic = watch.deleted() => {
+                return Err(Failure::not_there(format!("{topic} was deleted during the run"))
+                    .next("`riverrun topic list` shows the topics that are there"));
+            }
         };
         for record in &records {
             let bytes = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, bytes::Bytes::len) as u64;

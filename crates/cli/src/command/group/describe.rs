@@ -199,7 +199,7 @@ impl Described {
         for out_of_range in self.standing.out_of_range() {
             output = output.hint(out_of_range);
         }
-        output.table(self.table()).names(self.standing.partitions.iter().map(ToString::to_string))
+        output.table(self.table()).names([&self.group.group])
     }
 
     fn table(&self) -> Table {

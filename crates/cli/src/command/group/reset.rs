@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::has_members;
 use crate::command::ask::Destruction;
 use crate::command::place::{Where, partitions_of, resolve};
-use crate::command::several::{near_group, no_group, no_topic};
+use crate::command::several::{OtherGroup, no_group, no_topic, other_group};
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
@@ -87,13 +87,18 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
         let next = format!("`riverrun group describe {name}` shows where it is");
         Failure::of(error, DOING).or_next(next)
     };
+    let mut near = None;
     let is_new = match session.admin.describe_group(name).await {
         Ok(group) if !group.members.is_empty() => return Err(has_members(name, group.members.len())),
         Ok(_) => false,
         // A group that has never committed can be given a place to begin, in topics that are named.
-        Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) && !reset.topics.is_empty() => true,
         Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {
-            return Err(no_group(name, error, DOING, session).await);
+            match other_group(name, session).await {
+                Some(OtherGroup::Near(other)) if !reset.topics.is_empty() => near = Some(other),
+                None if !reset.topics.is_empty() => {}
+                _ => return Err(no_group(name, error, DOING, session).await),
+            }
+            true
         }
         Err(error) => return Err(failed(error)),
     };
@@ -102,7 +107,6 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
     if plan.offsets.is_empty() {
         return Err(nothing(reset));
     }
-    let near = if is_new { near_group(name, session).await } else { None };
     let outcome = Outcome { group: name, plan: &plan, before: &before, is_new, near };
     let dry_run = reset.destruction.dry_run;
     if reset.destruction.asks() && io::stdin().is_terminal() {
