@@ -354,3 +354,19 @@ fn what_nobody_acknowledged_is_sent_and_a_record_of_a_topic_that_is_not_there_ha
     broker.run_with_input(&["produce", "a", "--from-json"], r#"{"value":"x","timestamp":null}"#).ok();
     broker.run(&["consume", "a", "-X", "auto.offset.reset=earliest"]).failed(2);
 }
+
+#[test]
+fn groups_stay_where_they_are_while_their_topic_gets_more_partitions() {
+    let broker = Broker::start("offsets-topic");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "x\n").ok();
+    let groups = ["g", "kitchen", "bar", "h"];
+    for group in groups {
+        broker.run(&["consume", "a", "--group", group, "--from", "start", "--until-end"]).ok();
+    }
+    broker.run(&["topic", "add-partitions", "__consumer_offsets", "--by", "4", "--yes"]).ok();
+    for group in groups {
+        let described = broker.run(&["group", "describe", group, "--format", "json"]);
+        assert!(described.ok().contains(r#""committed": 1"#), "{described:?}");
+    }
+}

@@ -52,9 +52,20 @@ impl Groups {
         }
     }
 
-    /// How many partitions the offsets topic has; 0 while it does not exist.
+    /// How many partitions the offsets topic has; 0 while it does not exist. Another number than the first counts from the
+    /// next start on, as with Kafka: the groups of this run are where the first one says.
     pub fn set_partitions(&self, partitions: i32) {
-        self.partitions.store(partitions, Ordering::Release);
+        let before = self.partitions.load(Ordering::Acquire);
+        if before == 0 || partitions == 0 {
+            return self.partitions.store(partitions, Ordering::Release);
+        }
+        if before != partitions {
+            warn!(
+                before,
+                now = partitions,
+                "the partitions of {OFFSETS_TOPIC} have changed: from the next start on, most groups are looked for where their offsets are not"
+            );
+        }
     }
 
     /// The partition of the offsets topic that keeps a group; nothing while the topic does not exist.
