@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +13,8 @@ use std::time::Duration;
 use client::admin::NewTopic;
 use client::config::OffsetReset;
 use client::{
-    Admin, Client, ClientConfig, Consumer, ConsumerConfig, Producer, ProducerConfig, ProducerRecord,
+    Admin, Client, ClientConfig, Consumer, ConsumerConfig, ConsumerRecord, Producer, ProducerConfig,
+    ProducerRecord, Start, TopicPartition,
 };
 use tokio::time::{Instant, sleep};
 
@@ -120,12 +122,19 @@ fn free_port() -> u16 {
 }
 
 /// Writes records and reads them in a group, both all the time. Every one that is acknowledged is read, and a partition's
-/// come in their order.
+/// come in their order. A member that the group has given up reads again what it had not committed.
 struct Flow {
     producer: Producer,
     consumer: Consumer,
     written: u64,
-    read: BTreeMap<i32, Vec<u64>>,
+    /// How many records of each partition were read.
+    read: BTreeMap<i32, u64>,
+}
+
+/// The number in a record. Each partition has every third one.
+fn number_in(record: &ConsumerRecord) -> u64 {
+    let value = record.value.as_deref().expect("it has one");
+    std::str::from_utf8(value).expect("it is text").parse().expect("it is a number")
 }
 
 impl Flow {
@@ -147,16 +156,16 @@ impl Flow {
                 self.written += 1;
             }
             for record in self.consumer.poll(Duration::ZERO).await.expect("a member hears of no leader") {
-                let value = record.value.expect("it has one");
-                let number =
-                    std::str::from_utf8(&value).expect("it is text").parse().expect("it is a number");
-                self.read.entry(record.partition).or_default().push(number);
+                let read = self.read.entry(record.partition).or_default();
+                let place = number_in(&record) / 3;
+                assert!(place <= *read, "partition {} goes on at {place} and not {read}", record.partition);
+                *read = (*read).max(place + 1);
             }
         }
     }
 
     fn count(&self) -> u64 {
-        self.read.values().map(|numbers| numbers.len() as u64).sum()
+        self.read.values().sum()
     }
 }
 
@@ -198,13 +207,75 @@ async fn leaders_and_coordinators_that_are_killed_are_followed_without_a_word() 
         flow.go_on(50).await;
         caught_up(&admin).await;
     }
-    for (partition, numbers) in &flow.read {
-        let ordered: Vec<u64> =
-            (0..flow.written).filter(|number| *number % 3 == u64::from(partition.unsigned_abs())).collect();
-        assert_eq!(numbers, &ordered, "partition {partition}: each once, in their order");
-    }
+    let written = flow.written;
     flow.consumer.close().await.expect("it leaves");
     flow.producer.close().await.expect("it closes");
+    each_is_there_once(&client, written).await;
+    partitions_without_a_leader_hold_up_no_command(&mut cluster, &admin).await;
+}
+
+/// Whatever was sent again, the log has every record once, and a partition's in their order.
+async fn each_is_there_once(client: &Client, written: u64) {
+    let mut reader = Consumer::new(client, ConsumerConfig::default()).expect("the defaults work");
+    let from_start = |partition| (TopicPartition::new("t", partition), Start::Earliest);
+    reader.assign((0..PARTITIONS).map(from_start)).expect("it has no group");
+    let mut read: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
+    let deadline = Instant::now() + DEADLINE;
+    while (read.values().map(Vec::len).sum::<usize>() as u64) < written {
+        assert!(Instant::now() < deadline, "not all of {written} are there");
+        for record in reader.poll(POLL).await.expect("the topic is there") {
+            read.entry(record.partition).or_default().push(number_in(&record));
+        }
+    }
+    for (partition, numbers) in read {
+        let own = |number: &u64| *number % 3 == u64::from(partition.unsigned_abs());
+        assert_eq!(numbers, (0..written).filter(own).collect::<Vec<_>>(), "partition {partition}");
+    }
+}
+
+/// One replica of each partition, and the broker of one of them is gone.
+async fn partitions_without_a_leader_hold_up_no_command(cluster: &mut Cluster, admin: &Admin) {
+    let topic = NewTopic { partitions: Some(3), replication_factor: Some(1), ..NewTopic::new("u") };
+    admin.create_topic(&topic, false).await.expect("it is new");
+    let address = cluster.address(1);
+    let run = |arguments: &[&str], input: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_riverrun"))
+            .args(arguments)
+            .env("RIVERRUN_BOOTSTRAP", &address)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary is there");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        stdin.write_all(input.as_bytes()).expect("it reads");
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        let text = |bytes| String::from_utf8(bytes).expect("it is text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let lines: String = (0..3).map(|partition| format!("{partition} of {partition}\n")).collect();
+    assert_eq!(run(&["produce", "u", "--template", "%p %v\\n"], &lines).0, Some(0));
+    cluster.kill(3);
+    let deadline = Instant::now() + DEADLINE;
+    let gone = loop {
+        let topic = admin.describe_topic("u").await.expect("it is there");
+        let gone: Vec<i32> =
+            topic.partitions.values().filter(|one| one.leader.is_none()).map(|one| one.partition).collect();
+        if !gone.is_empty() {
+            break gone;
+        }
+        assert!(Instant::now() < deadline, "broker 3 leads none of them");
+        sleep(POLL).await;
+    };
+    let begun = Instant::now();
+    let (code, read, notes) = run(&["consume", "u", "--from", ":end"], "");
+    assert_eq!((code, read.lines().count()), (Some(0), 3 - gone.len()), "{notes}");
+    assert!(notes.contains(&format!("u-{}", gone[0])) && notes.contains("no leader"), "{notes}");
+    let (code, _, notes) = run(&["topic", "trim", "u", "--before", "end", "--dry-run"], "");
+    assert!(code == Some(1) && notes.contains("riverrun cluster health"), "{notes}");
+    // Far less than a client tries by itself.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
 /// Waits until every replica is in sync, so that the next broker may be killed.

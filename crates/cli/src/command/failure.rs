@@ -176,17 +176,6 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
              with dots for underscores"
                 .to_owned(),
         ),
-        ErrorCode::InvalidRecord => (
-            FAILED,
-            format!(
-                "`riverrun config get topic {topic}` shows what it asks for; where it is compacted, each record needs a \
-                 key (--key, --key-separator)"
-            ),
-        ),
-        ErrorCode::InconsistentGroupProtocol => (
-            FAILED,
-            "its members are of another kind, or it is a share group: take another name for the group".to_owned(),
-        ),
         ErrorCode::PolicyViolation => {
             (FAILED, "a policy of the cluster refuses it; of partitions at most 10000 are made for one request".to_owned())
         }
@@ -202,30 +191,58 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
         ErrorCode::InvalidConfig => {
             (FAILED, "`riverrun config explain KEY` says what a setting may be".to_owned())
         }
-        ErrorCode::NonEmptyGroup | ErrorCode::UnknownMemberId | ErrorCode::GroupSubscribedToTopic => {
-            (FAILED, "the group has members: stop them first".to_owned())
-        }
-        ErrorCode::FencedInstanceId => (
+        ErrorCode::LeaderNotAvailable if error.partition().is_some() => (
             FAILED,
-            "another member with the same group.instance.id has taken its place: each needs one of its own".to_owned(),
+            "`riverrun cluster health` shows which partitions have no leader and which brokers are down; --partition \
+             names others"
+                .to_owned(),
         ),
-        ErrorCode::KafkaStorageError => {
-            (FAILED, "the broker cannot write to its disk: its log says why, `riverrun cluster log-dirs` what is full".to_owned())
-        }
-        ErrorCode::InvalidTimestamp => (
-            FAILED,
-            format!(
-                "message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} say how far from now a \
-                 record may be"
-            ),
-        ),
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => {
-            (FAILED, format!("write smaller records, or raise max.message.bytes of {topic}"))
-        }
-        code if code.retriable() => (FAILED, "this may pass: try again".to_owned()),
-        _ => return (FAILED, None),
+        code => match about_records(code, topic).or_else(|| about_members(code)) {
+            Some(next) => (FAILED, next),
+            None if code.retriable() => (FAILED, "this may pass: try again".to_owned()),
+            None => return (FAILED, None),
+        },
     };
     (exit, Some(next))
+}
+
+/// What may help where a record is refused.
+fn about_records(code: ErrorCode, topic: &str) -> Option<String> {
+    Some(match code {
+        ErrorCode::InvalidRecord => format!(
+            "`riverrun config get topic {topic}` shows what it asks for; where it is compacted, each record needs a key \
+             (--key, --key-separator)"
+        ),
+        ErrorCode::InvalidTimestamp => format!(
+            "message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} say how far from now a record \
+             may be"
+        ),
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => {
+            format!("write smaller records, or raise max.message.bytes of {topic}")
+        }
+        ErrorCode::KafkaStorageError => {
+            "the broker cannot write to its disk: its log says why, `riverrun cluster log-dirs` what is full"
+                .to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// What may help where a group stands in the way.
+fn about_members(code: ErrorCode) -> Option<String> {
+    let next = match code {
+        ErrorCode::FencedInstanceId => {
+            "another member with the same group.instance.id has taken its place: each needs one of its own"
+        }
+        ErrorCode::NonEmptyGroup | ErrorCode::UnknownMemberId | ErrorCode::GroupSubscribedToTopic => {
+            "the group has members: stop them first"
+        }
+        ErrorCode::InconsistentGroupProtocol => {
+            "its members are of another kind, or it is a share group: take another name for the group"
+        }
+        _ => return None,
+    };
+    Some(next.to_owned())
 }
 
 impl From<io::Error> for Failure {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use client::admin::OffsetSpec;
 use client::config::IsolationLevel;
 use client::metadata::Topic;
-use client::{Error, Offset, TopicPartition};
+use client::{BrokerError, Error, ErrorCode, Offset, TopicPartition};
 use host::RealClock;
 use kernel::port::Clock;
 
@@ -43,12 +43,26 @@ impl FromStr for Where {
     }
 }
 
-/// The offset that a place has in each partition: within what is there; the end where no record is late enough.
+/// The offset that a place has in each partition: within what is there; the end where no record is late enough. It fails at
+/// once where a partition is known to have no leader, which may last.
 pub async fn resolve(
     partitions: &[TopicPartition],
     place: Where,
     session: &Session,
 ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+    let metadata = session.client.metadata();
+    let leaderless = partitions.iter().find(|name| {
+        metadata.partition(&name.topic, name.partition).is_some_and(|known| known.leader.is_none())
+    });
+    if let Some(name) = leaderless {
+        return Err(Error::Broker(BrokerError {
+            code: ErrorCode::LeaderNotAvailable,
+            message: None,
+            topic: Some(name.topic.to_string()),
+            partition: Some(name.partition),
+            group: None,
+        }));
+    }
     let ask = async |spec| {
         let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), spec)).collect();
         let listed = session.admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await?;

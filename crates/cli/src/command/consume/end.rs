@@ -54,9 +54,10 @@ pub(super) async fn ends(
 
 /// Whether everything has been read that this consumer has to read now. Partitions that are done are not read on.
 pub fn is_at_end(consumer: &mut Consumer, ends: &Ends) -> bool {
-    let is_done = |name: &&TopicPartition| {
-        let end = ends.get(*name).copied().unwrap_or_default();
-        consumer.position(name).is_some_and(|position| position >= end)
+    let is_done = |name: &&TopicPartition| match ends.get(*name) {
+        Some(end) => consumer.position(name).is_some_and(|position| position >= *end),
+        // It had no leader who could have said where it ends, or was not there.
+        None => true,
     };
     let done: Vec<TopicPartition> = consumer.assignment().filter(is_done).cloned().collect();
     consumer.pause(&done);

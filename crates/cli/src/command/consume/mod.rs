@@ -162,8 +162,23 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     }
     let patterns = if consume.regex { Some(Patterns::of(&consume.topics)?) } else { None };
     let mut partitions = Vec::new();
+    let mut without_leader = BTreeSet::new();
     for topic in topics(&consume, patterns.as_ref(), session).await? {
         partitions.extend(partitions_of(&topic, consume.partition)?);
+        without_leader.extend(
+            topic
+                .partitions
+                .values()
+                .filter(|partition| partition.leader.is_none())
+                .map(|partition| TopicPartition::new(topic.name.as_str(), partition.partition)),
+        );
+    }
+    if consume.asks_for_offsets() {
+        // Their leaders may be away for long, and the others need not wait.
+        let (left_out, led): (Vec<_>, Vec<_>) =
+            partitions.into_iter().partition(|name| without_leader.contains(name));
+        leave_out(&left_out);
+        partitions = led;
     }
     let mut consumer = begin(&consume, patterns, &partitions, session).await?;
     let end = ends(&consume, &partitions, session).await.map_err(failed)?;
@@ -269,7 +284,23 @@ fn put_back(consumer: &mut Consumer, unwritten: &[ConsumerRecord]) {
     }
 }
 
+/// Says which partitions are not read, or not waited for.
+fn leave_out(partitions: &[TopicPartition]) {
+    if partitions.is_empty() {
+        return;
+    }
+    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+    let have = if names.len() == 1 { "has" } else { "have" };
+    note(&format!("{} {have} no leader: `riverrun cluster health` shows why", names.join(" ")));
+}
+
 impl Consume {
+    /// Whether leaders have to say where something is before anything is read.
+    fn asks_for_offsets(&self) -> bool {
+        let begins = matches!(self.from.begin, Begin::At(Where::Start | Where::End));
+        self.until_end || self.until.is_some() || self.tail.is_some() || !begins
+    }
+
     /// Puts what can be said in two ways into one of them.
     fn settle(&mut self, zone: &Zone) -> Result<(), Failure> {
         let said_twice = |option: &str| {

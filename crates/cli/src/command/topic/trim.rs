@@ -129,8 +129,9 @@ async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Plan, Fai
     check(topic, session).await?;
     let specs = names.iter().map(|name| (name.clone(), OffsetSpec::Earliest)).collect::<Vec<_>>();
     let isolation = IsolationLevel::ReadUncommitted;
-    let starts = session.admin.list_offsets(&specs, isolation).await.map_err(failed)?;
+    // First, as it fails at once where a partition has no leader.
     let wanted = resolve(&names, trim.before, session).await.map_err(failed)?;
+    let starts = session.admin.list_offsets(&specs, isolation).await.map_err(failed)?;
     let emptied = match trim.before {
         Where::Offset(offset) => {
             ended_before(offset, &resolve(&names, Where::End, session).await.map_err(failed)?, &starts)?
