@@ -97,7 +97,7 @@ fn programs_read_of_one_name_what_they_read_of_several() {
 fn a_topic_that_cannot_be_created_says_why_in_plain_letters() {
     let broker = Broker::start("create-refused");
     let escape = broker.run(&["topic", "create", "a\x1b[31mb"]);
-    let said = escape.failed(1);
+    let said = escape.failed(2);
     assert!(said.contains("a\\u{1b}[31mb") && !said.contains('\x1b'), "{escape:?}");
     let twice = ["topic", "create", "a", "--config", "retention.ms=1", "--config", "retention.ms=2"];
     let twice = broker.run(&twice);
