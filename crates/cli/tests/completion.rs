@@ -107,3 +107,11 @@ fn fish_completes_names_and_files() {
     assert_eq!(complete("riverrun topic create Carg"), "", "that is no file");
     assert_eq!(complete("riverrun cluster log-dirs --broker "), "1\n");
 }
+
+#[test]
+fn loggers_are_those_of_the_broker_and_no_settings() {
+    let broker = Broker::start("loggers");
+    let found = broker.run(&["complete", "--", "config", "get", "logger", "1", ""]);
+    let loggers: Vec<&str> = found.ok().lines().collect();
+    assert!(loggers.contains(&"root") && !loggers.contains(&"log.retention.ms"), "{loggers:?}");
+}

@@ -370,3 +370,13 @@ fn groups_stay_where_they_are_while_their_topic_gets_more_partitions() {
         assert!(described.ok().contains(r#""committed": 1"#), "{described:?}");
     }
 }
+
+#[test]
+fn a_record_that_is_to_blame_for_its_batch_is_told_by_its_number() {
+    let broker = Broker::start("to-blame");
+    broker.run(&["topic", "create", "a", "--partitions", "1", "--config", "cleanup.policy=compact"]).ok();
+    let lines = "{\"key\":\"a\",\"value\":\"1\"}\n{\"value\":\"2\"}\n{\"key\":\"b\",\"value\":\"3\"}\n";
+    let written = broker.run_with_input(&["produce", "a", "--from-json", "-X", "linger.ms=200"], lines);
+    assert!(written.failed(1).contains("record 2 and 2 others were not written"), "{written:?}");
+    broker.run(&["group", "describe", ""]).failed(2);
+}

@@ -108,6 +108,14 @@ pub enum Error {
         /// In words.
         reason: String,
     },
+    /// A record was refused, as another one of its batch was: nothing of the batch is written.
+    #[error("a record of {topic}-{partition} was not written, as another one of its batch was refused")]
+    RefusedWithAnother {
+        /// Where it was to go.
+        topic: String,
+        /// Its number.
+        partition: i32,
+    },
     /// An earlier record of the partition was given up, and whether this one was written is not known.
     #[error("whether a record of {topic}-{partition} was written is not known: {reason}")]
     Uncertain {
@@ -242,6 +250,7 @@ impl Error {
         match self {
             Error::Broker(error) => error.topic.as_deref(),
             Error::DeliveryTimeout { topic, .. }
+            | Error::RefusedWithAnother { topic, .. }
             | Error::Records { topic, .. }
             | Error::Uncertain { topic, .. }
             | Error::NoOffset { topic, .. }
@@ -255,6 +264,7 @@ impl Error {
         match self {
             Error::Broker(error) => error.partition,
             Error::DeliveryTimeout { partition, .. }
+            | Error::RefusedWithAnother { partition, .. }
             | Error::Records { partition, .. }
             | Error::Uncertain { partition, .. }
             | Error::NoOffset { partition, .. }
@@ -270,6 +280,7 @@ impl Error {
             Error::Broker(error) => error.code.retriable(),
             Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => true,
             Error::DeliveryTimeout { uncertain, .. } => !uncertain,
+            Error::RefusedWithAnother { .. } => true,
             _ => false,
         }
     }

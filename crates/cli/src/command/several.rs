@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use client::metadata::Topic;
 use client::{Error, ErrorCode};
 use kernel::option::nearest;
@@ -28,7 +29,7 @@ pub struct Topics {
 #[derive(Debug, Args)]
 pub struct Groups {
     /// The groups; each is tried, whatever became of those before it.
-    #[arg(value_name = "GROUP", required = true)]
+    #[arg(value_name = "GROUP", required = true, value_parser = NonEmptyStringValueParser::new())]
     groups: Vec<String>,
     /// Take each GROUP as a regular expression, and mean all groups of which it matches a part.
     #[arg(long, short = 'r')]

@@ -27,6 +27,10 @@ use crate::consumer::{commit, protocol};
 use crate::retry::Retry;
 use crate::{BrokerError, Error};
 
+/// The types of groups that are described here, as they are listed.
+const CLASSIC_TYPE: &str = "classic";
+const CONSUMER_TYPE: &str = "consumer";
+
 /// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupListing {
@@ -65,6 +69,8 @@ impl GroupFilter {
 pub struct GroupDescription {
     /// Its name.
     pub group: String,
+    /// `classic` or `consumer`: the protocol by which its members join (KIP-848).
+    pub group_type: String,
     /// `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance` and so on.
     pub state: String,
     /// `consumer` for groups of consumers; empty for one that only keeps offsets.
@@ -187,6 +193,7 @@ impl Admin {
         let described = self.client.ask_coordinator(group, time, request, i16::MAX, check).await?;
         Ok(GroupDescription {
             group: described.group_id,
+            group_type: CONSUMER_TYPE.to_owned(),
             state: described.group_state,
             protocol_type: protocol::CONSUMER.to_owned(),
             assignor: described.assignor_name,
@@ -307,6 +314,7 @@ impl Admin {
 
 fn description(group: DescribedGroup, coordinator: String) -> GroupDescription {
     GroupDescription {
+        group_type: CLASSIC_TYPE.to_owned(),
         group: group.group_id,
         state: group.group_state,
         assignor: group.protocol_data,

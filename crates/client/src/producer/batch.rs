@@ -1,5 +1,6 @@
 //! A batch on its way, and how the senders of its records learn what became of it.
 
+use std::collections::BTreeMap;
 use std::future::IntoFuture;
 use std::ops::Range;
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use wire::batch::{BatchBuilder, BatchView, BuildError, RecordHeader, increment_s
 use wire::compress::{Compression, Limits};
 
 use super::{ProducerRecord, RecordMetadata};
-use crate::Error;
+use crate::{BrokerError, Error};
 
 /// Who writes, and from which sequence number on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(super) struct Batch {
     /// How many attempts have failed, and why the last one did.
     pub attempts: u32,
     pub last_error: Option<Box<Error>>,
+    /// What a broker that refused the batch finds wrong with which of its records.
+    pub refused: BTreeMap<i32, Option<String>>,
     pub outcome: Arc<Outcome>,
     state: State,
     records: i32,
@@ -67,6 +70,7 @@ impl Batch {
             uncertain: false,
             attempts: 0,
             last_error: None,
+            refused: BTreeMap::new(),
             outcome: Outcome::new(partition, now),
             state: State::Open(Box::new(BatchBuilder::with_capacity(capacity))),
             records: 0,
@@ -164,6 +168,7 @@ impl Batch {
             uncertain: self.uncertain,
             attempts: 0,
             last_error: None,
+            refused: BTreeMap::new(),
             outcome: Outcome::new(self.outcome.partition.clone(), self.created),
             state: State::Open(Box::new(builder)),
             records,
@@ -222,6 +227,8 @@ pub(super) struct Outcome {
 enum End {
     Written(Written),
     GivenUp(Error),
+    /// For some of its records, with what is wrong with them.
+    Refused(BrokerError, BTreeMap<i32, Option<String>>),
     /// It became two: how many records the first has, and what becomes of each.
     Split(i32, [Arc<Outcome>; 2]),
 }
@@ -251,6 +258,11 @@ impl Outcome {
             Ok(written) => End::Written(written),
             Err(error) => End::GivenUp(error),
         });
+    }
+
+    /// The broker says which records are to blame.
+    pub fn refuse(&self, error: BrokerError, records: BTreeMap<i32, Option<String>>) {
+        self.end(End::Refused(error, records));
     }
 
     /// The records went on in two parts.
@@ -304,7 +316,8 @@ impl Delivery {
     /// nothing about the record.
     ///
     /// # Errors
-    /// Why it was given up: [`Error::Broker`] as the broker said, [`Error::DeliveryTimeout`] if nobody acknowledged it in time,
+    /// Why it was given up: [`Error::Broker`] as the broker said, [`Error::RefusedWithAnother`] if it said that of another record
+    /// of the batch, [`Error::DeliveryTimeout`] if nobody acknowledged it in time,
     /// [`Error::Uncertain`] if it cannot be sent again because it may be there. With the last one, and where
     /// [`Error::DeliveryTimeout`] says so, the record may have been written.
     pub async fn wait(mut self) -> Result<RecordMetadata, Error> {
@@ -328,6 +341,13 @@ impl Delivery {
                     }));
                 }
                 End::GivenUp(error) => return Some(Err(error.clone())),
+                End::Refused(error, records) => {
+                    let TopicPartition { topic, partition } = &self.outcome.partition;
+                    return Some(Err(match records.get(&self.index) {
+                        Some(message) => error.clone().message(message.clone()).into(),
+                        None => Error::RefusedWithAnother { topic: topic.to_string(), partition: *partition },
+                    }));
+                }
                 End::Split(low_records, [low, _]) if self.index < *low_records => Arc::clone(low),
                 End::Split(low_records, [_, high]) => {
                     self.index -= low_records;

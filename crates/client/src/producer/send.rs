@@ -520,8 +520,10 @@ impl Sender {
             let answer = by_name.or_else(|| answers.remove(&(topic_id, String::new(), partition.partition)));
             let attempt = match (&result, answer) {
                 (Ok(_), Some(Ok(written))) => queue.succeeded(batch, written),
-                (Ok(_), Some(Err(error))) => {
-                    let error = error.partition(partition.topic.as_ref(), partition.partition);
+                (Ok(_), Some(Err(refused))) => {
+                    let mut batch = batch;
+                    batch.refused = refused.records;
+                    let error = refused.error.partition(partition.topic.as_ref(), partition.partition);
                     self.stale |= error.code.retriable();
                     queue.refused(batch, error, retry_at)
                 }
@@ -583,5 +585,10 @@ fn conclude(shared: &Shared, topics: &mut Topics, attempt: Attempt) {
 fn settle(shared: &Shared, topics: &mut Topics, batch: &Batch, outcome: Result<Written, Error>) {
     topics.unsettled.remove(&batch.id);
     shared.memory.add_permits(batch.charged);
-    batch.outcome.settle(outcome);
+    match outcome {
+        Err(Error::Broker(error)) if !batch.refused.is_empty() => {
+            batch.outcome.refuse(error, batch.refused.clone());
+        }
+        outcome => batch.outcome.settle(outcome),
+    }
 }

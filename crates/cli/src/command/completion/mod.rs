@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use clap::{Arg, Args, Command, ValueEnum};
 use client::Codec;
+use client::admin::ConfigResource;
 use client::config::SecurityProtocol;
+use kernel::NodeId;
 
 use line::Typed;
 
@@ -299,6 +301,11 @@ fn values_of(arg: &Arg, line: &Line<'_>) -> Vec<String> {
     let pairs = |kind| config::names(Some(kind)).into_iter().map(|name| format!("{name}=")).collect();
     match name {
         // What is given as KEY=VALUE is a setting of what the command is about.
+        // Those of a broker; no declaration has them.
+        Some("KEY" | "KEY=VALUE") if kind == Some("logger") => {
+            let end = if name == Some("KEY") { "" } else { "=" };
+            loggers(line).into_iter().map(|logger| format!("{logger}{end}")).collect()
+        }
         Some("KEY=VALUE") => match (line.command.get_name(), arg.get_long()) {
             ("create" | "alter", Some("config" | "set" | "append" | "subtract")) => pairs("topic"),
             ("start" | "format", Some("set")) => pairs("broker"),
@@ -327,6 +334,19 @@ fn values_of(arg: &Arg, line: &Line<'_>) -> Vec<String> {
         .unwrap_or_default(),
         _ => Vec::new(),
     }
+}
+
+/// The loggers of the broker whose number comes after the kind.
+fn loggers(line: &Line<'_>) -> Vec<String> {
+    let Some(Ok(broker)) = line.positionals.get(1).map(|broker| broker.parse()) else {
+        return Vec::new();
+    };
+    let resource = ConfigResource::BrokerLogger(NodeId(broker));
+    let loggers = session::run_within(&line.connection(), PATIENCE, async |admin| {
+        let configs = admin.describe_configs(&resource).await.ok()?;
+        Some(configs.into_iter().map(|logger| logger.name).collect())
+    });
+    loggers.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -169,6 +169,7 @@ impl Described {
         };
         json!({
             "group": self.group.group,
+            "type": self.group.group_type,
             "state": self.group.state,
             "protocol": self.group.protocol_type,
             "assignor": self.group.assignor,
@@ -187,6 +188,7 @@ impl Described {
         let mut output = Output::new(self.json())
             .fact("group", &group.group)
             .fact("state", &group.state)
+            .fact("type", &group.group_type)
             .fact("members", group.members.len().to_string())
             .fact("assignor", assignor)
             .fact("coordinator", &group.coordinator)

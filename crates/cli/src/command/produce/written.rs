@@ -171,7 +171,10 @@ impl Written {
             (Ok(metadata), _) => metadata,
             (Err(error), Some(failed)) => {
                 failed.records += 1;
-                if number < failed.number {
+                let guilty = |error: &Error| !matches!(error, Error::RefusedWithAnother { .. });
+                // Whatever came first, the record that is to blame is what there is to mend.
+                let blames = guilty(&error) && !guilty(&failed.error);
+                if blames || number < failed.number && guilty(&error) {
                     (failed.number, failed.error) = (number, error);
                 }
                 return;

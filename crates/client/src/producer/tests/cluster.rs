@@ -12,7 +12,9 @@ use wire::messages::init_producer_id_response::InitProducerIdResponse;
 use wire::messages::metadata_request::MetadataRequest;
 use wire::messages::metadata_response::{MetadataResponse, MetadataResponsePartition};
 use wire::messages::produce_request::ProduceRequest;
-use wire::messages::produce_response::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
+use wire::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+};
 use wire::primitive::Records;
 
 use crate::config::Acks;
@@ -262,4 +264,41 @@ async fn a_call_that_is_dropped_while_it_waits_has_handed_nothing_over() {
     let written: i32 =
         cluster.heard::<ProduceRequest>().iter().flat_map(|(_, r)| batches(r)).map(|b| b.1).sum();
     assert_eq!(written, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_refused_is_told_from_the_others_of_its_batch() {
+    let cluster = cluster(1, |asked| {
+        let request = asked.read::<ProduceRequest>();
+        let wrong = BatchIndexAndErrorMessage {
+            batch_index: 1,
+            batch_index_error_message: Some("it has no key".to_owned()),
+            ..Default::default()
+        };
+        let partition = PartitionProduceResponse {
+            error_code: ErrorCode::InvalidRecord.code(),
+            record_errors: vec![wrong],
+            error_message: Some("one record is wrong".to_owned()),
+            ..Default::default()
+        };
+        let topic = TopicProduceResponse {
+            topic_id: request.topic_data[0].topic_id,
+            partition_responses: vec![partition],
+            ..Default::default()
+        };
+        asked.answer(&ProduceResponse { responses: vec![topic], ..Default::default() })
+    });
+    let producer = producer(&cluster, ProducerConfig::default()).await;
+    let mut errors = Vec::new();
+    let mut deliveries = Vec::new();
+    for _ in 0..3 {
+        deliveries.push(producer.send(record(b"v")).await.expect("there is room"));
+    }
+    for delivery in deliveries {
+        errors.push(delivery.await.expect_err("nothing of the batch is written"));
+    }
+    let other = Error::RefusedWithAnother { topic: TOPIC.to_owned(), partition: 0 };
+    assert_eq!((&errors[0], &errors[2]), (&other, &other));
+    assert_eq!(errors[1].code(), Some(ErrorCode::InvalidRecord));
+    assert!(errors[1].to_string().contains("it has no key"), "{}", errors[1]);
 }
