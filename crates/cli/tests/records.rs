@@ -314,6 +314,8 @@ fn fewer_acknowledgements_need_no_other_setting() {
         .run_with_input(&["produce", "a", "-X", "acks=1", "-X", "enable.idempotence=true"], "x\n")
         .failed(2);
     broker.run(&["consume", "a", "--group", "g", "-X", "group.id=h"]).failed(2);
+    broker.run_with_input(&["produce", "a", "-z", "lz4", "-X", "compression.type=gzip"], "x\n").failed(2);
+    broker.run_with_input(&["produce", "a", "-X", "compression.type=gzip"], "x\n").ok();
 }
 
 #[test]
@@ -364,7 +366,9 @@ fn groups_stay_where_they_are_while_their_topic_gets_more_partitions() {
     for group in groups {
         broker.run(&["consume", "a", "--group", group, "--from", "start", "--until-end"]).ok();
     }
-    broker.run(&["topic", "add-partitions", "__consumer_offsets", "--by", "4", "--yes"]).ok();
+    let added = broker.run(&["topic", "add-partitions", "__consumer_offsets", "--by", "4", "--yes"]);
+    added.ok();
+    assert!(added.stderr.contains("cannot be undone: __consumer_offsets"), "{added:?}");
     for group in groups {
         let described = broker.run(&["group", "describe", group, "--format", "json"]);
         assert!(described.ok().contains(r#""committed": 1"#), "{described:?}");

@@ -1,10 +1,11 @@
 //! Settings of the client by Kafka's names, for who needs another than the command has an option for.
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 use client::config::Acks;
 use client::{ClientConfig, ConsumerConfig, ProducerConfig};
 
-use super::{Command, Failure, bench, units};
+use super::{Command, Connection, Failure, bench, units};
 
 /// What `-X` gives, in its order.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,31 @@ pub fn given(matches: &ArgMatches) -> Vec<(String, String)> {
     own.chain(below).collect()
 }
 
+/// Options of commands that say what a setting says: the argument, the option, and the setting.
+const OPTIONS: [(&str, &str, &str); 8] = [
+    ("acks", "--acks", "acks"),
+    ("batch_size", "--batch-size", "batch.size"),
+    ("bootstrap", "--bootstrap", "bootstrap.servers"),
+    ("compression", "--compression", "compression.type"),
+    ("group", "--group", "group.id"),
+    ("linger", "--linger", "linger.ms"),
+    ("read_committed", "--read-committed", "isolation.level"),
+    ("security_protocol", "--security-protocol", "security.protocol"),
+];
+
+/// The options of these that are on the command line, with the settings that they are.
+pub fn said(matches: &ArgMatches) -> Vec<(&'static str, &'static str)> {
+    if let Some((_, matches)) = matches.subcommand() {
+        return said(matches);
+    }
+    let is_given = |name: &str| {
+        let is_known = matches.try_contains_id(name).unwrap_or(false);
+        is_known && matches.value_source(name) == Some(ValueSource::CommandLine)
+    };
+    let given = OPTIONS.into_iter().filter(|(name, ..)| is_given(name));
+    given.map(|(_, option, setting)| (option, setting)).collect()
+}
+
 /// The settings that a command has a use for besides those of every client.
 fn others(command: &Command) -> Vec<&'static str> {
     let (produces, consumes) = match command {
@@ -53,10 +79,17 @@ impl ClientSettings {
     /// Changes what every client has, and keeps the rest for the command. A setting that the command has no use for is
     /// refused: it would go unheard.
     pub fn apply(
-        settings: &[(String, String)],
+        connection: &Connection,
         config: &mut ClientConfig,
         command: &Command,
     ) -> Result<ClientSettings, Failure> {
+        let settings = &connection.client_settings;
+        let twice =
+            connection.said.iter().find(|(_, setting)| settings.iter().any(|(name, _)| name == setting));
+        if let Some((option, setting)) = twice {
+            return Err(Failure::wrong_use(format!("{option} says what -X {setting} says as well"))
+                .next("leave one of them out"));
+        }
         let others = others(command);
         for (name, value) in settings {
             let known = config.set(name, value).map_err(refused)?;

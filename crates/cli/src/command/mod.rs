@@ -118,6 +118,9 @@ pub struct Connection {
     /// Which of these options are on the command line, and mean something to commands that speak to a cluster alone.
     #[arg(skip)]
     pub given: Vec<&'static str>,
+    /// Which options are there that are settings of the client as well.
+    #[arg(skip)]
+    pub said: Vec<(&'static str, &'static str)>,
     /// How to print.
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -134,6 +137,7 @@ pub struct Sources {
     profile: bool,
     client_settings: Vec<(String, String)>,
     given: Vec<&'static str>,
+    said: Vec<(&'static str, &'static str)>,
 }
 
 impl Sources {
@@ -147,7 +151,13 @@ impl Sources {
             ("local", "--local"),
         ];
         let on_line = options.into_iter().filter(|(name, _)| given(name)).map(|(_, option)| option).collect();
-        Self { bootstrap: given("bootstrap"), profile: given("profile"), client_settings, given: on_line }
+        Self {
+            bootstrap: given("bootstrap"),
+            profile: given("profile"),
+            client_settings,
+            given: on_line,
+            said: client_settings::said(matches),
+        }
     }
 }
 
@@ -156,6 +166,7 @@ impl Connection {
     pub fn settle(&mut self, given: Sources) {
         self.client_settings = given.client_settings;
         self.given = given.given;
+        self.said = given.said;
         match (given.bootstrap, given.profile) {
             (false, true) => self.bootstrap = None,
             // Both on the command line are refused by whoever asks for the place.

@@ -548,6 +548,7 @@ mod tests {
             local: false,
             client_settings: Vec::new(),
             given: Vec::new(),
+            said: Vec::new(),
         };
         assert_eq!(keeps_no_protocol(&connection(SecurityProtocol::Plaintext)), Ok(()));
         assert!(keeps_no_protocol(&connection(SecurityProtocol::SaslSsl)).is_err());
@@ -577,6 +578,7 @@ mod tests {
             local: false,
             client_settings: Vec::new(),
             given: Vec::new(),
+            said: Vec::new(),
         };
         let place = Place::of(&connection).expect("no file is needed");
         assert_eq!((place.bootstrap.as_str(), place.to_string().as_str()), ("h:1", "h:1"));

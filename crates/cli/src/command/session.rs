@@ -107,7 +107,7 @@ where
         let place = Place::of(connection)?;
         let zone = if connection.local { Zone::local()? } else { Zone::UTC };
         let mut config = config(connection, &place);
-        let settings = ClientSettings::apply(&connection.client_settings, &mut config, &command)?;
+        let settings = ClientSettings::apply(connection, &mut config, &command)?;
         let said = |waited: Duration| {
             format!("waiting for an answer from {place}, {}", units::span(waited.as_secs_f64()))
         };

@@ -1,6 +1,8 @@
 //! `riverrun bench produce`.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use clap::Args;
@@ -70,7 +72,8 @@ async fn write(
 ) -> Result<(Output, Option<Failure>), Failure> {
     let batch_size = usize::try_from(produce.batch_size).unwrap_or(usize::MAX);
     let producer = produce.load.producer(batch_size, produce.size, produce.linger, session)?;
-    let mut run = Run { waiting: VecDeque::new(), timed: VecDeque::new(), count: Count::default() };
+    let mut run =
+        Run { waiting: VecDeque::new(), timed: VecDeque::new(), count: Count::default(), known: Vec::new() };
     let mut signals = session::signals()?;
     let begun = Instant::now();
     let sent = run.send_all(produce, topic, &producer, begun, &mut signals).await;
@@ -118,6 +121,8 @@ struct Run {
     waiting: VecDeque<Delivery>,
     timed: VecDeque<JoinHandle<Result<Duration, Error>>>,
     count: Count,
+    /// How long records took of which that is known.
+    known: Vec<Duration>,
 }
 
 impl Run {
@@ -152,6 +157,7 @@ impl Run {
         values: &mut Values,
         begun: Instant,
     ) -> Result<(), Failure> {
+        self.look()?;
         loop {
             if let Some(rate) = produce.rate {
                 load::due(begun, self.count.records, rate).await;
@@ -180,6 +186,19 @@ impl Run {
         }
     }
 
+    /// Takes note of what is known by now; it fails if a record was not written.
+    fn look(&mut self) -> Result<(), Failure> {
+        while let Some(Poll::Ready(timed)) =
+            self.timed.front_mut().map(|timed| Pin::new(timed).poll(&mut Context::from_waker(Waker::noop())))
+        {
+            self.timed.pop_front();
+            // It does not panic, and nobody ends it.
+            let time = timed.map_err(|_| failed(Error::Closed))?;
+            self.known.push(time.map_err(failed)?);
+        }
+        Ok(())
+    }
+
     /// Waits for what is on its way, and leaves out what was not written: the first error, and how many records there are.
     async fn settle(&mut self, times: &mut Times, size: u32) -> Option<(Error, u64)> {
         let mut lost: Option<(Error, u64)> = None;
@@ -192,6 +211,7 @@ impl Run {
                 lose(error);
             }
         }
+        self.known.drain(..).for_each(|time| times.add(time));
         for timed in self.timed.drain(..) {
             match timed.await {
                 Ok(Ok(time)) => times.add(time),

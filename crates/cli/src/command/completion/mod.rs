@@ -279,6 +279,7 @@ impl<'c> Line<'c> {
             local: false,
             client_settings: Vec::new(),
             given: Vec::new(),
+            said: Vec::new(),
         }
     }
 }

@@ -149,10 +149,6 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure> {
     consume.check(session.format)?;
     consume.settle(&session.zone)?;
-    if consume.group.is_some() && session.settings.has("group.id") {
-        return Err(Failure::wrong_use("--group names a group, and so does -X group.id")
-            .next("leave one of them out"));
-    }
     if session.format == Format::Wide {
         consume.fields = Fields::ALL;
     }

@@ -126,7 +126,11 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         Some(template) => {
             let reader = Reader::new(io::stdin().lock(), template.clone());
             // Looked at here, as the thread can tell nobody.
-            reader.map_err(|reason| Failure::wrong_use(format!("the template cannot be read: {reason}")))?;
+            reader.map_err(|reason| {
+                Failure::wrong_use(format!("the template cannot be read: {reason}")).next(
+                    "`riverrun produce --help` says what can, and what consume writes that it reads back",
+                )
+            })?;
             read_records(template.clone())
         }
         None => read_lines(max_line),

@@ -8,7 +8,7 @@ use super::partitions;
 use crate::command::ask::{Destruction, listed};
 use crate::command::several::Topics;
 use crate::command::{Failure, Session};
-use crate::print::Output;
+use crate::print::{Output, note};
 
 /// Give topics more partitions.
 #[derive(Debug, Args)]
@@ -55,8 +55,11 @@ pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> 
     let grows = |topic: &&Topic| add.count.after(count(topic)) > count(topic);
     let lost: Vec<String> = topics.iter().filter(grows).filter_map(named_loss).collect();
     if !lost.is_empty() {
-        let question = format!("Add partitions, which cannot be undone, to {}", listed(lost.into_iter()));
-        add.destruction.confirm(&question, session)?;
+        let lost = listed(lost.into_iter());
+        add.destruction.confirm(&format!("Add partitions, which cannot be undone, to {lost}"), session)?;
+        if !add.destruction.asks() && !add.destruction.dry_run {
+            note(&format!("this cannot be undone: {lost}"));
+        }
     }
     for topic in &topics {
         outcomes.push(&topic.name, one(topic, add, session).await);
