@@ -197,9 +197,6 @@ impl Client {
             });
             match asked.await.and_then(|topic| topic) {
                 Ok(topic) => return Ok(topic),
-                Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) && !create => {
-                    return Err(error);
-                }
                 Err(error) => retry.after(error).await?,
             }
         }

@@ -302,3 +302,30 @@ async fn a_record_that_is_refused_is_told_from_the_others_of_its_batch() {
     assert_eq!(errors[1].code(), Some(ErrorCode::InvalidRecord));
     assert!(errors[1].to_string().contains("it has no key"), "{}", errors[1]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_brokers_do_not_know_yet_is_waited_for_and_not_made() {
+    let asked = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&asked);
+    let cluster = Cluster::new(move |asked| {
+        if asked.is::<MetadataRequest>() {
+            let request = asked.read::<MetadataRequest>();
+            assert!(!request.allow_auto_topic_creation, "it is not to be made");
+            let mut answer = topic_of(1);
+            let mut count = count.lock();
+            *count += 1;
+            if *count < 5 {
+                answer.topics[0].error_code = ErrorCode::UnknownTopicOrPartition.code();
+                answer.topics[0].partitions.clear();
+            }
+            return asked.answer(&answer);
+        }
+        if asked.is::<InitProducerIdRequest>() {
+            return asked.answer(&InitProducerIdResponse { producer_id: 7, ..Default::default() });
+        }
+        produced(asked, ErrorCode::None)
+    });
+    let config = ProducerConfig { allow_auto_create_topics: false, ..Default::default() };
+    let producer = producer(&cluster, config).await;
+    producer.send(record(b"v")).await.expect("it is known in time").await.expect("it is written");
+}
