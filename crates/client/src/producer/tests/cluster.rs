@@ -273,7 +273,6 @@ async fn a_record_that_is_refused_is_told_from_the_others_of_its_batch() {
         let wrong = BatchIndexAndErrorMessage {
             batch_index: 1,
             batch_index_error_message: Some("it has no key".to_owned()),
-            ..Default::default()
         };
         let partition = PartitionProduceResponse {
             error_code: ErrorCode::InvalidRecord.code(),
