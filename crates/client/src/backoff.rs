@@ -14,11 +14,8 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// The wait after one more failure.
     pub fn next(&mut self, client: &Client) -> Duration {
-        let config = client.config();
-        let doubled =
-            config.first_backoff().saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);
-        client.world().jittered(doubled.min(config.retry_backoff_max))
+        client.backoff_after(self.failures)
     }
 
     /// It worked.

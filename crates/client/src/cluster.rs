@@ -134,7 +134,7 @@ impl Client {
 
     /// The wait before something is tried again.
     pub(crate) fn backoff(&self) -> Duration {
-        self.world().jittered(self.config().first_backoff())
+        self.backoff_after(1)
     }
 
     /// The wait after so many failures in a row.
@@ -459,13 +459,17 @@ mod tests {
     use super::*;
     use crate::scripted::{Cluster, metadata};
 
+    /// Closes what is open, and lets no new connection to the node be made.
+    fn cut_off(cluster: &Cluster, client: &Client, node: u16) {
+        cluster.cut_off(node);
+        client.0.slots.lock().clear();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_broker_that_cannot_be_reached_holds_up_nobody_for_long() {
         let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
         let client = cluster.client().await;
-        // What was open to node 1 is closed, and no new connection to it is made.
-        cluster.cut_off(1);
-        client.0.slots.lock().clear();
+        cut_off(&cluster, &client, 1);
         let begun = Instant::now();
         let mut calls = JoinSet::new();
         for _ in 0..6 {
@@ -483,8 +487,7 @@ mod tests {
     async fn whoever_waited_for_an_attempt_does_not_make_another() {
         let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
         let client = cluster.client().await;
-        cluster.cut_off(1);
-        client.0.slots.lock().clear();
+        cut_off(&cluster, &client, 1);
         let begun = Instant::now();
         let mut calls = JoinSet::new();
         for _ in 0..6 {
@@ -501,9 +504,8 @@ mod tests {
         let config =
             ClientConfig { default_api_timeout: Duration::from_secs(2), ..ClientConfig::new("node:1") };
         let client = cluster.client_with(config).await;
-        cluster.cut_off(1);
-        cluster.cut_off(2);
-        client.0.slots.lock().clear();
+        cut_off(&cluster, &client, 1);
+        cut_off(&cluster, &client, 2);
         let begun = Instant::now();
         assert!(client.fetch_metadata(None).await.is_err());
         assert!(begun.elapsed() <= Duration::from_secs(2), "{:?}", begun.elapsed());

@@ -71,11 +71,6 @@ impl ClientConfig {
         }
     }
 
-    /// The wait before the first retry.
-    pub(crate) fn first_backoff(&self) -> Duration {
-        self.backoff_after(1)
-    }
-
     /// The wait after so many failures in a row: it doubles with each, up to a bound.
     pub(crate) fn backoff_after(&self, failures: u32) -> Duration {
         doubled(self.retry_backoff, self.retry_backoff_max, failures)

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::{Client, Error, World};
+use crate::backoff::Backoff;
+use crate::{Client, Error};
 
 /// An instant that nobody waits for.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -15,16 +16,15 @@ pub(crate) fn instant_after(time: Duration) -> Instant {
     now.checked_add(time).unwrap_or_else(|| now + NEVER)
 }
 
-/// A deadline, and waits that double up to a bound, each a little off so that clients do not come in step.
+/// A deadline, and the waits until then.
 #[derive(Debug)]
 pub(crate) struct Retry {
     deadline: Instant,
     /// How long there was.
     time: Duration,
     last: Option<Error>,
-    wait: Duration,
-    wait_max: Duration,
-    world: World,
+    backoff: Backoff,
+    client: Client,
 }
 
 impl Retry {
@@ -33,14 +33,12 @@ impl Retry {
     }
 
     pub fn until(client: &Client, deadline: Instant) -> Self {
-        let config = client.config();
         Self {
             deadline,
             time: deadline.saturating_duration_since(Instant::now()),
             last: None,
-            wait: config.first_backoff(),
-            wait_max: config.retry_backoff_max,
-            world: client.world().clone(),
+            backoff: Backoff::default(),
+            client: client.clone(),
         }
     }
 
@@ -57,13 +55,13 @@ impl Retry {
 
     /// Waits before the next attempt, or gives `error` back if it is of no use or the time is up.
     pub async fn after(&mut self, error: Error) -> Result<(), Error> {
-        if !error.retriable() || Instant::now() + self.wait >= self.deadline {
+        let again = Instant::now() + self.backoff.next(&self.client);
+        if !error.retriable() || again >= self.deadline {
             return Err(error);
         }
         tracing::debug!(%error, "trying again");
         self.last = Some(error);
-        tokio::time::sleep(self.world.jittered(self.wait)).await;
-        self.wait = (self.wait * 2).min(self.wait_max);
+        sleep_until(again).await;
         Ok(())
     }
 }
