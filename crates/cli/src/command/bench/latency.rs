@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::figures::Times;
 use super::load::{self, Load, Values};
-use super::scratch;
+use super::scratch::{self, Measured};
 use crate::command::place::partitions_of;
 use crate::command::session::FAREWELL;
 use crate::command::{Failure, Session, session};
@@ -52,20 +52,13 @@ const UNDER_WAY_MAX: usize = 10_000;
 
 pub async fn run(mut latency: Latency, session: &Session) -> Result<(), Failure> {
     let (topic, partitions) = (latency.topic.take(), latency.load.partitions);
-    let measured = scratch::with(topic, partitions, latency.size, session, async |topic| {
+    scratch::measure(topic, partitions, latency.size, session, async |topic| {
         measure(&latency, topic, session).await
-    });
-    let (output, failure) = measured.await?;
-    session.show(&output)?;
-    failure.map_or(Ok(()), Err)
+    })
+    .await
 }
 
-/// What was measured, and why it is not all.
-async fn measure(
-    latency: &Latency,
-    topic: &str,
-    session: &Session,
-) -> Result<(Output, Option<Failure>), Failure> {
+async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Measured, Failure> {
     let described = session.admin.describe_topic(topic).await.map_err(failed)?;
     let partitions = partitions_of(&described, None)?;
     let mut consumer = load::consumer(session)?;

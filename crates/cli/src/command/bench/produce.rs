@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
-use super::scratch;
+use super::scratch::{self, Measured};
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
@@ -56,20 +56,13 @@ const DELIVERIES_MAX: usize = 100_000;
 
 pub async fn run(mut produce: Produce, session: &Session) -> Result<(), Failure> {
     let (topic, partitions) = (produce.topic.take(), produce.load.partitions);
-    let measured = scratch::with(topic, partitions, produce.size, session, async |topic| {
+    scratch::measure(topic, partitions, produce.size, session, async |topic| {
         write(&produce, topic, session).await
-    });
-    let (output, failure) = measured.await?;
-    session.show(&output)?;
-    failure.map_or(Ok(()), Err)
+    })
+    .await
 }
 
-/// What was measured, and why it is not all.
-async fn write(
-    produce: &Produce,
-    topic: &str,
-    session: &Session,
-) -> Result<(Output, Option<Failure>), Failure> {
+async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Measured, Failure> {
     let batch_size = usize::try_from(produce.batch_size).unwrap_or(usize::MAX);
     let producer = produce.load.producer(batch_size, produce.size, produce.linger, session)?;
     let mut run =

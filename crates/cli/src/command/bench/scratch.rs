@@ -9,20 +9,23 @@ use super::load::RECORD_OVERHEAD;
 use crate::command::session::FAREWELL;
 use crate::command::watch::Watch;
 use crate::command::{Failure, Session};
-use crate::print;
+use crate::print::{self, Output};
 
 /// What a topic takes if nobody says anything else (`max.message.bytes`).
 const MESSAGE_BYTES: usize = 1_048_588;
 
-/// Runs something on the topic that was named, or on a new one that takes values of so many bytes. The new one is removed
-/// afterwards, whatever came of the run.
-pub async fn with<T>(
+/// What was measured, and why it is not all.
+pub type Measured = (Output, Option<Failure>);
+
+/// Runs something on the topic that was named, or on a new one that takes values of so many bytes, and shows what was
+/// measured. The new one is removed before, whatever came of the run.
+pub async fn measure(
     topic: Option<String>,
     partitions: i32,
     value_size: u32,
     session: &Session,
-    run: impl AsyncFnOnce(&str) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    run: impl AsyncFnOnce(&str) -> Result<Measured, Failure>,
+) -> Result<(), Failure> {
     let own = topic.is_none();
     let name = match topic {
         Some(name) => {
@@ -39,17 +42,23 @@ pub async fn with<T>(
             .next("name another topic, or none for one of the run's own")),
     };
     drop(watch);
-    if !own {
-        return outcome;
+    if own {
+        remove(&name, session).await;
     }
-    let left = match timeout(FAREWELL, session.admin.delete_topic(&name)).await {
+    let (output, failure) = outcome?;
+    session.show(&output)?;
+    failure.map_or(Ok(()), Err)
+}
+
+/// Removes the topic of the run; if that takes too long, it is left behind, and said so.
+async fn remove(name: &str, session: &Session) {
+    let left = match timeout(FAREWELL, session.admin.delete_topic(name)).await {
         Ok(deleted) => deleted.err().map(|error| error.to_string()),
         Err(_) => Some("no broker has removed it in time".to_owned()),
     };
     if let Some(reason) = left {
         print::note(&format!("the topic {name} of this run is left behind: {reason}"));
     }
-    outcome
 }
 
 /// A topic that no other run has, be it begun in the same moment.
