@@ -14,7 +14,8 @@ use client::{
     ProducerConfig, ProducerRecord, TopicPartition,
 };
 use kernel::{NodeId, Uuid};
-use support::{Broker, is_ours};
+use support::Broker;
+use support::node::is_ours;
 use tokio::time::{Duration, Instant, sleep};
 
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use support::Broker;
 
@@ -433,15 +433,11 @@ fn ctrl_c_ends_a_reader_well() {
     let broker = Broker::start("ctrl-c");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
     broker.run_with_input(&["produce", "a"], "x\n").ok();
-    let mut reader = Command::new(env!("CARGO_BIN_EXE_riverrun"))
-        .args(["consume", "a", "--from", "start", "--group", "g", "--bootstrap", &broker.bootstrap])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the binary is there");
+    let mut reader = broker.begin(&["consume", "a", "--from", "start", "--group", "g"]);
     let mut line = String::new();
     BufReader::new(reader.stdout.take().expect("it is piped")).read_line(&mut line).expect("it prints");
     assert_eq!(line, "x\n");
-    Command::new("kill").args(["-INT", &reader.id().to_string()]).status().expect("it can be stopped");
+    support::interrupt(&reader);
     assert_eq!(reader.wait().expect("it ends").code(), Some(0));
     let described = broker.run(&["group", "describe", "g", "--format", "json"]);
     assert!(described.ok().contains(r#""lag": 0"#), "what was printed is committed: {described:?}");
@@ -452,12 +448,7 @@ fn a_reader_says_when_the_broker_is_gone_and_when_it_is_back() {
     let mut broker = Broker::start("gone");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
     broker.run_with_input(&["produce", "a"], "x\n").ok();
-    let mut reader = Command::new(env!("CARGO_BIN_EXE_riverrun"))
-        .args(["consume", "a", "--from", "start", "--bootstrap", &broker.bootstrap])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary is there");
+    let mut reader = broker.begin(&["consume", "a", "--from", "start"]);
     let mut lines = BufReader::new(reader.stdout.take().expect("it is piped"));
     let mut notes = BufReader::new(reader.stderr.take().expect("it is piped"));
     let line = |from: &mut dyn BufRead| {

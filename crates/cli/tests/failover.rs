@@ -4,10 +4,8 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use client::admin::NewTopic;
@@ -16,6 +14,7 @@ use client::{
     Admin, Client, ClientConfig, Consumer, ConsumerConfig, ConsumerRecord, Producer, ProducerConfig,
     ProducerRecord, Start, TopicPartition,
 };
+use support::node;
 use tokio::time::{Instant, sleep};
 
 /// For each step: brokers that are killed are missed after some seconds, and start slowly.
@@ -35,7 +34,7 @@ impl Cluster {
     fn start(test: &str) -> Cluster {
         let directory = std::env::temp_dir().join(format!("riverrun-cli-{test}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);
-        let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
+        let ports: Vec<u16> = (0..4).map(|_| node::free_port()).collect();
         let mut cluster = Cluster { directory, ports, brokers: vec![None, None, None] };
         for id in 1..=3 {
             cluster.configure(id);
@@ -75,28 +74,10 @@ impl Cluster {
 
     fn launch(&mut self, id: usize) {
         let command = std::env::var("RIVERRUN_TEST_BROKER").expect("it names the command of a broker");
-        let log = std::fs::File::create(self.directory.join(format!("{id}.log"))).expect("it can be written");
-        let mut words = command.split_whitespace();
-        let mut broker = Command::new(words.next().expect("the command is not empty"));
-        broker.args(words).arg(self.properties(id));
-        if id > 1 {
-            // A node that has no quorum to begin needs to know of none.
-            broker.envs([
-                ("KAFKA_IT_CLUSTER_ID", "AAAAAAAAAAAAAAAAAAAAAA"),
-                ("KAFKA_IT_RELEASE_VERSION", "4.3"),
-            ]);
-        }
-        let same = log.try_clone().expect("a file can be shared");
-        let child = broker.stdin(Stdio::null()).stdout(log).stderr(same).spawn();
-        let mut child = child.expect("the broker can be started");
-        let address = SocketAddr::from(([127, 0, 0, 1], self.ports[id]));
-        let deadline = std::time::Instant::now() + DEADLINE;
-        while TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_err() {
-            let ended = child.try_wait().expect("it can be asked");
-            let late = std::time::Instant::now() > deadline;
-            assert!(ended.is_none() && !late, "broker {id} does not listen: {ended:?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        // A node that has no quorum to begin needs to know of none.
+        let joins = [("KAFKA_IT_CLUSTER_ID", "AAAAAAAAAAAAAAAAAAAAAA"), ("KAFKA_IT_RELEASE_VERSION", "4.3")];
+        let variables = if id > 1 { &joins[..] } else { &[] };
+        let child = node::launch_with(&command, &self.properties(id), variables, self.ports[id]);
         self.brokers[id - 1] = Some(child);
     }
 
@@ -114,11 +95,6 @@ impl Drop for Cluster {
         (1..=3).for_each(|id| self.kill(id));
         let _ = std::fs::remove_dir_all(&self.directory);
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
 }
 
 /// Writes records and reads them in a group, both all the time. Every one that is acknowledged is read, and a partition's
@@ -239,20 +215,8 @@ async fn partitions_without_a_leader_hold_up_no_command(cluster: &mut Cluster, a
     admin.create_topic(&topic, false).await.expect("it is new");
     let address = cluster.address(1);
     let run = |arguments: &[&str], input: &str| {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_riverrun"))
-            .args(arguments)
-            .env("RIVERRUN_BOOTSTRAP", &address)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary is there");
-        let mut stdin = child.stdin.take().expect("it is piped");
-        stdin.write_all(input.as_bytes()).expect("it reads");
-        drop(stdin);
-        let output = child.wait_with_output().expect("it ends");
-        let text = |bytes| String::from_utf8(bytes).expect("it is text");
-        (output.status.code(), text(output.stdout), text(output.stderr))
+        let ended = support::run(support::command_at(&address, arguments), input);
+        (ended.code, ended.stdout, ended.stderr)
     };
     let lines: String = (0..3).map(|partition| format!("{partition} of {partition}\n")).collect();
     assert_eq!(run(&["produce", "u", "--template", "%p %v\\n"], &lines).0, Some(0));

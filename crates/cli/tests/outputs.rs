@@ -7,7 +7,8 @@ mod support;
 use std::path::PathBuf;
 
 use regex_lite::Regex;
-use support::{Broker, is_ours};
+use support::Broker;
+use support::node::is_ours;
 
 /// What is asked, in this order, as one would type it. The first ones make what the others look at.
 const LINES: &[&str] = &[

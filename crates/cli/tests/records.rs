@@ -3,29 +3,13 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
-use support::Broker;
+use support::{Broker, interrupt};
 
 /// How long something may take that should not take long. Far less than a client tries by itself.
 const SOON: Duration = Duration::from_secs(20);
-
-fn start(broker: &Broker, arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_riverrun"))
-        .args(arguments)
-        .env("RIVERRUN_BOOTSTRAP", &broker.bootstrap)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary is there")
-}
-
-fn interrupt(child: &Child) {
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(status.expect("it can be sent").success());
-}
 
 /// The exit code, and what was complained about. The child has to end soon.
 fn ended(mut child: Child) -> (Option<i32>, String) {
@@ -180,7 +164,7 @@ fn a_reader_stops_where_it_is_told_to_or_waits_until_that_is_there() {
             "{wrong}"
         );
     }
-    let reader = start(&broker, &["consume", "a", "--from", "4", "--until", "6"]);
+    let reader = broker.begin(&["consume", "a", "--from", "4", "--until", "6"]);
     broker.run_with_input(&["produce", "a"], "5\n6\n7\n").ok();
     assert_eq!(ended(reader).0, Some(0));
 }
@@ -189,7 +173,7 @@ fn a_reader_stops_where_it_is_told_to_or_waits_until_that_is_there() {
 fn whoever_is_interrupted_says_what_was_done_and_that_it_was_not_all() {
     let broker = Broker::start("interrupted");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
-    let mut producer = start(&broker, &["produce", "a"]);
+    let mut producer = broker.begin(&["produce", "a"]);
     let mut input = producer.stdin.take().expect("it is piped");
     writeln!(input, "x").expect("it reads");
     await_records(&broker, "a", 1);
@@ -198,7 +182,7 @@ fn whoever_is_interrupted_says_what_was_done_and_that_it_was_not_all() {
     assert_eq!(code, Some(1), "{notes}");
     assert!(notes.contains("1 record written to a") && notes.contains("interrupted"), "{notes}");
 
-    let mut reader = start(&broker, &["consume", "a", "--from", "start", "-n", "5"]);
+    let mut reader = broker.begin(&["consume", "a", "--from", "start", "-n", "5"]);
     let mut line = String::new();
     let stdout = reader.stdout.as_mut().expect("it is piped");
     BufReader::new(stdout).read_line(&mut line).expect("it prints");
@@ -212,7 +196,7 @@ fn whoever_is_interrupted_says_what_was_done_and_that_it_was_not_all() {
 fn a_record_that_cannot_be_written_is_told_at_once_and_no_other_goes_after_it() {
     let broker = Broker::start("at-once");
     broker.run(&["topic", "create", "a", "--partitions", "1", "--config", "max.message.bytes=1000"]).ok();
-    let mut producer = start(&broker, &["produce", "a"]);
+    let mut producer = broker.begin(&["produce", "a"]);
     let mut input = producer.stdin.take().expect("it is piped");
     writeln!(input, "x").expect("it reads");
     await_records(&broker, "a", 1);
@@ -236,15 +220,15 @@ fn who_does_not_want_to_wait_for_a_broker_that_is_gone_need_not() {
     let mut broker = Broker::start("gone-for-good");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
     broker.run_with_input(&["produce", "a"], "x\n").ok();
-    let mut producer = start(&broker, &["produce", "a"]);
+    let mut producer = broker.begin(&["produce", "a"]);
     let mut input = producer.stdin.take().expect("it is piped");
     writeln!(input, "y").expect("it reads");
     await_records(&broker, "a", 2);
-    let mut reader = start(&broker, &["consume", "a", "--from", "start", "--group", "g"]);
+    let mut reader = broker.begin(&["consume", "a", "--from", "start", "--group", "g"]);
     let mut line = String::new();
     let stdout = reader.stdout.as_mut().expect("it is piped");
     BufReader::new(stdout).read_line(&mut line).expect("it prints");
-    let bench = start(&broker, &["bench", "produce", "a", "--time", "60s", "--rate", "100"]);
+    let bench = broker.begin(&["bench", "produce", "a", "--time", "60s", "--rate", "100"]);
     await_records(&broker, "a", 3);
     broker.kill();
     writeln!(input, "z").expect("it reads");
@@ -274,7 +258,7 @@ fn who_does_not_want_to_wait_for_a_broker_that_is_gone_need_not() {
 fn a_topic_that_is_deleted_under_a_writer_stays_deleted() {
     let broker = Broker::start("deleted-under");
     broker.run(&["topic", "create", "a", "--partitions", "3"]).ok();
-    let mut producer = start(&broker, &["produce", "a"]);
+    let mut producer = broker.begin(&["produce", "a"]);
     let mut input = producer.stdin.take().expect("it is piped");
     writeln!(input, "x").expect("it reads");
     await_records(&broker, "a", 1);
@@ -323,7 +307,7 @@ fn a_measurement_ends_with_its_topic_and_leaves_it_deleted() {
     let broker = Broker::start("bench-deleted");
     for bench in [["bench", "produce"], ["bench", "latency"]] {
         broker.run(&["topic", "create", "a", "--partitions", "3"]).ok();
-        let child = start(&broker, &[&bench[..], &["a", "--time", "60s", "--rate", "50"]].concat());
+        let child = broker.begin(&[&bench[..], &["a", "--time", "60s", "--rate", "50"]].concat());
         await_records(&broker, "a", 1);
         broker.run(&["topic", "delete", "a", "--yes"]).ok();
         let (code, notes) = ended(child);
@@ -335,7 +319,7 @@ fn a_measurement_ends_with_its_topic_and_leaves_it_deleted() {
 #[test]
 fn measurements_of_one_moment_and_of_large_records_have_topics_that_fit() {
     let broker = Broker::start("bench-topics");
-    let run = |size: &str| start(&broker, &["bench", "produce", "-n", "3", "--size", size]);
+    let run = |size: &str| broker.begin(&["bench", "produce", "-n", "3", "--size", size]);
     let children = [run("10"), run("10"), run("2000000")];
     for child in children {
         let (code, notes) = ended(child);

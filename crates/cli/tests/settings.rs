@@ -3,7 +3,8 @@
 mod support;
 
 use serde_json::Value;
-use support::{Broker, is_ours};
+use support::Broker;
+use support::node::is_ours;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("it is JSON")
