@@ -4,8 +4,8 @@ mod checkpoints;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use kernel::port::Disk;
 use kernel::{Offset, TopicPartition, Uuid};
@@ -49,6 +49,8 @@ pub struct Dir {
     pub clean: bool,
     /// How many logs are open here.
     logs: AtomicUsize,
+    /// Why the node goes on without it.
+    lost: OnceLock<StorageError>,
 }
 
 impl Dir {
@@ -72,6 +74,7 @@ impl Dir {
 
     /// Goes on without this directory, for whatever is wrong with it.
     pub fn lose(&self, problem: &StorageError) {
+        let _ = self.lost.set(problem.clone());
         self.home.journal.fail(&problem.to_string());
     }
 
@@ -103,10 +106,10 @@ pub fn whole(path: &str) -> String {
 }
 
 /// A configured log directory that this node began without.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Lost {
     pub path: String,
-    pub why: String,
+    pub why: StorageError,
 }
 
 /// All log directories of this node.
@@ -186,7 +189,7 @@ impl Dir {
     fn new(id: Uuid, dir: LogDir, number: usize, failed: Arc<Notify>) -> Self {
         let home =
             Home { id, path: Arc::from(dir.path()), journal: Journal::new(dir.path(), number, failed) };
-        Self { id, dir, home: Arc::new(home), clean: false, logs: AtomicUsize::new(0) }
+        Self { id, dir, home: Arc::new(home), clean: false, logs: AtomicUsize::new(0), lost: OnceLock::new() }
     }
 }
 
@@ -272,7 +275,9 @@ impl Dirs {
     /// Fails if the node cannot go on with the directories that are left.
     pub fn check_usable(&self, metadata: &str) -> Result<(), DirError> {
         let failed = self.dirs.iter().filter_map(|dir| {
-            let why = dir.journal().check().err()?.to_string();
+            let offline = dir.journal().check().err()?;
+            // Whoever starts the node wants to know what came first.
+            let why = dir.lost.get().cloned().unwrap_or(offline);
             Some(Lost { path: dir.path().display().to_string(), why })
         });
         let lost: Vec<Lost> = self.lost.iter().cloned().chain(failed).collect();
@@ -392,7 +397,7 @@ fn lose(path: &str, problem: StorageError, lost: &mut Vec<Lost>) -> Result<(), D
         return Err(problem.into());
     }
     error!(dir = path, %problem, "this log directory cannot be used and is offline");
-    lost.push(Lost { path: path.to_owned(), why: problem.to_string() });
+    lost.push(Lost { path: path.to_owned(), why: problem });
     Ok(())
 }
 

@@ -42,7 +42,7 @@ pub enum FormatError {
         "{0:?} cannot be the id of a cluster: it has 1 to 64 letters, digits, dots, dashes and underscores"
     )]
     ClusterId(String),
-    #[error("{0} is already formatted: leave it out of log.dirs, or go on without it by --ignore-formatted")]
+    #[error("{0} is already formatted")]
     Formatted(PathBuf),
     #[error("{path} belongs to node {node} of cluster {cluster}, which is not the one to be formatted")]
     Other { path: PathBuf, node: i32, cluster: String },

@@ -40,6 +40,31 @@ fn what_was_written_to_a_named_topic_is_read_in_the_same_number() {
 }
 
 #[test]
+fn values_that_cannot_be_sent_are_refused_before_anything_is_made_for_them() {
+    let broker = Broker::start("bench-size");
+    for bench in ["latency", "produce"] {
+        let large = broker.run(&["bench", bench, "-n", "1", "--size", "67108865"]);
+        assert!(
+            large.failed(2).contains("at most 67108864: a run raises max.request.size so far"),
+            "{large:?}"
+        );
+        let small = broker.run(&["bench", bench, "-n", "1", "--size", "5000", "-X", "max.request.size=1000"]);
+        let words = small.failed(1);
+        assert!(words.contains("5000 bytes is larger than max.request.size allows (1000)"), "{words}");
+        assert!(words.contains("next: ") && small.stdout.is_empty(), "{small:?}");
+    }
+    let few = broker.run(&["bench", "latency", "-n", "1", "--size", "7"]);
+    assert!(few.failed(2).contains("at least 8"), "{few:?}");
+    let run = ["bench", "latency", "-n", "1", "--size", "3000000", "--format", "json"];
+    let figures = json(broker.run(&run).ok());
+    assert_eq!((&figures["records"], &figures["missing"]), (&1.into(), &0.into()), "{figures}");
+    broker.run(&["topic", "create", "small", "--partitions", "1", "--config", "max.message.bytes=500"]).ok();
+    let refused = broker.run(&["bench", "latency", "small", "-n", "1", "--size", "1000"]);
+    assert!(refused.failed(1).contains("max.message.bytes of small"), "{refused:?}");
+    assert!(!refused.stdout.contains("missing"), "what was refused is not late: {refused:?}");
+}
+
+#[test]
 fn every_record_of_a_latency_run_is_acknowledged_and_arrives() {
     let broker = Broker::start("bench-latency");
     let run = ["bench", "latency", "-n", "50", "--rate", "500", "--acks", "leader", "--format", "json"];

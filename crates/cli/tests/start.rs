@@ -18,12 +18,24 @@ fn path(name: &str) -> PathBuf {
 /// What a start says that ends with `code`; it must name a next step in a line of its own.
 #[track_caller]
 fn refused(code: i32, settings: &[&str]) -> String {
+    let set = settings.iter().flat_map(|setting| ["--set", *setting]);
+    told(code, &[&["start"], &set.collect::<Vec<_>>()[..]].concat())
+}
+
+/// The same of what is to be formatted.
+#[track_caller]
+fn format_refused(code: i32, arguments: &[&str]) -> String {
+    told(code, &[&["format"], arguments].concat())
+}
+
+#[track_caller]
+fn told(code: i32, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
-    command.arg("start").args(settings.iter().flat_map(|setting| ["--set", *setting]));
+    command.args(arguments);
     let ended = command.output().expect("the binary is there");
     let words = String::from_utf8(ended.stderr).expect("it prints text");
-    assert_eq!(ended.status.code(), Some(code), "{settings:?}: {words}");
-    assert_eq!(words.lines().filter(|line| line.starts_with("next: ")).count(), 1, "{settings:?}: {words}");
+    assert_eq!(ended.status.code(), Some(code), "{arguments:?}: {words}");
+    assert_eq!(words.lines().filter(|line| line.starts_with("next: ")).count(), 1, "{arguments:?}: {words}");
     words
 }
 
@@ -86,8 +98,68 @@ fn a_directory_that_cannot_be_had_is_said_with_what_to_do() {
     let file = path("no-directory");
     std::fs::write(&file, "").expect("the file can be written");
     let words = refused(1, &[listener, &format!("log.dirs={}", file.display())]);
-    assert!(words.contains("next: name directories in log.dirs that this user may write to"), "{words}");
+    assert!(words.contains(" is no directory: name one in log.dirs\n"), "{words}");
     std::fs::remove_file(file).expect("it was written");
+    for (dir, next) in
+        [("/dev/full", "next: /dev/full is no directory"), ("/proc/nowhere", "is mounted, or name")]
+    {
+        let dirs = format!("log.dirs={dir}");
+        assert!(refused(1, &[listener, &dirs]).contains(next), "{dir}");
+        assert!(format_refused(1, &["--set", &dirs]).contains(next), "{dir}");
+    }
+}
+
+#[test]
+fn a_journal_that_does_not_fit_is_said_with_its_size_its_setting_and_what_is_free() {
+    let dir = path("journal");
+    let dirs = format!("log.dirs={}", dir.display());
+    // More than any disk of today has.
+    let sizes = ["log.journal.bytes=4503599627370496"];
+    let words = refused(1, &[&["listeners=PLAINTEXT://127.0.0.1:0", &dirs], &sizes[..]].concat());
+    let last = words.lines().rev().nth(1).expect("what went wrong is above the next step");
+    assert!(
+        last.contains("riverrun.journal takes 45035") && last.contains(" bytes (log.journal.bytes)"),
+        "{last}"
+    );
+    assert!(last.contains(" are free there") && last.contains(&dir.display().to_string()), "{last}");
+    assert!(words.contains("next: set log.journal.bytes to less") && !words.contains("rights"), "{words}");
+    let _ = std::fs::remove_dir_all(&dir);
+    let mut format = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+    let formatted =
+        format.args(["format", "--set", &dirs, "--set", sizes[0]]).output().expect("the binary is there");
+    let told = String::from_utf8_lossy(&formatted.stderr).into_owned();
+    assert!(
+        formatted.status.success() && told.contains("the first start takes 4503599627370496 bytes"),
+        "{told}"
+    );
+    let _ = std::fs::remove_dir_all(&dir);
+}
+
+#[test]
+fn what_cannot_be_formatted_says_what_to_do() {
+    let dir = path("formatted");
+    let dirs = format!("log.dirs={}", dir.display());
+    for (more, next) in [
+        (["--feature", "share.version=9"], "leave --feature out"),
+        (["--feature", "kraft.version=1"], "give --feature kraft.version=0"),
+        (["--cluster-id", "!"], "leave --cluster-id out"),
+    ] {
+        let words = format_refused(2, &[&["--set", &dirs], &more[..]].concat());
+        assert!(words.contains(&format!("next: {next}")), "{words}");
+    }
+    let twice = ["--set", &dirs, "--feature", "metadata.version=30", "--release-version", "4.1"];
+    assert!(format_refused(2, &twice).contains("next: keep one of"));
+    let mut format = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+    let formatted = format.args(["format", "--set", &dirs, "--cluster-id", "first"]).output();
+    assert!(formatted.expect("the binary is there").status.success());
+    let again = format_refused(1, &["--set", &dirs]);
+    assert!(again.contains("next: `riverrun start` takes it as it is; --ignore-formatted"), "{again}");
+    let other = format_refused(1, &["--set", &dirs, "--cluster-id", "second"]);
+    assert!(
+        other.contains("next: leave the directory out") && other.contains("--cluster-id first"),
+        "{other}"
+    );
+    std::fs::remove_dir_all(dir).expect("it was made");
 }
 
 #[test]

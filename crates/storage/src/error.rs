@@ -12,7 +12,10 @@ pub enum StorageError {
     /// The file system is full; what was begun has been undone and the log goes on once there is room.
     #[error("no space left to {what} {path}: free space or raise the limit of the file system, then retry")]
     Full { what: &'static str, path: PathBuf },
-    #[error("cannot {what} {path}: {source}: check the disk and the rights on the log directory")]
+    /// The journal takes its room beforehand, and there is not so much.
+    #[error("{path} takes {needed} bytes (log.journal.bytes), and {} there", told(*.usable))]
+    JournalTooLarge { path: PathBuf, needed: u64, usable: Option<u64> },
+    #[error("cannot {what} {path}: {source}: {}", helps(.source))]
     Io { what: &'static str, path: PathBuf, source: Arc<io::Error> },
     #[error("{path} is damaged at byte {position}: {what}")]
     Corrupt { path: PathBuf, position: u64, what: String },
@@ -22,6 +25,19 @@ pub enum StorageError {
     /// The caller asked for something that cannot be.
     #[error("{what} ({path})")]
     Refused { what: String, path: PathBuf },
+}
+
+fn told(usable: Option<u64>) -> String {
+    usable.map_or_else(|| "no more is free".to_owned(), |usable| format!("{usable} are free"))
+}
+
+/// What may help where the operating system refuses something.
+fn helps(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotADirectory => "a directory is needed there",
+        io::ErrorKind::NotFound => "look whether the disk is mounted there",
+        _ => "check the disk and the rights on the log directory",
+    }
 }
 
 impl StorageError {
@@ -64,7 +80,9 @@ impl StorageError {
         match self {
             Self::Refused { .. } => ErrorCode::InvalidRequest,
             Self::Corrupt { .. } => ErrorCode::CorruptMessage,
-            Self::Full { .. } | Self::Io { .. } | Self::Offline { .. } => ErrorCode::KafkaStorageError,
+            Self::Full { .. } | Self::JournalTooLarge { .. } | Self::Io { .. } | Self::Offline { .. } => {
+                ErrorCode::KafkaStorageError
+            }
         }
     }
 }

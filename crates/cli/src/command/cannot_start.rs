@@ -1,8 +1,9 @@
 //! Why a node cannot start, with the next step.
 
 use std::io;
+use std::path::Path;
 
-use broker::{DirError, StartError, StorageError};
+use broker::{DirError, Lost, StartError, StorageError};
 use kernel::option::endpoint::SecurityProtocol;
 
 use super::Failure;
@@ -65,12 +66,20 @@ fn dir_next(error: &DirError) -> String {
             "leave the directories of one of the clusters out of log.dirs".to_owned()
         }
         DirError::None => "log.dirs=PATH names one".to_owned(),
-        DirError::AllLost(_) => "name directories in log.dirs that this user may write to".to_owned(),
-        DirError::MetadataLost(_) => {
-            "mend the directory: what the cluster knows of itself is there, and in no other".to_owned()
+        DirError::AllLost(lost) => lost_next(lost),
+        DirError::MetadataLost(lost) => format!(
+            "what the cluster knows of itself is there, and in no other directory: {}",
+            storage_next(&lost.why)
+        ),
+        DirError::WhichCluster(lost) => {
+            format!("{}; or set cluster.id to go on without", lost_next(lost))
         }
-        DirError::WhichCluster(_) => "mend the directories, or set cluster.id".to_owned(),
     }
+}
+
+/// The next step with the first of them: the others are told beside it.
+fn lost_next(lost: &[Lost]) -> String {
+    lost.first().map_or_else(String::new, |lost| storage_next(&lost.why))
 }
 
 /// What helps with a log directory.
@@ -80,12 +89,68 @@ pub fn storage_next(error: &StorageError) -> String {
             "stop the other process, or name a directory of this node's own in log.dirs".to_owned()
         }
         StorageError::Full { .. } => "free space, or name a directory on another disk in log.dirs".to_owned(),
-        StorageError::Io { .. } | StorageError::Offline { .. } => {
-            "name a directory in log.dirs that this user may write to, or look whether its disk is sound"
+        StorageError::JournalTooLarge { .. } => {
+            "set log.journal.bytes to less (`riverrun config explain log.journal.bytes` says how little it may be), name a \
+             directory with more room in log.dirs, or make room there"
+                .to_owned()
+        }
+        StorageError::Io { source, path, .. } => io_next(source.kind(), path),
+        StorageError::Offline { .. } => {
+            "look whether the disk of the directory is sound, or name another directory in log.dirs"
                 .to_owned()
         }
         StorageError::Corrupt { .. } => {
             "bring the file back from a copy, or leave the directory out of log.dirs".to_owned()
+        }
+    }
+}
+
+fn io_next(kind: io::ErrorKind, path: &Path) -> String {
+    let path = path.display();
+    match kind {
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            format!("{path} is no directory: name one in log.dirs")
+        }
+        io::ErrorKind::NotFound => {
+            format!("look whether the disk of {path} is mounted, or name another directory in log.dirs")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("give this user the rights on {path} (chown), or name a directory in log.dirs that it may write to")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            format!("mount the disk of {path} for writing, or name a directory on another one in log.dirs")
+        }
+        _ => "look whether the disk of the directory is sound (dmesg tells), or name another directory in log.dirs"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_why_a_directory_cannot_be_used_has_a_next_step_of_its_own() {
+        let because = |kind: io::ErrorKind| {
+            let why = StorageError::Io {
+                what: "lock",
+                path: PathBuf::from("/data"),
+                source: Arc::new(io::Error::from(kind)),
+            };
+            let lost = Lost { path: "/data".to_owned(), why };
+            dir_next(&DirError::AllLost(vec![lost]))
+        };
+        for (kind, next) in [
+            (io::ErrorKind::NotADirectory, "is no directory"),
+            (io::ErrorKind::NotFound, "is mounted"),
+            (io::ErrorKind::PermissionDenied, "give this user the rights on /data"),
+            (io::ErrorKind::ReadOnlyFilesystem, "for writing"),
+            (io::ErrorKind::Other, "is sound"),
+        ] {
+            assert!(because(kind).contains(next), "{kind}: {}", because(kind));
         }
     }
 }

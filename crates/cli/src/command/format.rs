@@ -1,6 +1,7 @@
 //! `riverrun format`: settles a cluster's id and first features before a node's first start, as Kafka's
 //! `kafka-storage.sh format`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use broker::format::{Format as Wanted, FormatError, FormattedDir, MetadataVersion, format};
@@ -14,6 +15,7 @@ use super::ask::Change;
 use super::cannot_start::{storage_next, with_option};
 use super::failure::Failure;
 use super::settings::Settings;
+use super::start::refused;
 use crate::print::Output;
 
 #[derive(Debug, Args)]
@@ -67,7 +69,7 @@ pub fn run(asked: Format, form: Form) -> Result<(), Failure> {
     let config = config.map_err(|error| with_option(Failure::wrong_use(error.to_string()), &error.name))?;
     let disk: Arc<dyn Disk> = match RealDisk::new() {
         Ok(disk) => Arc::new(disk),
-        Err(error) => return Err(Failure::failed(format!("the disk threads cannot be started: {error}"))),
+        Err(error) => return Err(refused("the disk threads cannot be started", error)),
     };
     let (drawn, dry_run) = (asked.cluster_id.is_none(), asked.change.dry_run);
     let mut wanted = Wanted {
@@ -86,7 +88,25 @@ pub fn run(asked: Format, form: Form) -> Result<(), Failure> {
         outcome = format(&config, &wanted, &disk, &RealClock::new(), &RealEntropy);
     }
     let (version, formatted) = outcome.map_err(failure)?;
-    output(&wanted, drawn, version, &formatted).print(form).map_err(Failure::from)
+    let mut output = output(&wanted, drawn, version, &formatted);
+    for tight in
+        formatted.iter().filter_map(|dir| no_room(&*disk, &dir.path, config.background.journal_bytes))
+    {
+        output = output.hint(tight);
+    }
+    output.print(form).map_err(Failure::from)
+}
+
+/// What the first start will want and not find. There is time to make room, so that this is no failure.
+fn no_room(disk: &dyn Disk, dir: &Path, journal_bytes: u64) -> Option<String> {
+    // A directory that is not there yet is on the disk of the one above it.
+    let usable = dir.ancestors().find_map(|dir| disk.space(dir).ok())?.usable;
+    (usable < journal_bytes).then(|| {
+        format!(
+            "the first start takes {journal_bytes} bytes in {} for the journal (log.journal.bytes), and {usable} are free there",
+            dir.display()
+        )
+    })
 }
 
 /// What was done, or would be.
@@ -122,12 +142,24 @@ fn output(wanted: &Wanted, drawn: bool, version: MetadataVersion, formatted: &[F
 }
 
 fn failure(error: FormatError) -> Failure {
+    let message = error.to_string();
     match error {
-        FormatError::ClusterId(_)
-        | FormatError::NotServed { .. }
-        | FormatError::QuorumVersion(_)
-        | FormatError::VersionTwice => Failure::wrong_use(error.to_string()),
-        FormatError::Storage(error) => Failure::failed(error.to_string()).next(storage_next(&error)),
-        other => Failure::failed(other.to_string()),
+        FormatError::ClusterId(_) => Failure::wrong_use(message)
+            .next("leave --cluster-id out to have one drawn, or give the one of the cluster, as Mk3OEYBSD34fcwNTJENDQA"),
+        FormatError::NotServed { .. } => Failure::wrong_use(message)
+            .next("leave --feature out to begin with all that this release serves, or name a level that is served"),
+        FormatError::QuorumVersion(level) => Failure::wrong_use(message)
+            .next(format!("give --feature kraft.version={level}, or leave it out: it follows from the configuration")),
+        FormatError::VersionTwice => Failure::wrong_use(message)
+            .next("keep one of --release-version and --feature metadata.version"),
+        FormatError::Storage(error) => Failure::failed(message).next(storage_next(&error)),
+        FormatError::Option(error) => with_option(Failure::wrong_use(message), &error.name),
+        FormatError::Formatted(_) => Failure::failed(message)
+            .next("`riverrun start` takes it as it is; --ignore-formatted formats those that are not yet"),
+        FormatError::Other { node, cluster, .. } => Failure::failed(message).next(format!(
+            "leave the directory out of log.dirs; or, if it belongs here, give --cluster-id {cluster} and --set node.id={node}"
+        )),
+        FormatError::Records(_) => Failure::failed(message)
+            .next("name an older release with --release-version, or fewer of --feature"),
     }
 }

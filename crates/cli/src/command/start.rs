@@ -57,7 +57,7 @@ pub fn run(start: &Start) -> Result<(), Failure> {
 }
 
 /// What the operating system does not give.
-fn refused(what: &str, error: std::io::Error) -> Failure {
+pub fn refused(what: &str, error: std::io::Error) -> Failure {
     Failure::failed(format!("{what}: {error}")).next(LIMITS)
 }
 

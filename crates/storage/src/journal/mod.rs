@@ -12,6 +12,7 @@ mod block;
 mod replay;
 mod ring;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -88,15 +89,27 @@ impl Journal {
         }
         if len != whole {
             // And not before the room for what it announces.
-            file.allocate(whole).and_then(|()| file.sync_data()).map_err(failed)?;
+            file.allocate(whole).map_err(|error| no_room(disk, &path, whole, error))?;
+            file.sync_data().map_err(failed)?;
         }
         let mut header = Block::with_capacity(Block::ALIGN);
         header.extend(&block::FileHeader { life, capacity: ring.capacity() }.encode());
         header.pad();
-        file.write_at(0, &[std::io::IoSlice::new(header.bytes())]).map_err(failed)?;
+        file.write_at(0, &[io::IoSlice::new(header.bytes())]).map_err(failed)?;
         file.sync_data().map_err(failed)?;
         synced()?;
         Ok(Self { file, path, ring })
+    }
+}
+
+/// Says how much room the journal takes, where that is what it cannot have.
+fn no_room(disk: &dyn Disk, path: &Path, needed: u64, error: io::Error) -> StorageError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            let usable = path.parent().and_then(|dir| disk.space(dir).ok()).map(|space| space.usable);
+            StorageError::JournalTooLarge { path: path.to_owned(), needed, usable }
+        }
+        _ => StorageError::io("write", path, error),
     }
 }
 

@@ -146,10 +146,10 @@ fn damage_in_the_middle_is_counted_and_the_rest_still_told() {
         write(&mut journal, &vec![(offset, 5000)]).unwrap();
     }
     let file = disk.open(&dir().join(FILE), OpenMode::Write).unwrap();
-    file.write_at(PAGE + 2 * PAGE + 300, &[std::io::IoSlice::new(b"flipped")]).unwrap();
+    file.write_at(PAGE + 2 * PAGE + 300, &[io::IoSlice::new(b"flipped")]).unwrap();
     let (entries, replayed) = found(&disk);
     assert_eq!((entries, replayed.damaged), (vec![(0, 5000), (2, 5000)], 1));
-    file.write_at(8, &[std::io::IoSlice::new(b"flipped")]).unwrap();
+    file.write_at(8, &[io::IoSlice::new(b"flipped")]).unwrap();
     assert!(Found::look(&disk, &dir().join(FILE)).is_err(), "a header that makes no sense is said");
 }
 

@@ -32,7 +32,7 @@ pub struct Latency {
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
     /// How many bytes a value has; the first eight are its number.
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(8..=1 << 20))]
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = |text: &str| load::size(text, 8))]
     size: u32,
     /// How many records a second.
     #[arg(long, value_name = "N", default_value = "100", value_parser = load::rate)]
@@ -52,6 +52,7 @@ const UNDER_WAY_MAX: usize = 10_000;
 
 pub async fn run(mut latency: Latency, session: &Session) -> Result<(), Failure> {
     let (topic, partitions) = (latency.topic.take(), latency.load.partitions);
+    latency.load.check_size(latency.size, session)?;
     scratch::measure(topic, partitions, latency.size, session, async |topic| {
         measure(&latency, topic, session).await
     })
@@ -82,6 +83,9 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Me
         records: 0,
     };
     let measured = run.measure(latency, topic, &producer, &mut consumer).await;
+    if measured.is_err() {
+        run.forget_what_is_under_way();
+    }
     let closed = producer
         .close_within(FAREWELL)
         .await
@@ -127,9 +131,7 @@ impl Run {
             let due = self.begun + Duration::from_secs_f64(self.records as f64 / latency.rate);
             tokio::select! {
                 _ = signals.next() => {
-                    // What was under way then did not arrive, but nobody waited for it either.
-                    self.records -= u64::try_from(self.sent.len()).unwrap_or(0);
-                    self.sent.clear();
+                    self.forget_what_is_under_way();
                     return Ok(());
                 }
                 () = load::due(self.begun, self.records, latency.rate), if more && under_way.len().max(self.sent.len()) < UNDER_WAY_MAX => {
@@ -156,6 +158,12 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// What is under way at an early end does not arrive, but nobody waits for it either.
+    fn forget_what_is_under_way(&mut self) {
+        self.records = self.records.saturating_sub(u64::try_from(self.sent.len()).unwrap_or(0));
+        self.sent.clear();
     }
 
     fn output(&self, topic: &str, delivered: &'static str) -> Output {

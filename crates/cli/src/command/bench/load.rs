@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use client::{Codec, Consumer, ConsumerConfig, Producer, ProducerConfig};
+use client::{Codec, Consumer, ConsumerConfig, Error, Producer, ProducerConfig};
 use host::RealEntropy;
 use kernel::port::Entropy;
 use tokio::time::{Instant, sleep_until};
@@ -35,7 +35,24 @@ pub struct Load {
 /// What a record takes besides its value, amply.
 pub const RECORD_OVERHEAD: usize = 1024;
 
+/// The largest value of a run.
+const VALUE_SIZE_MAX: u32 = 64 << 20;
+
 impl Load {
+    /// Refuses what the settings of the client could not send, before anything is made for it.
+    pub fn check_size(&self, value_size: u32, session: &Session) -> Result<(), Failure> {
+        let config = self.config(0, value_size, Duration::ZERO, session)?;
+        let (value_size, limit) =
+            (usize::try_from(value_size).unwrap_or(usize::MAX), config.max_request_size);
+        match value_size < limit {
+            true => Ok(()),
+            false => Err(Failure::of(
+                Error::RecordTooLarge { size: value_size, setting: "max.request.size", limit },
+                "cannot write values of that --size",
+            )),
+        }
+    }
+
     /// A producer that writes so.
     pub fn producer(
         &self,
@@ -44,6 +61,18 @@ impl Load {
         linger: Duration,
         session: &Session,
     ) -> Result<Producer, Failure> {
+        let config = self.config(batch_size, value_size, linger, session)?;
+        let producer = Producer::new(&session.client, config);
+        producer.map_err(|error| Failure::of(error, "cannot write"))
+    }
+
+    fn config(
+        &self,
+        batch_size: usize,
+        value_size: u32,
+        linger: Duration,
+        session: &Session,
+    ) -> Result<ProducerConfig, Failure> {
         let record_size = usize::try_from(value_size).unwrap_or(usize::MAX).saturating_add(RECORD_OVERHEAD);
         let defaults = ProducerConfig::default();
         let mut config = ProducerConfig {
@@ -58,8 +87,7 @@ impl Load {
         self.acks.set(&mut config);
         let mut config = config.codec(self.compression);
         session.settings.set_producer(&mut config)?;
-        let producer = Producer::new(&session.client, config);
-        producer.map_err(|error| Failure::of(error, "cannot write"))
+        Ok(config)
     }
 
     /// What is known of a record when its delivery is over.
@@ -102,6 +130,19 @@ pub async fn due(begun: Instant, sent: u64, per_second: f64) {
 pub fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| (0.001..=1e9).contains(rate));
     rate.ok_or_else(|| format!("{text:?} is no number of records a second"))
+}
+
+/// Reads how many bytes a value has; `min` of them have a meaning.
+pub fn size(text: &str, min: u32) -> Result<u32, String> {
+    let size =
+        text.parse().map_err(|_| format!("{text:?} is no number of bytes from {min} to {VALUE_SIZE_MAX}"))?;
+    match size {
+        size if size > VALUE_SIZE_MAX => Err(format!(
+            "at most {VALUE_SIZE_MAX}: a run raises max.request.size so far and no further, as a record is sent whole"
+        )),
+        size if size < min => Err(format!("at least {min}: the first bytes of a value are its number")),
+        size => Ok(size),
+    }
 }
 
 /// Bytes that no codec makes much of, from which values are cut.

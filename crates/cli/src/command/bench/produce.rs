@@ -33,7 +33,7 @@ pub struct Produce {
     #[arg(value_name = "TOPIC")]
     topic: Option<String>,
     /// How many bytes a value has.
-    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(..=64 << 20))]
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, value_parser = |text: &str| load::size(text, 0))]
     size: u32,
     /// How many records a second; without it, as many as go.
     #[arg(long, value_name = "N", value_parser = load::rate)]
@@ -56,6 +56,7 @@ const DELIVERIES_MAX: usize = 100_000;
 
 pub async fn run(mut produce: Produce, session: &Session) -> Result<(), Failure> {
     let (topic, partitions) = (produce.topic.take(), produce.load.partitions);
+    produce.load.check_size(produce.size, session)?;
     scratch::measure(topic, partitions, produce.size, session, async |topic| {
         write(&produce, topic, session).await
     })
