@@ -109,6 +109,34 @@ fn fish_completes_names_and_files() {
 }
 
 #[test]
+fn subscriptions_and_values_are_completed() {
+    let broker = Broker::start("values");
+    broker.run(&["config", "set", "client-metrics", "lag-of-all", "--set", "interval.ms=60000"]).ok();
+    broker.run(&["topic", "create", "orders", "--partitions", "1"]).ok();
+    let complete = |words: &[&str]| broker.run(&[&["complete", "--"], words].concat()).ok().to_owned();
+    assert_eq!(complete(&["config", "get", "client-metrics", ""]), "lag-of-all\n");
+    let set = ["topic", "alter", "orders", "--set", "compression.type=z"];
+    assert_eq!(complete(&set), "compression.type=zstd\n");
+    let line = ["complete", "--line", "riverrun topic alter orders --set compression.type=z"];
+    assert_eq!(broker.run(&line).ok(), "zstd\n", "bash keeps what is before an equals sign");
+    let line = "riverrun topic alter orders --set compression.type=z";
+    if is_there("fish") {
+        let script = format!("riverrun completion fish | source; complete -C '{line}'");
+        let ended = run(broker.shell_command("fish", &["--no-config", "-c", &script]), "");
+        assert_eq!(ended.ok(), "compression.type=zstd\n");
+    }
+    if is_there("zsh") {
+        let script = format!(
+            r#"compdef() {{ :; }}; source <(riverrun completion zsh)
+            compadd() {{ echo "compadd $*"; }}
+            words=({line}); CURRENT=$#words; _riverrun"#
+        );
+        let ended = run(broker.shell_command("zsh", &["-fc", &script]), "");
+        assert!(ended.ok().contains("compadd -- compression.type=zstd\n"), "{ended:?}");
+    }
+}
+
+#[test]
 fn loggers_are_those_of_the_broker_and_no_settings() {
     let broker = Broker::start("loggers");
     let found = broker.run(&["complete", "--", "config", "get", "logger", "1", ""]);

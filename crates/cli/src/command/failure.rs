@@ -3,8 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
-use client::{Error, ErrorCode};
+use client::{Error, ErrorCode, Timestamp};
 
+use super::time::Zone;
 use crate::print::note;
 use crate::print::text::visible;
 
@@ -197,6 +198,7 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
              names others"
                 .to_owned(),
         ),
+        ErrorCode::InvalidTimestamp => (FAILED, about_times(&error.to_string(), topic)),
         code => match about_records(code, topic).or_else(|| about_members(code)) {
             Some(next) => (FAILED, next),
             None if code.retriable() => (FAILED, "this may pass: try again".to_owned()),
@@ -213,10 +215,6 @@ fn about_records(code: ErrorCode, topic: &str) -> Option<String> {
             "`riverrun config get topic {topic}` shows what it asks for; where it is compacted, each record needs a key \
              (--key, --key-separator)"
         ),
-        ErrorCode::InvalidTimestamp => format!(
-            "message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} say how far from now a record \
-             may be"
-        ),
         ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => {
             format!("write smaller records, or raise max.message.bytes of {topic}")
         }
@@ -226,6 +224,25 @@ fn about_records(code: ErrorCode, topic: &str) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// What may help where a record claims a time that is too far off, with the times that the broker tells as people read them.
+fn about_times(told: &str, topic: &str) -> String {
+    // Names, which may have numbers as well, come before the code.
+    let told = told.split_once("(32): ").map_or("", |(_, told)| told);
+    let times =
+        told.split(|c: char| !c.is_ascii_digit() && c != '-').filter_map(|number| number.parse().ok());
+    // Smaller numbers are offsets, or times that nobody means.
+    let shown: Vec<String> = times
+        .map(Timestamp)
+        .filter(|time| time.0.abs() >= 1000)
+        .map(|time| format!("{} is {}", time.0, Zone::UTC.format(time)))
+        .collect();
+    let shown = if shown.is_empty() { String::new() } else { format!("{}; ", shown.join(", ")) };
+    format!(
+        "{shown}message.timestamp.before.max.ms and message.timestamp.after.max.ms of {topic} say how far from the broker's \
+         time a record may be"
+    )
 }
 
 /// What may help where a group stands in the way.
@@ -271,6 +288,18 @@ mod tests {
         let all = Failure::all(failures).expect("there are some");
         assert_eq!((all.exit, all.message(), all.later.len()), (NOT_THERE, "a", 1));
         assert_eq!(Failure::all(Vec::new()), None);
+    }
+
+    #[test]
+    fn times_that_a_broker_refuses_are_said_as_people_read_them() {
+        let told =
+            "y2026-0: INVALID_TIMESTAMP (32): timestamp 1000 is not between 1795918860663 and 1795922461663";
+        let next = about_times(told, "old");
+        assert!(next.starts_with("1000 is 1970-01-01T00:00:01.000Z, 1795918860663 is 2026-11-29T"), "{next}");
+        assert!(next.contains("; message.timestamp.before.max.ms and message.timestamp.after.max.ms of old"));
+        let kafka = "old-0: INVALID_TIMESTAMP (32): Timestamp -5 of message with offset 0 is out of range. The timestamp should be within [5, 6]";
+        assert!(about_times(kafka, "old").starts_with("message.timestamp.before"), "no times there");
+        assert!(about_times("", "old").starts_with("message.timestamp.before"));
     }
 
     #[test]

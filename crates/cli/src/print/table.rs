@@ -19,6 +19,41 @@ struct Column {
     wide: bool,
 }
 
+/// What becomes of columns where a terminal has no room for all: the first ones are left out last and give way last. What is
+/// in none of the lists is before the last list.
+const RANKS: [&[&str]; 3] = [
+    // They say what a row is about.
+    &["", "TOPIC", "PARTITION", "GROUP", "BROKER", "NAME", "KEY"],
+    // What was asked for.
+    &[
+        "LAG",
+        "BEHIND",
+        "STATE",
+        "VALUE",
+        "LEADER",
+        "IN-SYNC",
+        "PARTITIONS",
+        "BEFORE",
+        "AFTER",
+        "NOW",
+        "DELETED",
+        "SIZE",
+        "FREE",
+        "WHY",
+        "BOOTSTRAP",
+    ],
+    // What is long, and known from elsewhere or found by --format wide.
+    &["HOST", "MEMBER", "INSTANCE", "CLIENT", "COORDINATOR", "ASSIGNOR", "DOES", "ID", "COLOR", "RACK"],
+];
+
+fn rank(title: &str) -> usize {
+    let last = RANKS.len() - 1;
+    match RANKS.iter().position(|titles| titles.contains(&title)) {
+        Some(place) if place == last => last + 1,
+        place => place.unwrap_or(last),
+    }
+}
+
 /// What stands where there is nothing, so that columns can be counted.
 const NOTHING: &str = "-";
 
@@ -58,11 +93,23 @@ impl Table {
         let mut widths: Vec<usize> = shown.iter().map(|(place, column)| self.width(*place, column)).collect();
         let mut left_out = Vec::new();
         if let Some(fit) = fit {
-            // The first ones say what a row is about. Who asks for all columns gets them on as many lines as it takes.
-            let fitting = if wide { shown.len() } else { fitting(&widths, fit) };
-            left_out = shown.split_off(fitting).into_iter().map(|(_, column)| column.title).collect();
-            widths.truncate(fitting);
-            give_way(&mut widths, fit);
+            let ranks = |shown: &[(usize, &Column)]| -> Vec<usize> {
+                shown.iter().map(|(_, column)| rank(column.title)).collect()
+            };
+            let least: Vec<usize> = shown.iter().map(|(place, column)| self.least(*place, column)).collect();
+            // Who asks for all columns gets them on as many lines as it takes.
+            let kept = if wide { vec![true; shown.len()] } else { fitting(&least, &ranks(&shown), fit) };
+            let keep = |place: usize| kept.get(place).copied().unwrap_or(true);
+            left_out = shown
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| !keep(*at))
+                .map(|(_, (_, column))| column.title)
+                .collect();
+            shown = shown.into_iter().enumerate().filter(|(at, _)| keep(*at)).map(|(_, one)| one).collect();
+            let least: Vec<usize> = shown.iter().map(|(place, column)| self.least(*place, column)).collect();
+            widths = shown.iter().map(|(place, column)| self.width(*place, column)).collect();
+            give_way(&mut widths, &least, &ranks(&shown), fit);
         }
         let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
         for row in std::iter::once(&titles).chain(&self.rows) {
@@ -80,32 +127,53 @@ impl Table {
 
     /// As wide as the widest cell.
     fn width(&self, place: usize, column: &Column) -> usize {
-        let cells = self.rows.iter().filter_map(|row| row.get(place));
-        cells.map(|cell| width(cell)).chain([column.title.len()]).max().unwrap_or(0)
+        self.widest_cell(place).max(column.title.len())
+    }
+
+    /// The narrowest that a column may be: of a number no digit is left out, as it would be another one.
+    fn least(&self, place: usize, column: &Column) -> usize {
+        let least = self.width(place, column).min(WIDTH_MIN);
+        if column.right { least.max(self.widest_cell(place)) } else { least }
+    }
+
+    fn widest_cell(&self, place: usize) -> usize {
+        self.rows.iter().filter_map(|row| row.get(place)).map(|cell| width(cell)).max().unwrap_or(0)
     }
 }
 
 /// Between columns.
 const GAP: usize = 2;
 
-/// How many columns fit when each is as narrow as may be; one in any case.
-fn fitting(widths: &[usize], fit: usize) -> usize {
-    let ends = widths.iter().scan(0, |end, width| {
-        let begin = if *end == 0 { 0 } else { *end + GAP };
-        *end = begin + (*width).min(WIDTH_MIN);
-        Some(*end)
-    });
-    ends.take_while(|end| *end <= fit).count().max(1)
+/// Which columns fit when each is as narrow as may be; one in any case. Of those that are alike the last is left out first.
+fn fitting(least: &[usize], ranks: &[usize], fit: usize) -> Vec<bool> {
+    let mut kept = vec![true; least.len()];
+    loop {
+        let left = || least.iter().zip(ranks).zip(&kept).enumerate().filter(|(_, (_, kept))| **kept);
+        let count = left().count();
+        let taken: usize = left().map(|(_, ((least, _), _))| *least).sum();
+        if count <= 1 || taken + GAP * (count - 1) <= fit {
+            return kept;
+        }
+        let first_to_go =
+            left().max_by_key(|(place, ((_, rank), _))| (**rank, *place)).map(|(place, _)| place);
+        if let Some(kept) = first_to_go.and_then(|place| kept.get_mut(place)) {
+            *kept = false;
+        }
+    }
 }
 
-/// Makes columns narrower until they fit, the widest ones first.
-fn give_way(widths: &mut [usize], fit: usize) {
+/// Makes columns narrower until they fit, those that are left out first before the others, and of these the widest ones.
+fn give_way(widths: &mut [usize], least: &[usize], ranks: &[usize], fit: usize) {
     let room = fit.saturating_sub(GAP * widths.len().saturating_sub(1));
-    while widths.iter().sum::<usize>() > room {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > WIDTH_MIN => *widest -= 1,
-            _ => break,
+    let mut over = widths.iter().sum::<usize>().saturating_sub(room);
+    while over > 0 {
+        let columns = widths.iter_mut().zip(least).zip(ranks);
+        let shrinking = columns.filter(|((width, least), _)| **width > **least);
+        match shrinking.max_by_key(|((width, _), rank)| (**rank, **width)) {
+            Some(((width, _), _)) => *width -= 1,
+            None => break,
         }
+        over -= 1;
     }
 }
 
@@ -135,7 +203,7 @@ mod tests {
     fn what_a_narrow_terminal_has_no_room_for_is_left_out_and_told() {
         let (text, left_out) = written(false, Some(20));
         assert!(text.lines().all(|line| width(line) <= 20), "{text}");
-        assert_eq!((text.lines().next(), left_out), (Some("NAME       PARTITIO…"), vec!["NOTE"]));
+        assert_eq!((text.lines().next(), left_out), (Some("NAME        PARTITI…"), vec!["NOTE"]));
         let (text, left_out) = written(false, Some(5));
         assert_eq!((text.lines().next(), left_out), (Some("NAME"), vec!["PARTITIONS", "NOTE"]));
         let (text, left_out) = written(true, Some(20));
@@ -143,6 +211,42 @@ mod tests {
             text.contains("BYTES") && text.contains("NOTE") && left_out.is_empty(),
             "all are asked for: {text}"
         );
+    }
+
+    #[test]
+    fn what_a_row_is_about_and_what_was_asked_for_stay_longest() {
+        let titles = ["TOPIC", ">PARTITION", ">COMMITTED", ">END", ">LAG", ">BEHIND", "MEMBER", "HOST"];
+        let mut table = Table::new(&titles);
+        let row = [
+            "a-topic-of-some-length",
+            "11",
+            "1234567890",
+            "1234567899",
+            "9",
+            "2.5s",
+            "consumer-a-1",
+            "/10.0.0.1",
+        ];
+        table.row(row.map(str::to_owned));
+        let shown = |fit| {
+            let mut out = Vec::new();
+            let left_out = table.write(&mut out, false, Some(fit)).expect("memory takes it");
+            let text = String::from_utf8(out).expect("it is text");
+            assert!(text.lines().all(|line| width(line) <= fit), "{text}");
+            (text, left_out)
+        };
+        let (text, left_out) = shown(92);
+        assert!(
+            left_out.is_empty() && text.contains("a-topic-of-some-length"),
+            "the others give way: {text}"
+        );
+        let (text, left_out) = shown(66);
+        assert_eq!(left_out, ["HOST"], "{text}");
+        assert!(text.contains("1234567890  1234567899"), "no digit is left out: {text}");
+        let (text, left_out) = shown(40);
+        assert_eq!(left_out, ["COMMITTED", "END", "MEMBER", "HOST"], "{text}");
+        let (text, left_out) = shown(18);
+        assert_eq!(left_out, ["COMMITTED", "END", "LAG", "BEHIND", "MEMBER", "HOST"], "{text}");
     }
 
     #[test]

@@ -167,9 +167,10 @@ fn candidates(words: &[String]) -> Candidates {
         return Candidates::Files;
     }
     let found: Vec<String> = match (argument, name) {
-        (Some(argument), None) => values_of(argument, &line),
+        (Some(argument), None) => values_of(argument, &line, last),
         (Some(option), Some(name)) => {
-            values_of(option, &line).into_iter().map(|value| format!("--{name}={value}")).collect()
+            let typed = option_with_value.map_or("", |(_, value)| value);
+            values_of(option, &line, typed).into_iter().map(|value| format!("--{name}={value}")).collect()
         }
         (None, _) if last.starts_with('-') => options_of(line.command),
         (None, _) => {
@@ -285,7 +286,7 @@ impl<'c> Line<'c> {
 }
 
 /// What an argument can be: what is declared, or what the cluster has under that name.
-fn values_of(arg: &Arg, line: &Line<'_>) -> Vec<String> {
+fn values_of(arg: &Arg, line: &Line<'_>, typed: &str) -> Vec<String> {
     let declared = arg.get_possible_values();
     if !declared.is_empty() {
         return declared.iter().map(|value| value.get_name().to_owned()).collect();
@@ -297,12 +298,19 @@ fn values_of(arg: &Arg, line: &Line<'_>) -> Vec<String> {
         (Some("NAME"), Some("topic")) => Some("TOPIC"),
         (Some("NAME"), Some("group")) => Some("GROUP"),
         (Some("NAME"), Some("broker" | "logger")) => Some("BROKER"),
+        (Some("NAME"), Some("client-metrics")) => Some("SUBSCRIPTION"),
         (name, _) => name,
     };
-    let pairs = |kind| config::names(Some(kind)).into_iter().map(|name| format!("{name}=")).collect();
+    let pairs = |kind| match typed.split_once('=') {
+        Some((key, value)) => {
+            config::values(kind, key, value).into_iter().map(|value| format!("{key}={value}")).collect()
+        }
+        None => config::names(Some(kind)).into_iter().map(|name| format!("{name}=")).collect(),
+    };
     match name {
         // What is given as KEY=VALUE is a setting of what the command is about.
         // Those of a broker; no declaration has them.
+        Some("KEY=VALUE") if kind == Some("logger") && typed.contains('=') => pairs("logger"),
         Some("KEY" | "KEY=VALUE") if kind == Some("logger") => {
             let end = if name == Some("KEY") { "" } else { "=" };
             loggers(line).into_iter().map(|logger| format!("{logger}{end}")).collect()
@@ -326,6 +334,15 @@ fn values_of(arg: &Arg, line: &Line<'_>) -> Vec<String> {
         Some("TOPIC") => session::run_within(&line.connection(), PATIENCE, async |admin| {
             let topics = admin.list_topics().await.ok()?;
             Some(topics.into_iter().filter(|topic| !topic.internal).map(|topic| topic.name).collect())
+        })
+        .unwrap_or_default(),
+        Some("SUBSCRIPTION") => session::run_within(&line.connection(), PATIENCE, async |admin| {
+            let found = admin.list_config_resources().await.ok()?;
+            let name = |resource| match resource {
+                ConfigResource::ClientMetrics(name) => Some(name),
+                _ => None,
+            };
+            Some(found.into_iter().filter_map(name).collect())
         })
         .unwrap_or_default(),
         Some("GROUP") => session::run_within(&line.connection(), PATIENCE, async |admin| {
@@ -392,6 +409,14 @@ mod tests {
         check("config set topic a --set retention.m", &["retention.ms="]);
         check("config set broker 1 --set log.retention.h", &["log.retention.hours="]);
         check("start --set log.retention.h", &["log.retention.hours="]);
+        check("topic alter a --set compression.type=z", &["compression.type=zstd"]);
+        check("topic alter a --set=compression.type=g", &["--set=compression.type=gzip"]);
+        check("topic create a --config message.timestamp.type=", &["message.timestamp.type=LogAppendTime"]);
+        check("topic alter a --append cleanup.policy=delete,", &["cleanup.policy=delete,compact"]);
+        check("topic alter a --set write.caching=", &["write.caching=true", "write.caching=false"]);
+        check("config set broker 1 --set compression.type=s", &["compression.type=snappy"]);
+        check("config set logger 1 --set root=D", &["root=DEBUG"]);
+        check("start --set log.cleanup.policy=c", &["log.cleanup.policy=compact"]);
         check("produce a --compression ", &["gzip", "zstd"]);
         check("consume a --from ", &["start", "end"]);
         assert_eq!(
@@ -406,7 +431,12 @@ mod tests {
         for line in ["group reset a --undo-file ", "group reset a --from-file=", "start --config ./"] {
             assert_eq!(found(line), Candidates::Files, "{line:?}");
         }
-        for line in ["topic alter a --set compression.type=g", "topic create ", "version "] {
+        for line in [
+            "topic alter a --set compression.type=x",
+            "topic alter a --set retention.ms=1",
+            "topic create ",
+            "version ",
+        ] {
             assert_eq!(found(line), Candidates::Words(Vec::new()), "{line:?}");
         }
     }

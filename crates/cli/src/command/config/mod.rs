@@ -6,6 +6,7 @@ mod diff;
 mod explain;
 mod get;
 mod meant;
+mod values;
 
 use clap::{Args, Subcommand, ValueEnum};
 use client::admin::{ConfigEntry, ConfigResource, ConfigSource};
@@ -15,6 +16,7 @@ use super::several::no_topic;
 use super::{Failure, Session};
 pub use change::{Changes, alter, twice};
 pub use explain::{explain, names};
+pub use values::values;
 
 #[derive(Debug, Subcommand)]
 pub enum Config {
