@@ -245,12 +245,21 @@ pub struct ConsumerConfig {
     pub fetch_max_wait: Duration,
     /// `fetch.max.bytes`: about how much one answer holds. At least 512 less than the client's `receive.message.max.bytes`.
     ///
-    /// No setting bounds what a consumer holds in all. As a rule it is two answers for each broker, as one is read while the
-    /// next is fetched. Of each partition no more than one piece of one answer waits to be returned, but a piece keeps its
-    /// whole answer in memory, also while the partition is paused; so does a record that the caller keeps. Default 50 MiB.
+    /// A broker sends one batch at least, also if that is larger. Default 50 MiB.
     pub fetch_max_bytes: i32,
     /// `max.partition.fetch.bytes`: about how much one answer holds of a partition. Default 1 MiB.
     pub max_partition_fetch_bytes: i32,
+    /// `queued.max.messages.kbytes` (librdkafka's name; Kafka's own consumer has no such setting): how much the consumer
+    /// holds in all of what it has not returned yet, in KiB. From 1 to 2097151. Default 327680, which is 320 MiB: three
+    /// brokers send `fetch.max.bytes` each while as much of each is read. Where that is too much for all of them they are asked
+    /// for less, in turn.
+    ///
+    /// Counted are answers, whole as long as any record of them is to be returned; what answers on their way may bring; and
+    /// what the batch that is being read expands to, which is 256 MiB at most, as larger ones are [`Error::Records`]. A batch
+    /// that is larger than `max.partition.fetch.bytes` can go beyond the bound when the first one comes, and one that is larger
+    /// than the bound comes alone. Records of partitions that are paused are dropped where others need the room, and fetched
+    /// again. Not counted is what the caller keeps: each record keeps its batch, and one that is not compressed its answer.
+    pub queued_max_messages_kbytes: usize,
     /// `max.poll.records`: the most records that one poll returns. Default 500.
     pub max_poll_records: usize,
     /// `isolation.level`. Default read uncommitted.
@@ -283,6 +292,7 @@ impl Default for ConsumerConfig {
             fetch_max_wait: Duration::from_millis(500),
             fetch_max_bytes: 50 << 20,
             max_partition_fetch_bytes: 1 << 20,
+            queued_max_messages_kbytes: 320 << 10,
             max_poll_records: 500,
             isolation_level: IsolationLevel::ReadUncommitted,
             check_crcs: true,

@@ -35,7 +35,7 @@ const LATE: Duration = Duration::from_millis(500);
 const RECEIVED_BYTES: usize = 4 << 20;
 
 /// How much a pipe holds.
-const PIPE_BYTES: usize = 1 << 20;
+const PIPE_BYTES: usize = 64 << 10;
 
 /// Nodes that answer by a script. A node's id is its port, and the one to begin with is node 1.
 #[derive(Clone)]
@@ -165,7 +165,8 @@ impl Cluster {
     }
 
     async fn serve(self, node: i32, mut stream: DuplexStream) {
-        let mut received = BytesMut::with_capacity(RECEIVED_BYTES);
+        let mut received = BytesMut::new();
+        (self.0.around)(&mut || received = BytesMut::with_capacity(RECEIVED_BYTES));
         while stream.read_buf(&mut received).await.is_ok_and(|count| count > 0) {
             while let Some(frame) = frame::split(&mut received, usize::MAX).expect("the client is correct") {
                 let mut reply = Reply::Silence;
@@ -231,7 +232,9 @@ impl Connect for Cluster {
             if self.0.unreachable.lock().contains(&port) {
                 return std::future::pending().await;
             }
-            let (near, far) = tokio::io::duplex(PIPE_BYTES);
+            let mut ends = None;
+            (self.0.around)(&mut || ends = Some(tokio::io::duplex(PIPE_BYTES)));
+            let (near, far) = ends.ok_or(io::ErrorKind::NotConnected)?;
             host::task::spawn(self.clone().serve(i32::from(port), far));
             let (read, write) = tokio::io::split(near);
             Ok((Box::new(read) as ReadHalf, Box::new(write) as WriteHalf))

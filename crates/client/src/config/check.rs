@@ -20,6 +20,9 @@ const FETCH_OVERHEAD_BYTES: usize = 512;
 /// The smallest `receive.message.max.bytes` that is any use.
 const RECEIVE_BYTES_MIN: usize = 1000;
 
+/// The largest `queued.max.messages.kbytes`, as in librdkafka.
+const QUEUED_KBYTES_MAX: usize = i32::MAX as usize / 1024;
+
 /// What a setting may be that the protocol, or Kafka, has as a number of 32 bits.
 const INT_MAX: usize = i32::MAX as usize;
 
@@ -196,6 +199,9 @@ impl ConsumerConfig {
         not_negative("fetch.max.bytes", self.fetch_max_bytes)?;
         not_negative("max.partition.fetch.bytes", self.max_partition_fetch_bytes)?;
         int_millis("fetch.max.wait.ms", self.fetch_max_wait)?;
+        if !(1..=QUEUED_KBYTES_MAX).contains(&self.queued_max_messages_kbytes) {
+            return refuse("queued.max.messages.kbytes", format!("from 1 to {QUEUED_KBYTES_MAX}"));
+        }
         let fetch_max_bytes = usize::try_from(self.fetch_max_bytes).unwrap_or(0);
         if fetch_max_bytes + FETCH_OVERHEAD_BYTES > client.receive_message_max_bytes {
             return refuse(
@@ -316,6 +322,10 @@ mod tests {
         let partition = ConsumerConfig { max_partition_fetch_bytes: -1, ..with() };
         assert_eq!(check(partition, &client()), "max.partition.fetch.bytes");
         assert_eq!(check(ConsumerConfig { max_poll_records: 0, ..with() }, &client()), "max.poll.records");
+        for queued_max_messages_kbytes in [0, 2_097_152] {
+            let held = ConsumerConfig { queued_max_messages_kbytes, ..with() };
+            assert_eq!(check(held, &client()), "queued.max.messages.kbytes");
+        }
         let fits =
             |receive_message_max_bytes| with().check(&ClientConfig { receive_message_max_bytes, ..client() });
         assert_eq!(fits((50 << 20) + 512), Ok(()));

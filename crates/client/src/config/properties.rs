@@ -178,6 +178,7 @@ settings! { ConsumerConfig:
     "fetch.max.wait.ms" => fetch_max_wait,
     "fetch.max.bytes" => fetch_max_bytes,
     "max.partition.fetch.bytes" => max_partition_fetch_bytes,
+    "queued.max.messages.kbytes" => queued_max_messages_kbytes,
     "max.poll.records" => max_poll_records,
     "isolation.level" => isolation_level,
     "check.crcs" => check_crcs,

@@ -101,10 +101,7 @@ pub(super) async fn read(shared: Arc<Shared>, mut socket: ReadHalf) {
     let mut received = BytesMut::new();
     let mut largest = 0;
     loop {
-        // Memory follows the bytes that are there, or those that this server has sent at once before; never just the
-        // length that was announced.
-        let lacking = frame::missing(&received).min(largest);
-        received.reserve(lacking.max(READ_BYTES));
+        make_room(&mut received, largest);
         match socket.read_buf(&mut received).await {
             Ok(0) => return shared.close(shared.failure("the other side closed it")),
             Ok(_) => {}
@@ -114,6 +111,25 @@ pub(super) async fn read(shared: Arc<Shared>, mut socket: ReadHalf) {
             Ok(delivered) => largest = largest.max(delivered),
             Err(error) => return shared.close(error),
         }
+    }
+}
+
+/// Makes room for more of an answer. Memory follows the bytes that are there, or those that this server has sent at once
+/// before; never just the length that was announced.
+fn make_room(received: &mut BytesMut, largest: usize) {
+    let missing = frame::missing(received);
+    let free = received.capacity() - received.len();
+    if missing > 0 && free >= missing {
+        return;
+    }
+    let ahead = missing.min(largest.max(received.len()));
+    if ahead <= READ_BYTES {
+        received.reserve(READ_BYTES);
+    } else if free < ahead {
+        // Left to itself it would take twice what it has, and the answer would keep all of that.
+        let mut exact = BytesMut::with_capacity(received.len() + ahead);
+        exact.extend_from_slice(received);
+        *received = exact;
     }
 }
 

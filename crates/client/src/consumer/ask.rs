@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Consumer;
 use super::fetch::{self, Want};
 use super::position::{self, At, Lookup, Position, Start};
+use super::room::Held;
 use super::validate::{Doubt, Reign};
 use super::work::Done;
 use crate::admin::OffsetSpec;
@@ -111,7 +112,7 @@ impl Consumer {
         if questions.outdated || !questions.leaderless.is_empty() || unknown || is_old {
             self.refresh();
         }
-        self.send(questions);
+        self.send(questions, &stocked);
     }
 
     /// Of how many partitions that a broker is asked for there are still records here that may be returned.
@@ -126,7 +127,7 @@ impl Consumer {
         stocked
     }
 
-    fn send(&mut self, questions: Questions) {
+    fn send(&mut self, questions: Questions, stocked: &BTreeMap<NodeId, usize>) {
         self.back_off(&questions.leaderless);
         for (name, token) in questions.leaderless {
             if let Some(error) = why_not_there(&self.followed, &name) {
@@ -140,9 +141,7 @@ impl Consumer {
         for (leader, doubts) in questions.doubts {
             self.validate(leader, doubts);
         }
-        for (node, wants) in questions.wants {
-            self.fetch(node, wants);
-        }
+        self.fetch_all(questions.wants, stocked);
     }
 
     fn find_committed(&mut self, wanted: Vec<(TopicPartition, u64)>) {
@@ -168,7 +167,7 @@ impl Consumer {
         });
     }
 
-    fn fetch(&mut self, node: NodeId, wants: Vec<Want>) {
+    pub(super) fn fetch(&mut self, node: NodeId, wants: Vec<Want>, held: Held) {
         self.busy.insert(node);
         for want in &wants {
             if let Some(position) = self.positions.get_mut(&want.name) {
@@ -178,7 +177,7 @@ impl Consumer {
         let asked = wants.iter().map(|want| (want.name.clone(), want.token)).collect();
         let (client, config, id) = (self.client.clone(), Arc::clone(&self.config), self.id);
         self.running.spawn(async move {
-            let result = fetch::fetch(client, config, id, node, wants).await;
+            let result = fetch::fetch(client, config, id, node, wants, held).await;
             Done::Fetched { node, asked, result }
         });
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kernel::{LeaderEpoch, NodeId, Offset, ProducerId, TopicPartition, Uuid};
 use wire::batch::{BatchError, BatchView, RecordCursor, RecordView};
-use wire::compress::Limits;
+use wire::compress::{Codec, Limits};
 use wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use wire::messages::fetch_response::{FetchResponseView, PartitionDataView};
 
+use super::room::Held;
 use super::{ConsumerRecord, Headers, Origin};
 use crate::cluster::{ConsumerId, Lane};
 use crate::config::{IsolationLevel, millis};
@@ -48,25 +49,28 @@ pub(super) struct Got {
     pub result: Result<Fetched, BrokerError>,
 }
 
-/// Asks a leader, or a replica that it has named, for records, once.
+/// Asks a leader, or a replica that it has named, for records, once: for no more than there is room for.
 pub(super) async fn fetch(
     client: Client,
     config: Arc<ConsumerConfig>,
     consumer: ConsumerId,
     node: NodeId,
     wants: Vec<Want>,
+    held: Held,
 ) -> Result<Vec<Got>, Error> {
     let connection = client.broker(node, Lane::Fetch(consumer)).await?;
     let has_ids = wants.iter().all(|want| !want.topic_id.is_zero());
     let max_version = if has_ids { i16::MAX } else { TOPIC_IDS_FROM - 1 };
     let version = connection.version_up_to::<FetchRequest>(max_version)?;
-    let request = request(&config, &wants, version);
+    let max_bytes = held.records_max(wants.len()).min(config.fetch_max_bytes);
+    let request = request(&config, &wants, max_bytes, version);
     let time = connection.request_timeout() + config.fetch_max_wait;
     let answer = connection.start(&request, version)?.wait(time).await?;
-    read(&answer, &config, wants)
+    let held = held.arrived(answer.frame().len());
+    read(&answer, &config, wants, &held)
 }
 
-fn request(config: &ConsumerConfig, wants: &[Want], version: i16) -> FetchRequest {
+fn request(config: &ConsumerConfig, wants: &[Want], max_bytes: i32, version: i16) -> FetchRequest {
     let mut topics: Vec<FetchTopic> = Vec::new();
     for want in wants {
         let epoch = if version >= LEADER_EPOCH_FROM { want.leader_epoch } else { LeaderEpoch::NONE };
@@ -80,15 +84,17 @@ fn request(config: &ConsumerConfig, wants: &[Want], version: i16) -> FetchReques
         let by_id = version >= TOPIC_IDS_FROM;
         let (topic, topic_id) =
             if by_id { (String::new(), want.topic_id) } else { (want.name.topic.to_string(), Uuid::ZERO) };
-        match topics.iter_mut().find(|other| other.topic == topic && other.topic_id == topic_id) {
+        // Only neighbours are joined, as the order says who comes first where there is not room for all.
+        match topics.last_mut().filter(|last| last.topic == topic && last.topic_id == topic_id) {
             Some(topic) => topic.partitions.push(partition),
             None => topics.push(FetchTopic { topic, topic_id, partitions: vec![partition] }),
         }
     }
     FetchRequest {
         max_wait_ms: millis(config.fetch_max_wait),
-        min_bytes: config.fetch_min_bytes,
-        max_bytes: config.fetch_max_bytes,
+        // More than it may send would never be there.
+        min_bytes: config.fetch_min_bytes.min(max_bytes),
+        max_bytes,
         isolation_level: config.isolation_level.number(),
         topics,
         // Older versions have no place for it.
@@ -98,7 +104,12 @@ fn request(config: &ConsumerConfig, wants: &[Want], version: i16) -> FetchReques
 }
 
 /// Takes an answer apart, by partition. What was not asked for is ignored.
-fn read(answer: &Answer, config: &ConsumerConfig, wants: Vec<Want>) -> Result<Vec<Got>, Error> {
+fn read(
+    answer: &Answer,
+    config: &ConsumerConfig,
+    wants: Vec<Want>,
+    held: &Arc<Held>,
+) -> Result<Vec<Got>, Error> {
     let view =
         FetchResponseView::decode(answer.body(), answer.version()).map_err(|error| answer.nonsense(error))?;
     BrokerError::check(view.error_code)?;
@@ -115,7 +126,8 @@ fn read(answer: &Answer, config: &ConsumerConfig, wants: Vec<Want>) -> Result<Ve
             if let Some(want) = wants.remove(&key) {
                 let checked = BrokerError::check(partition.error_code)
                     .map_err(|error| error.partition(want.name.topic.as_ref(), want.name.partition));
-                let result = checked.map(|()| Fetched::new(&want, answer.frame(), &partition, config));
+                let fetched = |()| Fetched::new(&want, answer.frame(), held, &partition, config);
+                let result = checked.map(fetched);
                 gots.push(Got { name: want.name, token: want.token, result });
             }
         }
@@ -157,8 +169,10 @@ pub(super) struct Fetched {
     pub preferred: Option<NodeId>,
     /// What has not been taken apart yet.
     batches: Bytes,
-    /// The batch that is being read.
-    open: Option<RecordCursor>,
+    /// The whole answer, which stays in memory as long as any part of it.
+    held: Arc<Held>,
+    /// The batch that is being read, and what it takes beside the answer if it was compressed.
+    open: Option<(RecordCursor, Option<Held>)>,
     /// The position: the offset of the next record, or one below it.
     next: Offset,
     check_crcs: bool,
@@ -166,7 +180,13 @@ pub(super) struct Fetched {
 }
 
 impl Fetched {
-    fn new(want: &Want, frame: &Bytes, data: &PartitionDataView<'_>, config: &ConsumerConfig) -> Fetched {
+    fn new(
+        want: &Want,
+        frame: &Bytes,
+        held: &Arc<Held>,
+        data: &PartitionDataView<'_>,
+        config: &ConsumerConfig,
+    ) -> Fetched {
         let committed_only = config.isolation_level == IsolationLevel::ReadCommitted;
         let told = |offset: i64| (offset >= 0).then_some(Offset(offset));
         let bounds = Bounds {
@@ -182,6 +202,7 @@ impl Fetched {
             preferred: (data.preferred_read_replica >= 0).then_some(NodeId(data.preferred_read_replica)),
             // The view borrows from the frame, so this shares it.
             batches: data.records.map_or_else(Bytes::new, |records| frame.slice_ref(records)),
+            held: Arc::clone(held),
             open: None,
             next: want.offset,
             check_crcs: config.check_crcs,
@@ -204,7 +225,7 @@ impl Fetched {
         let mut taken = Ok(());
         while taken.is_ok() && out.len() < max && !self.is_empty() {
             taken = match self.open.take() {
-                Some(open) => self.read(open, max, out),
+                Some((open, expanded)) => self.read(open, expanded, max, out),
                 None => self.open_batch(),
             }
             .map_err(|error| self.unreadable(&error));
@@ -222,6 +243,7 @@ impl Fetched {
             Err(error) => return Err(error),
         };
         self.batches = bytes.slice_ref(rest);
+        self.held.saw_batch(batch.bytes().len());
         if self.check_crcs {
             batch.verify_crc()?;
         }
@@ -229,7 +251,10 @@ impl Fetched {
         if skip || batch.is_control() {
             self.pass(batch.next_offset());
         } else {
-            self.open = Some(batch.records(Limits::trusting(BATCH_BYTES_MAX))?.into_cursor(&bytes));
+            let open = batch.records(Limits::trusting(BATCH_BYTES_MAX))?.into_cursor(&bytes);
+            let is_compressed = open.header().codec().is_ok_and(|codec| codec != Codec::None);
+            let expanded = is_compressed.then(|| self.held.more(open.bytes().len()));
+            self.open = Some((open, expanded));
         }
         Ok(())
     }
@@ -238,6 +263,7 @@ impl Fetched {
     fn read(
         &mut self,
         mut open: RecordCursor,
+        expanded: Option<Held>,
         max: usize,
         out: &mut Vec<ConsumerRecord>,
     ) -> Result<(), BatchError> {
@@ -263,7 +289,7 @@ impl Fetched {
             }
             self.pass(open.header().next_offset());
         } else {
-            self.open = Some(open);
+            self.open = Some((open, expanded));
         }
         Ok(())
     }
@@ -337,186 +363,4 @@ impl Aborted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::BytesMut;
-    use kernel::{ProducerEpoch, Timestamp};
-    use wire::batch::BatchBuilder;
-    use wire::compress::{Codec, Compression};
-
-    fn batch(base: i64, values: &[&str], codec: Codec) -> BatchBuilder {
-        let mut builder = BatchBuilder::new().base_offset(Offset(base)).compression(Compression::of(codec));
-        for value in values {
-            builder.append(Timestamp(1), Some(b"k"), Some(value.as_bytes()));
-        }
-        builder
-    }
-
-    fn fetched(offset: i64, batches: Vec<BatchBuilder>, aborted: Option<Aborted>) -> Fetched {
-        let mut bytes = BytesMut::new();
-        for builder in batches {
-            bytes.extend_from_slice(&builder.build().expect("it is small"));
-        }
-        Fetched {
-            name: TopicPartition::new("t", 0),
-            token: 0,
-            bounds: Bounds::default(),
-            end: None,
-            preferred: None,
-            batches: bytes.freeze(),
-            open: None,
-            next: Offset(offset),
-            check_crcs: true,
-            aborted,
-        }
-    }
-
-    #[track_caller]
-    fn check(fetched: &mut Fetched, max: usize, values: &[&str], position: i64) {
-        let mut out = Vec::new();
-        fetched.take(max, &mut out).expect("the batches are whole");
-        let after = fetched.position();
-        let got: Vec<_> =
-            out.iter().map(|r| String::from_utf8_lossy(r.value.as_deref().unwrap_or_default())).collect();
-        assert_eq!(
-            (got.as_slice(), after),
-            (&values.iter().map(|v| (*v).into()).collect::<Vec<_>>()[..], Offset(position))
-        );
-    }
-
-    #[test]
-    fn records_come_in_parts_and_each_codec_is_read() {
-        for codec in Codec::ALL {
-            let batches = vec![batch(5, &["a", "b"], codec), batch(7, &["c"], codec)];
-            let mut fetched = fetched(5, batches, None);
-            check(&mut fetched, 1, &["a"], 6);
-            check(&mut fetched, 10, &["b", "c"], 8);
-            assert!(fetched.is_empty());
-        }
-    }
-
-    #[test]
-    fn a_record_says_who_wrote_its_batch_and_how() {
-        let written =
-            batch(0, &["a"], Codec::Zstd).producer(ProducerId(7), ProducerEpoch(2), 0).transactional();
-        let plain = batch(1, &["b"], Codec::None).log_append_time(Timestamp(9));
-        let mut out = Vec::new();
-        fetched(0, vec![written, plain], None).take(2, &mut out).expect("the batches are whole");
-        let origin = Origin {
-            producer_id: ProducerId(7),
-            producer_epoch: ProducerEpoch(2),
-            codec: Codec::Zstd,
-            log_append_time: false,
-            transactional: true,
-        };
-        assert_eq!(out[0].origin, origin);
-        assert_eq!(out[1].origin, Origin { log_append_time: true, ..Origin::PLAIN });
-    }
-
-    #[test]
-    fn what_an_answer_does_not_tell_of_bounds_stays_as_it_was() {
-        let before =
-            Bounds { log_start: Some(Offset(1)), last_stable: Some(Offset(2)), high_watermark: None };
-        let told =
-            Bounds { last_stable: Some(Offset(3)), high_watermark: Some(Offset(4)), ..Bounds::default() };
-        let after = Bounds { log_start: Some(Offset(1)), ..told };
-        assert_eq!(told.or(before), after);
-    }
-
-    #[test]
-    fn a_batch_that_begins_before_the_position_gives_what_is_after_it() {
-        check(&mut fetched(6, vec![batch(5, &["a", "b"], Codec::Zstd)], None), 10, &["b"], 7);
-    }
-
-    #[test]
-    fn offsets_that_compaction_took_from_the_end_of_a_batch_are_passed_over() {
-        let compacted = batch(5, &["a"], Codec::None).last_offset(Offset(9));
-        check(&mut fetched(5, vec![compacted], None), 10, &["a"], 10);
-    }
-
-    #[test]
-    fn a_server_cannot_send_a_consumer_back() {
-        check(&mut fetched(50, vec![batch(5, &["a"], Codec::None)], None), 10, &[], 50);
-    }
-
-    #[test]
-    fn a_batch_that_is_cut_off_waits_for_the_next_answer() {
-        let mut fetched =
-            fetched(5, vec![batch(5, &["a"], Codec::None), batch(6, &["b"], Codec::None)], None);
-        fetched.batches.truncate(fetched.batches.len() - 1);
-        check(&mut fetched, 10, &["a"], 6);
-    }
-
-    #[test]
-    fn damage_is_reported_with_its_place() {
-        let mut fetched =
-            fetched(5, vec![batch(5, &["a"], Codec::None), batch(6, &["b"], Codec::None)], None);
-        let mut bytes = fetched.batches.to_vec();
-        *bytes.last_mut().expect("there are bytes") ^= 1;
-        fetched.batches = bytes.into();
-        let mut out = Vec::new();
-        let error = fetched.take(10, &mut out).expect_err("the checksum is wrong");
-        assert!(matches!(error, Error::Records { offset: 6, .. }), "{error}");
-        assert_eq!((out.len(), fetched.position()), (1, Offset(6)), "what was read before it counts");
-    }
-
-    #[test]
-    fn no_answer_makes_it_panic() {
-        use wire::Writer;
-        use wire::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
-
-        let config = ConsumerConfig { check_crcs: false, ..Default::default() };
-        let want = Want {
-            name: TopicPartition::new("t", 0),
-            topic_id: Uuid::ZERO,
-            offset: Offset(5),
-            leader_epoch: LeaderEpoch::NONE,
-            token: 0,
-        };
-        let records = batch(5, &["a", "b"], Codec::None).build().expect("it is small");
-        let partition = PartitionData { records: records.into(), ..Default::default() };
-        let topic = FetchableTopicResponse {
-            topic: "t".to_owned(),
-            partitions: vec![partition],
-            ..Default::default()
-        };
-        let response = FetchResponse { responses: vec![topic], ..Default::default() };
-        let mut out = Writer::new();
-        out.raw(&[0; 5]);
-        response.encode(&mut out, 12).expect("it is an answer");
-        let good = out.into_bytes().expect("nothing lies in a file");
-        let mut whole = 0;
-        for place in 0..good.len() {
-            for byte in [0, 1, 0x7f, 0x80, 0xff] {
-                let mut bytes = good.to_vec();
-                bytes[place] = byte;
-                let answer = Answer::of_nobody(bytes.into(), 1, 12)
-                    .and_then(|a| read(&a, &config, vec![want.clone()]));
-                for got in answer.into_iter().flatten().filter_map(|got| got.result.ok()) {
-                    let (mut got, mut out) = (got, Vec::new());
-                    whole += usize::from(got.take(10, &mut out).is_ok() && out.len() == 2);
-                    assert!(
-                        out.iter().all(|record| record.offset >= Offset(5)),
-                        "a server sends nobody back"
-                    );
-                }
-            }
-        }
-        assert!(whole > 0, "what is not damaged is read");
-    }
-
-    #[test]
-    fn aborted_transactions_are_left_out_for_who_reads_committed() {
-        let transaction = |base, values: &[&str], id| {
-            batch(base, values, Codec::None).producer(ProducerId(id), ProducerEpoch(0), 0).transactional()
-        };
-        let batches = vec![
-            transaction(0, &["aborted"], 1),
-            transaction(1, &["committed"], 2),
-            transaction(2, &["marker"], 1).control(),
-            transaction(3, &["later"], 1),
-        ];
-        let aborted = Aborted { to_come: vec![(Offset(0), ProducerId(1))], open: BTreeSet::new() };
-        check(&mut fetched(0, batches, Some(aborted)), 10, &["committed", "later"], 4);
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ mod position;
 pub(crate) mod protocol;
 mod record;
 mod replica;
+mod room;
 mod sticky;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ use fetch::Fetched;
 use group::Group;
 use listener::Listener;
 use position::{At, Position};
+use room::Room;
 use work::Done;
 
 /// Reads records.
@@ -65,6 +67,7 @@ pub struct Consumer {
     positions: BTreeMap<TopicPartition, Position>,
     next_token: u64,
     buffered: VecDeque<Fetched>,
+    room: Room,
     running: JoinSet<Done>,
     /// Brokers that owe an answer to a fetch.
     busy: BTreeSet<NodeId>,
@@ -110,6 +113,7 @@ impl Consumer {
             .clone()
             .map(|name| Arc::new(Group::new(client.clone(), Arc::clone(&config), id, name)));
         Ok(Consumer {
+            room: Room::new(&config),
             client: client.clone(),
             config,
             id,

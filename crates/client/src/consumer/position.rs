@@ -52,6 +52,8 @@ pub(super) struct Position {
     pub doubted: bool,
     /// The replica that is read in place of the leader.
     pub preferred: Option<Preferred>,
+    /// Grows each time that there are records of it, so that it comes after others that had to wait.
+    pub served: u64,
 }
 
 /// How much is known of a position.
@@ -82,6 +84,7 @@ impl Position {
             reign: None,
             doubted: false,
             preferred: None,
+            served: 0,
         }
     }
 

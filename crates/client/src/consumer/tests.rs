@@ -4,6 +4,7 @@ mod coordinator;
 mod dropped;
 mod member;
 mod rack;
+mod room;
 mod several;
 
 use std::collections::VecDeque;

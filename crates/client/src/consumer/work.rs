@@ -191,6 +191,7 @@ impl Consumer {
                 if fetched.is_empty() {
                     position.went_well();
                 } else {
+                    position.served = token;
                     // Whether it went well shows as it is read.
                     self.buffered.push_back(fetched);
                 }
