@@ -27,6 +27,20 @@ fn a_server_that_says_nothing_is_named_and_may_be_another_program() {
 }
 
 #[test]
+fn a_server_that_says_nothing_is_waited_for_as_long_as_was_asked() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = silent.local_addr().expect("it is bound").to_string();
+    for (arguments, time) in [
+        (&["cluster", "health", "--wait", "1100ms"][..], "1100 ms"),
+        (&["topic", "list", "-X", "default.api.timeout.ms=1200"], "1200 ms"),
+    ] {
+        let seen = at_terminal(&[arguments, &["-b", &address]].concat());
+        assert_eq!(seen.code, Some(1), "{seen:?}");
+        assert!(seen.screen.contains(&format!("took longer than {time}")), "{seen:?}");
+    }
+}
+
+#[test]
 fn who_waits_for_a_cluster_sees_that_it_is_waited_for() {
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = nobody.local_addr().expect("it is bound").to_string();

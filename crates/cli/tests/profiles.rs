@@ -50,6 +50,22 @@ impl Drop for Profiles {
 const ELSEWHERE: [(&str, &str); 1] = [("RIVERRUN_BOOTSTRAP", "127.0.0.1:19310")];
 
 #[test]
+fn an_address_that_is_given_as_a_setting_is_the_one_that_is_named() {
+    let profiles = Profiles::new("profile-setting");
+    profiles.run(&["profile", "create", "prod", "--bootstrap", "kafka-1:9092", "--use"]).ok();
+    let setting = ["-X", "bootstrap.servers=127.0.0.1:1"];
+    for variables in [&[][..], &ELSEWHERE] {
+        let current = [&["profile", "current", "--format", "json"][..], &setting].concat();
+        let current = profiles.run_with(variables, &current);
+        assert!(current.ok().contains(r#""bootstrap": "127.0.0.1:1""#), "{current:?}");
+        let refused = profiles.run_with(variables, &[&["topic", "list"][..], &setting].concat());
+        assert!(refused.failed(1).contains("127.0.0.1:1: "), "{refused:?}");
+    }
+    let both = profiles.run(&[&["topic", "delete", "a", "--profile", "prod"][..], &setting].concat());
+    assert!(both.failed(2).contains("-X bootstrap.servers) and --profile name a cluster each"), "{both:?}");
+}
+
+#[test]
 fn only_the_command_line_changes_the_address_of_a_profile() {
     let profiles = Profiles::new("profile-set");
     profiles.run(&["profile", "create", "prod", "--bootstrap", "kafka-1:9092,kafka-2:9092"]).ok();

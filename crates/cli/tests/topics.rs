@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
+
 use serde_json::Value;
 use support::Broker;
 
@@ -104,4 +106,30 @@ fn a_topic_that_cannot_be_created_says_why_in_plain_letters() {
     assert!(twice.failed(2).contains("retention.ms is to be set twice"), "{twice:?}");
     let reserved = broker.run(&["topic", "create", "__cluster_metadata"]);
     assert!(reserved.failed(1).contains("next: "), "{reserved:?}");
+}
+
+#[test]
+fn who_interrupts_a_change_of_many_is_told_what_was_done() {
+    const TOPICS: usize = 60;
+    let broker = Broker::start("interrupted-change");
+    for number in 0..TOPICS {
+        broker.run(&["topic", "create", &format!("t{number:02}"), "--partitions", "1"]).ok();
+    }
+    let mut deleting = broker.begin(&["topic", "delete", "--regex", "t", "--yes"]);
+    let mut lines = BufReader::new(deleting.stdout.take().expect("it is piped")).lines();
+    let first = lines.next().expect("it deletes one").expect("it is text");
+    assert_eq!(first, "deleted t00", "each is told of as it is done");
+    // Nothing more is answered, so that it is still at it.
+    broker.pause();
+    support::interrupt(&deleting);
+    let told: Vec<String> = lines.map(|line| line.expect("it is text")).collect();
+    let notes = std::io::read_to_string(deleting.stderr.take().expect("it is piped")).expect("it is text");
+    assert_eq!(deleting.wait().expect("it ends").code(), Some(1), "{notes}");
+    let unknown = format!("what has become of t{:02} is not known", told.len() + 1);
+    assert!(notes.contains("interrupted") && notes.contains(&unknown), "{notes}");
+    assert!(notes.contains("not tried: ") && notes.contains(" more"), "{notes}");
+    broker.go_on();
+    let left = broker.run(&["topic", "list", "--format", "name"]);
+    let left = left.ok().lines().count();
+    assert!((TOPICS - told.len() - 2..TOPICS - told.len()).contains(&left), "{left} are left of {TOPICS}");
 }

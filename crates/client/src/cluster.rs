@@ -98,7 +98,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NotSupported`] if connections are to be secured, and [`Error::Config`] if the settings cannot work, both
-    /// before anything is sent; [`Error::Unreachable`] if no server answers, which is not tried again.
+    /// before anything is sent; [`Error::Unreachable`] if no server answers, which is not tried again; [`Error::Timeout`] if
+    /// that takes longer than `default.api.timeout.ms` or `request.timeout.ms`.
     pub async fn connect(config: ClientConfig) -> Result<Client, Error> {
         Self::connect_in(World::real(), config).await
     }
@@ -119,7 +120,8 @@ impl Client {
             slots: Mutex::default(),
             consumers: AtomicU64::new(0),
         }));
-        client.refresh(Wanted::Nothing).await?;
+        let time = client.config().default_api_timeout;
+        Retry::within(&client, time).attempt(client.refresh(Wanted::Nothing)).await?;
         Ok(client)
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Retry {
 
 impl Retry {
     pub fn within(client: &Client, time: Duration) -> Self {
-        Self::until(client, instant_after(time))
+        Self { time, ..Self::until(client, instant_after(time)) }
     }
 
     pub fn until(client: &Client, deadline: Instant) -> Self {

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::Args;
 
 use super::{Failure, Session};
+use crate::print::make_room;
 use crate::print::text::visible;
 
 /// For a command that changes something.
@@ -54,6 +55,7 @@ pub fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
 
 /// Asks on the terminal whether to go on. Where nobody can see the question or answer it, the command must say it beforehand.
 pub fn confirm(question: &str) -> Result<(), Failure> {
+    make_room();
     let (stdin, mut stderr) = (io::stdin(), io::stderr());
     if !stdin.is_terminal() || !stderr.is_terminal() {
         return Err(Failure::wrong_use("this would be asked about, and there is no terminal to ask on")

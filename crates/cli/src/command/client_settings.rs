@@ -13,7 +13,8 @@ pub struct ClientSettings {
     settings: Vec<(String, String)>,
 }
 
-const ID: &str = "client_settings";
+/// The option among the arguments.
+pub const ID: &str = "client_settings";
 
 /// The option, for every level of the command line: clap would take those of the last level alone.
 pub fn option() -> Arg {

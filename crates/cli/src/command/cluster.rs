@@ -249,7 +249,7 @@ impl Ills {
 
 async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
     const PAUSE: Duration = Duration::from_millis(500);
-    let deadline = tokio::time::Instant::now() + health.wait.unwrap_or_default();
+    let deadline = session.begun + health.wait.unwrap_or_default();
     let looking = async {
         loop {
             let ills = Ills::find(session).await;
@@ -264,8 +264,16 @@ async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
     let said = |waited: Duration| {
         format!("waiting for {} to be healthy, {}", session.place, units::span(waited.as_secs_f64()))
     };
+    let bounded = async {
+        match health.wait {
+            None => looking.await,
+            Some(after) => tokio::time::timeout_at(deadline, looking)
+                .await
+                .unwrap_or(Err(Error::Timeout { what: "an answer", after })),
+        }
+    };
     let ills =
-        waiting(said, looking).await.map_err(|error| Failure::of(error, "cannot look at the cluster"))?;
+        waiting(said, bounded).await.map_err(|error| Failure::of(error, "cannot look at the cluster"))?;
     session.show(&ills.output())?;
     match ills.is_healthy() {
         true => Ok(()),

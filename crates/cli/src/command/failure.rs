@@ -124,6 +124,18 @@ impl Failure {
         Failure::new(exit, message, next)
     }
 
+    /// The same, where something was to be changed: without an answer nobody knows whether it was, and `look` shows it.
+    pub fn of_change(error: Error, doing: &str, look: &str) -> Failure {
+        let is_unknown = matches!(error, Error::Timeout { .. } | Error::Connection { .. });
+        let mut failure = Failure::of(error, doing);
+        if is_unknown {
+            failure.message.push_str("; it may have been done all the same");
+            failure.next =
+                Some(format!("look whether the broker is alive, and with `{look}` whether it was done"));
+        }
+        failure
+    }
+
     /// Tells the user, and gives the process its exit code.
     pub fn report(&self) -> ExitCode {
         let all = || std::iter::once(self).chain(&self.later).filter(|failure| !failure.message.is_empty());

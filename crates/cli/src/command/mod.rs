@@ -162,12 +162,18 @@ impl Sources {
 }
 
 impl Connection {
-    /// What is on the command line goes before a variable, also where one is an address and the other a profile.
+    /// What is on the command line goes before a variable, also where one is an address and the other a profile. An address
+    /// that is given as a setting of the client is one, too.
     pub fn settle(&mut self, given: Sources) {
+        let last = given.client_settings.iter().rev().find(|(name, _)| name == "bootstrap.servers");
+        // Whoever says both is refused later, where the settings are read.
+        let as_setting = last.filter(|_| !given.bootstrap).map(|(_, servers)| servers.clone());
+        let bootstrap = given.bootstrap || as_setting.is_some();
+        self.bootstrap = as_setting.or(self.bootstrap.take());
         self.client_settings = given.client_settings;
         self.given = given.given;
         self.said = given.said;
-        match (given.bootstrap, given.profile) {
+        match (bootstrap, given.profile) {
             (false, true) => self.bootstrap = None,
             // Both on the command line are refused by whoever asks for the place.
             (true, true) => {}

@@ -200,8 +200,10 @@ impl Place {
     pub fn of(connection: &Connection) -> Result<Place, Failure> {
         let profile = match connection.said() {
             (Some(_), Some(_)) => {
-                return Err(Failure::wrong_use("--bootstrap and --profile name a cluster each")
-                    .next("leave one of them out"));
+                return Err(Failure::wrong_use(
+                    "an address (--bootstrap, -X bootstrap.servers) and --profile name a cluster each",
+                )
+                .next("leave one of them out"));
             }
             (Some(bootstrap), None) => {
                 return Ok(Place { profile: None, bootstrap: bootstrap.to_owned() });

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use client::{Admin, Client, ClientConfig, Error};
 use host::signal::StopSignals;
+pub use tokio::time::Instant;
 
 use super::client_settings::ClientSettings;
 use super::profile::Place;
@@ -24,6 +25,8 @@ pub struct Session {
     pub zone: Zone,
     /// Which cluster it is, for messages.
     pub place: Place,
+    /// When the command began, before anybody was connected to.
+    pub begun: Instant,
 }
 
 impl Session {
@@ -70,16 +73,24 @@ fn config(connection: &Connection, place: &Place) -> ClientConfig {
 /// How long is waited before a broker is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-async fn connect(config: ClientConfig, patience: Duration) -> Result<Client, Error> {
-    let deadline = tokio::time::Instant::now() + patience;
-    loop {
-        match Client::connect(config.clone()).await {
-            Err(Error::Unreachable { .. }) if tokio::time::Instant::now() + LOOK_AGAIN < deadline => {
-                tokio::time::sleep(LOOK_AGAIN).await;
+/// Where nobody has patience, one attempt takes as long as the client lets it.
+async fn connect(config: ClientConfig, begun: Instant, patience: Duration) -> Result<Client, Error> {
+    let deadline = begun + patience;
+    let trying = async {
+        loop {
+            match Client::connect(config.clone()).await {
+                Err(Error::Unreachable { .. }) if Instant::now() + LOOK_AGAIN < deadline => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                connected => return connected,
             }
-            connected => return connected,
         }
+    };
+    if patience.is_zero() {
+        return trying.await;
     }
+    let late = Error::Timeout { what: "an answer", after: patience };
+    tokio::time::timeout_at(deadline, trying).await.unwrap_or(Err(late))
 }
 
 /// A server that takes a connection and says nothing may be stuck, or another program.
@@ -108,14 +119,20 @@ where
         let zone = if connection.local { Zone::local()? } else { Zone::UTC };
         let mut config = config(connection, &place);
         let settings = ClientSettings::apply(connection, &mut config, &command)?;
+        let begun = Instant::now();
         let said = |waited: Duration| {
             format!("waiting for an answer from {place}, {}", units::span(waited.as_secs_f64()))
         };
-        let client = waiting(said, connect(config, patience)).await;
+        let client = waiting(said, connect(config, begun, patience)).await;
         let client = client.map_err(|error| cannot_connect(error, &place))?;
         let admin = Admin::new(&client);
-        let session = Session { admin, client, settings, format: connection.format, zone, place };
-        act(command, &session).await
+        let format = connection.format;
+        let session = Session { admin, client, settings, format, zone, place: place.clone(), begun };
+        match command {
+            // They say themselves how far they are.
+            Command::Produce(_) | Command::Consume(_) | Command::Bench(_) => act(command, &session).await,
+            _ => waiting(said, act(command, &session)).await,
+        }
     });
     runtime.shutdown_background();
     outcome

@@ -1,6 +1,7 @@
 //! Commands that take several names: all of them are tried, and what came of each is told.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -10,8 +11,9 @@ use kernel::option::nearest;
 use regex_lite::Regex;
 use serde_json::json;
 
-use super::{Failure, Session};
-use crate::print::{Output, print_all};
+use super::waiting::waiting;
+use super::{Failure, Format, Session, ask, session, units};
+use crate::print::{Output, Several};
 
 /// The topics that a command is about.
 #[derive(Debug, Args)]
@@ -40,7 +42,7 @@ impl Topics {
     /// Those that are there. What is not is a failure already.
     pub async fn find(&self, doing: &str, session: &Session) -> Result<(Vec<Topic>, Outcomes), Failure> {
         let failed = |error| Failure::of(error, doing);
-        let mut outcomes = Outcomes::new("name", &self.topics, self.regex);
+        let mut outcomes = Outcomes::new("name", &self.topics, self.regex, session);
         let mut found = Vec::new();
         if self.regex {
             let patterns = Patterns::of(&self.topics)?;
@@ -69,7 +71,7 @@ impl Topics {
 impl Groups {
     /// The names of those that are meant; whether they are there is looked at later, unless they are found by an expression.
     pub async fn find(&self, doing: &str, session: &Session) -> Result<(Vec<String>, Outcomes), Failure> {
-        let outcomes = Outcomes::new("group", &self.groups, self.regex);
+        let outcomes = Outcomes::new("group", &self.groups, self.regex, session);
         if !self.regex {
             return Ok((once(&self.groups).cloned().collect(), outcomes));
         }
@@ -175,42 +177,119 @@ pub struct Outcomes {
     is_list: bool,
     /// The names in the order in which they are told of.
     order: BTreeMap<String, usize>,
-    outcomes: Vec<(String, Result<Output, Failure>)>,
+    format: Format,
+    /// What is still to be printed: for programs, all that there is.
+    outputs: Vec<(String, Output)>,
+    /// What people read is printed as it comes.
+    printed: Several,
+    /// Why nothing more can be printed. What was begun goes on all the same.
+    unprinted: Option<std::io::Error>,
+    failures: Vec<(String, Failure)>,
 }
 
 impl Outcomes {
-    fn new(word: &'static str, given: &[String], regex: bool) -> Outcomes {
+    fn new(word: &'static str, given: &[String], regex: bool, session: &Session) -> Outcomes {
         let order: BTreeMap<String, usize> =
             once(given).enumerate().map(|(place, name)| (name.clone(), place)).collect();
-        Outcomes { word, is_list: regex || order.len() > 1, order, outcomes: Vec::new() }
+        Outcomes {
+            word,
+            is_list: regex || order.len() > 1,
+            order,
+            format: session.format,
+            outputs: Vec::new(),
+            printed: Several::new(session.format),
+            unprinted: None,
+            failures: Vec::new(),
+        }
     }
 
     pub fn push(&mut self, name: &str, outcome: Result<Output, Failure>) {
-        self.outcomes.push((name.to_owned(), outcome));
+        let output = match outcome {
+            Ok(output) => output,
+            Err(failure) => {
+                let output = Output::new(json!({ self.word: name, "error": failure.message() }));
+                self.failures.push((name.to_owned(), failure));
+                if !self.is_list {
+                    return;
+                }
+                output
+            }
+        };
+        match self.format {
+            Format::Json | Format::Yaml => self.outputs.push((name.to_owned(), output)),
+            _ if self.unprinted.is_some() => {}
+            Format::Name | Format::Table | Format::Wide => self.unprinted = self.printed.add(&output).err(),
+        }
+    }
+
+    /// Changes one thing after the other with `act`, and shows what came of each. Who interrupts it hears what was not done.
+    pub async fn change<T>(
+        mut self,
+        things: &[T],
+        name: impl Fn(&T) -> &str,
+        act: impl AsyncFn(&T) -> Result<Output, Failure>,
+        session: &Session,
+    ) -> Result<(), Failure> {
+        let mut signals = session::signals()?;
+        let begun = session::Instant::now();
+        for (place, thing) in things.iter().enumerate() {
+            let said = |_| far(place, things.len(), begun.elapsed());
+            let outcome = tokio::select! {
+                biased;
+                outcome = waiting(said, act(thing)) => outcome,
+                _ = signals.next() => {
+                    let later = things.iter().skip(place + 1).map(|thing| name(thing).to_owned());
+                    self.push(name(thing), Err(interrupted(name(thing), later)));
+                    break;
+                }
+            };
+            self.push(name(thing), outcome);
+        }
+        self.show(session)
     }
 
     /// Prints what succeeded, and fails as the first did that failed, with all that is to be said of the others.
     pub fn show(mut self, session: &Session) -> Result<(), Failure> {
         let order = &self.order;
         // What an expression found keeps its own order.
-        self.outcomes.sort_by_key(|(name, _)| order.get(name).copied());
-        let (mut outputs, mut failures) = (Vec::new(), Vec::new());
-        for (name, outcome) in self.outcomes {
-            match outcome {
-                Ok(output) => outputs.push(output),
-                Err(failure) => {
-                    outputs.push(Output::new(json!({ self.word: name, "error": failure.message() })));
-                    failures.push(failure);
-                }
+        self.outputs.sort_by_key(|(name, _)| order.get(name).copied());
+        self.failures.sort_by_key(|(name, _)| order.get(name).copied());
+        match (self.is_list, self.outputs.first()) {
+            (false, Some((_, output))) => session.show(output)?,
+            (false, None) => {}
+            (true, _) => {
+                self.outputs.iter().try_for_each(|(_, output)| self.printed.add(output))?;
+                self.printed.end()?;
             }
         }
-        match (self.is_list, outputs.first()) {
-            (true, _) => print_all(&outputs, session.format)?,
-            (false, Some(output)) => session.show(output)?,
-            (false, None) => {}
+        let failures = self.failures.into_iter().map(|(_, failure)| failure).collect();
+        match (Failure::all(failures), self.unprinted) {
+            (Some(failure), _) => Err(failure),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => Ok(()),
         }
-        Failure::all(failures).map_or(Ok(()), Err)
     }
+}
+
+/// How far a command is, with the time that the rest will take if it goes on so.
+fn far(done: usize, all: usize, within: Duration) -> String {
+    let rate = done as f64 / within.as_secs_f64();
+    match done {
+        0 => format!("0 of {all} done, {}", units::span(within.as_secs_f64())),
+        _ => {
+            let left = units::span((all.saturating_sub(done)) as f64 / rate);
+            format!("{done} of {all} done, {rate:.0} a second, {left} left")
+        }
+    }
+}
+
+fn interrupted(name: &str, later: impl ExactSizeIterator<Item = String>) -> Failure {
+    let rest = match later.len() {
+        0 => String::new(),
+        _ => format!("; not tried: {}", ask::listed(later)),
+    };
+    Failure::failed(format!("interrupted: what has become of {name} is not known{rest}"))
+        .next("the same command again does what is left")
 }
 
 #[cfg(test)]
@@ -221,6 +300,12 @@ mod tests {
     fn a_name_that_is_given_twice_is_meant_once() {
         let names = ["b", "a", "b", "c", "a"].map(str::to_owned);
         assert_eq!(once(&names).map(String::as_str).collect::<Vec<_>>(), ["b", "a", "c"]);
+    }
+
+    #[test]
+    fn how_far_a_command_is_is_told_with_the_time_that_is_left() {
+        assert_eq!(far(0, 60, Duration::from_secs(2)), "0 of 60 done, 2.0s");
+        assert_eq!(far(20, 60, Duration::from_secs(2)), "20 of 60 done, 10 a second, 4.0s left");
     }
 
     #[test]

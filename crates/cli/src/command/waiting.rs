@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,16 +12,42 @@ use crate::print::Notice;
 /// How often it is said anew, and after how long for the first time.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How many waits there are, one within the other. The innermost knows best what is waited for, and is the one that says so.
+static DEPTH: AtomicUsize = AtomicUsize::new(0);
+
+struct Depth(usize);
+
+impl Depth {
+    fn enter() -> Depth {
+        Depth(DEPTH.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn is_innermost(&self) -> bool {
+        DEPTH.load(Ordering::Relaxed) == self.0
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        DEPTH.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Waits, and says on one line what for while it takes, which may depend on how long it has taken.
 pub async fn waiting<F: Future>(what: impl Fn(Duration) -> String, awaited: F) -> F::Output {
     let mut awaited = pin!(awaited);
     let mut notice = Notice::new();
+    let depth = Depth::enter();
     let begun = Instant::now();
     loop {
         tokio::select! {
             biased;
             output = &mut awaited => return output,
-            () = tokio::time::sleep(INTERVAL) => notice.show(&what(begun.elapsed())),
+            () = tokio::time::sleep(INTERVAL) => {
+                if depth.is_innermost() {
+                    notice.show(&what(begun.elapsed()));
+                }
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ pub mod table;
 pub mod text;
 pub mod yaml;
 
-pub use output::{Output, print_all};
-pub use progress::{Left, Notice, Progress};
+pub use output::{Output, Several};
+pub use progress::{Left, Notice, Progress, make_room};
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
@@ -35,10 +35,12 @@ pub fn nobody_reads() -> bool {
 /// Prints one line.
 pub fn line(text: &str) -> io::Result<()> {
     use io::Write;
+    make_room();
     writeln!(io::stdout().lock(), "{text}")
 }
 
 /// Tells the user something that is no result, so that a pipe does not get it.
 pub fn note(text: &str) {
+    make_room();
     eprintln!("{}", text::visible_lines(text));
 }

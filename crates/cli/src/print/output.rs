@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::table::Table;
 use super::text::visible;
-use super::{json, line, note, terminal_width, yaml};
+use super::{json, line, make_room, note, terminal_width, yaml};
 use crate::command::Format;
 
 /// What is to be printed. A command says all of it, and the form that was asked for takes its part.
@@ -83,6 +83,7 @@ impl Output {
     }
 
     pub fn print(&self, format: Format) -> io::Result<()> {
+        make_room();
         match format {
             Format::Json => json::print(&self.value),
             Format::Yaml => yaml::print(&self.value),
@@ -101,6 +102,7 @@ impl Output {
 
     /// Shows people what they are asked about, beside the results.
     pub fn preview(&self) -> io::Result<()> {
+        make_room();
         let stderr = io::stderr();
         let left_out = self.write(&mut stderr.lock(), false, terminal_width(&stderr))?;
         self.say_besides(&left_out);
@@ -146,23 +148,46 @@ impl Output {
     }
 }
 
-/// Prints what came of several things, one after the other; for programs, as a list.
-pub fn print_all(outputs: &[Output], format: Format) -> io::Result<()> {
-    let values = || Value::from(outputs.iter().map(|output| output.value.clone()).collect::<Vec<_>>());
-    match format {
-        Format::Json => json::print(&values()),
-        Format::Yaml => yaml::print(&values()),
-        Format::Name => outputs.iter().try_for_each(|output| output.print(format)),
-        Format::Table | Format::Wide => {
-            let mut before: Option<&Output> = None;
-            for output in outputs.iter().filter(|output| output.is_block() || !output.lines.is_empty()) {
-                if before.is_some_and(|before| before.is_block() || output.is_block()) {
+/// Prints what came of several things, one after the other as it comes; for programs, as a list at the end.
+#[derive(Debug)]
+pub struct Several {
+    format: Format,
+    /// For programs.
+    outputs: Vec<Value>,
+    /// Whether what was printed last takes more than lines; nothing if nothing was.
+    before: Option<bool>,
+}
+
+impl Several {
+    pub fn new(format: Format) -> Several {
+        Several { format, outputs: Vec::new(), before: None }
+    }
+
+    pub fn add(&mut self, output: &Output) -> io::Result<()> {
+        match self.format {
+            Format::Json | Format::Yaml => self.outputs.push(output.value.clone()),
+            Format::Name => output.print(self.format)?,
+            Format::Table | Format::Wide => {
+                let is_block = output.is_block();
+                if !is_block && output.lines.is_empty() {
+                    return Ok(());
+                }
+                if self.before.is_some_and(|before| before || is_block) {
                     line("")?;
                 }
-                output.print(format)?;
-                before = Some(output);
+                output.print(self.format)?;
+                self.before = Some(is_block);
             }
-            Ok(())
+        }
+        Ok(())
+    }
+
+    /// There is no more.
+    pub fn end(self) -> io::Result<()> {
+        match self.format {
+            Format::Json => json::print(&Value::from(self.outputs)),
+            Format::Yaml => yaml::print(&Value::from(self.outputs)),
+            Format::Name | Format::Table | Format::Wide => Ok(()),
         }
     }
 }

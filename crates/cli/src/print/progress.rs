@@ -1,6 +1,7 @@
 //! How far something has come, on one line of the terminal that is written over and goes away at the end.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::terminal_width;
@@ -10,18 +11,27 @@ use crate::command::units;
 /// A line of the terminal that is written over, and goes away at the end. Without a terminal it shows nothing.
 #[derive(Debug)]
 pub struct Notice {
-    shown: bool,
     on_terminal: bool,
+}
+
+/// Whether a notice stands on the terminal, where the next line would go on behind it.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Takes away a notice that stands there, before something is printed that stays.
+pub fn make_room() {
+    if SHOWN.swap(false, Ordering::Relaxed) {
+        eprint!("{CLEAR}");
+    }
 }
 
 impl Notice {
     pub fn new() -> Notice {
-        Notice { shown: false, on_terminal: io::stderr().is_terminal() }
+        Notice { on_terminal: io::stderr().is_terminal() }
     }
 
     pub fn show(&mut self, text: &str) {
         if self.on_terminal {
-            self.shown = true;
+            SHOWN.store(true, Ordering::Relaxed);
             let text = visible(text);
             // Of what goes on to another line only the last would be cleared.
             let text = terminal_width(&io::stderr())
@@ -35,9 +45,7 @@ impl Notice {
 
 impl Drop for Notice {
     fn drop(&mut self) {
-        if self.shown {
-            eprint!("{CLEAR}");
-        }
+        make_room();
     }
 }
 
@@ -73,7 +81,7 @@ impl Progress {
     }
 
     fn on(on_terminal: bool) -> Progress {
-        Progress { last: (Instant::now(), 0), notice: Notice { shown: false, on_terminal } }
+        Progress { last: (Instant::now(), 0), notice: Notice { on_terminal } }
     }
 
     /// Tells how many records there are now, how many came in the last second, and how much is left where that is known.

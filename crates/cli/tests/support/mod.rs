@@ -46,6 +46,15 @@ impl Broker {
         self.child.wait().expect("it ends");
     }
 
+    /// The broker does nothing until it goes on, and its connections stay.
+    pub fn pause(&self) {
+        send("-STOP", &self.child);
+    }
+
+    pub fn go_on(&self) {
+        send("-CONT", &self.child);
+    }
+
     /// Starts the broker again where it was.
     pub fn restart(&mut self) {
         let port = self.bootstrap.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
@@ -131,10 +140,14 @@ pub fn begin(command: &mut Command) -> Child {
     command.spawn().expect("the command can be started")
 }
 
+fn send(signal: &str, child: &Child) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(status.expect("it can be sent").success());
+}
+
 /// Presses Ctrl-C.
 pub fn interrupt(child: &Child) {
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(status.expect("it can be sent").success());
+    send("-INT", child);
 }
 
 /// Runs a command to its end, which must come before the deadline.

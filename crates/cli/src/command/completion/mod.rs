@@ -17,8 +17,8 @@ use line::Typed;
 
 use super::failure::NAME_A_FILE;
 use super::{
-    BOOTSTRAP, Connection, Failure, Format, PROFILE, SECURITY_PROTOCOL, config, profile, session,
-    text_variable, tree,
+    BOOTSTRAP, Connection, Failure, Format, PROFILE, SECURITY_PROTOCOL, client_settings, config, profile,
+    session, text_variable, tree,
 };
 use crate::print;
 use crate::print::text::is_hidden;
@@ -147,32 +147,39 @@ enum Candidates {
 
 /// What fits the last word, after those before it.
 fn candidates(words: &[String]) -> Candidates {
-    let mut root = tree();
-    // So that options of all commands are known to each.
-    root.build();
+    let root = built();
     let Some((last, before)) = words.split_last() else {
         return Candidates::Words(Vec::new());
     };
     let line = Line::read(&root, before);
-    let option_with_value = last.strip_prefix("--").and_then(|last| last.split_once('='));
+    let is_option = last.starts_with('-') && !line.is_past_options;
+    let option_with_value =
+        last.strip_prefix("--").filter(|_| is_option).and_then(|last| last.split_once('='));
     let (name, argument) = match (line.awaits, option_with_value) {
         (Some(option), _) => (None, Some(option)),
         (None, Some((name, _))) => {
             (Some(name), line.command.get_arguments().find(|arg| arg.get_long() == Some(name)))
         }
-        (None, None) if last.starts_with('-') || line.command.has_subcommands() => (None, None),
+        (None, None) if is_option || line.command.has_subcommands() => (None, None),
         (None, None) => (None, line.next_positional()),
     };
     if argument.is_some_and(is_file) {
         return Candidates::Files;
     }
     let found: Vec<String> = match (argument, name) {
-        (Some(argument), None) => values_of(argument, &line, last),
+        (Some(argument), None) => {
+            let mut values = values_of(argument, &line, last);
+            // There it would be taken for an option.
+            values.retain(|value| {
+                line.is_past_options || argument.is_allow_hyphen_values_set() || !value.starts_with('-')
+            });
+            values
+        }
         (Some(option), Some(name)) => {
             let typed = option_with_value.map_or("", |(_, value)| value);
             values_of(option, &line, typed).into_iter().map(|value| format!("--{name}={value}")).collect()
         }
-        (None, _) if last.starts_with('-') => options_of(line.command),
+        (None, _) if is_option => options_of(line.command),
         (None, _) => {
             let shown = line.command.get_subcommands().filter(|command| !command.is_hide_set());
             shown.map(|command| command.get_name().to_owned()).collect()
@@ -181,6 +188,13 @@ fn candidates(words: &[String]) -> Candidates {
     // What cannot be seen would do something to the terminal, and an end of line would make two names of one.
     let fits = |candidate: &String| candidate.starts_with(last.as_str()) && !candidate.chars().any(is_hidden);
     Candidates::Words(found.into_iter().filter(fits).collect())
+}
+
+/// The commands, so that options of all of them are known to each.
+fn built() -> Command {
+    let mut root = tree();
+    root.build();
+    root
 }
 
 /// Whether an argument names a file.
@@ -199,6 +213,8 @@ struct Line<'c> {
     positionals: Vec<String>,
     /// The option whose value comes next.
     awaits: Option<&'c Arg>,
+    /// Whether `--` has come, after which nothing is an option.
+    is_past_options: bool,
     bootstrap: Option<String>,
     profile: Option<String>,
     security_protocol: Option<String>,
@@ -210,6 +226,7 @@ impl<'c> Line<'c> {
             command: root,
             positionals: Vec::new(),
             awaits: None,
+            is_past_options: false,
             bootstrap: None,
             profile: None,
             security_protocol: None,
@@ -225,6 +242,14 @@ impl<'c> Line<'c> {
             self.note(option, word);
             return;
         }
+        if self.is_past_options {
+            self.positionals.push(word.to_owned());
+            return;
+        }
+        if word == "--" {
+            self.is_past_options = true;
+            return;
+        }
         if let Some(name) = word.strip_prefix("--") {
             let (name, value) =
                 name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
@@ -238,8 +263,12 @@ impl<'c> Line<'c> {
         }
         if let Some(letter) = word.strip_prefix('-').and_then(|word| word.chars().next()) {
             let option = self.command.get_arguments().find(|arg| arg.get_short() == Some(letter));
-            let alone = word.chars().count() == 2;
-            self.awaits = option.filter(|option| alone && option.get_action().takes_values());
+            let Some(option) = option.filter(|option| option.get_action().takes_values()) else { return };
+            let value = word.get(1 + letter.len_utf8()..).unwrap_or_default();
+            match value.strip_prefix('=').unwrap_or(value) {
+                "" => self.awaits = Some(option),
+                value => self.note(option, value),
+            }
             return;
         }
         match self.command.find_subcommand(word) {
@@ -252,6 +281,10 @@ impl<'c> Line<'c> {
         match option.get_id().as_str() {
             "bootstrap" => self.bootstrap = Some(value.to_owned()),
             "profile" => self.profile = Some(value.to_owned()),
+            client_settings::ID => {
+                let servers = value.strip_prefix("bootstrap.servers=").map(str::to_owned);
+                self.bootstrap = servers.or(self.bootstrap.take());
+            }
             "security_protocol" => self.security_protocol = Some(value.to_owned()),
             _ => {}
         }
@@ -324,6 +357,7 @@ fn values_of(arg: &Arg, line: &Line<'_>, typed: &str) -> Vec<String> {
         Some("CODEC") => Codec::ALL.map(|codec| codec.name().to_owned()).into(),
         Some("WHERE") => ["start", "end"].map(str::to_owned).into(),
         Some("PROFILE") => profile::names(),
+        Some("KEY") if line.command.get_name() == "alter" => config::names(Some("topic")),
         Some("KEY") => config::names(kind),
         Some("BROKER") => session::run_within(&line.connection(), PATIENCE, async |admin| {
             let cluster = admin.describe_cluster().await.ok()?;
@@ -410,6 +444,7 @@ mod tests {
         check("config set broker 1 --set log.retention.h", &["log.retention.hours="]);
         check("start --set log.retention.h", &["log.retention.hours="]);
         check("topic alter a --set compression.type=z", &["compression.type=zstd"]);
+        check("topic alter a --delete retention.m", &["retention.ms"]);
         check("topic alter a --set=compression.type=g", &["--set=compression.type=gzip"]);
         check("topic create a --config message.timestamp.type=", &["message.timestamp.type=LogAppendTime"]);
         check("topic alter a --append cleanup.policy=delete,", &["cleanup.policy=delete,compact"]);
@@ -438,6 +473,31 @@ mod tests {
             "version ",
         ] {
             assert_eq!(found(line), Candidates::Words(Vec::new()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn after_two_dashes_nothing_is_an_option_and_before_them_no_name_begins_with_one() {
+        check("topic delete -", &["--yes", "--regex"]);
+        assert_eq!(found("topic delete -- -"), Candidates::Words(Vec::new()), "no broker is there to ask");
+        assert_eq!(found("topic delete -- --y"), Candidates::Words(Vec::new()));
+    }
+
+    #[test]
+    fn only_settings_of_topics_are_taken_from_a_topic() {
+        assert_eq!(found("topic alter a --delete listen"), Candidates::Words(Vec::new()));
+    }
+
+    #[test]
+    fn an_address_is_asked_in_whatever_way_it_is_given() {
+        let root = built();
+        for line in
+            ["-b h:1", "-bh:1", "--bootstrap=h:1", "-X bootstrap.servers=h:1", "-Xbootstrap.servers=h:1"]
+        {
+            let words: Vec<String> =
+                line.split(' ').chain(["topic", "describe"]).map(str::to_owned).collect();
+            let connection = Line::read(&root, &words).connection();
+            assert_eq!(connection.bootstrap.as_deref(), Some("h:1"), "{line}");
         }
     }
 

@@ -18,6 +18,11 @@ pub fn known(key: &str, kind: Kind) -> Option<&'static OptionDef> {
 
 /// The command that shows all settings of something.
 fn shows_all(resource: &ConfigResource) -> String {
+    format!("`{}`", look(resource))
+}
+
+/// The same without quotes around it.
+pub fn look(resource: &ConfigResource) -> String {
     let kind = kind_of(resource).name();
     let (name, all) = match resource {
         ConfigResource::Topic(name)
@@ -28,7 +33,7 @@ fn shows_all(resource: &ConfigResource) -> String {
         ConfigResource::BrokerLogger(id) => (id.0.to_string(), ""),
         ConfigResource::AllBrokers => ("all".to_owned(), ""),
     };
-    format!("`riverrun config get {kind} {name}{all}`")
+    format!("riverrun config get {kind} {name}{all}")
 }
 
 /// A setting was named that something does not have.

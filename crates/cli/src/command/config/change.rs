@@ -78,7 +78,7 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
         Some(ErrorCode::InvalidConfig | ErrorCode::InvalidRequest) => {
             advice::refused(failed(error), &keys, resource, &before)
         }
-        _ => failed(error),
+        _ => Failure::of_change(error, DOING, &advice::look(resource)),
     })?;
     let mut table = Table::new(&["KEY", "BEFORE", "NOW"]);
     let mut values = Vec::new();

@@ -43,10 +43,11 @@ pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
             .destruction
             .confirm(&format!("Delete {all} and the {offsets} that {who} committed"), session)?;
     }
-    for (name, offsets) in found {
-        outcomes.push(&name, one(&name, offsets, delete.destruction.dry_run, session).await);
-    }
-    outcomes.show(session)
+    let act = async |found: &(String, usize)| {
+        let (name, offsets) = found;
+        one(name, *offsets, delete.destruction.dry_run, session).await
+    };
+    outcomes.change(&found, |(name, _)| name, act, session).await
 }
 
 /// How many offsets a group has committed that could be deleted.
@@ -68,7 +69,7 @@ async fn one(name: &str, offsets: usize, dry_run: bool, session: &Session) -> Re
         true => format!("{name} ({}) would be deleted", units::counted(offsets, "offset")),
         false => {
             let deleted = session.admin.delete_group(name).await;
-            deleted.map_err(|error| Failure::of(error, DOING))?;
+            deleted.map_err(|error| Failure::of_change(error, DOING, "riverrun group list"))?;
             format!("deleted {name}")
         }
     };

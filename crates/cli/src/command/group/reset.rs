@@ -124,7 +124,11 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
         if let Some(file) = &reset.undo_file {
             keep(file, &undo(name, &plan, &before))?;
         }
-        apply(name, &plan, session).await.map_err(failed)?;
+        let look = format!("riverrun group describe {name}");
+        apply(name, &plan, session).await.map_err(|error| match error.code() {
+            Some(_) => failed(error),
+            None => Failure::of_change(error, DOING, &look),
+        })?;
     }
     session.show(&outcome.output(if dry_run { Stage::DryRun } else { Stage::Done }))
 }

@@ -51,7 +51,7 @@ impl Count {
 const DOING: &str = "cannot add partitions";
 
 pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> {
-    let (topics, mut outcomes) = add.topics.find(DOING, session).await?;
+    let (topics, outcomes) = add.topics.find(DOING, session).await?;
     let grows = |topic: &&Topic| add.count.after(count(topic)) > count(topic);
     let lost: Vec<String> = topics.iter().filter(grows).filter_map(named_loss).collect();
     if !lost.is_empty() {
@@ -61,10 +61,8 @@ pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> 
             note(&format!("this cannot be undone: {lost}"));
         }
     }
-    for topic in &topics {
-        outcomes.push(&topic.name, one(topic, add, session).await);
-    }
-    outcomes.show(session)
+    let act = async |topic: &Topic| one(topic, add, session).await;
+    outcomes.change(&topics, |topic| &topic.name, act, session).await
 }
 
 fn count(topic: &Topic) -> i32 {
@@ -105,8 +103,10 @@ async fn one(topic: &Topic, add: &AddPartitions, session: &Session) -> Result<Ou
             .next(format!("ask for more than {before}, or create another topic with fewer")));
     }
     let added = session.admin.create_partitions(name, after, dry_run).await;
-    let next = format!("`riverrun topic describe {name}` shows what it has");
-    added.map_err(|error| Failure::of(error, DOING).or_next(next))?;
+    let look = format!("riverrun topic describe {name}");
+    added.map_err(|error| {
+        Failure::of_change(error, DOING, &look).or_next(format!("`{look}` shows what it has"))
+    })?;
     let verb = if dry_run { "could have" } else { "has" };
     let line = format!("{name} {verb} {} ({before} before)", partitions(after.unsigned_abs() as usize));
     // Who is asked has read it; who asks what would be done reads it here.

@@ -48,7 +48,8 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
     let created = session.admin.create_topic(&topic, dry_run).await;
     let count = created.map_err(|error| {
         let code = error.code();
-        let failure = Failure::of(error, "cannot create the topic");
+        let look = format!("riverrun topic describe {}", topic.name);
+        let failure = Failure::of_change(error, "cannot create the topic", &look);
         let keys: Vec<&str> = topic.configs.iter().map(|(key, _)| key.as_str()).collect();
         match code {
             Some(ErrorCode::InvalidConfig) => config::advice::of_new_topic(failure, &keys),

@@ -28,16 +28,14 @@ pub struct Delete {
 const DOING: &str = "cannot delete the topic";
 
 pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
-    let (topics, mut outcomes) = delete.topics.find(DOING, session).await?;
+    let (topics, outcomes) = delete.topics.find(DOING, session).await?;
     if !topics.is_empty() {
         let all = listed(topics.iter().map(|topic| format!("{} ({})", topic.name, size(topic))));
         let whose = if topics.len() == 1 { "its" } else { "their" };
         delete.destruction.confirm(&format!("Delete {all} and all {whose} records"), session)?;
     }
-    for topic in &topics {
-        outcomes.push(&topic.name, one(topic, delete.destruction.dry_run, session).await);
-    }
-    outcomes.show(session)
+    let act = async |topic: &Topic| one(topic, delete.destruction.dry_run, session).await;
+    outcomes.change(&topics, |topic| &topic.name, act, session).await
 }
 
 /// How large a topic is, and what more there is to know before it goes.
@@ -56,7 +54,7 @@ async fn one(topic: &Topic, dry_run: bool, session: &Session) -> Result<Output, 
         true => format!("{name} ({}) would be deleted", size(topic)),
         false => {
             let deleted = session.admin.delete_topic(name).await;
-            deleted.map_err(|error| Failure::of(error, DOING))?;
+            deleted.map_err(|error| Failure::of_change(error, DOING, "riverrun topic list"))?;
             format!("deleted {name}")
         }
     };

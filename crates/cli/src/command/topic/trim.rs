@@ -74,11 +74,8 @@ pub async fn run(trim: &Trim, session: &Session) -> Result<(), Failure> {
         }));
         trim.destruction.confirm(&format!("Delete up to {records} records of {all}"), session)?;
     }
-    for plan in plans {
-        let name = plan.topic.clone();
-        outcomes.push(&name, one(plan, trim, session).await);
-    }
-    outcomes.show(session)
+    let act = async |plan: &Plan| one(plan, trim, session).await;
+    outcomes.change(&plans, |plan| &plan.topic, act, session).await
 }
 
 /// How many offsets are before where the partitions are to begin.
@@ -165,17 +162,22 @@ fn ended_before(
     Ok(emptied.map(|(name, _)| name.partition).collect())
 }
 
-async fn one(mut plan: Plan, trim: &Trim, session: &Session) -> Result<Output, Failure> {
-    let (rows, dry_run) = (&mut plan.rows, trim.destruction.dry_run);
+async fn one(plan: &Plan, trim: &Trim, session: &Session) -> Result<Output, Failure> {
+    let (mut rows, dry_run) = (plan.rows.clone(), trim.destruction.dry_run);
     if !dry_run {
         let targets: BTreeMap<TopicPartition, Option<Offset>> =
             rows.iter().map(|(name, _, target)| (name.clone(), Some(*target))).collect();
-        let begins = session.admin.delete_records(&targets).await.map_err(failed)?;
-        for (name, _, target) in rows {
+        let look = format!("riverrun topic describe {}", plan.topic);
+        let begins = session.admin.delete_records(&targets).await;
+        let begins = begins.map_err(|error| match error.code() {
+            Some(_) => failed(error),
+            None => Failure::of_change(error, DOING, &look),
+        })?;
+        for (name, _, target) in &mut rows {
             *target = begins.get(name).copied().unwrap_or(*target);
         }
     }
-    let output = output(&plan.topic, &plan.rows, dry_run);
+    let output = output(&plan.topic, &rows, dry_run);
     Ok(match plan.all_of(trim.before) {
         Some(words) => output.hint(words),
         None => output,
