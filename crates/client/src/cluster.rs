@@ -11,11 +11,11 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use wire::Request;
-use wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use wire::messages::metadata_response::MetadataResponseView;
 
 use crate::conn::Connection;
+use crate::coordinator::Coordinators;
 use crate::metadata::{Metadata, Topic};
 use crate::retry::Retry;
 use crate::{BrokerError, ClientConfig, Error, World};
@@ -37,6 +37,7 @@ struct Inner {
     /// One slot per broker and purpose; its lock is held while a connection is made, so that there is only one.
     slots: Mutex<Slots>,
     consumers: AtomicU64,
+    coordinators: Coordinators,
 }
 
 #[derive(Debug, Default)]
@@ -90,9 +91,6 @@ pub(crate) enum Lane {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConsumerId(u64);
 
-/// How a coordinator is asked for, by `key_type` of FindCoordinator.
-const GROUP_KEY: i8 = 0;
-
 impl Client {
     /// Connects to the cluster and learns its brokers.
     ///
@@ -119,6 +117,7 @@ impl Client {
             metadata_version: AtomicU64::new(0),
             slots: Mutex::default(),
             consumers: AtomicU64::new(0),
+            coordinators: Coordinators::default(),
         }));
         let time = client.config().default_api_timeout;
         Retry::within(&client, time).attempt(client.refresh(Wanted::Nothing)).await?;
@@ -132,6 +131,10 @@ impl Client {
 
     pub(crate) fn world(&self) -> &World {
         &self.0.world
+    }
+
+    pub(crate) fn coordinators(&self) -> &Coordinators {
+        &self.0.coordinators
     }
 
     /// The wait before something is tried again.
@@ -391,56 +394,6 @@ impl Client {
     pub(crate) fn forget_consumer(&self, id: ConsumerId) {
         let of_it = |lane: &Lane| matches!(lane, Lane::Fetch(of) | Lane::Member(of) if *of == id);
         self.0.slots.lock().retain(|(_, lane), _| !of_it(lane));
-    }
-
-    /// The broker that coordinates a group. Asks once.
-    pub(crate) async fn coordinator(&self, group: &str, lane: Lane) -> Result<Arc<Connection>, Error> {
-        let connection = self.any().await?;
-        let version = connection.version::<FindCoordinatorRequest>()?;
-        let mut request = FindCoordinatorRequest { key_type: GROUP_KEY, ..Default::default() };
-        if version >= 4 {
-            request.coordinator_keys = vec![group.to_owned()];
-        } else {
-            request.key = group.to_owned();
-        }
-        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
-        let (code, message, node) = match answer.coordinators.into_iter().next() {
-            Some(found) => (found.error_code, found.error_message, found.node_id),
-            None if version >= 4 => (ErrorCode::CoordinatorNotAvailable.code(), None, -1),
-            None => (answer.error_code, answer.error_message, answer.node_id),
-        };
-        BrokerError::check(code).map_err(|error| error.message(message).group(group))?;
-        let node = NodeId(node);
-        if !self.metadata().brokers.contains_key(&node) {
-            self.refresh(Wanted::Nothing).await?;
-        }
-        self.broker(node, lane).await
-    }
-
-    /// Sends a request to the coordinator of a group; finds it again, and asks again, while `check` says that another
-    /// or a later one may answer.
-    pub(crate) async fn ask_coordinator<R: Request, T>(
-        &self,
-        group: &str,
-        time: Duration,
-        request: impl Fn(i16) -> R,
-        max_version: i16,
-        check: impl Fn(R::Response) -> Result<T, BrokerError>,
-    ) -> Result<T, Error> {
-        let mut retry = Retry::within(self, time);
-        loop {
-            let asked = async {
-                let connection = self.coordinator(group, Lane::General).await?;
-                let version = connection.version_up_to::<R>(max_version)?;
-                let time = connection.request_timeout();
-                let answer = connection.ask_in(&request(version), version, time).await?;
-                Ok(check(answer).map_err(|error| error.group(group))?)
-            };
-            match retry.attempt(asked).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => retry.after(error).await?,
-            }
-        }
     }
 }
 

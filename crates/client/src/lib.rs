@@ -25,6 +25,7 @@ mod cluster;
 pub mod config;
 mod conn;
 pub mod consumer;
+mod coordinator;
 mod error;
 pub mod metadata;
 pub mod producer;

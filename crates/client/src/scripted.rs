@@ -154,7 +154,7 @@ impl Cluster {
         history.iter().filter(is_told).map(|asked| asked.key).collect()
     }
 
-    /// From then on no connection to the node can be made.
+    /// From then on no connection to the node can be made, and those that there are end with the next request.
     pub fn take_down(&self, node: u16) {
         self.0.down.lock().insert(node);
     }
@@ -169,6 +169,9 @@ impl Cluster {
         (self.0.around)(&mut || received = BytesMut::with_capacity(RECEIVED_BYTES));
         while stream.read_buf(&mut received).await.is_ok_and(|count| count > 0) {
             while let Some(frame) = frame::split(&mut received, usize::MAX).expect("the client is correct") {
+                if self.0.down.lock().contains(&u16::try_from(node).unwrap_or_default()) {
+                    return;
+                }
                 let mut reply = Reply::Silence;
                 let mut frame = Some(frame);
                 // The frame goes within as well, so that its memory is there for the next.

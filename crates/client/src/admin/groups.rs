@@ -178,7 +178,6 @@ impl Admin {
     /// Describes a group of the protocol of KIP-848.
     async fn describe_consumer_group(&self, group: &str) -> Result<GroupDescription, Error> {
         let time = self.client.config().default_api_timeout;
-        let coordinator = self.client.coordinator(group, Lane::General).await.map(|c| c.address().to_owned());
         let request = |_| ConsumerGroupDescribeRequest {
             group_ids: vec![group.to_owned()],
             include_authorized_operations: false,
@@ -197,14 +196,13 @@ impl Admin {
             state: described.group_state,
             protocol_type: protocol::CONSUMER.to_owned(),
             assignor: described.assignor_name,
-            coordinator: coordinator.unwrap_or_default(),
+            coordinator: self.address_of_coordinator(group).await,
             members: described.members.into_iter().map(member).collect(),
         })
     }
 
     async fn describe_classic_group(&self, group: &str) -> Result<GroupDescription, Error> {
         let time = self.client.config().default_api_timeout;
-        let coordinator = self.client.coordinator(group, Lane::General).await.map(|c| c.address().to_owned());
         let request = |_| DescribeGroupsRequest {
             groups: vec![group.to_owned()],
             include_authorized_operations: false,
@@ -217,7 +215,13 @@ impl Admin {
             if described.group_state == DEAD { Err(unknown()) } else { Ok(described) }
         };
         let described = self.client.ask_coordinator(group, time, request, i16::MAX, check).await?;
-        Ok(description(described, coordinator.unwrap_or_default()))
+        Ok(description(described, self.address_of_coordinator(group).await))
+    }
+
+    /// Of the one that has just answered; empty if it is gone since.
+    async fn address_of_coordinator(&self, group: &str) -> String {
+        let coordinator = self.client.coordinator(group, Lane::General).await;
+        coordinator.map(|connection| connection.address().to_owned()).unwrap_or_default()
     }
 
     /// Deletes a group with all offsets that it has committed. It is tried again: if nothing is known of an earlier attempt, a

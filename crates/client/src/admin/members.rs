@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use kernel::{ErrorCode, NodeId};
-use wire::messages::find_coordinator_request::FindCoordinatorRequest;
-use wire::messages::find_coordinator_response::Coordinator;
 use wire::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
 use wire::messages::leave_group_response::LeaveGroupResponse;
 
@@ -118,38 +116,13 @@ impl Admin {
     }
 
     async fn find_coordinator(&self, group: &str) -> Result<Broker, Error> {
-        let connection = self.client.any().await?;
-        let version = connection.version::<FindCoordinatorRequest>()?;
-        let key = |holds: bool| if holds { group.to_owned() } else { String::new() };
-        let several = version >= SEVERAL_KEYS_FROM;
-        let request = FindCoordinatorRequest {
-            key: key(!several),
-            coordinator_keys: if several { vec![key(true)] } else { Vec::new() },
-            ..Default::default()
-        };
-        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
-        let found = match answer.coordinators.into_iter().next() {
-            Some(found) => found,
-            None => Coordinator {
-                error_code: answer.error_code,
-                error_message: answer.error_message,
-                node_id: answer.node_id,
-                host: answer.host,
-                port: answer.port,
-                ..Default::default()
-            },
-        };
-        BrokerError::check(found.error_code)
-            .map_err(|error| error.group(group).message(found.error_message))?;
+        let found = self.client.find_coordinator(group).await?;
         let (id, port) = (NodeId(found.node_id), u16::try_from(found.port).unwrap_or_default());
         // Only metadata tells where it stands.
         let rack = self.client.metadata().brokers.get(&id).and_then(|broker| broker.rack.clone());
         Ok(Broker { id, host: found.host, port, rack })
     }
 }
-
-/// The version from which several coordinators can be asked for.
-const SEVERAL_KEYS_FROM: i16 = 4;
 
 fn leave_request(group: &str, members: &[Leaver], reason: &str, version: i16) -> LeaveGroupRequest {
     let mut request = LeaveGroupRequest { group_id: group.to_owned(), ..Default::default() };
@@ -177,7 +150,8 @@ mod tests {
     use super::*;
     use crate::scripted::{Cluster, metadata};
     use wire::api_table::ApiKey;
-    use wire::messages::find_coordinator_response::FindCoordinatorResponse;
+    use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+    use wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
     use wire::messages::leave_group_response::MemberResponse;
     use wire::messages::metadata_request::MetadataRequest;
 

@@ -217,11 +217,19 @@ pub(crate) async fn committed_each(
     group: &str,
     partitions: &[TopicPartition],
 ) -> Result<Committed, Error> {
-    let connection = client.coordinator(group, Lane::General).await?;
-    let version = connection.version_up_to::<OffsetFetchRequest>(OFFSET_FETCH_NAMES_UP_TO)?;
-    let request = offset_fetch(group, Some(&by_topic(partitions)), version);
-    let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
-    Ok(read_committed_offsets(answer).map_err(|error| error.group(group))?)
+    let asked = async {
+        let connection = client.coordinator(group, Lane::General).await?;
+        let version = connection.version_up_to::<OffsetFetchRequest>(OFFSET_FETCH_NAMES_UP_TO)?;
+        let request = offset_fetch(group, Some(&by_topic(partitions)), version);
+        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
+        Ok::<_, Error>(read_committed_offsets(answer).map_err(|error| error.group(group))?)
+    };
+    let asked = asked.await.inspect_err(|error| _ = client.coordinators().heed(group, error))?;
+    // Old versions say of each partition what is wrong with the group.
+    for error in asked.values().filter_map(|committed| committed.as_ref().err()) {
+        client.coordinators().heed(group, &error.clone().into());
+    }
+    Ok(asked)
 }
 
 fn by_topic(partitions: &[TopicPartition]) -> BTreeMap<&str, Vec<i32>> {

@@ -77,8 +77,13 @@ impl Group {
             let told: Refused = match timeout_at(batch.deadline, self.commit_once(&open, &batch.by)).await {
                 Ok(Ok(told)) => told,
                 Ok(Err(error)) => all(&open, error),
-                Err(_) => open.keys().filter_map(|name| last.remove_entry(name)).collect(),
+                Err(_) => {
+                    // One that says nothing may have been replaced.
+                    self.client.coordinators().forget(&self.id);
+                    open.keys().filter_map(|name| last.remove_entry(name)).collect()
+                }
             };
+            told.values().for_each(|error| _ = self.client.coordinators().heed(&self.id, error));
             open.retain(|name, _| told.contains_key(name));
             if let Some(error) = told.values().find(|error| self.is_about_member(error)) {
                 refused.extend::<Refused>(all(&open, self.refused(&batch.by, error.clone())));

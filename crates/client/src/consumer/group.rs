@@ -200,6 +200,7 @@ impl Group {
                 Ok(_) => return Ok(None),
                 Err(error) => error,
             };
+            self.client.coordinators().heed(&self.id, &error);
             match error.code() {
                 // The answer brought the id to join with.
                 Some(ErrorCode::MemberIdRequired) => {}
@@ -351,7 +352,6 @@ impl Group {
     /// Tells the group that the member is there, until it joins again or is not a member any more. A rebalance does not
     /// end it: whoever is still busy with records must not be taken for dead.
     async fn beat(self: Arc<Self>) {
-        let mut connection = None;
         loop {
             tokio::time::sleep(self.config.heartbeat_interval).await;
             if self.standing() == Standing::Joining || self.generation().is_none() {
@@ -370,13 +370,10 @@ impl Group {
                 return;
             }
             let member = self.member();
-            let Err(error) = self.beat_once(&mut connection, &member).await else {
+            let Err(error) = self.beat_once(&member).await else {
                 continue;
             };
-            if error.code() != Some(ErrorCode::RebalanceInProgress) {
-                // Found again with the next beat.
-                connection = None;
-            }
+            self.client.coordinators().heed(&self.id, &error);
             if !self.beat_failed(&member, error) {
                 return;
             }
@@ -422,11 +419,8 @@ impl Group {
         self.state.lock().failure.clone()
     }
 
-    async fn beat_once(&self, known: &mut Option<Arc<Connection>>, member: &Member) -> Result<(), Error> {
-        let connection = match known.take().filter(|connection| connection.is_open()) {
-            Some(connection) => connection,
-            None => self.connection().await?,
-        };
+    async fn beat_once(&self, member: &Member) -> Result<(), Error> {
+        let connection = self.connection().await?;
         let version = connection.version::<HeartbeatRequest>()?;
         let request = HeartbeatRequest {
             group_id: self.id.clone(),
@@ -437,8 +431,6 @@ impl Group {
         // A session must not be lost because one answer is awaited for longer than it lasts.
         let time = connection.request_timeout().min(self.config.session_timeout);
         let answer = connection.ask_in(&request, version, time).await?;
-        // Whatever the answer says, the connection is good.
-        *known = Some(connection);
         BrokerError::check(answer.error_code).map_err(|error| error.group(&self.id).into())
     }
 
@@ -448,6 +440,13 @@ impl Group {
         if member.id.is_empty() || self.config.group_instance_id.is_some() {
             return Ok(());
         }
+        match self.leave_once(member).await {
+            Err(error) if self.client.coordinators().heed(&self.id, &error) => self.leave_once(member).await,
+            left => left,
+        }
+    }
+
+    async fn leave_once(&self, member: &Member) -> Result<(), Error> {
         let member_id = member.id.clone();
         let connection = self.connection().await?;
         let version = connection.version::<LeaveGroupRequest>()?;

@@ -2,6 +2,7 @@
 
 mod coordinator;
 mod dropped;
+mod kept;
 mod member;
 mod rack;
 mod room;

@@ -1,4 +1,4 @@
-//! A group whose coordinator does as a test says: node 1, which has two members at most, and leads all partitions.
+//! A group whose coordinator does as a test says: node 1 at first. It has two members at most. Node 1 leads all partitions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct Script {
     pub other: Option<String>,
     /// Nobody knows who coordinates the group.
     pub away: bool,
+    /// Node 2 coordinates it.
+    pub moved: bool,
     /// What is answered to heartbeats, and to commits.
     pub beats: Option<ErrorCode>,
     pub commits: Option<ErrorCode>,
@@ -92,7 +94,8 @@ impl Script {
         }
         if asked.is::<FindCoordinatorRequest>() {
             let code = if self.away { ErrorCode::CoordinatorNotAvailable } else { ErrorCode::None };
-            let coordinator = Coordinator { node_id: 1, error_code: code.code(), ..Default::default() };
+            let node_id = 1 + i32::from(self.moved);
+            let coordinator = Coordinator { node_id, error_code: code.code(), ..Default::default() };
             let answer = FindCoordinatorResponse { coordinators: vec![coordinator], ..Default::default() };
             return asked.answer(&answer);
         }
@@ -106,15 +109,20 @@ impl Script {
             let group = OffsetFetchResponseGroup { group_id: "g".to_owned(), ..Default::default() };
             let mut answer = OffsetFetchResponse { groups: vec![group], ..Default::default() };
             answer.groups[0].topics = nothing_committed(&asked.read());
+            answer.groups[0].error_code = self.of_node(asked, None);
             return asked.answer(&answer);
         }
         self.answer_member(asked)
     }
 
     fn answer_member(&mut self, asked: &Asked) -> Reply {
-        let code = |told: Option<ErrorCode>| told.unwrap_or(ErrorCode::None).code();
+        let code = |told: Option<ErrorCode>| self.of_node(asked, told);
         if asked.is::<JoinGroupRequest>() {
-            return asked.answer(&self.joined(&asked.read()));
+            let error_code = code(None);
+            return match error_code {
+                0 => asked.answer(&self.joined(&asked.read())),
+                _ => asked.answer(&JoinGroupResponse { error_code, ..Default::default() }),
+            };
         }
         if asked.is::<SyncGroupRequest>() {
             let request: SyncGroupRequest = asked.read();
@@ -126,24 +134,31 @@ impl Script {
             return asked.answer(&HeartbeatResponse { error_code: code(self.beats), ..Default::default() });
         }
         if asked.is::<LeaveGroupRequest>() {
-            return asked.answer(&LeaveGroupResponse::default());
+            return asked.answer(&LeaveGroupResponse { error_code: code(None), ..Default::default() });
         }
         let request: OffsetCommitRequest = asked.read();
+        let error_code = code(self.commits);
         let mut answer = OffsetCommitResponse::default();
         for topic in request.topics {
             let mut answered = OffsetCommitResponseTopic { name: topic.name, ..Default::default() };
             for partition in topic.partitions {
-                if self.commits.is_none() && partition.partition_index == 0 {
+                if error_code == 0 && partition.partition_index == 0 {
                     self.committed.push(partition.committed_offset);
                 }
                 answered.partitions.push(OffsetCommitResponsePartition {
                     partition_index: partition.partition_index,
-                    error_code: code(self.commits),
+                    error_code,
                 });
             }
             answer.topics.push(answered);
         }
         if self.slow { asked.answer_late(&answer) } else { asked.answer(&answer) }
+    }
+
+    /// What a node says that is asked as the coordinator.
+    fn of_node(&self, asked: &Asked, told: Option<ErrorCode>) -> i16 {
+        let is_coordinator = asked.node == 1 + i32::from(self.moved);
+        if is_coordinator { told.unwrap_or(ErrorCode::None) } else { ErrorCode::NotCoordinator }.code()
     }
 
     fn metadata(&self, request: &MetadataRequest) -> MetadataResponse {

@@ -1,0 +1,139 @@
+//! Who coordinates groups. A broker is asked once, and what it says is kept until the coordinator says that it is none, or
+//! cannot be reached.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kernel::{ErrorCode, NodeId};
+use parking_lot::Mutex;
+use wire::Request;
+use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use wire::messages::find_coordinator_response::Coordinator;
+
+use crate::cluster::{Lane, Wanted};
+use crate::conn::Connection;
+use crate::retry::Retry;
+use crate::{BrokerError, Client, Error};
+
+/// How a coordinator is asked for, by `key_type` of FindCoordinator.
+const GROUP_KEY: i8 = 0;
+
+/// The version from which several coordinators can be asked for.
+const SEVERAL_KEYS_FROM: i16 = 4;
+
+/// For how many groups the coordinator is kept; whoever deals with more asks again.
+const KEPT_MAX: usize = 1024;
+
+/// The coordinators that are known, by group.
+#[derive(Debug, Default)]
+pub(crate) struct Coordinators(Mutex<BTreeMap<String, NodeId>>);
+
+impl Coordinators {
+    fn known(&self, group: &str) -> Option<NodeId> {
+        self.0.lock().get(group).copied()
+    }
+
+    fn keep(&self, group: &str, node: NodeId) {
+        let mut known = self.0.lock();
+        if known.len() >= KEPT_MAX && !known.contains_key(group) {
+            known.pop_first();
+        }
+        known.insert(group.to_owned(), node);
+    }
+
+    /// Has the coordinator of a group looked for again.
+    pub fn forget(&self, group: &str) {
+        self.0.lock().remove(group);
+    }
+
+    /// Takes in why a request to the coordinator of a group failed. Returns whether it may be another by now.
+    pub fn heed(&self, group: &str, error: &Error) -> bool {
+        let is_another =
+            matches!(error.code(), Some(ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable));
+        let forget = is_another || error.is_connection();
+        if forget {
+            self.forget(group);
+        }
+        forget
+    }
+}
+
+impl Client {
+    /// A connection to the broker that coordinates a group, as far as is known. Whoever is refused there must have that heeded
+    /// ([`Coordinators::heed`]), or it is asked for ever.
+    pub(crate) async fn coordinator(&self, group: &str, lane: Lane) -> Result<Arc<Connection>, Error> {
+        let node = match self.coordinators().known(group) {
+            Some(node) => node,
+            None => {
+                let node = NodeId(self.find_coordinator(group).await?.node_id);
+                if !self.metadata().brokers.contains_key(&node) {
+                    self.refresh(Wanted::Nothing).await?;
+                }
+                self.coordinators().keep(group, node);
+                node
+            }
+        };
+        self.broker(node, lane).await.inspect_err(|error| _ = self.coordinators().heed(group, error))
+    }
+
+    /// Asks any broker, once, who coordinates a group.
+    pub(crate) async fn find_coordinator(&self, group: &str) -> Result<Coordinator, Error> {
+        let connection = self.any().await?;
+        let version = connection.version::<FindCoordinatorRequest>()?;
+        let mut request = FindCoordinatorRequest { key_type: GROUP_KEY, ..Default::default() };
+        if version >= SEVERAL_KEYS_FROM {
+            request.coordinator_keys = vec![group.to_owned()];
+        } else {
+            request.key = group.to_owned();
+        }
+        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
+        let found = match answer.coordinators.into_iter().next() {
+            Some(found) => found,
+            None if version >= SEVERAL_KEYS_FROM => {
+                Coordinator { error_code: ErrorCode::CoordinatorNotAvailable.code(), ..Default::default() }
+            }
+            None => Coordinator {
+                error_code: answer.error_code,
+                error_message: answer.error_message,
+                node_id: answer.node_id,
+                host: answer.host,
+                port: answer.port,
+                ..Default::default()
+            },
+        };
+        let message = found.error_message.as_deref();
+        BrokerError::check(found.error_code).map_err(|error| error.message(message).group(group))?;
+        Ok(found)
+    }
+
+    /// Sends a request to the coordinator of a group; finds it again, and asks again, while `check` says that another
+    /// or a later one may answer.
+    pub(crate) async fn ask_coordinator<R: Request, T>(
+        &self,
+        group: &str,
+        time: Duration,
+        request: impl Fn(i16) -> R,
+        max_version: i16,
+        check: impl Fn(R::Response) -> Result<T, BrokerError>,
+    ) -> Result<T, Error> {
+        let mut retry = Retry::within(self, time);
+        loop {
+            let asked = async {
+                let connection = self.coordinator(group, Lane::General).await?;
+                let version = connection.version_up_to::<R>(max_version)?;
+                let time = connection.request_timeout();
+                let answer = connection.ask_in(&request(version), version, time).await?;
+                Ok(check(answer).map_err(|error| error.group(group))?)
+            };
+            match retry.attempt(asked).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    // Also if the time was up: one that says nothing may have been replaced.
+                    self.coordinators().heed(group, &error);
+                    retry.after(error).await?;
+                }
+            }
+        }
+    }
+}
