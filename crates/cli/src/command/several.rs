@@ -209,9 +209,6 @@ impl Outcomes {
             Err(failure) => {
                 let output = Output::new(json!({ self.word: name, "error": failure.message() }));
                 self.failures.push((name.to_owned(), failure));
-                if !self.is_list {
-                    return;
-                }
                 output
             }
         };
