@@ -238,6 +238,24 @@ async fn partitions_without_a_leader_hold_up_no_command(cluster: &mut Cluster, a
     assert!(notes.contains(&format!("u-{}", gone[0])) && notes.contains("no leader"), "{notes}");
     let (code, _, notes) = run(&["topic", "trim", "u", "--before", "end", "--dry-run"], "");
     assert!(code == Some(1) && notes.contains("riverrun cluster health"), "{notes}");
+    let down = [
+        (&["cluster", "info"][..], "down: 3\n"),
+        (&["cluster", "info"], "  down   127.0.0.1"),
+        (&["cluster", "log-dirs"], "broker is down: 3 (127.0.0.1:"),
+        (&["cluster", "log-dirs", "--broker", "3"], "broker is down: 3 (127.0.0.1:"),
+        (&["config", "get", "broker", "3"], "broker is down: 3 (127.0.0.1:"),
+        (&["api", "--broker", "3"], "broker is down: 3 (127.0.0.1:"),
+        (&["cluster", "health", "--format", "wide"], "no leader; down or without its directory: 3\n"),
+    ];
+    for (arguments, said) in down {
+        let (code, printed, notes) = run(arguments, "");
+        // What the cluster is made of is told whole: brokers that are registered are known.
+        assert_eq!(code, Some(i32::from(arguments != ["cluster", "info"])), "{printed}{notes}");
+        assert!((printed.clone() + &notes).contains(said), "{arguments:?}: {printed}{notes}");
+    }
+    let (code, printed, _) = run(&["cluster", "log-dirs", "--format", "json"], "");
+    assert!(code == Some(1) && printed.contains("the broker is down"), "the others are shown: {printed}");
+    assert_eq!(run(&["config", "get", "broker", "7"], "").0, Some(3), "nobody has heard of it");
     // Far less than a client tries by itself.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }

@@ -125,11 +125,17 @@ fn a_table_fits_a_narrow_terminal_and_says_what_it_leaves_out() {
 fn the_wide_form_has_more_where_there_is_more() {
     let broker = broker_with_group("wider", "g");
     for (command, more) in [
-        (["group", "list"], &["MEMBERS", "ASSIGNOR", "COORDINATOR"][..]),
-        (["cluster", "info"], &["REPLICAS", "IN-SYNC"]),
+        (&["group", "list"][..], &["MEMBERS", "ASSIGNOR", "COORDINATOR"][..]),
+        (&["cluster", "info"], &["REPLICAS", "IN-SYNC"]),
+        (&["api"], &["OURS-FROM", "OURS-TO", "USED", "NOTE"]),
+        (&["config", "diff", "broker", "1"], &["SOURCE", "TYPE", "DOES"]),
+        (&["group", "reset", "g", "--to", "start", "--dry-run"], &["START", "END", "LAG"]),
+        (
+            &["topic", "alter", "a", "--set", "retention.ms=1000", "--dry-run"],
+            &["SOURCE", "DEFAULT", "TYPE", "DOES"],
+        ),
     ] {
-        let (table, wide) =
-            (broker.run(&command), broker.run(&[&command[..], &["--format", "wide"]].concat()));
+        let (table, wide) = (broker.run(command), broker.run(&[command, &["--format", "wide"]].concat()));
         for title in more {
             assert!(!table.ok().contains(title) && wide.ok().contains(title), "{title}: {table:?} {wide:?}");
         }

@@ -1,8 +1,10 @@
 //! `riverrun api`: what a broker answers.
 
 use clap::Args;
+use kernel::NodeId;
 use serde_json::{Value, json};
 
+use super::brokers::no_broker;
 use super::{Failure, Session};
 use crate::print::{Output, table::Table};
 
@@ -11,7 +13,11 @@ use crate::print::{Output, table::Table};
 #[command(after_help = "Examples:
   riverrun api
   riverrun api --broker 2
-  riverrun api --format json | jq '.[] | select(.name == \"Fetch\")'")]
+  riverrun api --format wide
+  riverrun api --format json | jq '.[] | select(.name == \"Fetch\")'
+
+--format wide has the versions of this command beside those of the broker, the one that both would use, and what the newer
+ones bring.")]
 pub struct Api {
     /// Which broker; the first that there is if not given.
     #[arg(long, value_name = "BROKER")]
@@ -22,18 +28,40 @@ pub async fn run(api: &Api, session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot ask what is answered");
     let cluster = session.admin.describe_cluster().await.map_err(failed)?;
     let wanted = cluster.brokers.iter().find(|broker| api.broker.is_none_or(|id| broker.id.0 == id));
-    let broker = wanted.ok_or_else(|| {
-        Failure::not_there(format!("there is no broker {}", api.broker.unwrap_or_default()))
-            .next("`riverrun cluster info` shows those that are there")
-    })?;
+    let Some(broker) = wanted else {
+        return Err(no_broker(NodeId(api.broker.unwrap_or_default()), session).await);
+    };
     let versions = session.admin.api_versions(broker.id).await.map_err(failed)?;
-    let mut table = Table::new(&[">KEY", "NAME", ">FROM", ">TO"]);
+    let mut table =
+        Table::new(&[">KEY", "NAME", ">FROM", ">TO", "+>OURS-FROM", "+>OURS-TO", "+>USED", "+NOTE"]);
     let mut values = Vec::new();
     let mut names = Vec::new();
     for (key, (name, min, max)) in &versions.apis {
         let name = name.unwrap_or("(not known here)");
-        table.row([key.to_string(), name.to_owned(), min.to_string(), max.to_string()]);
-        values.push(json!({ "key": key, "name": name, "min_version": min, "max_version": max }));
+        let ours = wire::api_table::lookup(*key);
+        let used = ours
+            .map(|ours| ours.max.min(*max))
+            .filter(|used| ours.is_some_and(|ours| *used >= ours.min.max(*min)));
+        let number = |number: Option<i16>| number.map(|number| number.to_string()).unwrap_or_default();
+        table.row([
+            key.to_string(),
+            name.to_owned(),
+            min.to_string(),
+            max.to_string(),
+            number(ours.map(|ours| ours.min)),
+            number(ours.map(|ours| ours.max)),
+            number(used),
+            ours.map(|ours| ours.note.to_owned()).unwrap_or_default(),
+        ]);
+        values.push(json!({
+            "key": key,
+            "name": name,
+            "min_version": min,
+            "max_version": max,
+            "own_min_version": ours.map(|ours| ours.min),
+            "own_max_version": ours.map(|ours| ours.max),
+            "used_version": used,
+        }));
         names.push(name);
     }
     session.show(&Output::new(Value::from(values)).table(table).names(names))

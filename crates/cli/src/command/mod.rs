@@ -4,6 +4,7 @@ mod acks;
 mod api;
 mod ask;
 mod bench;
+mod brokers;
 mod cannot_start;
 mod client_settings;
 mod cluster;

@@ -36,7 +36,9 @@ pub enum Profile {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun profile list
-  riverrun profile list --format json")]
+  riverrun profile list --format json
+
+A profile has nothing else, so that --format wide shows the same.")]
 pub struct List {}
 
 /// Keep the address that --bootstrap names under a name.

@@ -111,7 +111,7 @@ impl Output {
 
     /// Whether it takes more than lines for people.
     fn is_block(&self) -> bool {
-        !self.facts.is_empty() || self.tables.iter().any(|table| !table.is_empty())
+        !self.facts.is_empty() || self.tables.iter().any(|table| table.is_shown(true))
     }
 
     fn print_for_people(&self, wide: bool) -> io::Result<()> {
@@ -137,7 +137,7 @@ impl Output {
         }
         let mut left_out = Vec::new();
         let mut first = self.facts.is_empty();
-        for table in self.tables.iter().filter(|table| !table.is_empty()) {
+        for table in self.tables.iter().filter(|table| table.is_shown(wide)) {
             if !first {
                 writeln!(out)?;
             }

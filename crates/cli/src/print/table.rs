@@ -80,6 +80,11 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// Whether there is anything to see, with all columns or without those that are only for who asks for more.
+    pub fn is_shown(&self, wide: bool) -> bool {
+        !self.rows.is_empty() && self.columns.iter().any(|column| wide || !column.wide)
+    }
+
     /// Writes it with all columns if `wide`, and fit for so many columns of a terminal where it goes to one. What there was no
     /// room for comes back.
     pub fn write(

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::diff::default_of;
 use super::explain::all_options;
 use super::meant::meant;
+use super::more::More;
 use super::{advice, describe, is_set, kind_of, shown_value};
 use crate::command::ask::Change;
 use crate::command::{Failure, Session, units};
@@ -80,7 +81,7 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
         }
         _ => Failure::of_change(error, DOING, &advice::look(resource)),
     })?;
-    let mut table = Table::new(&["KEY", "BEFORE", "NOW"]);
+    let mut table = Table::new(&["KEY", "BEFORE", "NOW", "+SOURCE", "+DEFAULT", "+TYPE", "+DOES"]);
     let mut values = Vec::new();
     let after = match dry_run {
         true => Vec::new(),
@@ -101,8 +102,19 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
             (true, ConfigResource::AllBrokers) | (false, _) => String::new(),
             (true, _) => "(the default)".to_owned(),
         });
-        table.row([name.to_owned(), old.clone().unwrap_or_default(), shown]);
-        values.push(json!({ "key": name, "before": old, "now": new }));
+        // Before the change a value is said by whoever said it before.
+        let (source, default, kind, does) = more(name, &after, &before, resource);
+        let source = source.filter(|_| !dry_run);
+        values.push(json!({
+            "key": name,
+            "before": old,
+            "now": new,
+            "source": source,
+            "default": default,
+            "type": kind,
+        }));
+        let text = Option::unwrap_or_default;
+        table.row([name.to_owned(), text(old), shown, text(source), text(default), kind.to_owned(), does]);
     }
     let output = Output::new(json!({ "dry_run": dry_run, "changes": values })).table(table).names(keys);
     session.show(&match dry_run {
@@ -111,6 +123,20 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     })?;
     warn_unknown(resource, &all, &before);
     Ok(())
+}
+
+/// Who says a setting, its default, its type, and what it does.
+fn more(
+    name: &str,
+    after: &[ConfigEntry],
+    before: &[ConfigEntry],
+    resource: &ConfigResource,
+) -> (Option<String>, Option<String>, &'static str, String) {
+    let entry = after.iter().chain(before).find(|entry| entry.name == name);
+    let open = entry.filter(|entry| !entry.sensitive);
+    let default = open.and_then(|entry| default_of(kind_of(resource), entry));
+    let More { source, kind, does } = More::of(name, entry, resource);
+    (source, default, kind, does)
 }
 
 /// Whether a setting is one: of those that are there, or of those that this release knows.

@@ -8,6 +8,7 @@ use kernel::option::{Default as OptionDefault, synonym};
 use serde_json::{Value, json};
 
 use super::explain::all_options;
+use super::more::More;
 use super::{Kind, Resource, describe, is_set};
 use crate::command::{Failure, Session};
 use crate::print::{Output, table::Table};
@@ -19,6 +20,8 @@ use crate::print::{Output, table::Table};
   riverrun config diff topic orders --with payments
   riverrun config diff broker 1 --with 2 --format json
   riverrun config diff broker 1 --with all
+
+--format wide says who has set the value, its type, and what it does.
 
 Of all brokers there is only what was set for all of them: nothing else is compared then. A logger's default is the level
 of root.")]
@@ -43,7 +46,8 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
         }
         None => (defaults_of(diff.resource.kind, &ours), "DEFAULT"),
     };
-    let ours = values_of(&ours);
+    let entries = ours;
+    let ours = values_of(&entries);
     // For all brokers there is only what somebody has set for them: the rest is no difference.
     let compared: Vec<&Values> = match (&resource, title) {
         (_, "ALL") => vec![&theirs],
@@ -51,7 +55,7 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
         _ => vec![&ours, &theirs],
     };
     let keys: BTreeSet<&String> = compared.into_iter().flat_map(Values::keys).collect();
-    let mut table = Table::new(&["KEY", "VALUE", title]);
+    let mut table = Table::new(&["KEY", "VALUE", title, "+SOURCE", "+TYPE", "+DOES"]);
     let mut values = Vec::new();
     let mut names = Vec::new();
     for key in keys {
@@ -59,8 +63,23 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
         if mine == other {
             continue;
         }
-        table.row([key.clone(), mine.clone().unwrap_or_default(), other.clone().unwrap_or_default()]);
-        values.push(json!({ "key": key, "value": mine, "other": other }));
+        let entry = entries.iter().find(|entry| entry.name == *key);
+        let more = More::of(key, entry, &resource);
+        table.row([
+            key.clone(),
+            mine.clone().unwrap_or_default(),
+            other.clone().unwrap_or_default(),
+            more.source.clone().unwrap_or_default(),
+            more.kind.to_owned(),
+            more.does.clone(),
+        ]);
+        values.push(json!({
+            "key": key,
+            "value": mine,
+            "other": other,
+            "source": more.source,
+            "type": more.kind,
+        }));
         names.push(key.clone());
     }
     let same = names.is_empty();

@@ -118,7 +118,7 @@ fn not_set(key: &str, def: &OptionDef) -> ConfigEntry {
     }
 }
 
-fn type_of(kind: Kind) -> ConfigType {
+pub(super) fn type_of(kind: Kind) -> ConfigType {
     match kind {
         Kind::Boolean => ConfigType::Boolean,
         Kind::String => ConfigType::String,
@@ -133,7 +133,7 @@ fn type_of(kind: Kind) -> ConfigType {
 }
 
 /// Kafka's kinds of places in words that can be understood without knowing it; the help of `config get` explains them.
-fn source(source: ConfigSource, resource: &ConfigResource) -> String {
+pub(super) fn source(source: ConfigSource, resource: &ConfigResource) -> String {
     match source {
         ConfigSource::Topic => "topic".to_owned(),
         ConfigSource::DynamicBroker => "dynamic broker".to_owned(),
@@ -149,7 +149,7 @@ fn source(source: ConfigSource, resource: &ConfigResource) -> String {
     }
 }
 
-fn kind(kind: ConfigType) -> &'static str {
+pub(super) fn kind(kind: ConfigType) -> &'static str {
     match kind {
         ConfigType::Boolean => "boolean",
         ConfigType::String => "string",

@@ -6,12 +6,14 @@ mod diff;
 mod explain;
 mod get;
 mod meant;
+mod more;
 mod values;
 
 use clap::{Args, Subcommand, ValueEnum};
 use client::admin::{ConfigEntry, ConfigResource, ConfigSource};
 use kernel::NodeId;
 
+use super::brokers::no_broker;
 use super::several::no_topic;
 use super::{Failure, Session};
 pub use change::{Changes, alter, twice};
@@ -122,7 +124,7 @@ async fn describe(
     doing: &str,
     session: &Session,
 ) -> Result<Vec<ConfigEntry>, Failure> {
-    check(resource, session)?;
+    check(resource, session).await?;
     match (session.admin.describe_configs(resource).await, resource) {
         (Ok(entries), _) => Ok(entries),
         (Err(error), ConfigResource::Topic(name)) => Err(no_topic(name, error, doing, session).await),
@@ -131,13 +133,12 @@ async fn describe(
 }
 
 /// Whether a broker is one of the cluster's.
-fn check(resource: &ConfigResource, session: &Session) -> Result<(), Failure> {
+async fn check(resource: &ConfigResource, session: &Session) -> Result<(), Failure> {
     match resource {
         ConfigResource::Broker(id) | ConfigResource::BrokerLogger(id)
             if !session.client.metadata().brokers.contains_key(id) =>
         {
-            Err(Failure::not_there(format!("there is no broker {}", id.0))
-                .next("`riverrun cluster info` shows those that are there"))
+            Err(no_broker(*id, session).await)
         }
         _ => Ok(()),
     }

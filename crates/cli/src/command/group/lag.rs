@@ -108,10 +108,10 @@ impl Standing {
     }
 }
 
-type Bounds = BTreeMap<TopicPartition, (Offset, Offset)>;
+pub type Bounds = BTreeMap<TopicPartition, (Offset, Offset)>;
 
 /// Where partitions begin and end now. What is gone, or has no leader, has no bounds; the rest is shown all the same.
-async fn bounds(
+pub async fn bounds(
     partitions: &BTreeSet<TopicPartition>,
     session: &Session,
 ) -> Result<(Bounds, BTreeSet<TopicPartition>), Error> {

@@ -12,10 +12,11 @@ use client::{Error, ErrorCode, Offset, TopicPartition};
 use serde_json::{Value, json};
 
 use super::has_members;
+use super::lag::{Bounds, bounds};
 use crate::command::ask::Destruction;
 use crate::command::place::{Where, partitions_of, resolve};
 use crate::command::several::{OtherGroup, no_group, no_topic, other_group};
-use crate::command::{Failure, Session, units};
+use crate::command::{Failure, Format, Session, units};
 use crate::print::{Output, table::Table};
 
 /// Send a group elsewhere: to an offset, to a time, some records on or back. Its members have to be gone.
@@ -27,7 +28,8 @@ use crate::print::{Output, table::Table};
   riverrun group reset kitchen --from-file undo.json
 
 Without --topic it is about all that the group has committed. It asks before it changes anything; without a terminal to
-ask on, it needs --yes. What the group had before is printed, and kept in --undo-file, which --from-file takes.")]
+ask on, it needs --yes. What the group had before is printed, and kept in --undo-file, which --from-file takes.
+--format wide has where the partitions begin and end besides, and how far behind the group is then.")]
 pub struct Reset {
     /// The group.
     #[arg(value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
@@ -107,7 +109,14 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
     if plan.offsets.is_empty() {
         return Err(nothing(reset));
     }
-    let outcome = Outcome { group: name, plan: &plan, before: &before, is_new, near };
+    let bounds = match session.format {
+        Format::Table | Format::Name => Bounds::new(),
+        // Two questions more, which only who asks for more waits for.
+        Format::Wide | Format::Json | Format::Yaml => {
+            bounds(&plan.offsets.keys().cloned().collect(), session).await.map_err(failed)?.0
+        }
+    };
+    let outcome = Outcome { group: name, plan: &plan, before: &before, bounds, is_new, near };
     let dry_run = reset.destruction.dry_run;
     if reset.destruction.asks() && io::stdin().is_terminal() {
         outcome.output(Stage::Asked).preview()?;
@@ -323,6 +332,8 @@ struct Outcome<'r> {
     group: &'r str,
     plan: &'r Plan,
     before: &'r Before,
+    /// Where the partitions begin and end; only for who asks for more.
+    bounds: Bounds,
     is_new: bool,
     /// A group that is there, and may have been meant by the name of one that is not.
     near: Option<String>,
@@ -331,19 +342,25 @@ struct Outcome<'r> {
 impl Outcome<'_> {
     fn output(&self, stage: Stage) -> Output {
         let dry_run = stage == Stage::DryRun;
-        let mut table = Table::new(&["TOPIC", ">PARTITION", ">BEFORE", ">AFTER", ">CHANGE"]);
+        let mut table =
+            Table::new(&["TOPIC", ">PARTITION", ">BEFORE", ">AFTER", ">CHANGE", "+>START", "+>END", "+>LAG"]);
         let mut values = Vec::new();
         for (name, after) in &self.plan.offsets {
             let old = self.before.get(name).map(|committed| committed.offset.0);
             let new = after.map(|offset| offset.0);
             let text = |offset: Option<i64>| offset.map_or_else(String::new, |offset| offset.to_string());
             let change = old.zip(new).map(|(old, new)| format!("{:+}", i128::from(new) - i128::from(old)));
+            let (start, end) = self.bounds.get(name).map(|(start, end)| (start.0, end.0)).unzip();
+            let lag = end.zip(new).map(|(end, new)| end.saturating_sub(new).max(0));
             table.row([
                 name.topic.to_string(),
                 name.partition.to_string(),
                 text(old),
                 text(new),
                 change.unwrap_or_default(),
+                text(start),
+                text(end),
+                text(lag),
             ]);
             let out_of_range = self.plan.out_of_range.get(name);
             values.push(json!({
@@ -351,6 +368,9 @@ impl Outcome<'_> {
                 "partition": name.partition,
                 "before": old,
                 "after": new,
+                "start_offset": start,
+                "end_offset": end,
+                "lag": lag,
                 "out_of_range": out_of_range.map(|out_of_range| out_of_range.asked),
             }));
         }

@@ -12,7 +12,8 @@ use crate::command::{Failure, Session};
   riverrun topic alter orders --set retention.ms=86400000
   riverrun topic alter orders --set cleanup.policy=compact --delete retention.ms --dry-run
 
-What is deleted comes from the broker's settings again. `riverrun config explain KEY` says what a setting does.")]
+What is deleted comes from the broker's settings again. `riverrun config explain KEY` says what a setting does,
+and --format wide of those that are changed, with their defaults and who has set them.")]
 pub struct Alter {
     /// The topic.
     #[arg(value_name = "TOPIC")]

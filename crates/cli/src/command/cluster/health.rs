@@ -1,0 +1,248 @@
+//! `riverrun cluster health`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::Args;
+use client::Error;
+use client::metadata::Partition;
+use kernel::NodeId;
+use serde_json::{Value, json};
+
+use super::if_served;
+use crate::command::brokers;
+use crate::command::waiting::waiting;
+use crate::command::{Failure, Session, units};
+use crate::print::{Output, table::Table};
+
+/// Say whether every partition has a leader and all its replicas; it ends with 1 if not.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  riverrun cluster health
+  riverrun cluster health --wait 60s && ./deploy.sh
+  riverrun cluster health --format wide
+
+--format wide has a row for each partition that is not whole, and why.")]
+pub struct Health {
+    /// Wait so long for the cluster to be healthy (s, m, h).
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    wait: Option<Duration>,
+}
+
+/// What is wrong with a cluster.
+#[derive(Debug, Default)]
+struct Ills {
+    no_controller: bool,
+    /// Brokers that should have replicas, and are not there.
+    down: BTreeSet<i32>,
+    /// Those that are there, and did not say what is in their directories.
+    silent: Vec<String>,
+    leaderless: Vec<String>,
+    under_replicated: Vec<String>,
+    offline_dirs: Vec<String>,
+    partitions: Vec<IllPartition>,
+}
+
+/// A partition that is not whole.
+#[derive(Debug)]
+struct IllPartition {
+    topic: String,
+    partition: Partition,
+    why: String,
+}
+
+/// Why a partition is not whole, if it is not.
+fn why(partition: &Partition, alive: &BTreeSet<NodeId>) -> Option<String> {
+    let list = |ids: &[NodeId]| ids.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(",");
+    let (down, behind): (Vec<NodeId>, Vec<NodeId>) = partition
+        .replicas
+        .iter()
+        .filter(|id| !partition.isr.contains(id) || !alive.contains(id))
+        .partition(|id| !alive.contains(id) || partition.offline.contains(id));
+    let mut whys = Vec::new();
+    if partition.leader.is_none() {
+        whys.push("no leader".to_owned());
+    }
+    if !down.is_empty() {
+        whys.push(format!("down or without its directory: {}", list(&down)));
+    }
+    if !behind.is_empty() {
+        whys.push(format!("not in sync: {}", list(&behind)));
+    }
+    (!whys.is_empty()).then(|| whys.join("; "))
+}
+
+impl Ills {
+    fn is_healthy(&self) -> bool {
+        !self.no_controller
+            && self.down.is_empty()
+            && self.silent.is_empty()
+            && self.leaderless.is_empty()
+            && self.under_replicated.is_empty()
+            && self.offline_dirs.is_empty()
+    }
+
+    async fn find(session: &Session) -> Result<Ills, Error> {
+        let cluster = session.admin.describe_cluster().await?;
+        let alive: BTreeSet<NodeId> = cluster.brokers.iter().map(|broker| broker.id).collect();
+        let mut ills = Ills { no_controller: cluster.controller.is_none(), ..Ills::default() };
+        let topics = session.admin.list_topics().await?;
+        ills.down = brokers::missing(&alive, &topics).iter().map(|id| id.0).collect();
+        for topic in topics {
+            for partition in topic.partitions.values() {
+                let name = || format!("{}-{}", topic.name, partition.partition);
+                if let Some(why) = why(partition, &alive) {
+                    let topic = topic.name.clone();
+                    ills.partitions.push(IllPartition { topic, partition: partition.clone(), why });
+                }
+                if partition.leader.is_none() {
+                    ills.leaderless.push(name());
+                } else if partition.isr.len() < partition.replicas.len() {
+                    ills.under_replicated.push(name());
+                }
+            }
+        }
+        for id in alive {
+            let dirs = match if_served(session.admin.describe_log_dirs(id).await) {
+                Ok(dirs) => dirs.unwrap_or_default(),
+                Err(error) => {
+                    ills.silent.push(format!("{} ({error})", id.0));
+                    continue;
+                }
+            };
+            let broken = dirs.iter().filter_map(|dir| Some((dir, dir.error.as_ref()?)));
+            ills.offline_dirs.extend(broken.map(|(dir, error)| format!("{}:{} {error}", id.0, dir.path)));
+        }
+        Ok(ills)
+    }
+
+    fn output(&self) -> Output {
+        let value = json!({
+            "healthy": self.is_healthy(),
+            "controller": !self.no_controller,
+            "brokers_down": self.down,
+            "brokers_silent": self.silent,
+            "leaderless": self.leaderless,
+            "under_replicated": self.under_replicated,
+            "offline_log_dirs": self.offline_dirs,
+            "partitions": self.partitions.iter().map(IllPartition::json).collect::<Vec<_>>(),
+        });
+        let state = if self.is_healthy() { "healthy" } else { "not healthy" };
+        let mut output = Output::new(value).fact("cluster", state).names([state]);
+        if self.no_controller {
+            output = output.fact("controller", "none");
+        }
+        let down: Vec<String> = self.down.iter().map(ToString::to_string).collect();
+        for (word, names) in [
+            ("brokers down", &down),
+            ("no answer from", &self.silent),
+            ("without leader", &self.leaderless),
+            ("under-replicated", &self.under_replicated),
+            ("offline dirs", &self.offline_dirs),
+        ] {
+            if !names.is_empty() {
+                output = output.fact(word, format!("{}: {}", names.len(), names.join(" ")));
+            }
+        }
+        output.table(self.table())
+    }
+
+    /// Only for who asks for more: there may be many.
+    fn table(&self) -> Table {
+        let mut table = Table::new(&["+TOPIC", "+>PARTITION", "+>LEADER", "+REPLICAS", "+IN-SYNC", "+WHY"]);
+        for IllPartition { topic, partition, why } in &self.partitions {
+            let list = |ids: &[NodeId]| ids.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(",");
+            table.row([
+                topic.clone(),
+                partition.partition.to_string(),
+                partition.leader.map(|id| id.0.to_string()).unwrap_or_default(),
+                list(&partition.replicas),
+                list(&partition.isr),
+                why.clone(),
+            ]);
+        }
+        table
+    }
+}
+
+impl IllPartition {
+    fn json(&self) -> Value {
+        let ids = |ids: &[NodeId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
+        json!({
+            "topic": self.topic,
+            "partition": self.partition.partition,
+            "leader": self.partition.leader.map(|id| id.0),
+            "replicas": ids(&self.partition.replicas),
+            "isr": ids(&self.partition.isr),
+            "why": self.why,
+        })
+    }
+}
+
+impl Health {
+    /// How long it waits for what is not as it should be.
+    pub fn patience(&self) -> Duration {
+        self.wait.unwrap_or_default()
+    }
+}
+
+pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
+    const PAUSE: Duration = Duration::from_millis(500);
+    let deadline = session.begun + health.wait.unwrap_or_default();
+    let looking = async {
+        loop {
+            let ills = Ills::find(session).await;
+            let late = tokio::time::Instant::now() + PAUSE >= deadline;
+            match ills {
+                Ok(ills) if ills.is_healthy() || late => return Ok(ills),
+                Err(error) if late => return Err(error),
+                Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    };
+    let said = |waited: Duration| {
+        format!("waiting for {} to be healthy, {}", session.place, units::span(waited.as_secs_f64()))
+    };
+    let bounded = async {
+        match health.wait {
+            None => looking.await,
+            Some(after) => tokio::time::timeout_at(deadline, looking)
+                .await
+                .unwrap_or(Err(Error::Timeout { what: "an answer", after })),
+        }
+    };
+    let ills =
+        waiting(said, bounded).await.map_err(|error| Failure::of(error, "cannot look at the cluster"))?;
+    session.show(&ills.output())?;
+    match ills.is_healthy() {
+        true => Ok(()),
+        false => Err(Failure::failed("the cluster is not healthy")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernel::LeaderEpoch;
+
+    #[test]
+    fn each_partition_that_is_not_whole_says_why() {
+        let alive = BTreeSet::from([1, 2].map(NodeId));
+        let why = |leader: Option<i32>, isr: &[i32], offline: &[i32]| {
+            let ids = |ids: &[i32]| ids.iter().copied().map(NodeId).collect::<Vec<_>>();
+            let partition = Partition {
+                partition: 0,
+                leader: leader.map(NodeId),
+                leader_epoch: LeaderEpoch(0),
+                replicas: ids(&[1, 2]),
+                isr: ids(isr),
+                offline: ids(offline),
+            };
+            why(&partition, &alive)
+        };
+        assert_eq!(why(Some(1), &[1, 2], &[]), None);
+        assert_eq!(why(Some(1), &[1], &[]).as_deref(), Some("not in sync: 2"));
+        assert_eq!(why(Some(1), &[1], &[2]).as_deref(), Some("down or without its directory: 2"));
+        assert_eq!(why(None, &[1], &[]).as_deref(), Some("no leader; not in sync: 2"));
+    }
+}
