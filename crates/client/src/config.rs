@@ -142,8 +142,16 @@ pub struct ProducerConfig {
     pub batch_size: usize,
     /// `linger.ms`: how long a batch that is not full waits for more records. Default 5 ms.
     pub linger: Duration,
-    /// `compression.type` and its level. Default none.
-    pub compression: Compression,
+    /// `compression.type`. Default none.
+    pub compression: Codec,
+    /// `compression.gzip.level`: from 1, the fastest, to 9, or -1 for what the codec has by default (KIP-390). Default -1.
+    pub compression_gzip_level: i32,
+    /// `compression.lz4.level`. Kafka's are from 1 to 17, of which 9, its default, is the fast compression; the others need
+    /// LZ4 HC, which this version does not have: with them [`crate::Producer::new`] fails with [`Error::NotSupported`].
+    /// Default 9.
+    pub compression_lz4_level: i32,
+    /// `compression.zstd.level`: from -131072, the fastest, to 22. Default 3.
+    pub compression_zstd_level: i32,
     /// `delivery.timeout.ms`: how long after `send` a record is given up. At least `linger.ms` and the client's
     /// `request.timeout.ms` together. Default none: 2 min, or as long as these two take if that is longer.
     pub delivery_timeout: Option<Duration>,
@@ -171,7 +179,10 @@ impl Default for ProducerConfig {
             enable_idempotence: true,
             batch_size: 16_384,
             linger: Duration::from_millis(5),
-            compression: Compression::NONE,
+            compression: Codec::None,
+            compression_gzip_level: Compression::of(Codec::Gzip).level(),
+            compression_lz4_level: Compression::of(Codec::Lz4).level(),
+            compression_zstd_level: Compression::of(Codec::Zstd).level(),
             delivery_timeout: None,
             adaptive_partitioning: true,
             allow_auto_create_topics: true,
@@ -184,10 +195,21 @@ impl Default for ProducerConfig {
 }
 
 impl ProducerConfig {
-    /// Sets the codec at its usual level.
+    /// Sets the codec.
     pub fn codec(mut self, codec: Codec) -> Self {
-        self.compression = Compression::of(codec);
+        self.compression = codec;
         self
+    }
+
+    /// The codec at the level that is set for it.
+    pub(crate) fn compression_at_level(&self) -> Compression {
+        let level = match self.compression {
+            Codec::None | Codec::Snappy => 0,
+            Codec::Gzip => self.compression_gzip_level,
+            Codec::Lz4 => self.compression_lz4_level,
+            Codec::Zstd => self.compression_zstd_level,
+        };
+        Compression::with_level(self.compression, level)
     }
 }
 
@@ -198,6 +220,9 @@ pub enum OffsetReset {
     Earliest,
     /// After the last record that is there by then.
     Latest,
+    /// At the first record that is no older than this, going by the clock of this machine; where there is none, as for
+    /// [`OffsetReset::Latest`] (KIP-1106). Milliseconds count.
+    ByDuration(Duration),
     /// The consumer reports an error instead.
     None,
 }
@@ -233,7 +258,8 @@ pub struct ConsumerConfig {
     /// `group.instance.id`: a name that outlives restarts, so that these cause no rebalance. As a topic is named: up to 249
     /// ASCII letters, digits, `.`, `_` and `-`. Default none.
     pub group_instance_id: Option<String>,
-    /// `auto.offset.reset`. Default latest.
+    /// `auto.offset.reset`: `earliest`, `latest`, `none`, or `by_duration:` and a duration in ISO 8601, such as `PT1H30M` or
+    /// `P7D`, that is not negative. Default latest.
     pub auto_offset_reset: OffsetReset,
     /// `enable.auto.commit`: whether positions are committed while polling and on close. Default true.
     pub enable_auto_commit: bool,

@@ -99,6 +99,7 @@ impl ProducerConfig {
         }
         self.check_in_flight()?;
         self.check_sizes()?;
+        self.check_levels()?;
         long_millis("linger.ms", self.linger)?;
         long_millis("max.block.ms", self.max_block)?;
         self.check_delivery_timeout(client)
@@ -130,6 +131,22 @@ impl ProducerConfig {
     pub(crate) fn delivery_timeout_with(&self, client: &ClientConfig) -> Duration {
         self.delivery_timeout
             .unwrap_or_else(|| DELIVERY_TIMEOUT_DEFAULT.max(self.least_delivery_timeout(client)))
+    }
+
+    fn check_levels(&self) -> Check {
+        if self.compression_gzip_level != -1 && !(1..=9).contains(&self.compression_gzip_level) {
+            return refuse("compression.gzip.level", "from 1 to 9, or -1");
+        }
+        if !(-131_072..=22).contains(&self.compression_zstd_level) {
+            return refuse("compression.zstd.level", "from -131072 to 22");
+        }
+        match self.compression_lz4_level {
+            9 => Ok(()),
+            level @ 1..=17 => {
+                Err(Error::NotSupported { name: "compression.lz4.level", value: level.to_string() })
+            }
+            _ => refuse("compression.lz4.level", "from 1 to 17"),
+        }
     }
 
     fn check_in_flight(&self) -> Check {
@@ -291,6 +308,34 @@ mod tests {
         assert_eq!(check(request), "max.request.size");
         let small = ProducerConfig { buffer_memory: 1 << 19, ..Default::default() };
         assert_eq!(check(small), "buffer.memory");
+    }
+
+    #[test]
+    fn levels_of_codecs_have_kafkas_ranges_and_those_that_are_not_there_are_refused() {
+        let of = |gzip: i32, lz4: i32, zstd: i32| {
+            let producer = ProducerConfig {
+                compression_gzip_level: gzip,
+                compression_lz4_level: lz4,
+                compression_zstd_level: zstd,
+                ..Default::default()
+            };
+            producer.check(&client())
+        };
+        for (gzip, zstd) in [(-1, -131_072), (1, 22), (9, 0)] {
+            assert_eq!(of(gzip, 9, zstd), Ok(()));
+        }
+        for gzip in [-2, 0, 10] {
+            assert_eq!(refused(of(gzip, 9, 3)).0, "compression.gzip.level");
+        }
+        for zstd in [-131_073, 23] {
+            assert_eq!(refused(of(-1, 9, zstd)).0, "compression.zstd.level");
+        }
+        for lz4 in [0, 18] {
+            assert_eq!(refused(of(-1, lz4, 3)).0, "compression.lz4.level");
+        }
+        for lz4 in [1, 17] {
+            assert!(matches!(of(-1, lz4, 3), Err(Error::NotSupported { .. })), "it is not ignored");
+        }
     }
 
     #[test]

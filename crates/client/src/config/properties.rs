@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use kernel::IsolationLevel;
+use kernel::option::duration::parse_iso_ms;
 use kernel::option::endpoint::SecurityProtocol;
-use wire::compress::{Codec, Compression};
+use wire::compress::{Codec, ParseCodecError};
 
 use super::{Acks, Assignor, ClientConfig, ConsumerConfig, OffsetReset, ProducerConfig};
 use crate::Error;
@@ -80,20 +81,26 @@ impl Value for Acks {
     }
 }
 
-impl Value for Compression {
+impl Value for Codec {
     fn read(text: &str) -> Result<Self, String> {
-        text.parse::<Codec>().map(Compression::of).map_err(|error| error.to_string())
+        text.parse().map_err(|error: ParseCodecError| error.to_string())
     }
 }
 
 impl Value for OffsetReset {
     fn read(text: &str) -> Result<Self, String> {
+        if let Some(duration) = text.strip_prefix("by_duration:") {
+            let ms = parse_iso_ms(duration).and_then(|ms| u64::try_from(ms).ok());
+            let wrong =
+                || format!("{duration:?} is no duration in ISO 8601 (PnDTnHnMn.nS) that is not negative");
+            return ms.map(|ms| OffsetReset::ByDuration(Duration::from_millis(ms))).ok_or_else(wrong);
+        }
         let words = [
             ("earliest", OffsetReset::Earliest),
             ("latest", OffsetReset::Latest),
             ("none", OffsetReset::None),
         ];
-        one_of(text, &words)
+        one_of(text, &words).map_err(|reason| format!("{reason}, by_duration:PnDTnHnMn.nS"))
     }
 }
 
@@ -159,6 +166,9 @@ settings! { ProducerConfig:
     "batch.size" => batch_size,
     "linger.ms" => linger,
     "compression.type" => compression,
+    "compression.gzip.level" => compression_gzip_level,
+    "compression.lz4.level" => compression_lz4_level,
+    "compression.zstd.level" => compression_zstd_level,
     "delivery.timeout.ms" => delivery_timeout,
     "allow.auto.create.topics" => allow_auto_create_topics,
     "partitioner.adaptive.partitioning.enable" => adaptive_partitioning,
@@ -216,6 +226,48 @@ mod tests {
         assert_eq!(consumer.set("partition.assignment.strategy", "range, cooperative-sticky"), Ok(true));
         assert_eq!(consumer.assignors, [Assignor::Range, Assignor::CooperativeSticky]);
         assert_eq!(consumer.set("linger.ms", "5"), Ok(false), "that is a producer's");
+    }
+
+    #[test]
+    fn where_to_begin_may_be_a_duration_back() {
+        let mut consumer = ConsumerConfig::default();
+        for (text, ms) in [("PT1H30M", 5_400_000), ("P2DT0.5S", 172_800_500), ("PT0S", 0)] {
+            assert_eq!(consumer.set("auto.offset.reset", &format!("by_duration:{text}")), Ok(true));
+            assert_eq!(
+                consumer.auto_offset_reset,
+                OffsetReset::ByDuration(Duration::from_millis(ms)),
+                "{text}"
+            );
+        }
+        for wrong in [
+            "by_duration",
+            "by_duration:",
+            "by_duration:1h",
+            "by_duration:PT-1S",
+            "by_duration:P1W",
+            "oldest",
+        ] {
+            let refused = consumer.set("auto.offset.reset", wrong);
+            assert!(matches!(refused, Err(Error::Config { name: "auto.offset.reset", .. })), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn each_codec_has_a_level_of_its_own_whichever_is_set_first() {
+        let mut producer = ProducerConfig::default();
+        let levels = [("gzip", "1"), ("lz4", "9"), ("zstd", "-7")];
+        for (codec, level) in levels {
+            assert_eq!(producer.set(&format!("compression.{codec}.level"), level), Ok(true));
+        }
+        for (codec, level) in levels {
+            assert_eq!(producer.set("compression.type", codec), Ok(true));
+            let compression = producer.compression_at_level();
+            assert_eq!(
+                (compression.codec().name(), compression.level().to_string().as_str()),
+                (codec, level)
+            );
+        }
+        assert!(producer.set("compression.zstd.level", "high").is_err());
     }
 
     #[test]

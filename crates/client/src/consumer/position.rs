@@ -188,10 +188,16 @@ pub(super) async fn committed(
 }
 
 /// Where to go if nothing says where to begin.
-pub(super) fn restart(config: &ConsumerConfig) -> Option<Start> {
+pub(super) fn restart(config: &ConsumerConfig, client: &Client) -> Option<Start> {
     match config.auto_offset_reset {
         OffsetReset::Earliest => Some(Start::Earliest),
         OffsetReset::Latest => Some(Start::Latest),
+        OffsetReset::ByDuration(duration) => {
+            let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+            // Times before that of the first record find it; negative ones have other meanings.
+            let time = client.world().now().0.saturating_sub(ms).max(0);
+            Some(Start::At(Timestamp(time)))
+        }
         OffsetReset::None => None,
     }
 }

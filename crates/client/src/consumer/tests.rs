@@ -327,6 +327,27 @@ async fn epochs_of_a_topic_that_was_made_anew_are_not_compared_with_those_before
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reset_by_duration_goes_to_what_was_written_since_so_long_ago() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let log = log(2);
+    let cluster = cluster(&log);
+    let mut consumer = consumer(&cluster, OffsetReset::ByDuration(HOUR), Start::Committed).await;
+    let from = consumer.client.world().now().0 - 3_600_000;
+    assert_eq!(poll(&mut consumer).await, Ok(vec![(0, 1), (1, 1)]));
+    let to = consumer.client.world().now().0 - 3_600_000;
+    let asked = cluster.heard::<ListOffsetsRequest>();
+    let times: Vec<i64> = asked.iter().map(|(_, asked)| asked.topics[0].partitions[0].timestamp).collect();
+    assert!(times.len() == 1 && (from..=to).contains(&times[0]), "{times:?} is not in {from}..={to}");
+
+    // Longer than there has been time.
+    let mut consumer =
+        self::consumer(&cluster, OffsetReset::ByDuration(Duration::MAX), Start::Committed).await;
+    assert_eq!(poll(&mut consumer).await, Ok(vec![(0, 1), (1, 1)]));
+    let asked = cluster.heard::<ListOffsetsRequest>();
+    assert_eq!(asked[1].1.topics[0].partitions[0].timestamp, 0, "the times before it have other meanings");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_was_deposed_does_not_say_where_the_log_begins() {
     let log = log(2);
     let cluster = cluster(&log);

@@ -207,7 +207,7 @@ impl Consumer {
             return;
         };
         let divergent = (epoch.0 >= 0 && end.0 >= 0).then_some(end);
-        let Some(restart) = position::restart(&self.config) else {
+        let Some(restart) = position::restart(&self.config, &self.client) else {
             let error = Error::Truncated {
                 topic: checked.name.topic.to_string(),
                 partition: checked.name.partition,

@@ -206,7 +206,7 @@ impl Consumer {
             return;
         }
         if error.code == ErrorCode::OffsetOutOfRange
-            && let Some(start) = position::restart(&self.config)
+            && let Some(start) = position::restart(&self.config, &self.client)
         {
             tracing::info!(partition = %got.name, "the position is out of range; going to auto.offset.reset");
             *position = Position { paused: position.paused, ..Position::new(start, token) };
@@ -235,7 +235,7 @@ impl Consumer {
             else {
                 continue;
             };
-            match (result, position::restart(&self.config)) {
+            match (result, position::restart(&self.config, &self.client)) {
                 (Ok(Some(place)), _) => {
                     position.at = At::Known(place.offset, place.leader_epoch);
                     position.went_well();

@@ -362,7 +362,7 @@ impl Sender {
         let mut failed = Vec::new();
         let mut place = 0;
         while let Some(one) = sent.get_mut(place) {
-            match one.batch.seal(self.shared.config.compression) {
+            match one.batch.seal(self.shared.config.compression_at_level()) {
                 Ok(_) => place += 1,
                 Err(error) => {
                     let error = Error::Config { name: "record", reason: error.to_string() };
@@ -389,7 +389,7 @@ impl Sender {
         let version = connection.version_up_to::<ProduceRequest>(max_version)?;
         let mut topic_data: Vec<TopicProduceData> = Vec::new();
         for Sent { partition, topic_id, batch } in sent {
-            let sealed = batch.seal(config.compression);
+            let sealed = batch.seal(config.compression_at_level());
             let records =
                 sealed.map_err(|error| Error::Config { name: "record", reason: error.to_string() })?;
             let data = PartitionProduceData { index: partition.partition, records: records.into() };

@@ -1,6 +1,6 @@
 //! Durations in ISO 8601, as far as Java's `Duration` reads them.
 
-/// The milliseconds of a positive duration such as `PT1H30M` or `P2DT0.5S`.
+/// The milliseconds of a duration such as `PT1H30M` or `P2DT0.5S` that is not negative.
 pub fn parse_iso_ms(text: &str) -> Option<i64> {
     let rest = text.strip_prefix(['P', 'p'])?;
     let (days, time) = match rest.split_once(['T', 't']) {
@@ -27,7 +27,7 @@ pub fn parse_iso_ms(text: &str) -> Option<i64> {
         total = total.checked_add(seconds_ms(rest.strip_suffix(['S', 's'])?)?)?;
         seen = true;
     }
-    (seen && total > 0).then_some(total)
+    (seen && total >= 0).then_some(total)
 }
 
 fn seconds_ms(text: &str) -> Option<i64> {
@@ -54,11 +54,12 @@ mod tests {
         assert_eq!(parse_iso_ms("P2DT0.5S"), Some(172_800_500));
         assert_eq!(parse_iso_ms("pt1.25s"), Some(1_250));
         assert_eq!(parse_iso_ms("P1D"), Some(86_400_000));
+        assert_eq!(parse_iso_ms("PT0S"), Some(0));
     }
 
     #[test]
-    fn refuses_what_is_no_positive_duration() {
-        for text in ["", "P", "PT", "1H", "PT1X", "PT-1S", "PT0S", "P1H", "PT1S1H", "P9223372036854775807D"] {
+    fn refuses_what_is_no_duration_or_negative() {
+        for text in ["", "P", "PT", "1H", "PT1X", "PT-1S", "P1H", "PT1S1H", "P9223372036854775807D"] {
             assert_eq!(parse_iso_ms(text), None, "{text}");
         }
     }

@@ -15,7 +15,7 @@ pub mod client_metrics;
 mod declare;
 pub mod describe;
 pub mod deviation;
-mod duration;
+pub mod duration;
 pub mod effect;
 pub mod endpoint;
 pub mod group;

@@ -157,7 +157,7 @@ pub static THROTTLED_REPLICAS: Rule = Rule {
 pub static AUTO_OFFSET_RESET: Rule = Rule {
     check: |value| {
         value.as_str().is_some_and(|text| match text.strip_prefix("by_duration:") {
-            Some(duration) => super::duration::parse_iso_ms(duration).is_some(),
+            Some(duration) => super::duration::parse_iso_ms(duration).is_some_and(|ms| ms > 0),
             None => matches!(text, "latest" | "earliest"),
         })
     },

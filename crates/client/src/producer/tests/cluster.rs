@@ -328,3 +328,26 @@ async fn a_topic_that_brokers_do_not_know_yet_is_waited_for_and_not_made() {
     let producer = producer(&cluster, config).await;
     producer.send(record(b"v")).await.expect("it is known in time").await.expect("it is written");
 }
+
+#[tokio::test(start_paused = true)]
+async fn batches_are_compressed_at_the_level_that_is_set() {
+    // Words that a codec finds again the more of, the harder it looks.
+    let words: Vec<u8> =
+        (0..12_000_u32).flat_map(|at| (at * at % 7919 * at % 1009).to_string().into_bytes()).collect();
+    let value = bytes::Bytes::from(words);
+    let sent = async |codec: &str, level: &str| {
+        let cluster = cluster(1, |asked| produced(asked, ErrorCode::None));
+        let mut config = ProducerConfig::default();
+        for (name, value) in [("compression.type", codec), (&format!("compression.{codec}.level"), level)] {
+            assert_eq!(config.set(name, value), Ok(true));
+        }
+        let producer = producer(&cluster, config).await;
+        let record = ProducerRecord::new(TOPIC).value(value.clone());
+        producer.send(record).await.expect("there is room").await.expect("it is written");
+        batches(&cluster.heard::<ProduceRequest>()[0].1)[0].2
+    };
+    for (codec, fast, hard) in [("gzip", "1", "9"), ("zstd", "-50", "19")] {
+        let (fast, hard) = (sent(codec, fast).await, sent(codec, hard).await);
+        assert!(hard < fast, "{codec}: {hard} bytes are not less than {fast}");
+    }
+}
