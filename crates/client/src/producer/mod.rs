@@ -3,6 +3,7 @@
 mod answers;
 mod batch;
 mod identity;
+mod judge;
 mod partition;
 mod queue;
 mod send;

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kernel::{NodeId, TopicPartition, Uuid};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use wire::messages::produce_response::ProduceResponse;
 
-use super::answers::answers;
-use super::batch::{Batch, Written};
+use super::batch::Batch;
 use super::identity::{Identity, identify};
-use super::queue::{Attempt, Queue, Readiness};
+use super::judge::{queue_of, settle};
+use super::queue::{Queue, Readiness};
 use super::{Shared, TopicQueues, Topics};
 use crate::cluster::{Lane, Wanted};
 use crate::config::{Acks, millis};
@@ -28,7 +29,7 @@ const TOPIC_IDS_FROM: i16 = 13;
 const REST_MAX: Duration = Duration::from_millis(500);
 
 pub(super) struct Sender {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// Who this producer is, once a broker has said.
     identity: Option<Identity>,
     identifying: bool,
@@ -36,20 +37,21 @@ pub(super) struct Sender {
     spent: bool,
     refreshing: bool,
     refreshed_at: Instant,
-    stale: bool,
-    nodes: BTreeMap<NodeId, Node>,
+    /// Whether it is to be asked who leads what.
+    pub(super) stale: bool,
+    pub(super) nodes: BTreeMap<NodeId, Node>,
     running: JoinSet<Done>,
 }
 
 /// The way to one broker.
 #[derive(Default)]
-struct Node {
+pub(super) struct Node {
     connection: Option<Arc<Connection>>,
     connecting: bool,
     in_flight: usize,
     not_before: Option<Instant>,
     /// How often in a row the way to it has failed.
-    failures: u32,
+    pub(super) failures: u32,
     /// Where the next request begins, if the last one could not take all: otherwise the first partitions would leave the
     /// others no room for as long as they are full.
     resume_at: Option<TopicPartition>,
@@ -57,7 +59,7 @@ struct Node {
 
 impl Node {
     /// The way to it failed: it is left alone for a while.
-    fn failed(&mut self, client: &Client) {
+    pub(super) fn failed(&mut self, client: &Client) {
         self.connection = None;
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(Instant::now() + client.backoff_after(self.failures));
@@ -81,10 +83,10 @@ enum Done {
 }
 
 /// A batch that is on its way.
-struct Sent {
-    partition: TopicPartition,
-    topic_id: Uuid,
-    batch: Batch,
+pub(super) struct Sent {
+    pub(super) partition: TopicPartition,
+    pub(super) topic_id: Uuid,
+    pub(super) batch: Batch,
 }
 
 impl Sender {
@@ -325,20 +327,14 @@ impl Sender {
         self.dispatch(leader, &connection, sent);
     }
 
-    fn dispatch(&mut self, leader: NodeId, connection: &Arc<Connection>, mut sent: Vec<Sent>) {
-        self.seal(&mut sent);
-        if sent.is_empty() {
+    fn dispatch(&mut self, leader: NodeId, connection: &Arc<Connection>, sent: Vec<Sent>) {
+        let sealed = self.seal(sent);
+        if sealed.is_empty() {
             return;
         }
         let time = connection.request_timeout();
         let shared_connection = Arc::clone(connection);
-        let begun = self.request(connection, &mut sent).and_then(|(request, version)| {
-            if self.shared.config.acks == Acks::None {
-                let leaving = connection.send_unanswered(&request, version)?;
-                return Ok(Begun::Unanswered(leaving));
-            }
-            connection.start(&request, version).map(Begun::Answered)
-        });
+        let (sent, begun) = self.begin(connection, sealed);
         let begun = match begun {
             Ok(begun) => begun,
             Err(error) => return self.unsent(leader, sent, &error),
@@ -357,57 +353,48 @@ impl Sender {
         });
     }
 
-    /// Compresses the batches; one for which that fails is given up, and the others go.
-    fn seal(&self, sent: &mut Vec<Sent>) {
+    /// Compresses the batches; one for which that fails is given up, and the others go, each with its records.
+    fn seal(&self, sent: Vec<Sent>) -> Vec<(Sent, Bytes)> {
+        let compression = self.shared.config.compression_at_level();
+        let mut sealed = Vec::with_capacity(sent.len());
         let mut failed = Vec::new();
-        let mut place = 0;
-        while let Some(one) = sent.get_mut(place) {
-            match one.batch.seal(self.shared.config.compression_at_level()) {
-                Ok(_) => place += 1,
-                Err(error) => {
-                    let error = Error::Config { name: "record", reason: error.to_string() };
-                    failed.push((sent.remove(place), error));
-                }
+        for mut one in sent {
+            match one.batch.seal(compression) {
+                Ok(records) => sealed.push((one, records)),
+                Err(error) => failed.push((one, Error::Config { name: "record", reason: error.to_string() })),
             }
         }
-        if failed.is_empty() {
-            return;
+        if !failed.is_empty() {
+            self.given_up(failed);
         }
-        let mut topics = self.shared.topics.lock();
-        for (Sent { partition, batch, .. }, error) in failed {
-            if let Some(queue) = queue_of(&mut topics, &partition) {
-                let attempt = queue.given_up(batch, error);
-                conclude(&self.shared, &mut topics, attempt);
-            }
-        }
+        sealed
     }
 
-    fn request(&self, connection: &Connection, sent: &mut [Sent]) -> Result<(ProduceRequest, i16), Error> {
-        let config = &self.shared.config;
-        let has_ids = sent.iter().all(|sent| !sent.topic_id.is_zero());
+    /// Begins to send them, and gives back what is on its way, or what is not and why.
+    fn begin(
+        &self,
+        connection: &Connection,
+        sealed: Vec<(Sent, Bytes)>,
+    ) -> (Vec<Sent>, Result<Begun, Error>) {
+        let has_ids = sealed.iter().all(|(sent, _)| !sent.topic_id.is_zero());
         let max_version = if has_ids { i16::MAX } else { TOPIC_IDS_FROM - 1 };
-        let version = connection.version_up_to::<ProduceRequest>(max_version)?;
-        let mut topic_data: Vec<TopicProduceData> = Vec::new();
-        for Sent { partition, topic_id, batch } in sent {
-            let sealed = batch.seal(config.compression_at_level());
-            let records =
-                sealed.map_err(|error| Error::Config { name: "record", reason: error.to_string() })?;
-            let data = PartitionProduceData { index: partition.partition, records: records.into() };
-            let by_id = version >= TOPIC_IDS_FROM;
-            let (name, topic_id) =
-                if by_id { (String::new(), *topic_id) } else { (partition.topic.to_string(), Uuid::ZERO) };
-            match topic_data.iter_mut().find(|topic| topic.name == name && topic.topic_id == topic_id) {
-                Some(topic) => topic.partition_data.push(data),
-                None => topic_data.push(TopicProduceData { name, topic_id, partition_data: vec![data] }),
-            }
-        }
+        let version = match connection.version_up_to::<ProduceRequest>(max_version) {
+            Ok(version) => version,
+            Err(error) => return (sealed.into_iter().map(|(sent, _)| sent).collect(), Err(error)),
+        };
+        let acks = self.shared.config.acks;
+        let (sent, topic_data) = by_topic(sealed, version >= TOPIC_IDS_FROM);
         let request = ProduceRequest {
             transactional_id: None,
-            acks: config.acks.code(),
+            acks: acks.code(),
             timeout_ms: millis(connection.request_timeout()),
             topic_data,
         };
-        Ok((request, version))
+        let begun = match acks {
+            Acks::None => connection.send_unanswered(&request, version).map(Begun::Unanswered),
+            Acks::All | Acks::Leader => connection.start(&request, version).map(Begun::Answered),
+        };
+        (sent, begun)
     }
 
     fn finish(&mut self, done: Done) {
@@ -469,77 +456,24 @@ impl Sender {
             settle(&self.shared, &mut topics, &batch, Err(error.clone()));
         }
     }
+}
 
-    /// Sent, and nobody will say what became of it.
-    fn unanswered(&mut self, sent: Vec<Sent>) {
-        let mut topics = self.shared.topics.lock();
-        for Sent { partition, batch, .. } in sent {
-            let written = Written { base_offset: None, log_append_time: None };
-            if let Some(queue) = queue_of(&mut topics, &partition) {
-                let attempt = queue.succeeded(batch, written);
-                conclude(&self.shared, &mut topics, attempt);
-            }
+/// Batches as a request carries them, by topic, and those that it carries.
+fn by_topic(sealed: Vec<(Sent, Bytes)>, by_id: bool) -> (Vec<Sent>, Vec<TopicProduceData>) {
+    let mut topic_data: Vec<TopicProduceData> = Vec::new();
+    let mut all = Vec::with_capacity(sealed.len());
+    for (sent, records) in sealed {
+        let data = PartitionProduceData { index: sent.partition.partition, records: records.into() };
+        let topic = &sent.partition.topic;
+        let (name, topic_id) =
+            if by_id { (String::new(), sent.topic_id) } else { (topic.to_string(), Uuid::ZERO) };
+        match topic_data.iter_mut().find(|topic| topic.name == name && topic.topic_id == topic_id) {
+            Some(topic) => topic.partition_data.push(data),
+            None => topic_data.push(TopicProduceData { name, topic_id, partition_data: vec![data] }),
         }
+        all.push(sent);
     }
-
-    /// A request did not leave: the way to the leader is closed, or the leader takes no such request.
-    fn unsent(&mut self, leader: NodeId, sent: Vec<Sent>, error: &Error) {
-        self.stale = true;
-        self.nodes.entry(leader).or_default().failed(&self.shared.client);
-        let now = Instant::now();
-        let mut topics = self.shared.topics.lock();
-        for Sent { partition, batch, .. } in sent {
-            let Some(queue) = queue_of(&mut topics, &partition) else {
-                continue;
-            };
-            let retry_at = now + self.shared.client.backoff_after(batch.attempts.saturating_add(1));
-            let attempt = queue.unsent(batch, again_after(error), retry_at);
-            conclude(&self.shared, &mut topics, attempt);
-        }
-    }
-
-    /// Judges each batch of a request by its answer.
-    fn produced(&mut self, leader: NodeId, sent: Vec<Sent>, result: Result<ProduceResponse, Error>) {
-        let now = Instant::now();
-        let node = self.nodes.entry(leader).or_default();
-        match &result {
-            Ok(_) => node.failures = 0,
-            Err(_) => node.failed(&self.shared.client),
-        }
-        let mut answers = match &result {
-            Ok(response) => answers(response),
-            Err(_) => BTreeMap::new(),
-        };
-        let mut topics = self.shared.topics.lock();
-        for Sent { partition, topic_id, batch } in sent {
-            let Some(queue) = queue_of(&mut topics, &partition) else {
-                continue;
-            };
-            let retry_at = now + self.shared.client.backoff_after(batch.attempts.saturating_add(1));
-            let by_name = answers.remove(&(Uuid::ZERO, partition.topic.to_string(), partition.partition));
-            let answer = by_name.or_else(|| answers.remove(&(topic_id, String::new(), partition.partition)));
-            let attempt = match (&result, answer) {
-                (Ok(_), Some(Ok(written))) => queue.succeeded(batch, written),
-                (Ok(_), Some(Err(refused))) => {
-                    let mut batch = batch;
-                    batch.refused = refused.records;
-                    let error = refused.error.partition(partition.topic.as_ref(), partition.partition);
-                    self.stale |= error.code.retriable();
-                    queue.refused(batch, error, retry_at)
-                }
-                (Ok(_), None) => {
-                    let reason = "an answer does not mention a partition that was written to".to_owned();
-                    queue.lost(batch, Error::Protocol { address: String::new(), reason }, retry_at)
-                }
-                (Err(error), _) if error.is_connection() => {
-                    self.stale = true;
-                    queue.lost(batch, again_after(error), retry_at)
-                }
-                (Err(error), _) => queue.given_up(batch, error.clone()),
-            };
-            conclude(&self.shared, &mut topics, attempt);
-        }
-    }
+    (all, topic_data)
 }
 
 /// The topics for which nothing is left to be done, and those that records wait for.
@@ -551,44 +485,7 @@ fn topics_by_need(shared: &Shared) -> (Vec<String>, Vec<String>) {
     (names(idle), names(awaited))
 }
 
-/// Bytes that make no sense end the connection; the next one may be better.
-fn again_after(error: &Error) -> Error {
-    match error {
-        Error::Protocol { address, reason } => {
-            Error::Connection { address: address.clone(), reason: reason.clone() }
-        }
-        error => error.clone(),
-    }
-}
-
 fn uncertain(topic: &str, partition: i32) -> Error {
     let reason = "one before it was given up, and the connection was lost when this one was sent".to_owned();
     Error::Uncertain { topic: topic.to_owned(), partition, reason }
-}
-
-fn queue_of<'t>(topics: &'t mut Topics, name: &TopicPartition) -> Option<&'t mut Queue> {
-    topics.by_name.get_mut(&name.topic)?.partitions.get_mut(&name.partition)
-}
-
-fn conclude(shared: &Shared, topics: &mut Topics, attempt: Attempt) {
-    match attempt {
-        Attempt::Settled(batch, outcome) => settle(shared, topics, &batch, outcome),
-        Attempt::Split(whole, parts) => {
-            topics.unsettled.remove(&whole.id);
-            topics.unsettled.extend(parts);
-        }
-        Attempt::Again => {}
-    }
-}
-
-/// Tells the senders of a batch's records what became of them, and frees the room that these took.
-fn settle(shared: &Shared, topics: &mut Topics, batch: &Batch, outcome: Result<Written, Error>) {
-    topics.unsettled.remove(&batch.id);
-    shared.memory.add_permits(batch.charged);
-    match outcome {
-        Err(Error::Broker(error)) if !batch.refused.is_empty() => {
-            batch.outcome.refuse(error, batch.refused.clone());
-        }
-        outcome => batch.outcome.settle(outcome),
-    }
 }
