@@ -13,6 +13,7 @@ use client::{
     Admin, Client, ClientConfig, Consumer, ConsumerConfig, Producer, ProducerConfig, ProducerRecord,
 };
 use support::Broker;
+use support::node::is_ours;
 use tokio::time::Instant;
 
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -39,6 +40,22 @@ impl Java {
     }
 }
 
+/// A Java member of a share group, which is killed at the end of the test.
+fn share(broker: &Broker) -> Java {
+    let jars = std::env::var("RIVERRUN_TEST_JAVA").expect("it names the directory of Kafka's tools");
+    let child = Command::new("java")
+        .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"])
+        .arg(Path::new(&jars).join("*"))
+        .arg("org.apache.kafka.tools.VerifiableShareConsumer")
+        .args(["--bootstrap-server", &broker.bootstrap, "--topic", "t", "--group-id", "pool"])
+        .args(["--offset-reset-strategy", "earliest"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("Java is there");
+    Java(child)
+}
+
 impl Drop for Java {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -62,6 +79,42 @@ async fn settle(consumer: &mut Consumer, admin: &Admin, ours: usize, members: us
         }
         assert!(Instant::now() < deadline, "the group does not settle");
     }
+}
+
+#[test]
+fn a_share_group_is_described_with_its_members_and_where_it_goes_on() {
+    // Ours has none, and says of each name that there is no such group.
+    if is_ours() {
+        return;
+    }
+    let broker = Broker::start("pool");
+    broker.run(&["topic", "create", "t", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "t"], "1\n2\n").ok();
+    let java = share(&broker);
+    let deadline = Instant::now() + DEADLINE;
+    let told = loop {
+        let described = broker.run(&["group", "describe", "pool", "--format", "json"]);
+        let told: serde_json::Value = serde_json::from_str(&described.stdout).unwrap_or_default();
+        let has_read = told["partitions"][0]["lag"] == 0;
+        if described.code == Some(0) && has_read {
+            break told;
+        }
+        assert!(Instant::now() < deadline, "the member does not read: {described:?}");
+    };
+    assert_eq!((&told["type"], &told["lag"]), (&"share".into(), &0.into()), "{told}");
+    let member = &told["members"][0];
+    assert_eq!(
+        (&member["partitions"][0], &told["partitions"][0]["members"][0]),
+        (&"t-0".into(), &member["id"])
+    );
+    let table = broker.run(&["group", "describe", "pool"]);
+    assert!(table.ok().contains("READERS") && table.stdout.contains("READS"), "{table:?}");
+    let listed = broker.run(&["group", "list", "--format", "wide"]);
+    let row: Vec<&str> = listed.ok().lines().nth(1).expect("there is a group").split_whitespace().collect();
+    assert_eq!((row.get(4), row.get(6)), (Some(&"1"), Some(&broker.bootstrap.as_str())), "{listed:?}");
+    let reset = broker.run(&["group", "reset", "pool", "--to", "start", "--dry-run"]);
+    assert!(reset.failed(1).contains("pool is of type share"), "{reset:?}");
+    drop(java);
 }
 
 #[tokio::test]

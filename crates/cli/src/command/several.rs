@@ -96,13 +96,35 @@ pub async fn no_topic(name: &str, error: Error, doing: &str, session: &Session) 
 
 /// The same of a group. One that is listed all the same is of a kind of its own.
 pub async fn no_group(name: &str, error: Error, doing: &str, session: &Session) -> Failure {
+    no_group_of(&["classic", "consumer"], name, error, doing, session).await
+}
+
+/// The same, of a command that knows groups of these types.
+pub async fn no_group_of(
+    types: &[&str],
+    name: &str,
+    error: Error,
+    doing: &str,
+    session: &Session,
+) -> Failure {
     if error.code() != Some(ErrorCode::GroupIdNotFound) {
         return Failure::of(error, doing);
     }
     match other_group(name, session).await {
-        Some(OtherGroup::Kind(kind)) => Failure::failed(format!("{doing}: {name} is of type {kind}")).next(
-            "this command knows groups of the types classic and consumer; `riverrun group list` shows all",
-        ),
+        Some(OtherGroup::Kind(kind)) if types.contains(&kind.as_str()) => Failure::failed(format!(
+            "{doing}: {name} is of type {kind}, and the broker describes no such groups"
+        ))
+        .next("`riverrun api` shows whether it answers ShareGroupDescribe, which a proxy may keep back"),
+        Some(OtherGroup::Kind(kind)) => {
+            let types = match types.split_last() {
+                Some((last, [])) => (*last).to_owned(),
+                Some((last, before)) => format!("{} and {last}", before.join(", ")),
+                None => String::new(),
+            };
+            Failure::failed(format!("{doing}: {name} is of type {kind}")).next(format!(
+                "this command knows groups of the types {types}; `riverrun group list` shows all"
+            ))
+        }
         Some(OtherGroup::Near(near)) => {
             Failure::of(error, doing).next(format!("did you mean {near}? `riverrun group list` shows all"))
         }

@@ -40,6 +40,7 @@ const RANKS: [&[&str]; 3] = [
         "SIZE",
         "FREE",
         "WHY",
+        "READS",
         "BOOTSTRAP",
     ],
     // What is long, and known from elsewhere or found by --format wide.

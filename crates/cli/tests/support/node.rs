@@ -38,7 +38,8 @@ fn launch_other(command: &str, directory: &Path, port: u16) -> (Child, String) {
              listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
              advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
              controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
-             log.dirs={}\noffsets.topic.replication.factor=1\noffsets.topic.num.partitions=3\n\
+             log.dirs={}\noffsets.topic.replication.factor=1\nshare.coordinator.state.topic.replication.factor=1\n\
+             share.coordinator.state.topic.min.isr=1\noffsets.topic.num.partitions=3\n\
              group.initial.rebalance.delay.ms=0\n",
             directory.join("data").display()
         );

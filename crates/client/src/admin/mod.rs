@@ -12,6 +12,7 @@ mod partitions;
 mod producers;
 mod quorum;
 mod records;
+mod shares;
 mod topics;
 
 pub(crate) use offsets::{committed_each as committed_of, list_offsets as list_offsets_of};
@@ -28,6 +29,7 @@ pub use offsets::{CommittedOffset, ListedOffset, OffsetSpec};
 pub use partitions::{PartitionDescription, TopicPartitions};
 pub use producers::ActiveProducer;
 pub use quorum::{Election, Quorum, QuorumReplica, Reassignment};
+pub use shares::{ShareGroupDescription, ShareGroupMember, ShareGroupOffset};
 pub use topics::NewTopic;
 
 /// Asks and changes a cluster. Questions are asked again where that may help, for `default.api.timeout.ms`;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 use client::admin::{GroupDescription, GroupMember};
-use client::{Timestamp, TopicPartition};
+use client::{Error, ErrorCode, Timestamp, TopicPartition};
 use host::RealClock;
 use kernel::port::Clock;
 use serde_json::{Value, json};
 
 use super::lag::{Standing, Trend, first_unread};
-use crate::command::several::{Groups, no_group};
+use super::share::ShareGroup;
+use crate::command::several::{Groups, no_group_of};
 use crate::command::waiting::waiting;
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
@@ -23,7 +24,8 @@ use crate::print::{Output, table::Table};
   riverrun group describe kitchen bar --trend 5s
   riverrun group describe kitchen --format json | jq .lag
 
-How far behind in time it is says the age of the first record that the group has not read.")]
+How far behind in time it is says the age of the first record that the group has not read. Of a share group it says where
+it goes on in each partition, how many records it has still to read there, and which of its members read of it.")]
 pub struct Describe {
     #[command(flatten)]
     groups: Groups,
@@ -36,7 +38,7 @@ const DOING: &str = "cannot describe the group";
 
 pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> {
     let (names, mut outcomes) = describe.groups.find(DOING, session).await?;
-    let mut seen = Vec::new();
+    let mut seen: Vec<(Result<Seen, Failure>, String)> = Vec::new();
     for name in names {
         seen.push((look(&name, session).await, name));
     }
@@ -57,30 +59,54 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
     outcomes.show(session)
 }
 
+/// What is there under a name.
+enum Seen {
+    Consumers(Box<(GroupDescription, Standing)>),
+    Share(Box<ShareGroup>),
+}
+
 /// A group, and where it stands.
-async fn look(name: &str, session: &Session) -> Result<(GroupDescription, Standing), Failure> {
+async fn look(name: &str, session: &Session) -> Result<Seen, Failure> {
     let failed = |error| Failure::of(error, DOING);
     let group = match session.admin.describe_group(name).await {
         Ok(group) => group,
-        Err(error) => return Err(no_group(name, error, DOING, session).await),
+        Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {
+            // That is what brokers say of a share group as well, where there are any.
+            return match ShareGroup::look(name, session).await {
+                Ok(share) => Ok(Seen::Share(Box::new(share))),
+                Err(other) if is_no_share_group(&other) => Err(no_such(name, error, session).await),
+                Err(other) => Err(failed(other)),
+            };
+        }
+        Err(error) => return Err(failed(error)),
     };
     let standing = Standing::now(name, &assigned(&group), session).await.map_err(failed)?;
-    Ok((group, standing))
+    Ok(Seen::Consumers(Box::new((group, standing))))
 }
 
-async fn one(
-    name: &str,
-    first: (GroupDescription, Standing),
-    again: bool,
-    session: &Session,
-) -> Result<Output, Failure> {
-    let ((group, standing), trend) = match again {
-        false => (first, None),
-        true => {
-            let later = look(name, session).await?;
+fn is_no_share_group(error: &Error) -> bool {
+    let unsupported = matches!(error, Error::Unsupported { .. });
+    let codes = [ErrorCode::GroupIdNotFound, ErrorCode::UnsupportedVersion];
+    unsupported || error.code().is_some_and(|code| codes.contains(&code))
+}
+
+async fn no_such(name: &str, error: Error, session: &Session) -> Failure {
+    no_group_of(&["classic", "consumer", "share"], name, error, DOING, session).await
+}
+
+async fn one(name: &str, first: Seen, again: bool, session: &Session) -> Result<Output, Failure> {
+    let later = if again { Some(look(name, session).await?) } else { None };
+    let ((group, standing), trend) = match (first, later) {
+        (Seen::Consumers(seen), None) => (*seen, None),
+        (Seen::Consumers(first), Some(Seen::Consumers(later))) => {
             let trend = Trend::between(&first.1, &later.1);
-            (later, Some(trend))
+            (*later, Some(trend))
         }
+        (Seen::Share(share), None) => return Ok(share.output()),
+        (_, Some(Seen::Share(share))) => {
+            return Ok(share.output().hint(format!("of {name}, a share group, no --trend can be told")));
+        }
+        (Seen::Share(_), Some(Seen::Consumers(seen))) => (*seen, None),
     };
     let unread = first_unread(&standing, session).await.map_err(|error| Failure::of(error, DOING))?;
     let now = RealClock::new().now().wall;

@@ -58,12 +58,10 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     for group in groups {
         // That takes a question for each group, which only who asks for more waits for.
         let more = match session.format {
-            Format::Wide => session.admin.describe_group(&group.group).await.ok(),
+            Format::Wide => more(&group, session).await,
             _ => None,
         };
-        let [members, assignor, coordinator] = more.map_or_else(Default::default, |more| {
-            [more.members.len().to_string(), more.assignor, more.coordinator]
-        });
+        let [members, assignor, coordinator] = more.unwrap_or_default();
         let row = [group.group, group.state, group.group_type, group.protocol_type];
         table.row(row.into_iter().chain([members, assignor, coordinator]));
     }
@@ -75,4 +73,14 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
         (true, None) => output.hint("there are no groups; `riverrun consume TOPIC --group NAME` makes one"),
         (false, _) => output,
     })
+}
+
+/// How many members a group has, its assignor and its coordinator, where that is told.
+async fn more(group: &GroupListing, session: &Session) -> Option<[String; 3]> {
+    if group.group_type.eq_ignore_ascii_case("share") {
+        let share = session.admin.describe_share_group(&group.group).await.ok()?;
+        return Some([share.members.len().to_string(), share.assignor, share.coordinator]);
+    }
+    let described = session.admin.describe_group(&group.group).await.ok()?;
+    Some([described.members.len().to_string(), described.assignor, described.coordinator])
 }

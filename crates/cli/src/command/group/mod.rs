@@ -5,6 +5,7 @@ mod describe;
 mod lag;
 mod list;
 mod reset;
+mod share;
 
 use clap::Subcommand;
 
