@@ -13,9 +13,6 @@ use wire::compress::{Codec, Compression, Limits};
 
 use crate::node::Node;
 
-/// How many bytes a compressed one may become. Text that repeats itself reaches a few hundred; bombs a thousand and more.
-const RATIO_MAX: usize = 1_000;
-
 /// The part that a log acts on.
 pub fn log_config(settings: &LogSettings, broker: &BrokerConfig) -> Arc<LogConfig> {
     let bytes = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -54,7 +51,7 @@ pub fn produce_rules(settings: &LogSettings) -> Arc<ProduceRules> {
         compression: compression(settings),
         compacted: settings.compact,
         zstd_allowed: true,
-        limits: Limits { bytes_max: settings.max_decompressed_bytes, ratio_max: RATIO_MAX },
+        limits: Limits { bytes_max: settings.max_decompressed_bytes },
     })
 }
 

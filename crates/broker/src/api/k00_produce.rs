@@ -260,8 +260,8 @@ fn append(
     partition.append(now, batch, Origin::Client).map_err(|error| failed(Failure::of_append(error, partition)))
 }
 
-/// Judges what was sent. A large compressed batch can become a thousand times as large, and others must not wait for that:
-/// they go on in another thread meanwhile. So they do where what is decompressed elsewhere leaves no room.
+/// Judges what was sent. Room is found for what is likely to come out of it, and only for the few batches that become larger
+/// for all that may.
 fn judge(
     node: &Node,
     records: &Bytes,
@@ -271,7 +271,25 @@ fn judge(
     if !BatchView::parse(records).is_ok_and(|(batch, _)| batch.is_compressed()) {
         return validate_produce(records, rules, now);
     }
-    let (room, needed) = (&node.memory.decompression, rules.limits.allowed(records.len()));
+    let likely = ProduceRules { limits: rules.limits.likely(records.len()), ..*rules };
+    match judge_compressed(node, records, &likely, now, records.len() < LARGE) {
+        Err(reject) if reject.code == ErrorCode::MessageTooLarge && likely.limits != rules.limits => {
+            judge_compressed(node, records, rules, now, false)
+        }
+        judged => judged,
+    }
+}
+
+/// A large compressed batch can become a thousand times as large, and others must not wait for that: they go on in another
+/// thread meanwhile, unless it `is_quick`. So they do where what is decompressed elsewhere leaves no room.
+fn judge_compressed(
+    node: &Node,
+    records: &Bytes,
+    rules: &ProduceRules,
+    now: Timestamp,
+    is_quick: bool,
+) -> Result<Validated, ProduceReject> {
+    let (room, needed) = (&node.memory.decompression, rules.limits.bytes_max);
     let validate = || validate_produce(records, rules, now);
     let at_once = room.try_take(needed);
     if Handle::current().runtime_flavor() != RuntimeFlavor::MultiThread {
@@ -279,7 +297,7 @@ fn judge(
         return validate();
     }
     match at_once {
-        Some(_room) if records.len() < LARGE => validate(),
+        Some(_room) if is_quick => validate(),
         Some(_room) => tokio::task::block_in_place(validate),
         None => tokio::task::block_in_place(|| {
             let _room = room.take(needed);

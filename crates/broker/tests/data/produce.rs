@@ -81,6 +81,20 @@ fn a_batch_above_max_message_bytes_is_too_large_also_after_compression() {
 }
 
 #[test]
+fn a_batch_may_become_larger_than_max_message_bytes_where_it_is_opened() {
+    let node = TestNode::start("equal");
+    let mut client = node.client();
+    client.create("t", &[]);
+    let value = "a".repeat(3 << 20);
+    // Snappy makes a twentieth of it at best, which is small enough as well.
+    for codec in CODECS.into_iter().filter(|codec| *codec != Codec::None) {
+        let builder = BatchBuilder::new().compression(Compression::of(codec));
+        let first = client.append("t", with_values(builder, &[&value]));
+        assert_eq!(values(&client.fetch("t", first)), [value.as_str()], "{codec:?}");
+    }
+}
+
+#[test]
 fn old_formats_and_damage_are_refused_with_kafkas_codes() {
     let node = TestNode::start("old-magic");
     let mut client = node.client();

@@ -132,28 +132,25 @@ impl Compression {
 pub struct Limits {
     /// The most bytes that may come out.
     pub bytes_max: usize,
-    /// The most bytes that may come out for each that goes in, beyond [`Limits::RATIO_FREE`].
-    pub ratio_max: usize,
 }
 
 impl Limits {
-    /// Output up to here is never held against the ratio: a batch of equal records is no attack.
-    pub const RATIO_FREE: usize = 1024 * 1024;
-
     /// What a batch may decompress to where batches may have `message_bytes_max` bytes.
     pub const fn for_batches_of(message_bytes_max: usize) -> Self {
-        Self { bytes_max: message_bytes_max.saturating_mul(16), ratio_max: 1_000 }
+        Self { bytes_max: message_bytes_max.saturating_mul(16) }
     }
 
     /// For batches of our own log, which were judged when they came in, perhaps under other limits.
     pub const fn trusting(bytes_max: usize) -> Self {
-        Self { bytes_max, ratio_max: usize::MAX }
+        Self { bytes_max }
     }
 
-    /// The most that may come out of so many bytes.
-    pub fn allowed(self, input_len: usize) -> usize {
-        let by_ratio = input_len.saturating_mul(self.ratio_max).max(Self::RATIO_FREE);
-        self.bytes_max.min(by_ratio)
+    /// What nearly all batches of so many bytes keep to: text that repeats itself becomes a few hundred times as large, and
+    /// small batches of equal records come up to a MiB. Whoever has to find room for what comes out begins with these.
+    pub fn likely(self, input_len: usize) -> Limits {
+        const RATIO: usize = 1_000;
+        const FREE: usize = 1024 * 1024;
+        Limits { bytes_max: self.bytes_max.min(input_len.saturating_mul(RATIO).max(FREE)) }
     }
 }
 
@@ -219,7 +216,7 @@ impl<'a> Decoder<'a> {
     pub(crate) fn new(codec: Codec, input: &'a [u8], limits: Limits) -> Self {
         let limit = match codec {
             Codec::None => limits.bytes_max,
-            _ => limits.allowed(input.len()),
+            _ => limits.bytes_max,
         };
         let kind = match codec {
             Codec::None => Kind::None(input),

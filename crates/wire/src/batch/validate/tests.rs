@@ -283,7 +283,7 @@ fn what_decompresses_to_too_much_is_too_large() {
         let mut builder = BatchBuilder::new().compression(Compression::of(codec));
         builder.append(NOW, None, Some(&[0; 200_000]));
         let batch = builder.build().unwrap();
-        let limits = Limits { bytes_max: 100_000, ratio_max: 1_000 };
+        let limits = Limits { bytes_max: 100_000 };
         let kept = ProduceRules { limits, ..rules() };
         check_refused(&batch, &kept, ErrorCode::MessageTooLarge, "100000 bytes");
         let changed = ProduceRules { compression: Some(Compression::NONE), ..kept };
