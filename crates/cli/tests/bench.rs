@@ -2,8 +2,11 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use support::Broker;
+use support::terminal::Terminal;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("it is JSON")
@@ -74,4 +77,75 @@ fn every_record_of_a_latency_run_is_acknowledged_and_arrives() {
         assert!(figures[times]["max"].as_f64().is_some_and(|time| time > 0.0), "{times}: {figures}");
     }
     assert_eq!(topics(&broker), "");
+}
+
+#[test]
+fn each_record_is_measured_at_a_rate_and_no_percentile_is_told_that_there_is_none_of() {
+    let broker = Broker::start("bench-measured");
+    let slow = ["bench", "produce", "--rate", "500", "-n", "30"];
+    let figures = json(broker.run(&[&slow[..], &["--format", "json"]].concat()).ok());
+    let times = &figures["acknowledged_ms"];
+    assert_eq!(figures["acknowledged_measured"], 30, "{figures}");
+    assert!(times["p95"].is_f64() && times["p99"].is_null() && times["p99.9"].is_null(), "{figures}");
+    let table = broker.run(&slow);
+    assert!(table.ok().contains(", at most ") && !table.ok().contains("measured"), "{table:?}");
+    let fast =
+        json(broker.run(&["bench", "produce", "-n", "100000", "--size", "1", "--format", "json"]).ok());
+    let measured = fast["acknowledged_measured"].as_u64().expect("it is told");
+    assert!((1000..=100_000).contains(&measured) && fast["acknowledged_ms"]["p99.9"].is_f64(), "{fast}");
+}
+
+#[test]
+fn a_rate_that_is_not_reached_is_told_with_what_was_not_written() {
+    let broker = Broker::start("bench-behind");
+    let run = ["bench", "latency", "--rate", "10000000", "--time", "100ms"];
+    let figures = json(broker.run(&[&run[..], &["--format", "json"]].concat()).ok());
+    let count = |name: &str| figures[name].as_u64().expect("it is told");
+    assert!(count("not_written") > 0 && count("records") > 0, "{figures}");
+    assert_eq!(count("not_written") + count("records"), 1_000_000, "{figures}");
+    assert!(figures["records_per_second"].as_f64().is_some_and(|rate| rate < 10_000_000.0), "{figures}");
+    let table = broker.run(&run);
+    assert!(table.ok().contains("that were due at 10000000 a second"), "{table:?}");
+
+    let kept = json(broker.run(&["bench", "latency", "-n", "20", "--rate", "100", "--format", "json"]).ok());
+    assert_eq!((&kept["not_written"], &kept["records"]), (&0.into(), &20.into()), "{kept}");
+    assert!(kept["seconds"].as_f64().is_some_and(|seconds| seconds >= 0.2), "{kept}");
+}
+
+#[test]
+fn every_run_shows_on_a_terminal_how_far_it_is() {
+    let broker = Broker::start("bench-progress");
+    for bench in ["latency", "produce"] {
+        let run = ["bench", bench, "--rate", "50", "--time", "2s"];
+        let seen = Terminal::default().run(broker.command(&run), "");
+        assert_eq!(seen.code, Some(0), "{seen:?}");
+        assert!(seen.screen.contains(" a second, ") && seen.screen.contains(" left"), "{seen:?}");
+    }
+}
+
+#[test]
+fn a_topic_that_a_run_has_to_leave_behind_is_named_with_the_way_to_delete_it() {
+    let broker = Broker::start("bench-left");
+    let mut run = broker.begin(&["bench", "produce", "--rate", "100", "--time", "50s"]);
+    let deadline = Instant::now() + Duration::from_secs(50);
+    while topics(&broker).is_empty() {
+        assert!(Instant::now() < deadline, "the topic of the run is not there in time");
+    }
+    let name = topics(&broker);
+    broker.pause();
+    while run.try_wait().expect("it can be asked").is_none() {
+        assert!(Instant::now() < deadline, "the run does not end in time");
+        support::interrupt(&run);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    broker.go_on();
+    let ended = run.wait_with_output().expect("it has ended");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    let name = name.trim_end();
+    assert!(said.contains(&format!("the topic {name} of this run may be left behind: ")), "{said}");
+    assert!(
+        said.contains(&format!("next: `riverrun topic delete {name}` deletes it if it is there")),
+        "{said}"
+    );
 }

@@ -10,13 +10,13 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::figures::Times;
+use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
 use super::scratch::{self, Measured};
 use crate::command::place::partitions_of;
 use crate::command::session::FAREWELL;
 use crate::command::{Failure, Session, session};
-use crate::print::Output;
+use crate::print::{Output, Progress};
 
 /// Write records at a rate and read them again: how long until they are acknowledged, and until they arrive.
 #[derive(Debug, Args)]
@@ -26,7 +26,8 @@ use crate::print::Output;
   riverrun bench latency orders --rate 10 --time 5s
 
 Without a topic one is made, and removed afterwards. Each record is sent at once, without waiting for others. Times count
-from when a record was due, so that a stall is felt by all that were due meanwhile.")]
+from when a record was due, so that a stall is felt by all that were due meanwhile. What is due in that time is written up
+to a second later; beyond that it is said how many were not, as their times are in no figure.")]
 pub struct Latency {
     /// The topic to write to and to read. What is written stays there.
     #[arg(value_name = "TOPIC")]
@@ -46,6 +47,9 @@ const LATE: Duration = Duration::from_secs(10);
 
 /// How long one poll waits at most.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How long what was due in time is written later.
+const BEHIND_MAX: Duration = Duration::from_secs(1);
 
 /// How many records may be on their way. What is due while that many are waits, and its time goes on.
 const UNDER_WAY_MAX: usize = 10_000;
@@ -81,9 +85,12 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Me
         acknowledged: Times::new()?,
         arrived: Times::new()?,
         records: 0,
+        wrote: Duration::ZERO,
+        unwritten: 0,
     };
     let measured = run.measure(latency, topic, &producer, &mut consumer).await;
     if measured.is_err() {
+        run.wrote = run.begun.elapsed();
         run.forget_what_is_under_way();
     }
     let closed = producer
@@ -92,7 +99,7 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Me
         .map_err(|_| Failure::failed("interrupted: some records were not acknowledged"));
     let failure = measured.and(closed).err();
     consumer.close().await.map_err(failed)?;
-    Ok((run.output(topic, latency.load.delivered()), failure))
+    Ok((run.output(topic, latency), failure))
 }
 
 fn failed(error: Error) -> Failure {
@@ -106,6 +113,10 @@ struct Run {
     acknowledged: Times,
     arrived: Times,
     records: u64,
+    /// How long records were written.
+    wrote: Duration,
+    /// How many were due meanwhile and were not.
+    unwritten: u64,
 }
 
 impl Run {
@@ -122,15 +133,24 @@ impl Run {
         let mut under_way = JoinSet::new();
         // Tells the records of this run from those of others.
         let mark = u64::from(std::process::id()) << 32;
+        let mut progress = Progress::of_run();
+        let mut more = true;
         loop {
-            let more = latency.load.goes_on(self.begun, self.records);
-            let late = self.begun + latency.load.time + LATE;
+            if more && !self.goes_on(latency) {
+                more = false;
+                self.ends_writing(latency);
+            }
+            progress.show(self.records, latency.load.left(self.begun, self.records));
+            let late = self.begun + self.wrote + LATE;
             if !more && under_way.is_empty() && (self.sent.is_empty() || Instant::now() > late) {
                 return Ok(());
             }
-            let due = self.begun + Duration::from_secs_f64(self.records as f64 / latency.rate);
+            let due = self.begun + self.due(latency);
             tokio::select! {
                 _ = signals.next() => {
+                    if more {
+                        self.ends_writing(latency);
+                    }
                     self.forget_what_is_under_way();
                     return Ok(());
                 }
@@ -160,18 +180,52 @@ impl Run {
         }
     }
 
+    /// When the next record is due, counted from the beginning.
+    fn due(&self, latency: &Latency) -> Duration {
+        Duration::from_secs_f64(self.records as f64 / latency.rate)
+    }
+
+    /// Whether one more record is due in time, and it is not too late for it.
+    fn goes_on(&self, latency: &Latency) -> bool {
+        let Load { time, number, .. } = latency.load;
+        let is_wanted = number.is_none_or(|number| self.records < number);
+        is_wanted && self.due(latency) < time && self.begun.elapsed() < time + BEHIND_MAX
+    }
+
+    /// Takes note of how far writing has come when it ends.
+    fn ends_writing(&mut self, latency: &Latency) {
+        // The last record has its share of the time, so that a rate that was kept is told as the one that it is.
+        self.wrote = self.begun.elapsed().max(self.due(latency).min(latency.load.time));
+        let elapsed = self.begun.elapsed();
+        // What came due in the moment in which somebody ended it is not behind.
+        let until =
+            if elapsed < latency.load.time { elapsed.saturating_sub(POLL) } else { latency.load.time };
+        let due = (until.as_secs_f64() * latency.rate).ceil() as u64;
+        self.unwritten = due.min(latency.load.number.unwrap_or(u64::MAX)).saturating_sub(self.records);
+    }
+
     /// What is under way at an early end does not arrive, but nobody waits for it either.
     fn forget_what_is_under_way(&mut self) {
         self.records = self.records.saturating_sub(u64::try_from(self.sent.len()).unwrap_or(0));
         self.sent.clear();
     }
 
-    fn output(&self, topic: &str, delivered: &'static str) -> Output {
+    fn output(&self, topic: &str, latency: &Latency) -> Output {
         let missing = self.sent.len();
-        let value = json!({ "topic": topic, "records": self.records, "missing": missing });
-        let output = Output::new(value).names([topic]).fact("records", self.records.to_string());
-        let output = self.acknowledged.show(delivered, output);
-        let mut output = self.arrived.show("arrived", output);
+        let value = json!({ "topic": topic, "missing": missing, "not_written": self.unwritten });
+        let count = Count { records: self.records, bytes: self.records * u64::from(latency.size) };
+        let output = count.show(Output::new(value).names([topic]), self.wrote);
+        let output = self.acknowledged.show(latency.load.delivered(), self.records, output);
+        let mut output = self.arrived.show("arrived", self.records, output);
+        if self.unwritten > 0 {
+            output = output.fact(
+                "not written",
+                format!(
+                    "{} that were due at {} a second; their times are in no figure here",
+                    self.unwritten, latency.rate
+                ),
+            );
+        }
         if missing > 0 {
             output = output.fact("missing", format!("{missing} did not arrive within 10 s"));
         }

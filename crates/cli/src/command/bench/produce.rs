@@ -9,7 +9,7 @@ use clap::Args;
 use client::{Delivery, Error, Producer, ProducerRecord};
 use host::signal::StopSignals;
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::figures::{Count, Times};
@@ -26,8 +26,9 @@ use crate::print::{Output, Progress};
   riverrun bench produce orders -n 100000 --rate 5000 --compression zstd
 
 Without a topic one is made, and removed afterwards. How long records take to be acknowledged counts from when they were
-given to the producer; at full speed they wait there most of the time, so give a --rate to see what the cluster takes. With --acks none
-nobody acknowledges, and it is told how long they take to be sent.")]
+given to the producer; at full speed they wait there most of the time, so give a --rate to see what the cluster takes. Beyond
+some 20000 a second the time of one record in 64 is measured, and it is said of how many. With --acks none nobody
+acknowledges, and it is told how long they take to be sent.")]
 pub struct Produce {
     /// The topic to write to. What is written stays there.
     #[arg(value_name = "TOPIC")]
@@ -48,8 +49,12 @@ pub struct Produce {
     load: Load,
 }
 
-/// The time of one record in so many is taken: a task for each would cost more than the record.
-const TIMED: u64 = 64;
+/// Records go in groups of so many. Of a group that goes fast the time of one record is taken, which stands for all of them: a
+/// task for each would cost more than the record.
+const GROUP: u64 = 64;
+
+/// How long a group may have taken before one that goes fast.
+const FAST: Duration = Duration::from_micros(GROUP * 1_000_000 / 20_000);
 
 /// How many records may be on their way before the oldest is waited for.
 const DELIVERIES_MAX: usize = 100_000;
@@ -66,8 +71,13 @@ pub async fn run(mut produce: Produce, session: &Session) -> Result<(), Failure>
 async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Measured, Failure> {
     let batch_size = usize::try_from(produce.batch_size).unwrap_or(usize::MAX);
     let producer = produce.load.producer(batch_size, produce.size, produce.linger, session)?;
-    let mut run =
-        Run { waiting: VecDeque::new(), timed: VecDeque::new(), count: Count::default(), known: Vec::new() };
+    let mut run = Run {
+        waiting: VecDeque::new(),
+        timed: VecDeque::new(),
+        count: Count::default(),
+        times: Times::new()?,
+        is_fast: false,
+    };
     let mut signals = session::signals()?;
     let begun = Instant::now();
     let sent = run.send_all(produce, topic, &producer, begun, &mut signals).await;
@@ -80,8 +90,7 @@ async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Meas
         let _ = producer.close_within(Duration::ZERO).await;
     }
     let took = begun.elapsed();
-    let mut times = Times::new()?;
-    let lost = run.settle(&mut times, produce.size).await;
+    let lost = run.settle(produce.size).await;
     producer.close().await.map_err(failed)?;
     let failure = match (sent, lost) {
         (Err(failure), _) => Some(failure),
@@ -93,11 +102,15 @@ async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Meas
                 1 => format!("{cause}1 record was not acknowledged"),
                 records => format!("{cause}{records} records were not acknowledged"),
             };
-            Some(if interrupted { Failure::failed(doing) } else { Failure::of(error, &doing) })
+            Some(match interrupted {
+                true => Failure::failed(doing)
+                    .next("Ctrl-C once waits for a moment until what was sent is acknowledged"),
+                false => Failure::of(error, &doing),
+            })
         }
     };
     let output = run.count.show(Output::new(json!({ "topic": topic })).names([topic]), took);
-    Ok((times.show(produce.load.delivered(), output), failure))
+    Ok((run.times.show(produce.load.delivered(), run.count.records, output), failure))
 }
 
 fn failed(error: Error) -> Failure {
@@ -113,10 +126,18 @@ enum Ended {
 /// What is on its way, and what was written.
 struct Run {
     waiting: VecDeque<Delivery>,
-    timed: VecDeque<JoinHandle<Result<Duration, Error>>>,
+    timed: VecDeque<Timed>,
     count: Count,
     /// How long records took of which that is known.
-    known: Vec<Duration>,
+    times: Times,
+    /// Whether the last group went fast.
+    is_fast: bool,
+}
+
+/// A record that is on its way, whose time stands for so many.
+struct Timed {
+    count: u64,
+    delivered: JoinHandle<Result<Duration, Error>>,
 }
 
 impl Run {
@@ -142,7 +163,7 @@ impl Run {
         Ok(Ended::All)
     }
 
-    /// Sends as many records as there are from one that is timed to the next.
+    /// Sends a group of records.
     async fn send_some(
         &mut self,
         produce: &Produce,
@@ -152,7 +173,9 @@ impl Run {
         begun: Instant,
     ) -> Result<(), Failure> {
         self.look()?;
-        loop {
+        let group = Instant::now();
+        let mut sent = 0;
+        while sent < GROUP && produce.load.goes_on(begun, self.count.records) {
             if let Some(rate) = produce.rate {
                 load::due(begun, self.count.records, rate).await;
             }
@@ -162,39 +185,61 @@ impl Run {
             let delivery =
                 producer.send(ProducerRecord::new(topic.clone()).value(value)).await.map_err(failed)?;
             self.count.records += 1;
-            if self.count.records % TIMED == 1 {
-                self.timed.push_back(tokio::spawn(async move { delivery.await.map(|_| given.elapsed()) }));
-                // Those who send what was gathered run on the same thread.
-                tokio::task::yield_now().await;
-            } else {
-                self.waiting.push_back(delivery);
+            match self.is_fast {
+                true if sent > 0 => self.waiting.push_back(delivery),
+                is_fast => {
+                    let delivered = tokio::spawn(async move { delivery.await.map(|_| given.elapsed()) });
+                    self.timed.push_back(Timed { count: if is_fast { GROUP } else { 1 }, delivered });
+                    // Those who send what was gathered run on the same thread.
+                    tokio::task::yield_now().await;
+                }
             }
+            sent += 1;
             if self.waiting.len() >= DELIVERIES_MAX
                 && let Some(oldest) = self.waiting.pop_front()
             {
                 oldest.await.map_err(failed)?;
             }
-            if self.count.records.is_multiple_of(TIMED) || !produce.load.goes_on(begun, self.count.records) {
-                return Ok(());
+            if self.timed.len() >= DELIVERIES_MAX
+                && let Some(oldest) = self.timed.front_mut()
+            {
+                // It is still the first, and known now.
+                let delivered = (&mut oldest.delivered).await;
+                let count = oldest.count;
+                self.timed.pop_front();
+                self.known(count, delivered)?;
             }
         }
+        self.is_fast = sent == GROUP && group.elapsed() < FAST;
+        Ok(())
     }
 
     /// Takes note of what is known by now; it fails if a record was not written.
     fn look(&mut self) -> Result<(), Failure> {
-        while let Some(Poll::Ready(timed)) =
-            self.timed.front_mut().map(|timed| Pin::new(timed).poll(&mut Context::from_waker(Waker::noop())))
+        while let Some(first) = self.timed.front_mut()
+            && let Poll::Ready(delivered) =
+                Pin::new(&mut first.delivered).poll(&mut Context::from_waker(Waker::noop()))
         {
+            let count = first.count;
             self.timed.pop_front();
-            // It does not panic, and nobody ends it.
-            let time = timed.map_err(|_| failed(Error::Closed))?;
-            self.known.push(time.map_err(failed)?);
+            self.known(count, delivered)?;
         }
         Ok(())
     }
 
+    fn known(
+        &mut self,
+        count: u64,
+        delivered: Result<Result<Duration, Error>, JoinError>,
+    ) -> Result<(), Failure> {
+        // It does not panic, and nobody ends it.
+        let time = delivered.map_err(|_| failed(Error::Closed))?;
+        self.times.add_for(time.map_err(failed)?, count);
+        Ok(())
+    }
+
     /// Waits for what is on its way, and leaves out what was not written: the first error, and how many records there are.
-    async fn settle(&mut self, times: &mut Times, size: u32) -> Option<(Error, u64)> {
+    async fn settle(&mut self, size: u32) -> Option<(Error, u64)> {
         let mut lost: Option<(Error, u64)> = None;
         let mut lose = |error: Error| match &mut lost {
             Some((_, records)) => *records += 1,
@@ -205,10 +250,9 @@ impl Run {
                 lose(error);
             }
         }
-        self.known.drain(..).for_each(|time| times.add(time));
         for timed in self.timed.drain(..) {
-            match timed.await {
-                Ok(Ok(time)) => times.add(time),
+            match timed.delivered.await {
+                Ok(Ok(time)) => self.times.add_for(time, timed.count),
                 Ok(Err(error)) => lose(error),
                 // It does not panic, and nobody ends it.
                 Err(_) => lose(Error::Closed),

@@ -1,15 +1,16 @@
 //! The topic that a run writes to: one that was named, or one of its own that goes afterwards.
 
+use client::ErrorCode;
 use client::admin::NewTopic;
 use host::{RealClock, RealEntropy};
 use kernel::port::{Clock, Entropy};
 use tokio::time::timeout;
 
 use super::load::RECORD_OVERHEAD;
-use crate::command::session::FAREWELL;
+use crate::command::session::{self, FAREWELL};
 use crate::command::watch::Watch;
 use crate::command::{Failure, Session};
-use crate::print::{self, Output};
+use crate::print::Output;
 
 /// What a topic takes if nobody says anything else (`max.message.bytes`).
 const MESSAGE_BYTES: usize = 1_048_588;
@@ -27,6 +28,8 @@ pub async fn measure(
     run: impl AsyncFnOnce(&str) -> Result<Measured, Failure>,
 ) -> Result<(), Failure> {
     let own = topic.is_none();
+    // From here on no signal ends the process, which would leave the topic where it is.
+    let mut early = session::signals()?;
     let name = match topic {
         Some(name) => {
             let known = session.admin.describe_topic(&name).await;
@@ -36,29 +39,43 @@ pub async fn measure(
         None => create(partitions, value_size, session).await?,
     };
     let mut watch = Watch::begin(session, vec![name.clone()]);
+    let stopped = tokio::select! {
+        biased;
+        _ = early.next() => true,
+        () = std::future::ready(()) => false,
+    };
+    drop(early);
     let outcome = tokio::select! {
-        outcome = run(&name) => outcome,
-        topic = watch.deleted() => Err(Failure::not_there(format!("{topic} was deleted during the run"))
+        outcome = run(&name), if !stopped => outcome,
+        topic = watch.deleted(), if !stopped => Err(Failure::not_there(format!("{topic} was deleted during the run"))
             .next("name another topic, or none for one of the run's own")),
+        else => Err(Failure::failed("interrupted before anything was measured").next("give it the time to begin")),
     };
     drop(watch);
-    if own {
-        remove(&name, session).await;
-    }
-    let (output, failure) = outcome?;
-    session.show(&output)?;
-    failure.map_or(Ok(()), Err)
+    let left = if own { remove(&name, session).await } else { Ok(()) };
+    let (printed, failure) = match outcome {
+        Ok((output, failure)) => (session.show(&output), failure),
+        Err(failure) => (Ok(()), Some(failure)),
+    };
+    let failures = [failure, left.err(), printed.err()];
+    Failure::all(failures.into_iter().flatten().collect()).map_or(Ok(()), Err)
 }
 
-/// Removes the topic of the run; if that takes too long, it is left behind, and said so.
-async fn remove(name: &str, session: &Session) {
-    let left = match timeout(FAREWELL, session.admin.delete_topic(name)).await {
-        Ok(deleted) => deleted.err().map(|error| error.to_string()),
-        Err(_) => Some("no broker has removed it in time".to_owned()),
+/// Removes the topic of the run. Where that takes too long, or somebody does not wait for it, it stays, and is named.
+async fn remove(name: &str, session: &Session) -> Result<(), Failure> {
+    let mut signals = session::signals()?;
+    let reason = tokio::select! {
+        deleted = timeout(FAREWELL, session.admin.delete_topic(name)) => match deleted {
+            Ok(Ok(_)) => return Ok(()),
+            // Somebody else has removed it, as the run has told.
+            Ok(Err(error)) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no broker has removed it in time".to_owned(),
+        },
+        _ = signals.next() => "interrupted before a broker has removed it".to_owned(),
     };
-    if let Some(reason) = left {
-        print::note(&format!("the topic {name} of this run is left behind: {reason}"));
-    }
+    Err(Failure::failed(format!("the topic {name} of this run may be left behind: {reason}"))
+        .next(format!("`riverrun topic delete {name}` deletes it if it is there")))
 }
 
 /// A topic that no other run has, be it begun in the same moment.
