@@ -1,10 +1,15 @@
 //! `riverrun`: the one executable. Composition only: every command is a file in [`command`].
 
+// They panic where nothing can be written, and a command that has done its work would end as if it had not: `print` has what
+// does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod command;
 mod logging;
 mod print;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser};
@@ -42,13 +47,22 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let mut matches = match command::understand(&words) {
         Ok(matches) => matches,
-        Err(error) => error.exit(),
+        Err(error) => return say(&error),
     };
     let sources = command::Sources::of(&matches);
     let mut arguments = match Arguments::from_arg_matches_mut(&mut matches) {
         Ok(arguments) => arguments,
-        Err(error) => error.format(&mut command::tree()).exit(),
+        Err(error) => return say(&error.format(&mut command::tree())),
     };
     arguments.connection.settle(sources);
     command::run(arguments.command, &arguments.connection)
+}
+
+/// Says why a command line is none, or the help that it asks for: a result, which somebody misses where it cannot be printed.
+fn say(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed {
+        Err(unprinted) if !error.use_stderr() => command::Failure::from(unprinted).report(),
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(command::FAILED)),
+    }
 }

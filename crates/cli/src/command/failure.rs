@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use client::{Error, ErrorCode, Timestamp};
 
+use super::ask::listed;
 use super::time::Zone;
-use crate::print::note;
 use crate::print::text::visible;
+use crate::print::{Unprinted, note};
 
 /// Something went wrong.
 pub const FAILED: u8 = 1;
@@ -277,10 +278,27 @@ fn about_members(code: ErrorCode) -> Option<String> {
 impl From<io::Error> for Failure {
     /// Whoever reads our output may stop at any time (`| head`): that ends the command, quietly and well.
     fn from(error: io::Error) -> Failure {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::new(0, "", None),
-            _ => Failure::failed(format!("the output cannot be written: {error}")),
+        let next = match error.kind() {
+            io::ErrorKind::BrokenPipe => return Failure::new(0, "", None),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                "make room where the output goes to, or send it elsewhere"
+            }
+            _ => "send the output elsewhere: what it goes to takes none",
+        };
+        Failure::failed(format!("the output cannot be written: {error}")).next(next)
+    }
+}
+
+impl From<Unprinted> for Failure {
+    /// What was changed is told all the same, so that nobody takes it for undone.
+    fn from(Unprinted { error, done }: Unprinted) -> Failure {
+        let failure = Failure::from(error);
+        if failure.message.is_empty() || done.is_empty() {
+            return failure;
         }
+        let message = format!("{}; it is done all the same: {}", failure.message, listed(done.into_iter()));
+        let next = failure.next.unwrap_or_default();
+        Failure::failed(message).next(format!("{next}; what is done need not be done again"))
     }
 }
 

@@ -204,8 +204,6 @@ pub struct Outcomes {
     outputs: Vec<(String, Output)>,
     /// What people read is printed as it comes.
     printed: Several,
-    /// Why nothing more can be printed. What was begun goes on all the same.
-    unprinted: Option<std::io::Error>,
     failures: Vec<(String, Failure)>,
 }
 
@@ -220,7 +218,6 @@ impl Outcomes {
             format: session.format,
             outputs: Vec::new(),
             printed: Several::new(session.format),
-            unprinted: None,
             failures: Vec::new(),
         }
     }
@@ -236,8 +233,7 @@ impl Outcomes {
         };
         match self.format {
             Format::Json | Format::Yaml => self.outputs.push((name.to_owned(), output)),
-            _ if self.unprinted.is_some() => {}
-            Format::Name | Format::Table | Format::Wide => self.unprinted = self.printed.add(&output).err(),
+            Format::Name | Format::Table | Format::Wide => self.printed.add(&output),
         }
     }
 
@@ -273,20 +269,17 @@ impl Outcomes {
         // What an expression found keeps its own order.
         self.outputs.sort_by_key(|(name, _)| order.get(name).copied());
         self.failures.sort_by_key(|(name, _)| order.get(name).copied());
-        match (self.is_list, self.outputs.first()) {
-            (false, Some((_, output))) => session.show(output)?,
-            (false, None) => {}
-            (true, _) => {
-                self.outputs.iter().try_for_each(|(_, output)| self.printed.add(output))?;
-                self.printed.end()?;
+        let is_for_programs = matches!(self.format, Format::Json | Format::Yaml);
+        let printed = match self.outputs.first() {
+            Some((_, output)) if !self.is_list => session.show(output),
+            None if !self.is_list && is_for_programs => Ok(()),
+            _ => {
+                self.outputs.iter().for_each(|(_, output)| self.printed.add(output));
+                self.printed.end().map_err(Failure::from)
             }
-        }
-        let failures = self.failures.into_iter().map(|(_, failure)| failure).collect();
-        match (Failure::all(failures), self.unprinted) {
-            (Some(failure), _) => Err(failure),
-            (None, Some(error)) => Err(error.into()),
-            (None, None) => Ok(()),
-        }
+        };
+        let failures = self.failures.into_iter().map(|(_, failure)| failure);
+        Failure::all(failures.chain(printed.err()).collect()).map_or(Ok(()), Err)
     }
 }
 

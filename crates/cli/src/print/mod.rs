@@ -7,7 +7,7 @@ pub mod table;
 pub mod text;
 pub mod yaml;
 
-pub use output::{Output, Several};
+pub use output::{Output, Several, Unprinted};
 pub use progress::{Left, Notice, Progress, make_room};
 
 use std::io::{self, IsTerminal};
@@ -42,5 +42,13 @@ pub fn line(text: &str) -> io::Result<()> {
 /// Tells the user something that is no result, so that a pipe does not get it.
 pub fn note(text: &str) {
     make_room();
-    eprintln!("{}", text::visible_lines(text));
+    tell(&format!("{}\n", text::visible_lines(text)));
+}
+
+/// Writes to standard error, all of it at once. That nobody can be told (the disk of a log is full) undoes nothing of what the
+/// command did, and its exit code says that.
+fn tell(text: &str) {
+    use io::Write;
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

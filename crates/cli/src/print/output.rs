@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::table::Table;
 use super::text::visible;
-use super::{json, line, make_room, note, terminal_width, yaml};
+use super::{json, line, make_room, note, tell, terminal_width, yaml};
 use crate::command::Format;
 
 /// What is to be printed. A command says all of it, and the form that was asked for takes its part.
@@ -82,14 +82,24 @@ impl Output {
         &self.value
     }
 
-    pub fn print(&self, format: Format) -> io::Result<()> {
+    pub fn print(&self, format: Format) -> Result<(), Unprinted> {
         make_room();
-        match format {
+        let printed = match format {
             Format::Json => json::print(&self.value),
             Format::Yaml => yaml::print(&self.value),
             Format::Name => self.print_names(),
             Format::Table => self.print_for_people(false),
             Format::Wide => self.print_for_people(true),
+        };
+        printed.map_err(|error| Unprinted { error, done: self.done() })
+    }
+
+    /// What has changed, where that is what there is to be told.
+    fn done(&self) -> Vec<String> {
+        match self.value.get("dry_run").and_then(Value::as_bool) {
+            Some(false) if self.lines.is_empty() => vec!["what was asked for".to_owned()],
+            Some(false) => self.lines.clone(),
+            _ => Vec::new(),
         }
     }
 
@@ -103,8 +113,9 @@ impl Output {
     /// Shows people what they are asked about, beside the results.
     pub fn preview(&self) -> io::Result<()> {
         make_room();
-        let stderr = io::stderr();
-        let left_out = self.write(&mut stderr.lock(), false, terminal_width(&stderr))?;
+        let mut text = Vec::new();
+        let left_out = self.write(&mut text, false, terminal_width(&io::stderr()))?;
+        tell(&String::from_utf8_lossy(&text));
         self.say_besides(&left_out);
         Ok(())
     }
@@ -148,46 +159,64 @@ impl Output {
     }
 }
 
+/// Why something could not be printed, and what was done all the same.
+#[derive(Debug)]
+pub struct Unprinted {
+    pub error: io::Error,
+    pub done: Vec<String>,
+}
+
 /// Prints what came of several things, one after the other as it comes; for programs, as a list at the end.
 #[derive(Debug)]
 pub struct Several {
     format: Format,
     /// For programs.
     outputs: Vec<Value>,
+    /// What was done, for who cannot be shown it otherwise.
+    done: Vec<String>,
+    /// Why nothing more can be printed.
+    unprinted: Option<io::Error>,
     /// Whether what was printed last takes more than lines; nothing if nothing was.
     before: Option<bool>,
 }
 
 impl Several {
     pub fn new(format: Format) -> Several {
-        Several { format, outputs: Vec::new(), before: None }
+        Several { format, outputs: Vec::new(), done: Vec::new(), unprinted: None, before: None }
     }
 
-    pub fn add(&mut self, output: &Output) -> io::Result<()> {
+    /// Prints what people read. If it cannot, that is told at the end: what is still to come is done all the same.
+    pub fn add(&mut self, output: &Output) {
+        self.done.extend(output.done());
         match self.format {
             Format::Json | Format::Yaml => self.outputs.push(output.value.clone()),
-            Format::Name => output.print(self.format)?,
-            Format::Table | Format::Wide => {
-                let is_block = output.is_block();
-                if !is_block && output.lines.is_empty() {
-                    return Ok(());
-                }
-                if self.before.is_some_and(|before| before || is_block) {
-                    line("")?;
-                }
-                output.print(self.format)?;
-                self.before = Some(is_block);
-            }
+            _ if self.unprinted.is_some() => {}
+            Format::Name | Format::Table | Format::Wide => self.unprinted = self.print(output).err(),
         }
+    }
+
+    fn print(&mut self, output: &Output) -> io::Result<()> {
+        let is_name = self.format == Format::Name;
+        let is_block = output.is_block();
+        if !is_name && !is_block && output.lines.is_empty() {
+            return Ok(());
+        }
+        if !is_name && self.before.is_some_and(|before| before || is_block) {
+            line("")?;
+        }
+        output.print(self.format).map_err(|unprinted| unprinted.error)?;
+        self.before = Some(is_block);
         Ok(())
     }
 
     /// There is no more.
-    pub fn end(self) -> io::Result<()> {
-        match self.format {
-            Format::Json => json::print(&Value::from(self.outputs)),
-            Format::Yaml => yaml::print(&Value::from(self.outputs)),
-            Format::Name | Format::Table | Format::Wide => Ok(()),
-        }
+    pub fn end(self) -> Result<(), Unprinted> {
+        let printed = match (self.unprinted, self.format) {
+            (Some(error), _) => Err(error),
+            (None, Format::Json) => json::print(&Value::from(self.outputs)),
+            (None, Format::Yaml) => yaml::print(&Value::from(self.outputs)),
+            (None, Format::Name | Format::Table | Format::Wide) => Ok(()),
+        };
+        printed.map_err(|error| Unprinted { error, done: self.done })
     }
 }

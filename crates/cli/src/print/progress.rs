@@ -1,11 +1,11 @@
 //! How far something has come, on one line of the terminal that is written over and goes away at the end.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::terminal_width;
 use super::text::{cut, visible};
+use super::{tell, terminal_width};
 use crate::command::units;
 
 /// A line of the terminal that is written over, and goes away at the end. Without a terminal it shows nothing.
@@ -20,7 +20,7 @@ static SHOWN: AtomicBool = AtomicBool::new(false);
 /// Takes away a notice that stands there, before something is printed that stays.
 pub fn make_room() {
     if SHOWN.swap(false, Ordering::Relaxed) {
-        eprint!("{CLEAR}");
+        tell(CLEAR);
     }
 }
 
@@ -36,9 +36,7 @@ impl Notice {
             // Of what goes on to another line only the last would be cleared.
             let text = terminal_width(&io::stderr())
                 .map_or(text.clone(), |columns| cut(&text, columns.saturating_sub(1)));
-            eprint!("{CLEAR}{text}");
-            // It is only a courtesy.
-            let _ = io::stderr().flush();
+            tell(&format!("{CLEAR}{text}"));
         }
     }
 }
