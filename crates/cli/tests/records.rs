@@ -368,3 +368,78 @@ fn a_record_that_is_to_blame_for_its_batch_is_told_by_its_number() {
     assert!(written.failed(1).contains("record 2 and 2 others were not written"), "{written:?}");
     broker.run(&["group", "describe", ""]).failed(2);
 }
+
+#[test]
+fn a_template_without_a_value_deletes_no_key_unless_that_is_asked_for() {
+    let broker = Broker::start("no-value");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let produce = ["produce", "a", "--template", "%V{big8}%k\\n"];
+    let refused = broker.run_with_input(&produce, "\0k\n");
+    let words = refused.failed(2);
+    assert!(
+        words.contains("the template has no value") && words.contains("next: have the value in it as %v")
+    );
+    let deleted = broker.run_with_input(&["produce", "a", "-f", "%k\\n", "--tombstone"], "k\n");
+    assert!(deleted.stderr.contains("1 record written"), "{deleted:?}");
+    let read = broker.run(&["consume", "a", "--from", ":end", "--template", "%k %v{json}\\n"]);
+    assert_eq!(read.ok(), "k null\n");
+}
+
+#[test]
+fn a_wrong_record_comes_with_the_way_to_write_the_rest() {
+    let broker = Broker::start("rest");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let lines = ["produce", "a", "--key-separator", ":"];
+    let input = "k:v\nno separator\nk2:v2\n";
+    let wrong = broker.run_with_input(&lines, input);
+    let words = wrong.failed(1);
+    assert!(words.contains("1 record written to a"), "{words}");
+    assert!(
+        words.contains("riverrun: record 2 was not written: the key separator is not in it\n"),
+        "{words}"
+    );
+    assert!(
+        words.contains(
+            "next: mend it; what begins with line 2 of the input is still to be written: `tail -n +2"
+        )
+    );
+    let dry = broker.run_with_input(&[&lines[..], &["--dry-run"]].concat(), input);
+    let words = dry.failed(1);
+    assert!(words.contains("record 2 would not be written: "), "{words}");
+    assert!(words.contains("next: mend line 2 of the input, and try again\n"), "{words}");
+    let template = broker.run_with_input(&["produce", "a", "-f", "%k %v{hex}\\n"], "k 6b\nk 0g\n");
+    assert!(
+        template
+            .failed(1)
+            .contains("next: mend it; what begins with record 2 of the input is still to be written"),
+        "{template:?}"
+    );
+    assert_eq!(broker.run(&["consume", "a", "--from", ":end"]).ok(), "v\nk\n");
+}
+
+#[test]
+fn bytes_that_are_no_text_go_through_json_as_they_are() {
+    let broker = Broker::start("json-bytes");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a", "-f", "%k{hex} %v{hex}\\n"], "fffe 22c3a9\n").ok();
+    let template = "%k{json} %v{json}\\n";
+    let printed = broker.run(&["consume", "a", "--from", ":end", "-f", template]);
+    assert_eq!(printed.ok(), "{\"base64\":\"//4=\"} \"\\\"é\"\n");
+    broker.run_with_input(&["produce", "a", "-f", template], printed.ok()).ok();
+    let both = broker.run(&["consume", "a", "--from", ":end", "-f", "%k{hex} %v{hex}\\n"]);
+    assert_eq!(both.ok(), "fffe 22c3a9\nfffe 22c3a9\n");
+}
+
+#[test]
+fn a_date_without_an_offset_is_meant_in_the_local_time_zone_where_that_is_asked_for() {
+    let broker = Broker::start("local-date");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    for (option, time) in [(&[][..], "1970-01-02T03:00:00.000Z"), (&["--local"], "1970-01-02T02:00:00.000Z")]
+    {
+        let mut command = broker.command(&[&["produce", "a", "-f", "%d{date} %v\\n"], option].concat());
+        command.env("TZ", "<+01>-1");
+        support::run(command, "1970-01-02T03:00:00 x\n").ok();
+        let read = broker.run(&["consume", "a", "--tail", "1", "--until-end", "-f", "%d{date}\\n"]);
+        assert_eq!(read.ok(), format!("{time}\n"));
+    }
+}

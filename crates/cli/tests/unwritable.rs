@@ -59,6 +59,17 @@ fn what_was_changed_is_told_where_the_result_cannot_be_printed() {
 }
 
 #[test]
+fn what_was_written_and_what_was_not_is_told_both_where_the_result_cannot_be_printed() {
+    let broker = Broker::start("full-produce");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let produce = "riverrun produce a --key-separator : --format json > /dev/full";
+    let said = broker.shell(&format!("printf 'k:1\\nno separator\\n' | {produce}"));
+    let said = said.failed(1);
+    assert!(said.contains("record 2 was not written: the key separator is not in it"), "{said}");
+    assert!(said.contains("it is done all the same: 1 record written to a"), "{said}");
+}
+
+#[test]
 fn a_node_serves_where_its_log_cannot_be_written() {
     if !is_ours() {
         return;

@@ -75,6 +75,11 @@ impl Zone {
         })
     }
 
+    #[cfg(test)]
+    pub fn fixed(seconds: i32) -> Zone {
+        Zone(TimeZone::fixed(jiff::tz::Offset::from_seconds(seconds).expect("it is less than a day")))
+    }
+
     /// When that is. A clock that is set back shows some times twice, and the first one is meant; one that is set forward
     /// leaves some out, which are taken for as long after the change as they would have been.
     pub fn instant(&self, time: Time) -> Timestamp {

@@ -47,7 +47,8 @@ In a template %t is the topic, %p the partition, %o the offset, %e the leader ep
 the key, %v the value, %h{%k=%v } each header, %i the count of what was printed; %T, %K and %V are lengths, %H the number
 of headers; %x is the producer's id and %y its epoch, -1 where it has none; %[ is where the partition begins, %| its last
 stable offset, %] its high watermark; %a{compression}, %a{timestamp-type}, %a{transactional-bit} and %a{control-bit} are of
-the batch, and %a{compression;number} is one as a number. Forms stand in braces: hex, base64, base64raw, json, unpack[...] for bytes, hex, hex64 to hex4, big64 to big8,
+the batch, and %a{compression;number} is one as a number. Forms stand in braces: hex, base64, base64raw, json (null, a string, or
+{\"base64\":\"...\"} for what is no text), unpack[...] for bytes, hex, hex64 to hex4, big64 to big8,
 little64 to little8, bool for numbers, strftime[%F %T] and go[2006-01-02 15:04] for times (UTC, unless --local). What unpack reads: b h i q
 are numbers of 1, 2, 4, 8 bytes, capital ones without a sign; after < the lowest byte comes first, as at the beginning, after
 > the highest; c is a byte, s the rest, $ the end, x a blank between. \\n, \\t, \\xHH and %% are what they are elsewhere.")]

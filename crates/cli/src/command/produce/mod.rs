@@ -3,7 +3,9 @@
 mod from_json;
 mod written;
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead, IsTerminal, Read, Seek};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use super::acks::WhoAcknowledges;
 use super::ask::Change;
 use super::place::partitions_of;
 use super::template::{Reader, Template, unescape};
+use super::time::Zone;
 use super::watch::Watch;
 use super::{Failure, Session, session};
 use crate::print::{self, Left, Progress};
@@ -42,7 +45,7 @@ In a template %k is the key, %v the value, %t the topic, %p the partition, %d th
 date); %K, %V and %T are lengths of what comes after; %H is how many headers %h{%k=%v;} has. %o, %e, %x, %y and %i are passed
 over, so that what consume wrote can be read. A length of -1 is of a key or value that is null, and so is null as {json}; all
 else is a value, be it empty. A field ends where the text after it is, or after its length. Forms stand in braces: hex,
-base64, json for what is text, big32, little16, hex8 and so on for numbers. A backslash means what it means there in
+base64, json (a string, or {\"base64\":\"...\"} for what is no text), big32, little16, hex8 and so on for numbers. A backslash means what it means there in
 --key-separator, too: \\t is a tabulator.")]
 pub struct Produce {
     /// The topic to write to, unless the template has it as %t.
@@ -61,7 +64,8 @@ pub struct Produce {
     /// The key of all records.
     #[arg(long, short, value_name = "KEY", conflicts_with = "key_separator")]
     key: Option<String>,
-    /// Write records without a value where it is empty: they delete their key from a compacted topic.
+    /// Write records without a value where it is empty, or where the template has no %v: they delete their key from a compacted
+    /// topic.
     #[arg(long, short = 'Z')]
     tombstone: bool,
     /// A header for each record; may be given several times.
@@ -124,14 +128,14 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     }
     let mut input = match &produce.template {
         Some(template) => {
-            let reader = Reader::new(io::stdin().lock(), template.clone());
+            let reader = Reader::new(io::stdin().lock(), template.clone(), session.zone.clone());
             // Looked at here, as the thread can tell nobody.
             reader.map_err(|reason| {
                 Failure::wrong_use(format!("the template cannot be read: {reason}")).next(
                     "`riverrun produce --help` says what can, and what consume writes that it reads back",
                 )
             })?;
-            read_records(template.clone())
+            read_records(template.clone(), session.zone.clone())
         }
         None => read_lines(max_line),
     };
@@ -153,22 +157,25 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     };
     let settled = written.settle_all().await;
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
-    written.report(&produce, session)?;
-    let mut deleted = Ok(());
-    let interrupted = match ended? {
-        Ended::Deleted(topic) => {
-            deleted = Err(Failure::not_there(format!("{topic} was deleted while it was written to"))
-                .next("what is not in the count above is not written, and what is has gone with the topic"));
-            Ok(())
+    let reported = written.report(&produce, session);
+    let outcome = match ended {
+        Err(failure) => Err(Failure::all([Some(failure), settled.err()].into_iter().flatten().collect())),
+        Ok(Ended::Deleted(topic)) => {
+            let deleted = Failure::not_there(format!("{topic} was deleted while it was written to"));
+            let next =
+                format!("what was written has gone with it: `riverrun topic create {topic}` makes it anew");
+            Err(Some(deleted.next(next)))
         }
+        Ok(_) if settled.is_err() => Err(settled.err()),
         // Whoever types ends so as well.
-        Ended::Interrupted if !typed || given_up => {
-            Err(Failure::failed("interrupted before the end of the input")
-                .next("what came after these records was not written"))
+        Ok(Ended::Interrupted) if !typed || given_up => {
+            let interrupted = Failure::failed("interrupted before the end of the input");
+            Err(Some(interrupted.next(produce.rest_from(written.records_written() + 1))))
         }
-        Ended::Interrupted | Ended::All => Ok(()),
+        Ok(Ended::Interrupted | Ended::Unwritten | Ended::All) => closed.map_err(Some),
     };
-    deleted.and(settled).and(interrupted).and(closed)
+    let failures = [outcome.err().flatten(), reported.err()];
+    Failure::all(failures.into_iter().flatten().collect()).map_or(Ok(()), Err)
 }
 
 fn config(produce: &Produce, session: &Session) -> Result<ProducerConfig, Failure> {
@@ -188,6 +195,8 @@ fn config(produce: &Produce, session: &Session) -> Result<ProducerConfig, Failur
 enum Ended {
     All,
     Interrupted,
+    /// A record was not written, as is told when it is known of all.
+    Unwritten,
     /// This topic is gone.
     Deleted(String),
 }
@@ -203,28 +212,61 @@ async fn write_all(
     session: &Session,
 ) -> Result<Ended, Failure> {
     let mut progress = Progress::new();
+    let input_size = InputSize::of_stdin();
     loop {
         let inputs = tokio::select! {
             inputs = input.recv() => inputs,
-            settled = written.settle_some() => {
-                settled?;
-                continue;
-            }
+            settled = written.settle_some() => match settled {
+                Ok(()) => continue,
+                Err(_) => return Ok(Ended::Unwritten),
+            },
             _ = signals.next() => return Ok(Ended::Interrupted),
         };
         match inputs {
             None => return Ok(Ended::All),
             Some(Err(error)) => {
-                let message = format!("record {} cannot be read: {error}", written.records_read() + 1);
-                return Err(Failure::failed(message).next("it and what comes after it were not written"));
+                let number = written.records_read() + 1;
+                return Err(produce.wrong_record(number, "cannot be read", &error.to_string()));
             }
             Some(Ok(inputs)) => {
                 tokio::select! {
-                    sent = written.send_all(producer, produce, inputs, session) => sent?,
+                    sent = written.send_all(producer, produce, inputs, session) => match sent {
+                        Err(_) if written.has_failed() => return Ok(Ended::Unwritten),
+                        sent => sent?,
+                    },
                     _ = signals.next() => return Ok(Ended::Interrupted),
                 }
-                progress.show(written.records_read(), Left::Unknown);
+                let read = written.records_read();
+                progress.show(read, input_size.as_ref().map_or(Left::Unknown, |size| size.left(read)));
             }
+        }
+    }
+}
+
+/// How much of a file there is to read, which says about how much is left.
+#[derive(Debug)]
+struct InputSize {
+    input: File,
+    begin: u64,
+    end: u64,
+}
+
+impl InputSize {
+    /// Nothing where standard input is no file, and ends nobody knows where.
+    fn of_stdin() -> Option<InputSize> {
+        let mut input = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+        let about = input.metadata().ok().filter(Metadata::is_file)?;
+        let begin = input.stream_position().ok()?;
+        Some(InputSize { input, begin, end: about.len() })
+    }
+
+    /// The records that are left, if they are as long as those before. What is read ahead is little.
+    fn left(&self, records: u64) -> Left {
+        let at = (&self.input).stream_position().unwrap_or(self.begin);
+        let (read, left) = (at.saturating_sub(self.begin), self.end.saturating_sub(at));
+        match read {
+            0 => Left::Unknown,
+            read => Left::Records((left as f64 * records as f64 / read as f64) as u64),
         }
     }
 }
@@ -261,6 +303,37 @@ async fn flush(
 }
 
 impl Produce {
+    /// A record of the input that is none.
+    fn wrong_record(&self, number: u64, what: &str, problem: &str) -> Failure {
+        let next = match self.change.dry_run {
+            true => format!("mend {} of the input, and try again", self.nth(number)),
+            false => format!("mend it; {}", self.rest_from(number)),
+        };
+        Failure::failed(format!("record {number} {what}: {problem}")).next(next)
+    }
+
+    /// How to write what was not, which begins with this record of the input.
+    fn rest_from(&self, number: u64) -> String {
+        if self.change.dry_run {
+            return "nothing was written (--dry-run): the same command looks again".to_owned();
+        }
+        let first = self.nth(number);
+        match &self.template {
+            Some(_) => format!(
+                "what begins with {first} of the input is still to be written: give it to the same command"
+            ),
+            None => format!(
+                "what begins with {first} of the input is still to be written: `tail -n +{number} FILE | riverrun produce ...`"
+            ),
+        }
+    }
+
+    /// How a record is found in the input.
+    fn nth(&self, number: u64) -> String {
+        let unit = if self.template.is_some() { "record" } else { "line" };
+        format!("{unit} {number}")
+    }
+
     /// What would go unheard is refused.
     fn check(&self) -> Result<(), Failure> {
         let template = self.template.as_ref();
@@ -275,6 +348,10 @@ impl Produce {
         }
         if self.topic.is_some() && has(Template::has_topic) {
             return twice("TOPIC", "%t");
+        }
+        if template.is_some() && !has(Template::has_value) && !self.tombstone {
+            return Err(Failure::wrong_use("the template has no value: each record would delete its key")
+                .next("have the value in it as %v, or give --tombstone if that is what is meant"));
         }
         if self.partition.is_some() && has(Template::has_partition) {
             return twice("--partition", "%p");
@@ -332,10 +409,10 @@ fn read_line(input: &mut impl BufRead, max: usize, line: &mut Vec<u8>) -> io::Re
 }
 
 /// Reads what a template describes, on a thread of its own.
-fn read_records(template: Template) -> mpsc::Receiver<Inputs> {
+fn read_records(template: Template, zone: Zone) -> mpsc::Receiver<Inputs> {
     let (records, receiver) = mpsc::channel(RECORDS_AHEAD);
     std::thread::spawn(move || {
-        let Ok(mut reader) = Reader::new(io::stdin().lock(), template) else {
+        let Ok(mut reader) = Reader::new(io::stdin().lock(), template, zone) else {
             return;
         };
         while let Some(record) = reader.next_record().transpose() {

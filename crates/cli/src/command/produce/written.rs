@@ -81,6 +81,16 @@ impl Written {
         self.read
     }
 
+    /// Whether a record was handed over and not written.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// How many records were written. Where none failed, they are the first ones of the input.
+    pub fn records_written(&self) -> u64 {
+        self.records
+    }
+
     /// Whether something is on its way.
     pub fn is_waiting(&self) -> bool {
         self.first.is_some() || !self.waiting.is_empty()
@@ -108,12 +118,10 @@ impl Written {
     ) -> Result<(), Failure> {
         self.read += 1;
         let number = self.read;
-        let doing = || format!("record {number} was not written");
-        let record = record(produce, input).map_err(|problem| {
-            Failure::failed(format!("{}: {problem}", doing()))
-                .next("it and what comes after it were not written")
-        })?;
-        let target = self.target(&record.topic, &doing(), session).await?;
+        let what = if produce.change.dry_run { "would not be written" } else { "was not written" };
+        let record =
+            record(produce, input).map_err(|problem| produce.wrong_record(number, what, &problem))?;
+        let target = self.target(&record.topic, &format!("record {number} {what}"), session).await?;
         // The producer would wait for a partition that may still be made.
         if record.partition.is_some_and(|partition| !target.topic.partitions.contains_key(&partition)) {
             partitions_of(&target.topic, record.partition)?;
@@ -231,7 +239,8 @@ impl Written {
             "dry_run": dry_run,
             "partitions": partitions,
         });
-        session.show(&Output::new(value).names(self.partitions.keys().map(ToString::to_string)))
+        let names = self.partitions.keys().map(ToString::to_string);
+        session.show(&Output::new(value).line(self.sentence(produce)).names(names))
     }
 
     /// How many records went, or would go, to each topic.

@@ -9,6 +9,9 @@ pub(super) const NULL_LENGTH: i64 = -1;
 /// What is null in JSON.
 pub(super) const JSON_NULL: &[u8] = b"null";
 
+/// Under which name base64 stands in the object that JSON has for bytes which are no text: a string could not hold them.
+pub(super) const JSON_BASE64: &str = "base64";
+
 /// How bytes stand there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BytesForm {
@@ -17,7 +20,7 @@ pub(super) enum BytesForm {
     Base64,
     /// Without the signs that fill it up.
     Base64Raw,
-    /// As a string of JSON; bytes that are not UTF-8 have a mark in their place.
+    /// As a string of JSON, or, where they are not UTF-8, an object with base64.
     Json,
     /// As what is packed in them.
     Unpack(Unpack),

@@ -98,6 +98,11 @@ impl Template {
         self.0.iter().any(|piece| matches!(piece, Piece::Bytes(Field::Key, _)))
     }
 
+    /// Whether it says which value a record has.
+    pub fn has_value(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Bytes(Field::Value, _)))
+    }
+
     /// Whether it says which partition a record is of.
     pub fn has_partition(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Number(Number::Partition, _)))

@@ -4,8 +4,9 @@ use std::io::{self, BufRead};
 
 use bytes::Bytes;
 use client::{ProducerRecord, Timestamp};
+use serde_json::Value;
 
-use super::forms::{BytesForm, JSON_NULL, NumberForm, TimeForm, unhex};
+use super::forms::{BytesForm, JSON_BASE64, JSON_NULL, NumberForm, TimeForm, unhex};
 use super::{Field, Number, Piece, Template};
 use crate::command::time::{Zone, date_time};
 use crate::print::json::unbase64;
@@ -24,6 +25,8 @@ const HEADERS_MAX: usize = 100_000;
 pub struct Reader<R> {
     input: R,
     template: Template,
+    /// Where times are meant that name no offset.
+    zone: Zone,
 }
 
 /// How long a field is; nothing if it is null.
@@ -63,13 +66,13 @@ enum Passed {
 
 impl<R: BufRead> Reader<R> {
     /// A reader, if the template says where each field ends.
-    pub fn new(input: R, template: Template) -> Result<Reader<R>, String> {
+    pub fn new(input: R, template: Template, zone: Zone) -> Result<Reader<R>, String> {
         check(&template.0, true)?;
         let reads = |piece: &Piece| !matches!(piece, Piece::Text(_));
         if !template.0.iter().any(reads) {
             return Err("it has no field that could be read".to_owned());
         }
-        Ok(Reader { input, template })
+        Ok(Reader { input, template, zone })
     }
 
     /// The next record; its topic is empty unless the template has one. Nothing at the end of the input.
@@ -140,7 +143,7 @@ impl<R: BufRead> Reader<R> {
                 let (text, passed) = self.until(until, NUMBER_BYTES_MAX)?;
                 let date = std::str::from_utf8(&text).ok().and_then(|text| date_time(text.trim()));
                 let nonsense = || wrong(format!("%d: {:?} is no date", String::from_utf8_lossy(&text)));
-                parts.record.timestamp = Some(Zone::UTC.instant(date.ok_or_else(nonsense)?));
+                parts.record.timestamp = Some(self.zone.instant(date.ok_or_else(nonsense)?));
                 Ok(passed)
             }
             Piece::Headers(pieces) => {
@@ -319,11 +322,20 @@ fn decode(bytes: Vec<u8>, form: &BytesForm) -> Result<Option<Vec<u8>>, String> {
         BytesForm::Json if bytes.trim_ascii() == JSON_NULL => return Ok(None),
         BytesForm::Hex => (unhex(&bytes), "hex"),
         BytesForm::Base64 | BytesForm::Base64Raw => (unbase64(&bytes), "base64"),
-        BytesForm::Json => {
-            (serde_json::from_slice::<String>(&bytes).ok().map(String::into_bytes), "a string of JSON")
-        }
+        BytesForm::Json => (unjson(&bytes), "a string of JSON, or one of base64 as {\"base64\":\"...\"}"),
     };
     decoded.map(Some).ok_or_else(|| format!("{:?} is not {name}", String::from_utf8_lossy(&bytes)))
+}
+
+/// The bytes that a string of JSON is, or an object with base64 as they are written that are no text.
+fn unjson(text: &[u8]) -> Option<Vec<u8>> {
+    match serde_json::from_slice(text).ok()? {
+        Value::String(text) => Some(text.into_bytes()),
+        Value::Object(members) if members.len() == 1 => {
+            unbase64(members.get(JSON_BASE64)?.as_str()?.as_bytes())
+        }
+        _ => None,
+    }
 }
 
 fn wrong(reason: impl Into<String>) -> io::Error {
@@ -338,7 +350,7 @@ mod tests {
         // A buffer of three bytes, so that everything is cut somewhere.
         let input = io::BufReader::with_capacity(3, input);
         let template = template.parse().expect("it is right");
-        let mut reader = Reader::new(input, template).expect("it can be read");
+        let mut reader = Reader::new(input, template, Zone::UTC).expect("it can be read");
         std::iter::from_fn(|| reader.next_record().transpose()).collect()
     }
 
@@ -384,6 +396,16 @@ mod tests {
         let input = b"7 2 -1 2024-02-29T23:59:59.999+01:00 a\n";
         let read = read("%o %x %y %d{date} %v\n", input).expect("it is right");
         assert_eq!(read, [ProducerRecord::default().timestamp(Timestamp(1_709_247_599_999)).value("a")]);
+    }
+
+    #[test]
+    fn a_date_without_an_offset_is_meant_where_the_reader_is() {
+        let zone = Zone::fixed(3600);
+        let template = "%d{date} %v\\n".parse().expect("it is right");
+        let input = &b"1970-01-01T01:00:00 a\n1970-01-01T00:00:01Z b\n"[..];
+        let mut reader = Reader::new(input, template, zone).expect("it can be read");
+        let mut next = || reader.next_record().expect("it is right").and_then(|record| record.timestamp);
+        assert_eq!([next(), next()], [Some(Timestamp(0)), Some(Timestamp(1000))]);
     }
 
     #[test]
@@ -436,7 +458,7 @@ mod tests {
             "%v{unpack[i]}",
         ] {
             let template: Template = template.parse().expect("it can be written");
-            assert!(Reader::new(io::empty(), template).is_err());
+            assert!(Reader::new(io::empty(), template, Zone::UTC).is_err());
         }
     }
 }

@@ -3,8 +3,11 @@
 use std::io;
 
 use client::{ConsumerRecord, Offset, Origin};
+use serde_json::{Value, json};
 
-use super::forms::{AttributeForm, BytesForm, JSON_NULL, NULL_LENGTH, NumberForm, TimeForm, write_hex};
+use super::forms::{
+    AttributeForm, BytesForm, JSON_BASE64, JSON_NULL, NULL_LENGTH, NumberForm, TimeForm, write_hex,
+};
 use super::{Around, Attribute, Field, Number, Piece, Template};
 use crate::print::json::base64;
 
@@ -142,7 +145,11 @@ fn write_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>, form: &BytesForm) {
         BytesForm::Base64Raw => out.extend(base64(bytes).trim_end_matches('=').bytes()),
         BytesForm::Unpack(unpack) => unpack.write(out, bytes),
         BytesForm::Json => {
-            out.extend(serde_json::Value::from(String::from_utf8_lossy(bytes)).to_string().bytes());
+            let value = match std::str::from_utf8(bytes) {
+                Ok(text) => Value::from(text),
+                Err(_) => json!({ JSON_BASE64: base64(bytes) }),
+            };
+            out.extend(value.to_string().bytes());
         }
     }
 }
@@ -152,6 +159,7 @@ mod tests {
     use super::*;
     use client::{Bounds, Codec, ProducerEpoch, ProducerId, Timestamp};
 
+    use crate::command::template::Reader;
     use crate::command::time::Zone;
 
     #[track_caller]
@@ -179,6 +187,22 @@ mod tests {
         let mut out = Vec::new();
         template.parse::<Template>().expect("it is right").write(&mut out, &record, around).expect("it fits");
         assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(expected), "{template}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stand_in_json_as_base64_and_are_read_back() {
+        for bytes in [&b"\xff\xfe"[..], b"a\xc3", b"a\"\n", b""] {
+            let mut out = Vec::new();
+            write_bytes(&mut out, Some(bytes), &BytesForm::Json);
+            let value: Value = serde_json::from_slice(&out).expect("it is JSON");
+            assert_eq!(value.is_object(), std::str::from_utf8(bytes).is_err(), "{value}");
+            let template: Template = "%v{json}\n".parse().expect("it is right");
+            let input = [&out[..], b"\n"].concat();
+            let mut reader = Reader::new(&input[..], template, Zone::UTC).expect("it can be read");
+            let record = reader.next_record().expect("it is right").expect("there is one");
+            assert_eq!(record.value.as_deref(), Some(bytes));
+        }
+        check("%k{json}", b"\"a\\\"b\"");
     }
 
     #[test]
