@@ -41,6 +41,19 @@ fn a_server_that_says_nothing_is_waited_for_as_long_as_was_asked() {
 }
 
 #[test]
+fn who_no_longer_waits_for_a_server_leaves_nothing_on_the_terminal() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = silent.local_addr().expect("it is bound").to_string();
+    for arguments in [["consume", "a"], ["topic", "list"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+        command.args(arguments).args(["-b", &address]).env_remove("RIVERRUN_PROFILE");
+        let seen = Terminal { interrupt_at: Some("waiting for"), ..Terminal::default() }.run(command, "");
+        assert_eq!(seen.code, Some(1), "{seen:?}");
+        assert!(seen.screen.ends_with("\r\u{1b}[Kriverrun: interrupted before an answer came\n"), "{seen:?}");
+    }
+}
+
+#[test]
 fn who_waits_for_a_cluster_sees_that_it_is_waited_for() {
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = nobody.local_addr().expect("it is bound").to_string();

@@ -146,6 +146,34 @@ fn a_file_of_profiles_that_cannot_be_used_is_said_with_the_next_step() {
 }
 
 #[test]
+fn profiles_that_are_made_at_the_same_time_are_all_kept() {
+    let profiles = Profiles::new("profile-many");
+    std::thread::scope(|scope| {
+        for number in 0..20 {
+            let name = format!("c{number}");
+            let profiles = &profiles;
+            scope.spawn(move || {
+                profiles.run(&["profile", "create", &name, "--bootstrap", "h:1"]).ok().to_owned()
+            });
+        }
+    });
+    assert_eq!(profiles.run(&["profile", "list", "--format", "name"]).ok().lines().count(), 20);
+}
+
+#[test]
+fn a_file_of_profiles_that_is_a_link_stays_one() {
+    let profiles = Profiles::new("profile-link");
+    let target = profiles.path.with_extension("target");
+    std::os::unix::fs::symlink(&target, &profiles.path).expect("it can be made");
+    for name in ["a", "b"] {
+        profiles.run(&["profile", "create", name, "--bootstrap", "h:1"]).ok();
+    }
+    let text = std::fs::read_to_string(&target).expect("the link led there before there was a file");
+    std::fs::remove_file(&target).expect("it is ours");
+    assert!(text.contains(r#""b""#) && profiles.path.is_symlink(), "{text}");
+}
+
+#[test]
 fn the_variables_stand_in_the_help() {
     let profiles = Profiles::new("profile-help");
     let help = profiles.run(&["topic", "list", "--help"]);

@@ -77,6 +77,19 @@ fn yes_is_taken_as_it_is_typed_and_only_where_the_question_is_seen() {
 }
 
 #[test]
+fn who_interrupts_a_question_or_a_wait_gets_a_line_of_his_own() {
+    let broker = broker_with_group("at-a-question", "g");
+    let terminal = Terminal { interrupt_at: Some("[y/N] "), ..Terminal::default() };
+    let asked = terminal.run(broker.command(&["group", "delete", "g"]), "");
+    assert_eq!(asked.code, Some(1), "{asked:?}");
+    assert!(asked.screen.ends_with("[y/N] \nriverrun: nothing was changed\n"), "{asked:?}");
+    let terminal = Terminal { interrupt_at: Some("looking again in "), ..Terminal::default() };
+    let waited = terminal.run(broker.command(&["group", "describe", "g", "--trend", "50s"]), "");
+    assert_eq!(waited.code, Some(1), "{waited:?}");
+    assert!(waited.screen.ends_with("\r\u{1b}[Kriverrun: interrupted before an answer came\n"), "{waited:?}");
+}
+
+#[test]
 fn what_is_asked_about_is_shown_beside_the_results() {
     let broker = broker_with_group("preview", "g");
     let reset = ["group", "reset", "g", "--to", "start"];

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Args;
 
-use super::{Failure, Session};
+use super::{Failure, Session, session};
 use crate::print::make_room;
 use crate::print::text::visible;
 
@@ -34,11 +34,11 @@ impl Destruction {
     }
 
     /// Asks, naming the cluster, unless nothing is to be done or the answer was given beforehand.
-    pub fn confirm(&self, what: &str, session: &Session) -> Result<(), Failure> {
+    pub async fn confirm(&self, what: &str, session: &Session) -> Result<(), Failure> {
         if !self.asks() {
             return Ok(());
         }
-        confirm(&format!("{what} at {}?", session.place))
+        confirm(&format!("{what} at {}?", session.place)).await
     }
 }
 
@@ -54,22 +54,34 @@ pub fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 /// Asks on the terminal whether to go on. Where nobody can see the question or answer it, the command must say it beforehand.
-pub fn confirm(question: &str) -> Result<(), Failure> {
+pub async fn confirm(question: &str) -> Result<(), Failure> {
     make_room();
-    let (stdin, mut stderr) = (io::stdin(), io::stderr());
-    if !stdin.is_terminal() || !stderr.is_terminal() {
+    let mut stderr = io::stderr();
+    if !io::stdin().is_terminal() || !stderr.is_terminal() {
         return Err(Failure::wrong_use("this would be asked about, and there is no terminal to ask on")
             .next("add --yes if you mean it, or --dry-run to see what would be done"));
     }
-    match ask(question, &mut stdin.lock(), &mut stderr)? {
-        true => Ok(()),
-        false => Err(Failure::failed("nothing was changed")),
-    }
+    let mut signals = session::heard()?;
+    put(question, &mut stderr)?;
+    let answered = tokio::task::spawn_blocking(|| answer(&mut io::stdin().lock(), &mut io::stderr()));
+    let said_yes = tokio::select! {
+        answered = answered => answered.map_err(io::Error::from)??,
+        _ = signals.next() => {
+            // Nobody has ended the line of the question.
+            writeln!(stderr)?;
+            false
+        }
+    };
+    if said_yes { Ok(()) } else { Err(Failure::failed("nothing was changed")) }
 }
 
-fn ask(question: &str, answers: &mut impl BufRead, out: &mut impl Write) -> io::Result<bool> {
+fn put(question: &str, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{} [y/N] ", visible(question))?;
-    out.flush()?;
+    out.flush()
+}
+
+/// Whether it is a yes.
+fn answer(answers: &mut impl BufRead, out: &mut impl Write) -> io::Result<bool> {
     let mut answer = Vec::new();
     answers.read_until(b'\n', &mut answer)?;
     if !answer.ends_with(b"\n") {
@@ -86,7 +98,8 @@ mod tests {
 
     fn asked(question: &str, answer: &[u8]) -> (bool, String) {
         let mut out = Vec::new();
-        let said_yes = ask(question, &mut &*answer, &mut out).expect("memory takes it");
+        put(question, &mut out).expect("memory takes it");
+        let said_yes = super::answer(&mut &*answer, &mut out).expect("memory takes it");
         (said_yes, String::from_utf8(out).expect("it is text"))
     }
 

@@ -1,5 +1,6 @@
 //! What a command that speaks to a cluster works with.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use client::{Admin, Client, ClientConfig, Error};
@@ -36,8 +37,18 @@ impl Session {
     }
 }
 
-/// The signals that end a command which goes on until then.
+/// Whether the command itself does what is to be done when it is told to stop.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The signals that end a command which goes on until then. From now on nothing else ends it.
 pub fn signals() -> Result<StopSignals, Failure> {
+    let signals = heard();
+    TAKEN.store(true, Ordering::Relaxed);
+    signals
+}
+
+/// The signals for who has something to say when one comes, which ends the command all the same.
+pub fn heard() -> Result<StopSignals, Failure> {
     StopSignals::listen().map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
 }
 
@@ -111,10 +122,7 @@ pub fn run<F>(command: Command, connection: &Connection, patience: Duration, act
 where
     F: AsyncFnOnce(Command, &Session) -> Result<(), Failure>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
-    let outcome = runtime.block_on(async {
+    on_a_runtime(async {
         let place = Place::of(connection)?;
         let zone = if connection.local { Zone::local()? } else { Zone::UTC };
         let mut config = config(connection, &place);
@@ -132,6 +140,27 @@ where
             // They say themselves how far they are.
             Command::Produce(_) | Command::Consume(_) | Command::Bench(_) => act(command, &session).await,
             _ => waiting(said, act(command, &session)).await,
+        }
+    })
+}
+
+/// Does something to its end, or until the process is told to stop.
+pub fn on_a_runtime(act: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
+    let outcome = runtime.block_on(async {
+        let mut signals = heard()?;
+        let told = async {
+            signals.next().await;
+            if TAKEN.load(Ordering::Relaxed) {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = act => outcome,
+            () = told => Err(Failure::failed("interrupted before an answer came")),
         }
     });
     runtime.shutdown_background();

@@ -245,7 +245,7 @@ impl Outcomes {
         act: impl AsyncFn(&T) -> Result<Output, Failure>,
         session: &Session,
     ) -> Result<(), Failure> {
-        let mut signals = session::signals()?;
+        let mut signals = session::heard()?;
         let begun = session::Instant::now();
         for (place, thing) in things.iter().enumerate() {
             let said = |_| far(place, things.len(), begun.elapsed());

@@ -48,11 +48,11 @@ impl Broker {
 
     /// The broker does nothing until it goes on, and its connections stay.
     pub fn pause(&self) {
-        send("-STOP", &self.child);
+        send("-STOP", self.child.id());
     }
 
     pub fn go_on(&self) {
-        send("-CONT", &self.child);
+        send("-CONT", self.child.id());
     }
 
     /// Starts the broker again where it was.
@@ -140,14 +140,14 @@ pub fn begin(command: &mut Command) -> Child {
     command.spawn().expect("the command can be started")
 }
 
-fn send(signal: &str, child: &Child) {
-    let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
+fn send(signal: &str, process: u32) {
+    let status = Command::new("kill").args([signal, &process.to_string()]).status();
     assert!(status.expect("it can be sent").success());
 }
 
 /// Presses Ctrl-C.
 pub fn interrupt(child: &Child) {
-    send("-INT", child);
+    send("-INT", child.id());
 }
 
 /// Runs a command to its end, which must come before the deadline.

@@ -20,6 +20,8 @@ pub struct Terminal {
     pub stdout: Option<File>,
     /// The same of standard error.
     pub stderr: Option<File>,
+    /// Ctrl-C is pressed as soon as this is there to be read.
+    pub interrupt_at: Option<&'static str>,
 }
 
 /// The end of a command that was run at a terminal.
@@ -57,6 +59,7 @@ impl Terminal {
         let mut keyboard = File::from(keyboard);
         keyboard.write_all(typed.as_bytes()).expect("the terminal takes it");
         let (ended, wait) = mpsc::channel();
+        let (id, mut awaited) = (child.id(), self.interrupt_at);
         std::thread::spawn(move || {
             let mut seen = Vec::new();
             let mut part = [0; 4096];
@@ -65,6 +68,9 @@ impl Terminal {
                 && count > 0
             {
                 seen.extend_from_slice(part.get(..count).expect("no more was read than there is room"));
+                if awaited.take_if(|text| String::from_utf8_lossy(&seen).contains(*text)).is_some() {
+                    super::send("-INT", id);
+                }
             }
             drop(ended.send(seen));
         });

@@ -41,7 +41,8 @@ pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
         let who = if found.len() == 1 { "it" } else { "they" };
         delete
             .destruction
-            .confirm(&format!("Delete {all} and the {offsets} that {who} committed"), session)?;
+            .confirm(&format!("Delete {all} and the {offsets} that {who} committed"), session)
+            .await?;
     }
     let act = async |found: &(String, usize)| {
         let (name, offsets) = found;

@@ -122,13 +122,16 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
         outcome.output(Stage::Asked).preview()?;
     }
     let partitions = units::counted(plan.offsets.len(), "partition");
-    reset.destruction.confirm(
-        &match is_new {
-            true => format!("Make the group {name}, which is not there, with offsets in {partitions}"),
-            false => format!("Reset {name} so in {partitions}"),
-        },
-        session,
-    )?;
+    reset
+        .destruction
+        .confirm(
+            &match is_new {
+                true => format!("Make the group {name}, which is not there, with offsets in {partitions}"),
+                false => format!("Reset {name} so in {partitions}"),
+            },
+            session,
+        )
+        .await?;
     if !dry_run {
         if let Some(file) = &reset.undo_file {
             keep(file, &undo(name, &plan, &before))?;

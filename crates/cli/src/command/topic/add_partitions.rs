@@ -56,7 +56,9 @@ pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> 
     let lost: Vec<String> = topics.iter().filter(grows).filter_map(named_loss).collect();
     if !lost.is_empty() {
         let lost = listed(lost.into_iter());
-        add.destruction.confirm(&format!("Add partitions, which cannot be undone, to {lost}"), session)?;
+        add.destruction
+            .confirm(&format!("Add partitions, which cannot be undone, to {lost}"), session)
+            .await?;
         if !add.destruction.asks() && !add.destruction.dry_run {
             note(&format!("this cannot be undone: {lost}"));
         }

@@ -32,7 +32,7 @@ pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
     if !topics.is_empty() {
         let all = listed(topics.iter().map(|topic| format!("{} ({})", topic.name, size(topic))));
         let whose = if topics.len() == 1 { "its" } else { "their" };
-        delete.destruction.confirm(&format!("Delete {all} and all {whose} records"), session)?;
+        delete.destruction.confirm(&format!("Delete {all} and all {whose} records"), session).await?;
     }
     let act = async |topic: &Topic| one(topic, delete.destruction.dry_run, session).await;
     outcomes.change(&topics, |topic| &topic.name, act, session).await

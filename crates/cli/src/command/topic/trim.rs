@@ -72,7 +72,7 @@ pub async fn run(trim: &Trim, session: &Session) -> Result<(), Failure> {
             Some(words) => format!("{} ({words})", plan.topic),
             None => plan.topic.clone(),
         }));
-        trim.destruction.confirm(&format!("Delete up to {records} records of {all}"), session)?;
+        trim.destruction.confirm(&format!("Delete up to {records} records of {all}"), session).await?;
     }
     let act = async |plan: &Plan| one(plan, trim, session).await;
     outcomes.change(&plans, |plan| &plan.topic, act, session).await

@@ -1,17 +1,18 @@
 //! `riverrun profile`: several clusters under names, of which one is the current.
 
-use std::collections::BTreeMap;
+mod kept;
+
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use client::ClientConfig;
 use client::config::SecurityProtocol;
-use kernel::option::nearest;
-use serde_json::{Map, Value, json};
+use serde_json::json;
+
+use kept::{Address, Kept};
 
 use super::ask::{Change, confirm};
+use super::session::on_a_runtime;
 use super::tree::variable;
 use super::{Connection, Failure, Format};
 use crate::print::Output;
@@ -30,6 +31,20 @@ pub enum Profile {
     Rename(Rename),
     Delete(Delete),
     Prompt(Prompt),
+}
+
+impl Profile {
+    /// Whether it changes what is kept.
+    fn writes(&self) -> bool {
+        match self {
+            Profile::List(_) | Profile::Current(_) | Profile::Prompt(_) => false,
+            Profile::Create(create) => !create.change.dry_run,
+            Profile::Use(wanted) => !wanted.change.dry_run,
+            Profile::Set(set) => !set.change.dry_run,
+            Profile::Rename(rename) => !rename.change.dry_run,
+            Profile::Delete(delete) => !delete.dry_run,
+        }
+    }
 }
 
 /// List profiles; the current one has a star.
@@ -230,106 +245,17 @@ impl fmt::Display for Place {
     }
 }
 
-/// What the file of profiles holds.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Kept {
-    current: Option<String>,
-    profiles: BTreeMap<String, Address>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Address {
-    bootstrap: String,
-    color: Option<String>,
-}
-
-impl Address {
-    fn json(&self) -> Value {
-        json!({ "bootstrap": self.bootstrap, "color": self.color })
-    }
-}
-
-impl Kept {
-    /// Where profiles are kept: RIVERRUN_PROFILES, or riverrun/profiles.json among the user's configuration.
-    fn path() -> Option<PathBuf> {
-        let variable = |name: &str| variable(name).map(PathBuf::from);
-        variable("RIVERRUN_PROFILES").or_else(|| {
-            let directory = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")));
-            Some(directory?.join("riverrun").join("profiles.json"))
-        })
-    }
-
-    fn read() -> Result<Kept, Failure> {
-        let Some(path) = Kept::path() else {
-            return Ok(Kept::default());
-        };
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
-            Err(error) => {
-                return Err(Failure::failed(format!("cannot read {}: {error}", path.display()))
-                    .next("make it readable, or name another file in RIVERRUN_PROFILES"));
-            }
-        };
-        Kept::parse(&text).ok_or_else(|| {
-            Failure::failed(format!("{} is not a file of profiles", path.display()))
-                .next("mend it, or remove it and create the profiles again")
-        })
-    }
-
-    fn parse(text: &str) -> Option<Kept> {
-        let value: Value = serde_json::from_str(text).ok()?;
-        let address = |(name, address): (&String, &Value)| {
-            let text = |key: &str| address.get(key).and_then(Value::as_str).map(str::to_owned);
-            Some((name.clone(), Address { bootstrap: text("bootstrap")?, color: text("color") }))
-        };
-        let profiles: Option<BTreeMap<_, _>> =
-            value.get("profiles")?.as_object()?.iter().map(address).collect();
-        let current = value.get("current").and_then(Value::as_str).map(str::to_owned);
-        Some(Kept { current, profiles: profiles? })
-    }
-
-    fn json(&self) -> Value {
-        let address = |(name, address): (&String, &Address)| (name.clone(), address.json());
-        let profiles: Map<String, Value> = self.profiles.iter().map(address).collect();
-        json!({ "current": self.current, "profiles": profiles })
-    }
-
-    /// Writes the file beside the old one and puts it in its place.
-    fn write(&self) -> Result<(), Failure> {
-        let Some(path) = Kept::path() else {
-            return Err(Failure::failed("there is no place to keep profiles")
-                .next("set HOME, or name a file in RIVERRUN_PROFILES"));
-        };
-        let failed = |error: io::Error| {
-            Failure::failed(format!("cannot write {}: {error}", path.display()))
-                .next("make its directory writable, or name another file in RIVERRUN_PROFILES")
-        };
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).map_err(failed)?;
-        }
-        let beside = path.with_extension("json.new");
-        std::fs::write(&beside, format!("{:#}\n", self.json())).map_err(failed)?;
-        std::fs::rename(&beside, &path).map_err(failed)
-    }
-
-    fn find(&self, name: &str) -> Result<&Address, Failure> {
-        self.profiles.get(name).ok_or_else(|| {
-            let next = match nearest(name, self.profiles.keys().map(String::as_str)) {
-                Some(near) => format!("did you mean {near}? `riverrun profile list` shows all"),
-                None => "`riverrun profile list` shows those that are there".to_owned(),
-            };
-            Failure::not_there(format!("there is no profile {name:?}")).next(next)
-        })
-    }
-}
-
 /// The names of all profiles.
 pub fn names() -> Vec<String> {
     Kept::read().map(|kept| kept.profiles.into_keys().collect()).unwrap_or_default()
 }
 
 pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
+    if let Profile::Delete(delete) = &profile {
+        ask_about(delete)?;
+    }
+    // Held until what is read here is written.
+    let _lock = if profile.writes() { Some(Kept::lock()?) } else { None };
     let mut kept = Kept::read()?;
     let output = match profile {
         Profile::List(_) => list(&kept),
@@ -363,13 +289,22 @@ fn rename(kept: &mut Kept, rename: Rename) -> Result<Output, Failure> {
     done(kept, &rename.new_name, &address, words, rename.change.dry_run)
 }
 
+/// Nobody else is kept waiting meanwhile.
+fn ask_about(delete: &Delete) -> Result<(), Failure> {
+    let kept = Kept::read()?;
+    let address = kept.find(&delete.name)?;
+    if delete.dry_run || delete.yes {
+        return Ok(());
+    }
+    let is_current = kept.current.as_ref() == Some(&delete.name);
+    let current = if is_current { ", which is the current one" } else { "" };
+    let question = format!("Forget the profile {} ({}){current}?", delete.name, address.bootstrap);
+    on_a_runtime(confirm(&question))
+}
+
 fn delete(kept: &mut Kept, delete: &Delete) -> Result<Output, Failure> {
     let address = kept.find(&delete.name)?.clone();
     let was_current = kept.current.as_ref() == Some(&delete.name);
-    if !delete.dry_run && !delete.yes {
-        let current = if was_current { ", which is the current one" } else { "" };
-        confirm(&format!("Forget the profile {} ({}){current}?", delete.name, address.bootstrap))?;
-    }
     kept.profiles.remove(&delete.name);
     kept.current.take_if(|current| *current == delete.name);
     let words = ["is forgotten", "would be forgotten"];
@@ -556,20 +491,6 @@ mod tests {
         };
         assert_eq!(keeps_no_protocol(&connection(SecurityProtocol::Plaintext)), Ok(()));
         assert!(keeps_no_protocol(&connection(SecurityProtocol::SaslSsl)).is_err());
-    }
-
-    #[test]
-    fn what_is_kept_is_read_back() {
-        let address = |bootstrap: &str, color: Option<&str>| Address {
-            bootstrap: bootstrap.to_owned(),
-            color: color.map(str::to_owned),
-        };
-        let profiles =
-            [("a".to_owned(), address("h:1", Some("red"))), ("b".to_owned(), address("h:2", None))];
-        let kept = Kept { current: Some("b".to_owned()), profiles: profiles.into() };
-        assert_eq!(Kept::parse(&kept.json().to_string()), Some(kept));
-        assert_eq!(Kept::parse("[]"), None);
-        assert_eq!(Kept::parse(r#"{"profiles":{"a":{}}}"#), None);
     }
 
     #[test]
