@@ -201,7 +201,7 @@ async fn errors_say_what_they_are_about() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, Error::NoOffset { partition: 0, .. }), "{error}");
+    assert!(matches!(error, Error::OutOfRange { partition: 0, offset: 7, .. }), "{error}");
 }
 
 #[tokio::test]

@@ -126,13 +126,24 @@ pub enum Error {
         /// In words.
         reason: String,
     },
-    /// Nobody says where to begin: nothing is committed, or the position is gone, and `auto.offset.reset` is none.
+    /// Nobody says where to begin: nothing is committed, and `auto.offset.reset` is none.
     #[error("{topic}-{partition}: there is no offset to begin at, and auto.offset.reset is none")]
     NoOffset {
         /// Where.
         topic: String,
         /// Its number.
         partition: i32,
+    },
+    /// The log does not have the position: it begins after it, or ends before it. Comes only where `auto.offset.reset` is
+    /// none; seek to go on.
+    #[error("{topic}-{partition}: offset {offset} is not in its log, and auto.offset.reset is none")]
+    OutOfRange {
+        /// Where.
+        topic: String,
+        /// Its number.
+        partition: i32,
+        /// Of the record that was to be read next.
+        offset: i64,
     },
     /// The log no longer has what was read last: it was truncated, and may have been written anew since. Comes only where
     /// `auto.offset.reset` is none; seek to go on.
@@ -254,6 +265,7 @@ impl Error {
             | Error::Records { topic, .. }
             | Error::Uncertain { topic, .. }
             | Error::NoOffset { topic, .. }
+            | Error::OutOfRange { topic, .. }
             | Error::Truncated { topic, .. } => Some(topic),
             _ => None,
         }
@@ -268,6 +280,7 @@ impl Error {
             | Error::Records { partition, .. }
             | Error::Uncertain { partition, .. }
             | Error::NoOffset { partition, .. }
+            | Error::OutOfRange { partition, .. }
             | Error::Truncated { partition, .. } => Some(*partition),
             _ => None,
         }

@@ -24,7 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::{NodeId, Offset, TopicPartition};
+use kernel::{NodeId, Offset, TopicPartition, Uuid};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -160,6 +160,25 @@ impl Consumer {
         Ok(())
     }
 
+    /// Reads these partitions besides those that it reads already, which stay where they are.
+    ///
+    /// # Errors
+    /// Those of [`Consumer::assign`].
+    pub fn incremental_assign(
+        &mut self,
+        partitions: impl IntoIterator<Item = (TopicPartition, Start)>,
+    ) -> Result<(), Error> {
+        if self.is_subscribed() {
+            return Err(Error::Misuse("what a consumer that has subscribed reads is up to its group"));
+        }
+        for (name, start) in partitions {
+            let token = self.token();
+            self.positions.entry(name).or_insert_with(|| Position::new(start, token));
+        }
+        self.assigned = true;
+        Ok(())
+    }
+
     /// Whether what it reads is up to the group.
     fn is_subscribed(&self) -> bool {
         self.subscription.is_some() || self.pattern.is_some()
@@ -244,6 +263,14 @@ impl Consumer {
         }
     }
 
+    /// The topic that the position is in, as one that is deleted and made anew is another one of the same name: a position
+    /// stays where it is then, as with Kafka's consumer, and who wants the first records of the new one has to seek. Records
+    /// that a poll returned are of this topic. Nothing before any were asked for, or where brokers are too old to tell.
+    pub fn topic_id(&self, partition: &TopicPartition) -> Option<Uuid> {
+        let id = self.positions.get(partition)?.reign?.topic_id;
+        (!id.is_zero()).then_some(id)
+    }
+
     /// The end of the partition as the last answer had it; nothing before there was one.
     pub fn high_watermark(&self, partition: &TopicPartition) -> Option<Offset> {
         self.bounds(partition).high_watermark
@@ -301,8 +328,8 @@ impl Consumer {
     /// again says that the records of the call before are dealt with.
     ///
     /// # Errors
-    /// Those that trying again does not mend, such as [`Error::NoOffset`], [`Error::Truncated`], [`Error::Records`], or a
-    /// topic that may not be read. Others do not come: whoever is away, a topic that is not there, a coordinator that is
+    /// Those that trying again does not mend, such as [`Error::NoOffset`], [`Error::OutOfRange`], [`Error::Truncated`],
+    /// [`Error::Records`], or a topic that may not be read. Others do not come: whoever is away, a topic that is not there, a coordinator that is
     /// being looked for are waited for, for as long as it takes.
     ///
     /// An error of one partition keeps nobody from the records of the others, which come before it. The consumer can be

@@ -202,6 +202,10 @@ pub(super) fn restart(config: &ConsumerConfig, client: &Client) -> Option<Start>
     }
 }
 
+pub(super) fn out_of_range(name: &TopicPartition, offset: Offset) -> Error {
+    Error::OutOfRange { topic: name.topic.to_string(), partition: name.partition, offset: offset.0 }
+}
+
 pub(super) fn no_offset(name: &TopicPartition) -> Error {
     Error::NoOffset { topic: name.topic.to_string(), partition: name.partition }
 }

@@ -320,8 +320,16 @@ async fn epochs_of_a_topic_that_was_made_anew_are_not_compared_with_those_before
     };
     let mut consumer = consumer(&cluster, OffsetReset::Earliest, Start::Offset(Offset(0))).await;
     assert_eq!(poll(&mut consumer).await.map(|records| records.len()), Ok(5));
+    let before = consumer.topic_id(&partition());
     (*anew.lock(), log.lock().epoch) = (true, 0);
     consumer.client.fetch_metadata(Some(&[TOPIC.to_owned()])).await.expect("it is answered");
+    consumer.follow_leaders();
+    let id = kernel::Uuid::from_bytes([9; 16]);
+    assert!(before.is_some() && before != Some(id), "{before:?}");
+    assert_eq!(
+        (consumer.topic_id(&partition()), consumer.position(&partition())),
+        (Some(id), Some(Offset(5)))
+    );
     assert_eq!(poll(&mut consumer).await, Ok(vec![(0, 0), (1, 0)]), "it begins as the policy says");
     assert_eq!(cluster.heard::<OffsetForLeaderEpochRequest>().len(), 0);
 }

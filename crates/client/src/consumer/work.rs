@@ -213,12 +213,12 @@ impl Consumer {
             return;
         }
         position.back_off(&self.client);
-        match error.code {
-            ErrorCode::OffsetOutOfRange => {
-                let error = position::no_offset(&got.name);
+        match (error.code, position.at) {
+            (ErrorCode::OffsetOutOfRange, At::Known(offset, _)) => {
+                let error = position::out_of_range(&got.name, offset);
                 self.failures.of(got.name, got.token, error);
             }
-            code if code.retriable() || code == ErrorCode::InconsistentTopicId => self.refresh(),
+            (code, _) if code.retriable() || code == ErrorCode::InconsistentTopicId => self.refresh(),
             _ => self.failures.of(got.name, got.token, error.into()),
         }
     }

@@ -107,6 +107,7 @@ fn seek(
 /// A position was refused, or what is there cannot be read. Others that fail are tried again and mean nothing.
 fn refused(life: &Life, positions: &BTreeMap<TopicPartition, i64>, error: &Error) {
     let (Error::NoOffset { topic, partition }
+    | Error::OutOfRange { topic, partition, .. }
     | Error::Truncated { topic, partition, .. }
     | Error::Records { topic, partition, .. }) = error
     else {

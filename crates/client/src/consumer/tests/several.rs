@@ -365,3 +365,15 @@ async fn what_fails_waits_twice_as_long_each_time_up_to_the_longest_wait() {
         assert!(waits.len() >= expected.len() - 2, "{code}: {waits:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn partitions_that_are_assigned_besides_leave_the_others_where_they_are() {
+    let (cluster, _) = cluster(Topic::default());
+    let config = ConsumerConfig { auto_offset_reset: OffsetReset::None, ..ConsumerConfig::default() };
+    let mut consumer = Consumer::new(&cluster.client().await, config).expect("the settings work");
+    let at = |partition| (TopicPartition::new(TOPIC, partition), Start::Earliest);
+    consumer.assign([at(0)]).expect("it has not subscribed");
+    assert_eq!(poll(&mut consumer, SOON).await.records, [(0, 5)].into());
+    consumer.incremental_assign([at(0), at(1)]).expect("it has not subscribed");
+    assert_eq!(poll(&mut consumer, SOON).await.records, [(1, 5)].into(), "nothing is read again");
+}
