@@ -70,6 +70,12 @@ pub fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{s}")
 }
 
+/// Reads the number of a partition.
+pub fn partition(text: &str) -> Result<i32, String> {
+    let number = text.parse().ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| "a partition's number is expected, counted from 0".to_owned())
+}
+
 /// Takes KEY=VALUE apart.
 pub fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -54,10 +54,14 @@ pub(super) async fn ends(
 
 /// Whether everything has been read that this consumer has to read now. Partitions that are done are not read on.
 pub fn is_at_end(consumer: &mut Consumer, ends: &Ends) -> bool {
-    let is_done = |name: &&TopicPartition| match ends.get(*name) {
-        Some(end) => consumer.position(name).is_some_and(|position| position >= *end),
+    let is_done = |name: &&TopicPartition| match (ends.get(*name), consumer.position(name)) {
+        // A place that was committed may be one that the log never had, or has no more: its leader has to say.
+        (Some(end), Some(position)) if position > *end => {
+            consumer.high_watermark(name).is_some_and(|there| position <= there)
+        }
+        (Some(end), position) => position.is_some_and(|position| position == *end),
         // It had no leader who could have said where it ends, or was not there.
-        None => true,
+        (None, _) => true,
     };
     let done: Vec<TopicPartition> = consumer.assignment().filter(is_done).cloned().collect();
     consumer.pause(&done);

@@ -1,14 +1,18 @@
 //! `riverrun consume`: prints records.
 
 mod end;
+mod growth;
+mod places;
 mod print;
 mod range;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use client::config::{IsolationLevel, OffsetReset};
 use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
@@ -19,10 +23,12 @@ use super::several::{Patterns, no_topic, once};
 use super::template::Template;
 use super::time::Zone;
 use super::watch::Watch;
-use super::{Failure, Format, Session, session};
+use super::{Failure, Format, Session, session, units};
 use crate::print::{Left, Progress, nobody_reads, note};
 use end::{Ends, Joining, Share, ends};
 pub use end::{is_at_end, left_until};
+use growth::Growth;
+use places::Places;
 use print::Printer;
 use range::{Begin, Range};
 
@@ -40,8 +46,9 @@ use range::{Begin, Range};
   riverrun consume --regex '^orders-(eu|us)$' --group kitchen
   riverrun consume readings --tail 9 --until-end -f '%d{strftime[%F %T]} %k{unpack[Q]} %v{unpack[hxi]}\\n'
 
-With a group, --from counts only where the group has committed nothing yet. Fields that are printed before the value are
-separated by tabs.
+With a group, --from counts only where the group has committed nothing yet. Partitions and topics that are made while the
+command runs are read from their start. What is deleted before it could be read is told, and reading goes on at what is
+there. Fields that are printed before the value are separated by tabs.
 
 In a template %t is the topic, %p the partition, %o the offset, %e the leader epoch, %d the time (%d{date} as a date), %k
 the key, %v the value, %h{%k=%v } each header, %i the count of what was printed; %T, %K and %V are lengths, %H the number
@@ -56,8 +63,8 @@ pub struct Consume {
     /// The topics to read.
     #[arg(value_name = "TOPIC", required = true)]
     topics: Vec<String>,
-    /// Take each TOPIC as a regular expression, and read all topics of which it matches a part; a group also those that are
-    /// made later.
+    /// Take each TOPIC as a regular expression, and read all topics of which it matches a part; where nothing says where to
+    /// stop, also those that are made later, which are noticed within metadata.max.age.ms.
     #[arg(long, short = 'r')]
     regex: bool,
     /// Where to begin: start, end, an offset, @TIME (milliseconds since 1970, 2026-01-31T12:30:00Z, or -15m), -N for N
@@ -65,10 +72,10 @@ pub struct Consume {
     #[arg(long, short = 'o', value_name = "WHERE", default_value = "end", allow_hyphen_values = true)]
     from: Range,
     /// Read as a member of this group, and commit what was printed.
-    #[arg(long, short, value_name = "GROUP", conflicts_with = "partition")]
+    #[arg(long, short, value_name = "GROUP", conflicts_with = "partition", value_parser = NonEmptyStringValueParser::new())]
     group: Option<String>,
     /// Read one partition only.
-    #[arg(long, short, value_name = "N")]
+    #[arg(long, short, value_name = "N", value_parser = units::partition)]
     partition: Option<i32>,
     /// Begin so many records before the end of each partition; where records are missing, it is fewer.
     #[arg(long, value_name = "N", conflicts_with_all = ["from", "group"], value_parser = clap::value_parser!(u32).range(1..))]
@@ -157,11 +164,12 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         return Err(Failure::wrong_use("-X auto.offset.reset is for members of a group")
             .next("--from start or --from end says where to begin"));
     }
-    let patterns = if consume.regex { Some(Patterns::of(&consume.topics)?) } else { None };
+    let patterns = if consume.regex { Some(Arc::new(Patterns::of(&consume.topics)?)) } else { None };
     let mut partitions = Vec::new();
     let mut without_leader = BTreeSet::new();
-    for topic in topics(&consume, patterns.as_ref(), session).await? {
-        partitions.extend(partitions_of(&topic, consume.partition)?);
+    let topics = topics(&consume, patterns.as_deref(), session).await?;
+    for topic in &topics {
+        partitions.extend(partitions_of(topic, consume.partition)?);
         without_leader.extend(
             topic
                 .partitions
@@ -177,8 +185,11 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         leave_out(&left_out);
         partitions = led;
     }
-    let mut consumer = begin(&consume, patterns, &partitions, session).await?;
+    let (mut consumer, from) = begin(&consume, patterns.as_ref(), &partitions, session).await?;
     let end = ends(&consume, &partitions, session).await.map_err(failed)?;
+    let mut places = Places::new(session, from, consume.group.is_some(), &topics);
+    places.stop_at(end.as_ref());
+    let mut growth = Growth::begin(session, &consume, patterns.as_ref(), &topics);
     let waits = consume.from.begin == Begin::At(Where::End) && consume.tail.is_none() && end.is_none();
     if waits && io::stderr().is_terminal() {
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
@@ -189,7 +200,8 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     watch.only_tell();
     let mut printer = Printer { consume: &consume, ends: end.clone(), session, printed: 0, on_terminal };
     let mut signals = session::signals()?;
-    let read = read(&mut consumer, end.as_ref(), &mut printer, &mut signals, session).await;
+    let mut follows = (&mut places, growth.as_mut());
+    let read = read(&mut consumer, end.as_ref(), &mut printer, &mut follows, &mut signals, session).await;
     let printed = printer.printed;
     let interrupted = matches!(read, Ok(Ended::Interrupted));
     let close =
@@ -227,6 +239,7 @@ async fn read(
     consumer: &mut Consumer,
     end: Option<&Ends>,
     printer: &mut Printer<'_>,
+    (places, growth): &mut (&mut Places<'_>, Option<&mut Growth<'_>>),
     signals: &mut StopSignals,
     session: &Session,
 ) -> Result<Ended, Failure> {
@@ -250,10 +263,14 @@ async fn read(
             }
         }
         let left = usize::try_from(max - printer.printed).unwrap_or(usize::MAX);
-        let records = tokio::select! {
-            polled = consumer.poll_up_to(left.min(RECORDS_MAX), POLL) => polled.map_err(failed)?,
+        let mut records = tokio::select! {
+            records = poll(consumer, left.min(RECORDS_MAX), places) => records?,
             _ = signals.next() => return Ok(Ended::Interrupted),
         };
+        places.check(consumer, &mut records)?;
+        if let Some(growth) = growth {
+            growth.follow(consumer)?;
+        }
         if let Err((unwritten, error)) = printer.print(&records, consumer) {
             put_back(consumer, unwritten);
             return Err(error.into());
@@ -267,6 +284,18 @@ async fn read(
         }
     }
     Ok(Ended::All)
+}
+
+/// The next records. None come where a place had to be found first.
+async fn poll(
+    consumer: &mut Consumer,
+    max: usize,
+    places: &mut Places<'_>,
+) -> Result<Vec<ConsumerRecord>, Failure> {
+    match consumer.poll_up_to(max, POLL).await {
+        Ok(records) => Ok(records),
+        Err(error) => places.find(error, consumer).await.map(|()| Vec::new()),
+    }
 }
 
 /// Goes back to what nobody got to see, so that a group does not commit it.
@@ -382,12 +411,13 @@ async fn topics(
     Ok(topics)
 }
 
+/// A consumer, and where it is to begin in partitions of which its group has committed nothing.
 async fn begin(
     consume: &Consume,
-    patterns: Option<Patterns>,
+    patterns: Option<&Arc<Patterns>>,
     partitions: &[TopicPartition],
     session: &Session,
-) -> Result<Consumer, Failure> {
+) -> Result<(Consumer, OffsetReset), Failure> {
     let reset = match (consume.from.begin, &consume.group) {
         (Begin::At(Where::Start), _) => OffsetReset::Earliest,
         (Begin::At(Where::End), _) | (_, None) => OffsetReset::Latest,
@@ -410,18 +440,21 @@ async fn begin(
         config.heartbeat_interval = HEARTBEAT;
     }
     session.settings.set_consumer(&mut config)?;
+    // It says where it cannot go on, and is told where to.
+    let from = std::mem::replace(&mut config.auto_offset_reset, OffsetReset::None);
     let mut consumer = Consumer::new(&session.client, config).map_err(failed)?;
     if consume.group.is_some() {
         match patterns {
             Some(patterns) => {
-                consumer.subscribe_matching(move |topic| patterns.want(topic)).map_err(failed)?
+                let patterns = Arc::clone(patterns);
+                consumer.subscribe_matching(move |topic| patterns.want(topic)).map_err(failed)?;
             }
             None => consumer.subscribe(consume.topics.iter().map(String::as_str)).map_err(failed)?,
         }
     } else {
         consumer.assign(starts(consume, partitions, session).await?).map_err(failed)?;
     }
-    Ok(consumer)
+    Ok((consumer, from))
 }
 
 /// Where to begin in each partition.

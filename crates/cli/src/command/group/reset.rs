@@ -40,7 +40,7 @@ pub struct Reset {
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
     /// Only this partition.
-    #[arg(long, short, value_name = "N")]
+    #[arg(long, short, value_name = "N", value_parser = units::partition)]
     partition: Option<i32>,
     /// Keep what the group had before in this file.
     #[arg(long, value_name = "FILE")]

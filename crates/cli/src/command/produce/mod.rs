@@ -21,7 +21,7 @@ use super::place::partitions_of;
 use super::template::{Reader, Template, unescape};
 use super::time::Zone;
 use super::watch::Watch;
-use super::{Failure, Session, session};
+use super::{Failure, Session, session, units};
 use crate::print::{self, Left, Progress};
 use written::Written;
 
@@ -72,7 +72,7 @@ pub struct Produce {
     #[arg(long = "header", short = 'H', value_name = "KEY=VALUE", value_parser = key_value)]
     headers: Vec<(String, String)>,
     /// The partition for all records; if not given, the key decides.
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, short, value_name = "N", value_parser = units::partition)]
     partition: Option<i32>,
     /// How batches are compressed: none, gzip, snappy, lz4 or zstd.
     #[arg(long, short = 'z', value_name = "CODEC", default_value = "none")]

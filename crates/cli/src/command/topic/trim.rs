@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::command::ask::{Destruction, listed};
 use crate::command::place::{Where, partitions_of, resolve};
 use crate::command::several::Topics;
-use crate::command::{Failure, Session};
+use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
 /// Delete records from the front of topics.
@@ -30,7 +30,7 @@ pub struct Trim {
     #[arg(long, value_name = "WHERE", allow_hyphen_values = true)]
     before: Where,
     /// Only in this partition.
-    #[arg(long, short, value_name = "N")]
+    #[arg(long, short, value_name = "N", value_parser = units::partition)]
     partition: Option<i32>,
     #[command(flatten)]
     destruction: Destruction,

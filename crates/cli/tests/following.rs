@@ -1,0 +1,290 @@
+//! `riverrun consume` while what it reads is trimmed, grows, or is deleted and made anew.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, ChildStdout};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use support::{Broker, Ended, interrupt};
+
+/// How long something may take until it is taken for not coming.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A reader that goes on until it is interrupted, and what it has printed.
+struct Reader {
+    child: Child,
+    lines: Receiver<String>,
+    stderr: ChildStderr,
+}
+
+impl Reader {
+    /// Begins to read, and notices soon what becomes of topics.
+    fn begin(broker: &Broker, arguments: &[&str]) -> Reader {
+        let settings = ["-X", "metadata.max.age.ms=200", "-f", "%t-%p %o %v\\n"];
+        let mut child = broker.begin(&[&["consume"], arguments, &settings].concat());
+        let stdout: ChildStdout = child.stdout.take().expect("it is piped");
+        let stderr = child.stderr.take().expect("it is piped");
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Reader { child, lines, stderr }
+    }
+
+    /// The next lines, in order of their text: partitions are read in any order.
+    #[track_caller]
+    fn lines(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut lines = Vec::new();
+        while lines.len() < count {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Timeout) => panic!("only these came: {lines:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("it ended after {lines:?}"),
+            }
+        }
+        lines.sort();
+        lines
+    }
+
+    /// Ends it. What it printed that nobody has looked at, and what it said.
+    fn end(mut self) -> (Vec<String>, String) {
+        interrupt(&self.child);
+        let status = self.child.wait().expect("it ends");
+        let rest = self.lines.iter().collect();
+        let mut notes = String::new();
+        self.stderr.read_to_string(&mut notes).expect("it is text");
+        assert!(status.success(), "{notes}");
+        (rest, notes)
+    }
+}
+
+fn create(broker: &Broker, topic: &str, partitions: &str) {
+    broker.run(&["topic", "create", topic, "--partitions", partitions]).ok();
+}
+
+fn write(broker: &Broker, topic: &str, partition: &str, lines: &[&str]) {
+    let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    broker.run_with_input(&["produce", topic, "--partition", partition], &input).ok();
+}
+
+fn numbers(range: std::ops::Range<i32>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+fn write_numbers(broker: &Broker, topic: &str, range: std::ops::Range<i32>) {
+    let all = numbers(range);
+    write(broker, topic, "0", &all.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// What a group has committed and what it has yet to read, by partition.
+fn committed(broker: &Broker, group: &str) -> String {
+    let described = broker.run(&["group", "describe", group, "--format", "json"]);
+    let lines = described.ok().lines().filter(|line| line.contains(r#""committed""#));
+    lines.map(|line| line.trim().trim_end_matches(',').to_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// A member that reads to the end.
+fn member(broker: &Broker, topic: &str) -> Ended {
+    broker.run(&["consume", topic, "--group", "g", "--until-end"])
+}
+
+#[test]
+fn a_group_whose_place_was_trimmed_away_goes_on_at_the_start_and_says_so() {
+    let broker = Broker::start("group-trimmed");
+    create(&broker, "a", "1");
+    write_numbers(&broker, "a", 0..100);
+    broker.run(&["consume", "a", "--group", "g", "--from", "start", "-n", "10"]).ok();
+    broker.run(&["topic", "trim", "a", "--before", "50", "--yes"]).ok();
+    let rest = member(&broker, "a");
+    assert_eq!(rest.ok().lines().collect::<Vec<_>>(), numbers(50..100));
+    assert_eq!(rest.stderr, "what was before offset 50 of a-0 is gone: 10 to 49 are passed over\n");
+    assert_eq!(committed(&broker, "g"), r#""committed": 100"#);
+    broker.run(&["topic", "trim", "a", "--before", "end", "--yes"]).ok();
+    let nothing = member(&broker, "a");
+    assert_eq!((nothing.ok(), nothing.stderr.as_str()), ("", ""), "what is gone was read");
+}
+
+#[test]
+fn a_group_whose_place_the_log_never_had_reads_what_is_there() {
+    let broker = Broker::start("group-beyond");
+    create(&broker, "a", "1");
+    write_numbers(&broker, "a", 0..5);
+    let config = client::ConsumerConfig::group("g");
+    let runtime = tokio::runtime::Runtime::new().expect("it starts");
+    runtime.block_on(async {
+        let config_of = client::ClientConfig::new(&broker.bootstrap);
+        let client = client::Client::connect(config_of).await.expect("the broker is there");
+        let mut consumer = client::Consumer::new(&client, config).expect("it works");
+        let place = (client::TopicPartition::new("a", 0), client::Offset(70).into());
+        consumer.commit_offsets([place]).await.expect("nobody is a member");
+    });
+    let read = member(&broker, "a");
+    assert_eq!(read.ok().lines().collect::<Vec<_>>(), numbers(0..5));
+    assert_eq!(read.stderr, "a-0 ends at offset 5, before 70: it goes on at 0\n");
+    assert_eq!(committed(&broker, "g"), r#""committed": 5"#);
+}
+
+#[test]
+fn what_is_trimmed_under_a_reader_is_told() {
+    let broker = Broker::start("trimmed-under");
+    create(&broker, "a", "1");
+    // More than the reader, its pipe and its fetches hold, so that it stands somewhere in it.
+    let filler = "x".repeat(2000);
+    let lines: String = (0..4000).map(|number| format!("{number} {filler}\n")).collect();
+    for group in [&[][..], &["--group", "g"]] {
+        broker.run_with_input(&["produce", "a"], &lines).ok();
+        let end: i64 =
+            broker.run(&["consume", "a", "--tail", "1", "--until-end", "-f", "%o"]).ok().parse().unwrap_or(0);
+        let small =
+            ["-X", "max.partition.fetch.bytes=20000", "-X", "fetch.max.bytes=20000", "-f", "%o %v\\n"];
+        let arguments = [&["consume", "a", "--from", "start", "--until-end"], group, &small].concat();
+        let mut child = broker.begin(&arguments);
+        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+        let offset = |line: &str| line.split(' ').next().and_then(|offset| offset.parse::<i64>().ok());
+        let mut line = String::new();
+        out.read_line(&mut line).expect("it prints");
+        let mut read = vec![offset(&line).expect("it begins with an offset")];
+        broker.run(&["topic", "trim", "a", "--before", &end.to_string(), "--yes"]).ok();
+        read.extend(out.lines().map_while(Result::ok).filter_map(|line| offset(&line)));
+        let mut notes = String::new();
+        let mut stderr = child.stderr.take().expect("it is piped");
+        stderr.read_to_string(&mut notes).expect("it is text");
+        assert!(child.wait().expect("it ends").success(), "{notes}");
+        assert_eq!(read.last(), Some(&end), "what is left is read");
+        let before = read[read.len() - 2] + 1;
+        assert!(before < end, "it was not trimmed under the reader");
+        assert_eq!(
+            notes,
+            format!("what was before offset {end} of a-0 is gone: {before} to {} are passed over\n", end - 1)
+        );
+    }
+}
+
+#[test]
+fn partitions_that_are_added_are_read_from_their_start() {
+    let broker = Broker::start("added");
+    for (topic, arguments) in
+        [("a", &["--from", "start"][..]), ("b", &["--from", "end"]), ("c", &["--group", "g"])]
+    {
+        create(&broker, topic, "1");
+        write(&broker, topic, "0", &["old"]);
+        let reader = Reader::begin(&broker, &[&[topic], arguments].concat());
+        if arguments.contains(&"start") {
+            assert_eq!(reader.lines(1), [format!("{topic}-0 0 old")]);
+        } else {
+            // It has found the end once something comes after it.
+            let begun = Instant::now();
+            while reader.lines.try_recv().is_err() {
+                assert!(begun.elapsed() < DEADLINE, "{topic}: it reads nothing");
+                write(&broker, topic, "0", &["more"]);
+            }
+        }
+        broker.run(&["topic", "add-partitions", topic, "--to", "3"]).ok();
+        write(&broker, topic, "1", &["one", "two"]);
+        write(&broker, topic, "2", &["three"]);
+        let mut new = Vec::new();
+        while new.len() < 3 {
+            new.extend(reader.lines(1).into_iter().filter(|line| !line.ends_with("more")));
+        }
+        new.sort();
+        let expected = ["1 0 one", "1 1 two", "2 0 three"].map(|line| format!("{topic}-{line}"));
+        assert_eq!(new, expected);
+        assert_eq!(reader.end().1, "");
+    }
+}
+
+#[test]
+fn topics_that_come_to_match_are_read_from_their_start() {
+    let broker = Broker::start("matching");
+    create(&broker, "rx1", "1");
+    for (topic, arguments) in [("rx2", &[][..]), ("rx3", &["--group", "g"]), ("rx4", &["--partition", "0"])] {
+        let reader = Reader::begin(&broker, &[&["^rx", "--regex"], arguments].concat());
+        let begun = Instant::now();
+        while reader.lines.try_recv().is_err() {
+            assert!(begun.elapsed() < DEADLINE, "{topic}: it reads nothing");
+            write(&broker, "rx1", "0", &["more"]);
+        }
+        create(&broker, topic, "2");
+        create(&broker, &format!("other-{topic}"), "1");
+        write(&broker, &format!("other-{topic}"), "0", &["unwanted"]);
+        write(&broker, topic, "1", &["one"]);
+        write(&broker, topic, "0", &["two"]);
+        let mut new = Vec::new();
+        let expected: Vec<String> = match arguments.contains(&"--partition") {
+            true => vec![format!("{topic}-0 0 two")],
+            false => vec![format!("{topic}-0 0 two"), format!("{topic}-1 0 one")],
+        };
+        while new.len() < expected.len() {
+            new.extend(reader.lines(1).into_iter().filter(|line| !line.ends_with("more")));
+        }
+        new.sort();
+        assert_eq!(new, expected);
+        let (rest, notes) = reader.end();
+        assert!(rest.iter().all(|line| line.ends_with("more")), "{rest:?}");
+        assert_eq!(notes, "");
+    }
+}
+
+#[test]
+fn a_topic_that_is_made_anew_is_read_from_its_start() {
+    let broker = Broker::start("anew");
+    for (topic, arguments) in [
+        ("a", &["--from", "start"][..]),
+        ("b", &["--from", "start", "--group", "g"]),
+        ("c", &["--partition", "0", "--from", "start"]),
+    ] {
+        create(&broker, topic, "1");
+        write(&broker, topic, "0", &["old", "older"]);
+        let reader = Reader::begin(&broker, &[&[topic], arguments].concat());
+        assert_eq!(reader.lines(2), [format!("{topic}-0 0 old"), format!("{topic}-0 1 older")]);
+        broker.run(&["topic", "delete", topic, "--yes"]).ok();
+        create(&broker, topic, "1");
+        write_numbers(&broker, topic, 0..5);
+        let expected: Vec<String> = (0..5).map(|number| format!("{topic}-0 {number} {number}")).collect();
+        assert_eq!(reader.lines(5), expected);
+        let (rest, notes) = reader.end();
+        assert!(rest.is_empty(), "nothing is read twice: {rest:?}");
+        assert_eq!(notes, format!("{topic} was deleted and made anew: it is read from its start\n"));
+    }
+    assert_eq!(committed(&broker, "g"), r#""committed": 5"#);
+}
+
+#[test]
+fn who_reads_up_to_an_end_does_not_take_a_topic_that_is_made_anew_for_the_old_one() {
+    let broker = Broker::start("anew-until");
+    create(&broker, "a", "1");
+    write_numbers(&broker, "a", 0..3);
+    let mut reader = Reader::begin(&broker, &["a", "--from", "start", "--until", "5"]);
+    assert_eq!(reader.lines(3).len(), 3);
+    broker.run(&["topic", "delete", "a", "--yes"]).ok();
+    create(&broker, "a", "1");
+    write_numbers(&broker, "a", 0..10);
+    let code = reader.child.wait().expect("it ends").code();
+    let mut notes = String::new();
+    reader.stderr.read_to_string(&mut notes).expect("it is text");
+    assert_eq!((code, reader.lines.iter().count()), (Some(3), 0), "{notes}");
+    assert!(notes.contains("a was deleted and made anew while it was read"), "{notes}");
+}
+
+#[test]
+fn options_that_cannot_be_meant_so_are_refused_in_their_own_words() {
+    let broker = Broker::start("own-words");
+    let nothing = broker.run(&["consume", "a", "--group", ""]);
+    assert!(nothing.failed(2).contains("--group"), "{nothing:?}");
+    assert!(!nothing.stderr.contains("group.id"), "{nothing:?}");
+    for command in [&["consume", "a"][..], &["produce", "a"], &["topic", "trim", "a", "--before", "1"]] {
+        for wrong in ["abc", "-1", "99999999999"] {
+            let option = format!("--partition={wrong}");
+            let refused = broker.run(&[command, &[&option]].concat());
+            let wanted = "a partition's number is expected, counted from 0";
+            assert!(refused.failed(2).contains(wanted), "{command:?}: {refused:?}");
+        }
+    }
+}
