@@ -40,6 +40,8 @@ fn launch_other(command: &str, directory: &Path, port: u16) -> (Child, String) {
              controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
              log.dirs={}\noffsets.topic.replication.factor=1\nshare.coordinator.state.topic.replication.factor=1\n\
              share.coordinator.state.topic.min.isr=1\noffsets.topic.num.partitions=3\n\
+             transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
+             transaction.state.log.num.partitions=3\n\
              group.initial.rebalance.delay.ms=0\n",
             directory.join("data").display()
         );

@@ -79,7 +79,7 @@ impl Admin {
     /// What a broker answers, and in which versions.
     ///
     /// # Errors
-    /// [`Error::Connection`] where the cluster has no such broker, or cannot reach it.
+    /// [`Error::Connection`] where the cluster has no such broker, or it cannot be reached. It needs no right.
     pub async fn api_versions(&self, broker: NodeId) -> Result<ApiVersions, Error> {
         let answer = self.ask_versions(broker).await?;
         let api = |api: wire::messages::api_versions_response::ApiVersion| {
@@ -103,7 +103,7 @@ impl Admin {
     /// The features of the cluster, as any of its brokers knows them.
     ///
     /// # Errors
-    /// Only those of all calls: a broker before Kafka 2.7 tells of no features.
+    /// Only those of all calls: a broker before Kafka 2.7 tells of no features. It needs no right.
     pub async fn describe_features(&self) -> Result<Features, Error> {
         let request = ApiVersionsRequest {
             client_software_name: "riverrun".to_owned(),
@@ -127,8 +127,8 @@ impl Admin {
     /// The directories of a broker, and what is in them. Sizes are in bytes.
     ///
     /// # Errors
-    /// [`Error::Connection`] where the cluster has no such broker. A directory's own, such as `KAFKA_STORAGE_ERROR` for one
-    /// that is offline, stands in [`LogDir::error`].
+    /// [`Error::Connection`] where the cluster has no such broker; `CLUSTER_AUTHORIZATION_FAILED` without `Describe` of the
+    /// cluster. A directory's own, such as `KAFKA_STORAGE_ERROR` for one that is offline, stands in [`LogDir::error`].
     pub async fn describe_log_dirs(&self, broker: NodeId) -> Result<Vec<LogDir>, Error> {
         self.log_dirs(broker, None).await
     }
@@ -189,8 +189,9 @@ impl Admin {
     /// [`Admin::describe_log_dirs`] shows how far it is.
     ///
     /// # Errors
-    /// If the broker cannot be asked. A partition's own are `LogDirNotFound`, `KafkaStorageError` where a directory is offline,
-    /// and `ReplicaNotAvailable` where the broker has no replica of it yet: one that it gets goes there.
+    /// If the broker cannot be asked. A partition's own are `LOG_DIR_NOT_FOUND` for a path that is none of the broker's,
+    /// `KAFKA_STORAGE_ERROR` where a directory is offline, `REPLICA_NOT_AVAILABLE` where the broker has no replica of it yet
+    /// (one that it gets goes there), and `CLUSTER_AUTHORIZATION_FAILED` without `Alter` of the cluster.
     pub async fn alter_replica_log_dirs(
         &self,
         broker: NodeId,
@@ -222,7 +223,8 @@ impl Admin {
     /// Takes a broker that is gone for good out of the cluster's metadata. Whatever it still leads has no leader then.
     ///
     /// # Errors
-    /// `BROKER_ID_NOT_REGISTERED`; Riverrun refuses it for a broker that is alive, too, with `INVALID_REQUEST`.
+    /// `BROKER_ID_NOT_REGISTERED` where there is none of this number (any more), `CLUSTER_AUTHORIZATION_FAILED` without `Alter`
+    /// of the cluster. Riverrun refuses it for a broker that is alive, too, with `INVALID_REQUEST`: stop it first.
     pub async fn unregister_broker(&self, broker: NodeId) -> Result<(), Error> {
         let connection = self.client.any().await?;
         let answer = connection.ask(&UnregisterBrokerRequest { broker_id: broker.0 }).await?;

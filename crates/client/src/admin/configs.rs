@@ -224,6 +224,9 @@ pub enum ConfigChange {
 
 impl Admin {
     /// Every setting of a topic with its value, also those that nobody has set.
+    ///
+    /// # Errors
+    /// Those of [`Admin::describe_configs`].
     pub async fn describe_topic_configs(&self, topic: &str) -> Result<Vec<ConfigEntry>, Error> {
         self.describe_configs(&ConfigResource::Topic(topic.to_owned())).await
     }
@@ -232,6 +235,9 @@ impl Admin {
     ///
     /// # Errors
     /// `UNKNOWN_TOPIC_OR_PARTITION` for a topic that is not there; a group and a subscription need not be.
+    /// [`Error::Connection`] for a broker, or its loggers, that the cluster does not have. Without `DescribeConfigs` of it,
+    /// `TOPIC_AUTHORIZATION_FAILED` for a topic, `GROUP_AUTHORIZATION_FAILED` for a group, and else
+    /// `CLUSTER_AUTHORIZATION_FAILED`.
     pub async fn describe_configs(&self, resource: &ConfigResource) -> Result<Vec<ConfigEntry>, Error> {
         let (resource_type, resource_name) = resource.number_and_name();
         let asked = DescribeConfigsResource { resource_type, resource_name, configuration_keys: None };
@@ -265,7 +271,10 @@ impl Admin {
     /// Changes settings of something, all or none; with `validate_only`, only says whether that could be.
     ///
     /// # Errors
-    /// `INVALID_CONFIG` for a name or a value that cannot be; then nothing is changed.
+    /// `INVALID_CONFIG` for a name or a value that cannot be, of a broker also `INVALID_REQUEST`, as where a setting is named
+    /// twice: the message says which, and nothing is changed. `POLICY_VIOLATION` where the cluster's
+    /// `alter.config.policy.class.name` forbids it, `UNKNOWN_TOPIC_OR_PARTITION`. Without `AlterConfigs` of it, as
+    /// [`Admin::describe_configs`] fails without its right.
     pub async fn alter_configs(
         &self,
         resource: &ConfigResource,
@@ -292,7 +301,7 @@ impl Admin {
     /// whether that could be.
     ///
     /// # Errors
-    /// `INVALID_CONFIG` for a name or a value that cannot be; then nothing is changed. `INVALID_REQUEST` for loggers.
+    /// Those of [`Admin::alter_configs`], and `INVALID_REQUEST` for loggers, which can only be changed one by one.
     pub async fn replace_configs(
         &self,
         resource: &ConfigResource,
@@ -328,7 +337,7 @@ impl Admin {
     /// all brokers is not among them.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] before Kafka 3.7.
+    /// [`Error::Unsupported`] before Kafka 3.7; `CLUSTER_AUTHORIZATION_FAILED` without `DescribeConfigs` of the cluster.
     pub async fn list_config_resources(&self) -> Result<Vec<ConfigResource>, Error> {
         let answer = self.client.ask_any(&ListConfigResourcesRequest::default()).await?;
         BrokerError::check(answer.error_code)?;

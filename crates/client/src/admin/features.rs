@@ -38,7 +38,8 @@ impl Admin {
     ///
     /// # Errors
     /// `INVALID_UPDATE_VERSION` for a level that cannot be, or not by such a change. `FEATURE_UPDATE_FAILED` where a broker
-    /// or a controller does not support it.
+    /// or a controller does not support it: bring that up to date first. `CLUSTER_AUTHORIZATION_FAILED` without `Alter` of the
+    /// cluster.
     pub async fn update_features(&self, updates: &[FeatureUpdate], validate_only: bool) -> Result<(), Error> {
         let connection = self.client.any().await?;
         let version = connection.version::<UpdateFeaturesRequest>()?;

@@ -105,7 +105,8 @@ impl Admin {
     /// The groups of all brokers, by name.
     ///
     /// # Errors
-    /// That of the first broker that does not answer: without it the list would not be whole.
+    /// That of the first broker that does not answer: without it the list would not be whole. A broker that loads its groups
+    /// yet is asked again. Groups that the caller has no right to describe are left out.
     pub async fn list_groups(&self) -> Result<Vec<GroupListing>, Error> {
         self.list_groups_where(&GroupFilter::default()).await
     }
@@ -113,7 +114,7 @@ impl Admin {
     /// As [`Admin::list_groups`], only those that the brokers select.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where a broker is too old for the filter.
+    /// [`Error::Unsupported`] where a broker is too old for the filter; and as for [`Admin::list_groups`].
     pub async fn list_groups_where(&self, filter: &GroupFilter) -> Result<Vec<GroupListing>, Error> {
         let metadata = self.client.fetch_metadata(Some(&[])).await?;
         let mut groups = BTreeMap::new();
@@ -161,7 +162,8 @@ impl Admin {
     /// Describes a group of consumers, whichever protocol it goes by.
     ///
     /// # Errors
-    /// `GROUP_ID_NOT_FOUND` for one that is not there.
+    /// `GROUP_ID_NOT_FOUND` for one that is not there, or is a group of another kind than consumers have;
+    /// `GROUP_AUTHORIZATION_FAILED` without `Describe` of the group.
     pub async fn describe_group(&self, group: &str) -> Result<GroupDescription, Error> {
         let not_found = match self.describe_classic_group(group).await {
             Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => error,
@@ -228,7 +230,8 @@ impl Admin {
     /// group that is not there any more was deleted by that.
     ///
     /// # Errors
-    /// `NON_EMPTY_GROUP` while it has members, `GROUP_ID_NOT_FOUND`.
+    /// `NON_EMPTY_GROUP` while it has members, who have to leave first ([`Admin::remove_members`] has them do so);
+    /// `GROUP_ID_NOT_FOUND`; `GROUP_AUTHORIZATION_FAILED` without `Delete` of the group.
     pub async fn delete_group(&self, group: &str) -> Result<(), Error> {
         let time = self.client.config().default_api_timeout;
         let (owed, unknown) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -253,7 +256,10 @@ impl Admin {
     /// which changes nothing that an earlier attempt did.
     ///
     /// # Errors
-    /// `UNKNOWN_MEMBER_ID` while the group has members, who would not notice.
+    /// `UNKNOWN_MEMBER_ID` while the group has members, who would not notice: stop them first. That of the first partition that
+    /// has one, while others may be committed: `UNKNOWN_TOPIC_OR_PARTITION`, once the time is up, as it may be on its way to
+    /// the coordinator; `OFFSET_METADATA_TOO_LARGE`. `GROUP_AUTHORIZATION_FAILED` without `Read` of the group, and
+    /// `TOPIC_AUTHORIZATION_FAILED` without `Read` of a topic.
     pub async fn alter_offsets(
         &self,
         group: &str,
@@ -284,7 +290,9 @@ impl Admin {
     /// Forgets what a group has committed for partitions. It is tried again, which changes nothing that an earlier attempt did.
     ///
     /// # Errors
-    /// `GROUP_SUBSCRIBED_TO_TOPIC` where members read the topic, `GROUP_ID_NOT_FOUND`.
+    /// `GROUP_SUBSCRIBED_TO_TOPIC` where members read the topic: they have to leave first. `GROUP_ID_NOT_FOUND`,
+    /// `UNKNOWN_TOPIC_OR_PARTITION` once the time is up. `GROUP_AUTHORIZATION_FAILED` without `Delete` of the group, and
+    /// `TOPIC_AUTHORIZATION_FAILED` without `Read` of a topic.
     pub async fn delete_offsets(&self, group: &str, partitions: &[TopicPartition]) -> Result<(), Error> {
         let mut topics: BTreeMap<&str, Vec<OffsetDeleteRequestPartition>> = BTreeMap::new();
         for name in partitions {

@@ -38,7 +38,8 @@ impl Admin {
     ///
     /// # Errors
     /// `GROUP_ID_NOT_FOUND`, and [`Error::Unsupported`] for instance ids before Kafka 2.4. A member's own is
-    /// `UNKNOWN_MEMBER_ID`: no such one is in the group.
+    /// `UNKNOWN_MEMBER_ID`: no such one is in the group, so that nothing is left to do. `GROUP_AUTHORIZATION_FAILED` without
+    /// `Read` of the group.
     pub async fn remove_members(
         &self,
         group: &str,
@@ -104,7 +105,8 @@ impl Admin {
     /// cluster that has no topic of offsets yet makes it for that.
     ///
     /// # Errors
-    /// `COORDINATOR_NOT_AVAILABLE` while that topic has no leader.
+    /// `COORDINATOR_NOT_AVAILABLE` if that topic has no leader until the time is up; `GROUP_AUTHORIZATION_FAILED` without
+    /// `Describe` of the group.
     pub async fn group_coordinator(&self, group: &str) -> Result<Broker, Error> {
         let mut retry = Retry::within(&self.client, self.client.config().default_api_timeout);
         loop {

@@ -41,7 +41,13 @@ pub use topics::NewTopic;
 ///
 /// # Errors
 /// All calls fail with [`crate::Error::Broker`] where a broker refuses, with [`crate::Error::Unreachable`] where none
-/// answers, and with [`crate::Error::Unsupported`] where the cluster does not serve what is asked.
+/// answers, and with [`crate::Error::Unsupported`] where the cluster does not serve what is asked. After
+/// [`crate::Error::Timeout`] and [`crate::Error::Connection`] nothing is known of a change: look whether it was made before it
+/// is asked for again.
+///
+/// Where the cluster has an authorizer, whoever lacks a right is refused with `CLUSTER_AUTHORIZATION_FAILED`,
+/// `TOPIC_AUTHORIZATION_FAILED` or `GROUP_AUTHORIZATION_FAILED`; each call says which right of what it needs. `REQUEST_TIMED_OUT`
+/// comes of a change whose outcome the controller did not tell the broker in time.
 #[derive(Debug, Clone)]
 pub struct Admin {
     client: Client,

@@ -51,7 +51,7 @@ impl Admin {
     /// Describes the cluster, with its brokers that are alive.
     ///
     /// # Errors
-    /// Only those of all calls: what is too old for the question answers by its metadata.
+    /// Only those of all calls: what is too old for the question answers by its metadata. It needs no right.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, Error> {
         self.describe_cluster_as(ClusterQuery::default()).await
     }

@@ -94,7 +94,7 @@ impl Admin {
     ///
     /// # Errors
     /// That of the first partition that has one, if only after `default.api.timeout.ms` where trying again might have
-    /// mended it: [`Admin::list_offsets_each`] tells of each partition.
+    /// mended it: [`Admin::list_offsets_each`] tells of each partition, and which errors there are.
     pub async fn list_offsets(
         &self,
         wanted: &[(TopicPartition, OffsetSpec)],
@@ -104,6 +104,11 @@ impl Admin {
     }
 
     /// As [`Admin::list_offsets`], with what became of each partition: no partition waits for another one's leader.
+    ///
+    /// # Errors
+    /// A partition's own are `UNKNOWN_TOPIC_OR_PARTITION` and `LEADER_NOT_AVAILABLE`, once the time is up, and
+    /// `TOPIC_AUTHORIZATION_FAILED` without `Describe` of the topic; [`Error::Unsupported`] where the leader is too old for the
+    /// kind of offset.
     pub async fn list_offsets_each(
         &self,
         wanted: &[(TopicPartition, OffsetSpec)],
@@ -117,7 +122,9 @@ impl Admin {
     /// What a group has committed: for `partitions`, or for all it has.
     ///
     /// # Errors
-    /// That of the group, or of the first partition that has one.
+    /// That of the group, or of the first partition that has one: `GROUP_AUTHORIZATION_FAILED` without `Describe` of the group,
+    /// and for `partitions` `TOPIC_AUTHORIZATION_FAILED` without `Describe` of a topic. A group that is not there has committed
+    /// nothing, which is no error.
     pub async fn committed_offsets(
         &self,
         group: &str,

@@ -48,7 +48,8 @@ impl Admin {
     ///
     /// # Errors
     /// [`Error::Unsupported`] before Kafka 3.8; [`Admin::describe_topic`] does without eligible leaders. A topic's own is
-    /// `UNKNOWN_TOPIC_OR_PARTITION`, or `INVALID_TOPIC_EXCEPTION` for a name that none can have.
+    /// `UNKNOWN_TOPIC_OR_PARTITION`, `INVALID_TOPIC_EXCEPTION` for a name that none can have, or `TOPIC_AUTHORIZATION_FAILED`
+    /// without `Describe` of it; without names, topics that one may not describe are left out.
     pub async fn describe_topic_partitions(
         &self,
         names: Option<&[&str]>,

@@ -32,7 +32,7 @@ impl Admin {
     /// The producers that the leaders of these partitions remember.
     ///
     /// # Errors
-    /// That of the first partition that has one: [`Admin::describe_producers_each`] tells of each.
+    /// That of the first partition that has one: [`Admin::describe_producers_each`] tells of each, and which there are.
     pub async fn describe_producers(
         &self,
         partitions: &[TopicPartition],
@@ -41,6 +41,10 @@ impl Admin {
     }
 
     /// As [`Admin::describe_producers`], with what became of each partition: no partition waits for another one's leader.
+    ///
+    /// # Errors
+    /// A partition's own are `UNKNOWN_TOPIC_OR_PARTITION` and `LEADER_NOT_AVAILABLE`, once the time is up, and
+    /// `TOPIC_AUTHORIZATION_FAILED` without `Read` of the topic; [`Error::Unsupported`] before Kafka 2.8.
     pub async fn describe_producers_each(&self, partitions: &[TopicPartition]) -> Each<Vec<ActiveProducer>> {
         let wanted = partitions.iter().map(|name| (name.clone(), ())).collect();
         ask_leaders(&self.client, wanted, describe).await

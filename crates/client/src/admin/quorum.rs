@@ -71,7 +71,8 @@ impl Admin {
     /// Describes the quorum of controllers, as its leader sees it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] before Kafka 3.3, and where ZooKeeper keeps the metadata.
+    /// [`Error::Unsupported`] before Kafka 3.3, and where ZooKeeper keeps the metadata. `CLUSTER_AUTHORIZATION_FAILED` without
+    /// `Describe` of the cluster.
     pub async fn describe_quorum(&self) -> Result<Quorum, Error> {
         let partition = PartitionData { partition_index: 0 };
         let topic = TopicData { topic_name: METADATA_TOPIC.to_owned(), partitions: vec![partition] };
@@ -95,8 +96,10 @@ impl Admin {
     /// left as they were. It may take a moment until every broker knows.
     ///
     /// # Errors
-    /// A partition's own are `ELECTION_NOT_NEEDED`, `PREFERRED_LEADER_NOT_AVAILABLE`, `ELIGIBLE_LEADERS_NOT_AVAILABLE` and
-    /// `UNKNOWN_TOPIC_OR_PARTITION`. [`Error::Unsupported`] for unclean elections before Kafka 2.4.
+    /// A partition's own are `ELECTION_NOT_NEEDED` where the leader is the one that it should be (or, for an unclean election,
+    /// there is one), `PREFERRED_LEADER_NOT_AVAILABLE` where the preferred one is not in sync or not alive,
+    /// `ELIGIBLE_LEADERS_NOT_AVAILABLE` where no replica is alive, and `UNKNOWN_TOPIC_OR_PARTITION`. [`Error::Unsupported`] for
+    /// unclean elections before Kafka 2.4; `CLUSTER_AUTHORIZATION_FAILED` without `Alter` of the cluster.
     pub async fn elect_leaders(
         &self,
         election: Election,
@@ -139,7 +142,7 @@ impl Admin {
     /// Partitions that are being moved to other brokers; those that are not are left out.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] before Kafka 2.4.
+    /// [`Error::Unsupported`] before Kafka 2.4; `CLUSTER_AUTHORIZATION_FAILED` without `Describe` of the cluster.
     pub async fn list_reassignments(&self) -> Result<BTreeMap<TopicPartition, Reassignment>, Error> {
         let request = ListPartitionReassignmentsRequest {
             timeout_ms: millis(self.client.config().request_timeout),

@@ -25,7 +25,8 @@ impl Admin {
     /// # Errors
     /// That of the first partition that has one, while in others records may be deleted:
     /// [`Admin::delete_records_each`] tells of each. `OFFSET_OUT_OF_RANGE` beyond the high watermark; `POLICY_VIOLATION`
-    /// for a topic that is only compacted.
+    /// for a topic that is only compacted, which `cleanup.policy` has to have `delete` for. `TOPIC_AUTHORIZATION_FAILED` without
+    /// `Delete` of the topic.
     pub async fn delete_records(
         &self,
         before: &BTreeMap<TopicPartition, Option<Offset>>,
@@ -34,6 +35,10 @@ impl Admin {
     }
 
     /// As [`Admin::delete_records`], with what became of each partition: no partition waits for another one's leader.
+    ///
+    /// # Errors
+    /// A partition's own are those of [`Admin::delete_records`], and `UNKNOWN_TOPIC_OR_PARTITION` and `LEADER_NOT_AVAILABLE`,
+    /// once the time is up.
     pub async fn delete_records_each(
         &self,
         before: &BTreeMap<TopicPartition, Option<Offset>>,

@@ -53,7 +53,7 @@ impl Admin {
     /// Every topic that there is, by name; those that the cluster made for itself as well.
     ///
     /// # Errors
-    /// Only those of all calls.
+    /// Only those of all calls. Topics that the caller has no right to describe are left out.
     pub async fn list_topics(&self) -> Result<Vec<Topic>, Error> {
         let metadata = self.client.fetch_metadata(None).await?;
         let mut topics: Vec<Topic> = metadata.topics().cloned().collect();
@@ -64,7 +64,8 @@ impl Admin {
     /// Describes a topic.
     ///
     /// # Errors
-    /// `UNKNOWN_TOPIC_OR_PARTITION` for one that is not there.
+    /// `UNKNOWN_TOPIC_OR_PARTITION` for one that is not there, or so new that the broker does not know it yet;
+    /// `INVALID_TOPIC_EXCEPTION` for a name that none can have; `TOPIC_AUTHORIZATION_FAILED` without `Describe` of it.
     pub async fn describe_topic(&self, name: &str) -> Result<Topic, Error> {
         let metadata = self.client.fetch_metadata(Some(&[name.to_owned()])).await?;
         let unknown = || {
@@ -80,7 +81,9 @@ impl Admin {
     /// # Errors
     /// `TOPIC_ALREADY_EXISTS`, `INVALID_TOPIC_EXCEPTION` for its name, `INVALID_CONFIG` for its settings,
     /// `INVALID_REPLICATION_FACTOR` where there are not so many brokers, `INVALID_REPLICA_ASSIGNMENT` where a broker is named
-    /// that there is not, and `INVALID_REQUEST` where both replicas and their number are given.
+    /// that there is not, `INVALID_PARTITIONS` for less than one, `INVALID_REQUEST` where both replicas and their number are
+    /// given, and `POLICY_VIOLATION` where the cluster's `create.topic.policy.class.name` forbids it.
+    /// `TOPIC_AUTHORIZATION_FAILED` without `Create` of the cluster or of the topic.
     pub async fn create_topic(&self, topic: &NewTopic, validate_only: bool) -> Result<Option<i32>, Error> {
         let connection = self.client.any().await?;
         let version = connection.version::<CreateTopicsRequest>()?;
@@ -117,7 +120,8 @@ impl Admin {
     /// that are there stay where they are, and keys may go to other partitions from now on.
     ///
     /// # Errors
-    /// `INVALID_PARTITIONS` if it has as many already: partitions cannot be taken away.
+    /// `INVALID_PARTITIONS` if it has as many already: partitions cannot be taken away. `UNKNOWN_TOPIC_OR_PARTITION`,
+    /// and `TOPIC_AUTHORIZATION_FAILED` without `Alter` of the topic.
     pub async fn create_partitions(&self, name: &str, total: i32, validate_only: bool) -> Result<(), Error> {
         self.add_partitions(name, total, None, validate_only).await
     }
@@ -163,7 +167,8 @@ impl Admin {
     /// Deletes a topic with all its records. It may take a moment until every broker knows.
     ///
     /// # Errors
-    /// `UNKNOWN_TOPIC_OR_PARTITION`; `TOPIC_DELETION_DISABLED` where `delete.topic.enable` is false.
+    /// `UNKNOWN_TOPIC_OR_PARTITION`; `TOPIC_DELETION_DISABLED` where `delete.topic.enable` is false;
+    /// `TOPIC_AUTHORIZATION_FAILED` without `Delete` of the topic.
     pub async fn delete_topic(&self, name: &str) -> Result<(), Error> {
         let state = DeleteTopicState { name: Some(name.to_owned()), topic_id: Uuid::ZERO };
         self.delete(state).await.map_err(|error| match error {
@@ -175,7 +180,7 @@ impl Admin {
     /// As [`Admin::delete_topic`], the topic of this id: one that took its name since then is left alone.
     ///
     /// # Errors
-    /// `UNKNOWN_TOPIC_ID`, and [`Error::Unsupported`] before Kafka 2.8.
+    /// `UNKNOWN_TOPIC_ID`, and [`Error::Unsupported`] before Kafka 2.8; and as for [`Admin::delete_topic`].
     pub async fn delete_topic_by_id(&self, id: Uuid) -> Result<(), Error> {
         self.delete(DeleteTopicState { name: None, topic_id: id }).await
     }

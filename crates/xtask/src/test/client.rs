@@ -10,8 +10,20 @@ pub const PART: &str = "client";
 
 /// The test programs of the command line that begin with a broker of their own.
 const PROGRAMS: &[&str] = &[
-    "admin", "client", "commands", "failover", "groups", "manage", "mixed", "outputs", "records", "settings",
-    "sharing", "terminal", "topics",
+    "admin",
+    "client",
+    "commands",
+    "failover",
+    "groups",
+    "manage",
+    "mixed",
+    "outputs",
+    "records",
+    "settings",
+    "sharing",
+    "terminal",
+    "topics",
+    "transactions",
 ];
 
 /// Runs them with the broker that `--broker` names, or Apache Kafka.
