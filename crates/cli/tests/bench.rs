@@ -62,6 +62,11 @@ fn values_that_cannot_be_sent_are_refused_before_anything_is_made_for_them() {
     let figures = json(broker.run(&run).ok());
     assert_eq!((&figures["records"], &figures["missing"]), (&1.into(), &0.into()), "{figures}");
     broker.run(&["topic", "create", "small", "--partitions", "1", "--config", "max.message.bytes=500"]).ok();
+    // Apache Kafka's brokers hear of a topic after its controller has made it.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while broker.run(&["topic", "describe", "small"]).code != Some(0) {
+        assert!(Instant::now() < deadline, "the topic is not there");
+    }
     let refused = broker.run(&["bench", "latency", "small", "-n", "1", "--size", "1000"]);
     assert!(refused.failed(1).contains("max.message.bytes of small"), "{refused:?}");
     assert!(!refused.stdout.contains("missing"), "what was refused is not late: {refused:?}");
