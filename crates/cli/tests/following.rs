@@ -53,6 +53,20 @@ impl Reader {
         lines
     }
 
+    /// Waits for its end. It prints nothing more. Its exit code, and what it said.
+    #[track_caller]
+    fn ended(mut self) -> (Option<i32>, String) {
+        match self.lines.recv_timeout(DEADLINE) {
+            Err(RecvTimeoutError::Disconnected) => {}
+            Err(RecvTimeoutError::Timeout) => panic!("it goes on"),
+            Ok(line) => panic!("it printed {line}"),
+        }
+        let status = self.child.wait().expect("it ends");
+        let mut notes = String::new();
+        self.stderr.read_to_string(&mut notes).expect("it is text");
+        (status.code(), notes)
+    }
+
     /// Ends it. What it printed that nobody has looked at, and what it said.
     fn end(mut self) -> (Vec<String>, String) {
         interrupt(&self.child);
@@ -261,16 +275,41 @@ fn who_reads_up_to_an_end_does_not_take_a_topic_that_is_made_anew_for_the_old_on
     let broker = Broker::start("anew-until");
     create(&broker, "a", "1");
     write_numbers(&broker, "a", 0..3);
-    let mut reader = Reader::begin(&broker, &["a", "--from", "start", "--until", "5"]);
+    let reader = Reader::begin(&broker, &["a", "--from", "start", "--until", "5"]);
     assert_eq!(reader.lines(3).len(), 3);
     broker.run(&["topic", "delete", "a", "--yes"]).ok();
     create(&broker, "a", "1");
     write_numbers(&broker, "a", 0..10);
-    let code = reader.child.wait().expect("it ends").code();
-    let mut notes = String::new();
-    reader.stderr.read_to_string(&mut notes).expect("it is text");
-    assert_eq!((code, reader.lines.iter().count()), (Some(3), 0), "{notes}");
+    let (code, notes) = reader.ended();
+    assert_eq!(code, Some(3), "{notes}");
     assert!(notes.contains("a was deleted and made anew while it was read"), "{notes}");
+}
+
+#[test]
+fn who_reads_up_to_an_end_does_not_wait_for_a_topic_that_is_deleted() {
+    let broker = Broker::start("deleted-until");
+    create(&broker, "a", "1");
+    write_numbers(&broker, "a", 0..3);
+    let reader = Reader::begin(&broker, &["a", "--from", "start", "--until", "5"]);
+    assert_eq!(reader.lines(3).len(), 3);
+    broker.run(&["topic", "delete", "a", "--yes"]).ok();
+    let (code, notes) = reader.ended();
+    assert_eq!(code, Some(3), "{notes}");
+    assert!(notes.contains("a was deleted while it was read"), "{notes}");
+}
+
+#[test]
+fn a_member_that_is_to_be_told_where_to_go_on_is_not_sent_anywhere() {
+    let broker = Broker::start("no-reset");
+    create(&broker, "a", "1");
+    write_numbers(&broker, "a", 0..10);
+    let strict = ["consume", "a", "--group", "g", "--until-end", "-X", "auto.offset.reset=none"];
+    assert!(broker.run(&strict).failed(1).contains("no offset to begin at"));
+    broker.run(&["consume", "a", "--group", "g", "--from", "start", "-n", "2"]).ok();
+    broker.run(&["topic", "trim", "a", "--before", "5", "--yes"]).ok();
+    let refused = broker.run(&strict);
+    assert!(refused.failed(1).contains("a-0: offset 2 is not in its log"), "{refused:?}");
+    assert_eq!(committed(&broker, "g"), r#""committed": 2"#);
 }
 
 #[test]

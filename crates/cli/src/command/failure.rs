@@ -97,6 +97,13 @@ impl Failure {
                 Some("reach a listener that speaks PLAINTEXT, on loopback or a trusted network".to_owned()),
             ),
             Error::NotSupported { .. } => (WRONG_USE, None),
+            Error::NoOffset { .. } | Error::OutOfRange { .. } | Error::Truncated { .. } => (
+                FAILED,
+                Some(
+                    "leave -X auto.offset.reset out to go on with what is there; `riverrun group reset` moves a group"
+                        .to_owned(),
+                ),
+            ),
             Error::RecordTooLarge { .. } => (
                 FAILED,
                 Some("write smaller records, or allow larger ones: -X max.request.size=BYTES".to_owned()),

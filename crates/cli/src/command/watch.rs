@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use client::{Admin, ErrorCode};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Session;
@@ -20,14 +20,15 @@ const MISSED: u32 = 2;
 #[derive(Debug)]
 pub struct Watch {
     task: JoinHandle<()>,
-    deleted: Option<oneshot::Receiver<String>>,
+    deleted: Option<mpsc::Receiver<String>>,
 }
 
 impl Watch {
     /// Looks after the cluster, and after some of its topics.
     pub fn begin(session: &Session, topics: Vec<String>) -> Watch {
         let (admin, place) = (session.admin.clone(), session.place.to_string());
-        let (tell, deleted) = oneshot::channel();
+        // Each of them is told once.
+        let (tell, deleted) = mpsc::channel(topics.len().max(1));
         Watch { task: tokio::spawn(watch(admin, place, topics, tell)), deleted: Some(deleted) }
     }
 
@@ -36,16 +37,14 @@ impl Watch {
         self.deleted = None;
     }
 
-    /// Waits until one of the topics is gone; returns which.
+    /// Waits until one of the topics is gone that was not told of before; returns which.
     pub async fn deleted(&mut self) -> String {
-        if let Some(deleted) = &mut self.deleted {
-            let topic = deleted.await;
-            self.deleted = None;
-            if let Ok(topic) = topic {
-                return topic;
-            }
+        if let Some(deleted) = &mut self.deleted
+            && let Some(topic) = deleted.recv().await
+        {
+            return topic;
         }
-        // It was told before, or nobody looks any more.
+        // Nobody wants to know, or nobody looks any more.
         std::future::pending().await
     }
 }
@@ -56,8 +55,7 @@ impl Drop for Watch {
     }
 }
 
-async fn watch(admin: Admin, place: String, mut topics: Vec<String>, tell: oneshot::Sender<String>) {
-    let mut tell = Some(tell);
+async fn watch(admin: Admin, place: String, mut topics: Vec<String>, tell: mpsc::Sender<String>) {
     let mut gone = false;
     let mut missed: BTreeMap<String, u32> = BTreeMap::new();
     loop {
@@ -93,9 +91,8 @@ async fn watch(admin: Admin, place: String, mut topics: Vec<String>, tell: onesh
         topics.retain(|name| !deleted.contains(name));
         for name in deleted {
             // Whoever does not wait for it is told as others are.
-            match tell.take() {
-                Some(tell) if !tell.is_closed() => drop(tell.send(name)),
-                _ => note(&format!("{name} was deleted")),
+            if let Err(untold) = tell.try_send(name) {
+                note(&format!("{} was deleted", untold.into_inner()));
             }
         }
     }

@@ -189,7 +189,7 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     let end = ends(&consume, &partitions, session).await.map_err(failed)?;
     let mut places = Places::new(session, from, consume.group.is_some(), &topics);
     places.stop_at(end.as_ref());
-    let mut growth = Growth::begin(session, &consume, patterns.as_ref(), &topics);
+    let growth = Growth::begin(session, &consume, patterns.as_ref(), &topics);
     let waits = consume.from.begin == Begin::At(Where::End) && consume.tail.is_none() && end.is_none();
     if waits && io::stderr().is_terminal() {
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
@@ -197,10 +197,12 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     let on_terminal = io::stdout().is_terminal();
     let topics: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
     let mut watch = Watch::begin(session, topics.into_iter().collect());
-    watch.only_tell();
+    if end.is_none() {
+        watch.only_tell();
+    }
     let mut printer = Printer { consume: &consume, ends: end.clone(), session, printed: 0, on_terminal };
     let mut signals = session::signals()?;
-    let mut follows = (&mut places, growth.as_mut());
+    let mut follows = Follows { places, growth, watch };
     let read = read(&mut consumer, end.as_ref(), &mut printer, &mut follows, &mut signals, session).await;
     let printed = printer.printed;
     let interrupted = matches!(read, Ok(Ended::Interrupted));
@@ -234,12 +236,19 @@ fn failed(error: client::Error) -> Failure {
     Failure::of(error, DOING)
 }
 
+/// What goes by what becomes of topics while they are read.
+struct Follows<'c> {
+    places: Places<'c>,
+    growth: Option<Growth<'c>>,
+    watch: Watch,
+}
+
 /// Reads and prints until there is enough, the end is reached, somebody interrupts it, or nobody reads what is printed.
 async fn read(
     consumer: &mut Consumer,
     end: Option<&Ends>,
     printer: &mut Printer<'_>,
-    (places, growth): &mut (&mut Places<'_>, Option<&mut Growth<'_>>),
+    Follows { places, growth, watch }: &mut Follows<'_>,
     signals: &mut StopSignals,
     session: &Session,
 ) -> Result<Ended, Failure> {
@@ -265,9 +274,16 @@ async fn read(
         let left = usize::try_from(max - printer.printed).unwrap_or(usize::MAX);
         let mut records = tokio::select! {
             records = poll(consumer, left.min(RECORDS_MAX), places) => records?,
+            topic = watch.deleted() => {
+                places.lose(&topic, consumer)?;
+                continue;
+            }
             _ = signals.next() => return Ok(Ended::Interrupted),
         };
-        places.check(consumer, &mut records)?;
+        if let Err(failure) = places.check(consumer, &mut records) {
+            put_back(consumer, &records);
+            return Err(failure);
+        }
         if let Some(growth) = growth {
             growth.follow(consumer)?;
         }

@@ -65,6 +65,7 @@ impl<'c> Places<'c> {
         records: &mut Vec<ConsumerRecord>,
     ) -> Result<(), Failure> {
         let looked_at = self.look_at(consumer, records);
+        let mut checked = Ok(());
         for name in looked_at {
             let Some(now) = consumer.topic_id(&name) else {
                 continue;
@@ -78,8 +79,19 @@ impl<'c> Places<'c> {
                 continue;
             }
             records.retain(|record| !is_of_it(record));
-            self.begin_anew(&name, now, consumer)?;
+            checked = checked.and(self.begin_anew(&name, now, consumer));
         }
+        checked
+    }
+
+    /// A topic was deleted before it was read up to where this reader stops. That is in vain to wait for.
+    pub fn lose(&self, topic: &str, consumer: &Consumer) -> Result<(), Failure> {
+        let mut of_it = consumer.assignment().filter(|name| *name.topic == *topic);
+        if self.is_member || of_it.any(|name| !self.is_done(consumer, name)) {
+            return Err(Failure::not_there(format!("{topic} was deleted while it was read"))
+                .next("`riverrun topic list` shows the topics that are there"));
+        }
+        note(&format!("{topic} was deleted"));
         Ok(())
     }
 
