@@ -70,6 +70,24 @@ fn what_was_written_and_what_was_not_is_told_both_where_the_result_cannot_be_pri
 }
 
 #[test]
+fn a_reader_says_how_far_it_came_where_it_can_print_no_more() {
+    let broker = Broker::start("full-consume");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker
+        .run_with_input(
+            &["produce", "a", "-f", "%V{big32}%v"],
+            &("\0\0\0\x011\0\0\x01\x2c".to_owned() + &"x".repeat(300)),
+        )
+        .ok();
+    let full = broker.shell("riverrun consume a --from start --until-end > /dev/full");
+    let said = full.failed(1);
+    assert!(said.contains("No space left on device (os error 28); 0 records came out before\n"), "{said}");
+    assert!(said.contains("next: make room where the output goes to"), "{said}");
+    let form = broker.run(&["consume", "a", "--from", "start", "--until-end", "-f", "%V{big8}%v"]);
+    assert!(form.failed(1).contains("next: take a larger form for the length in the template"), "{form:?}");
+}
+
+#[test]
 fn a_node_serves_where_its_log_cannot_be_written() {
     if !is_ours() {
         return;

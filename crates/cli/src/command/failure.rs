@@ -7,6 +7,7 @@ use client::{Error, ErrorCode, Timestamp};
 
 use super::ask::listed;
 use super::time::Zone;
+use super::units;
 use crate::print::text::visible;
 use crate::print::{Unprinted, note};
 
@@ -130,6 +131,16 @@ impl Failure {
             _ => error.code().map_or((FAILED, None), |code| advice(code, &error)),
         };
         Failure::new(exit, message, next)
+    }
+
+    /// Records cannot be printed on, of which so many were.
+    pub fn of_output(error: io::Error, records: u64) -> Failure {
+        let mut failure = Failure::from(error);
+        if !failure.message.is_empty() {
+            let records = units::counted(usize::try_from(records).unwrap_or(usize::MAX), "record");
+            failure.message.push_str(&format!("; {records} came out before"));
+        }
+        failure
     }
 
     /// The same, where something was to be changed: without an answer nobody knows whether it was, and `look` shows it.
@@ -290,6 +301,8 @@ impl From<io::Error> for Failure {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 "make room where the output goes to, or send it elsewhere"
             }
+            // A record does not fit into what was asked for.
+            io::ErrorKind::InvalidData => "take a larger form for the length in the template, as {big32}",
             _ => "send the output elsewhere: what it goes to takes none",
         };
         Failure::failed(format!("the output cannot be written: {error}")).next(next)

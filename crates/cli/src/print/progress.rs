@@ -104,6 +104,18 @@ pub enum Left {
     Time(Duration),
 }
 
+impl Left {
+    /// The same for who stops after so many records, of which some are done.
+    pub fn at_most(self, number: Option<u64>, done: u64) -> Left {
+        let wanted = number.map(|number| number.saturating_sub(done));
+        match (self, wanted) {
+            (Left::Unknown, Some(wanted)) => Left::Records(wanted),
+            (Left::Records(left), Some(wanted)) => Left::Records(left.min(wanted)),
+            (left, _) => left,
+        }
+    }
+}
+
 fn sentence(records: u64, (came, within): (u64, Duration), left: Left) -> String {
     let rate = came as f64 / within.as_secs_f64();
     let left = match left {
@@ -118,6 +130,14 @@ fn sentence(records: u64, (came, within): (u64, Duration), left: Left) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_stops_after_so_many_has_no_more_left() {
+        assert_eq!(Left::Unknown.at_most(None, 3), Left::Unknown);
+        assert_eq!(Left::Unknown.at_most(Some(10), 3), Left::Records(7));
+        assert_eq!(Left::Records(5).at_most(Some(10), 3), Left::Records(5));
+        assert_eq!(Left::Records(9).at_most(Some(10), 3), Left::Records(7));
+    }
 
     #[test]
     fn what_is_left_is_told_as_a_time() {

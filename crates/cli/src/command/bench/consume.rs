@@ -65,7 +65,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
             count.bytes += bytes(&record.key) + bytes(&record.value);
         }
         count.records += records.len() as u64;
-        progress.show(count.records, left_until(&consumer, &ends));
+        progress.show(count.records, left_until(&consumer, &ends).at_most(consume.number, count.records));
     }
     let took = begun.elapsed();
     drop(progress);

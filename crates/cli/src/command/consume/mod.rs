@@ -289,11 +289,11 @@ async fn read(
         }
         if let Err((unwritten, error)) = printer.print(&records, consumer) {
             put_back(consumer, unwritten);
-            return Err(error.into());
+            return Err(Failure::of_output(error, printer.printed));
         }
         joining.take_if(|joining| joining.is_over(consumer));
         let left = end.map_or(Left::Unknown, |end| left_until(consumer, end));
-        progress.show(printer.printed, left);
+        progress.show(printer.printed, left.at_most(printer.consume.number, printer.printed));
         // Where nothing is written, nothing tells that `| head` has had enough.
         if records.is_empty() && nobody_reads() {
             break;

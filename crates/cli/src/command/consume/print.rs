@@ -25,16 +25,16 @@ pub(super) struct Printer<'c> {
 
 impl Printer<'_> {
     /// Prints all but what is beyond the end, if there is to be one. What a group commits is printed anyhow. Where not all
-    /// could be written, the error comes with the records that may not have been.
+    /// could be written, the error comes with the records that may not have been, which do not count as printed.
     pub fn print<'r>(
         &mut self,
         records: &'r [ConsumerRecord],
         consumer: &Consumer,
     ) -> Result<(), (&'r [ConsumerRecord], io::Error)> {
         let mut out = io::stdout().lock();
-        let (mut bytes, mut done) = (Vec::new(), 0);
+        let (mut bytes, mut done, mut written) = (Vec::new(), 0, self.printed);
         for (place, record) in records.iter().enumerate() {
-            let written = self.append(&mut bytes, record, consumer).and_then(|()| {
+            let outcome = self.append(&mut bytes, record, consumer).and_then(|()| {
                 let is_last = place + 1 == records.len();
                 if bytes.len() < CHUNK_BYTES && !is_last {
                     return Ok(());
@@ -42,10 +42,13 @@ impl Printer<'_> {
                 out.write_all(&bytes)?;
                 out.flush()?;
                 bytes.clear();
-                done = place + 1;
+                (done, written) = (place + 1, self.printed);
                 Ok(())
             });
-            written.map_err(|error| (records.get(done..).unwrap_or_default(), error))?;
+            if let Err(error) = outcome {
+                self.printed = written;
+                return Err((records.get(done..).unwrap_or_default(), error));
+            }
         }
         Ok(())
     }

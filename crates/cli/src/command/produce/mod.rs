@@ -254,7 +254,10 @@ struct InputSize {
 impl InputSize {
     /// Nothing where standard input is no file, and ends nobody knows where.
     fn of_stdin() -> Option<InputSize> {
-        let mut input = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+        InputSize::of(File::from(io::stdin().as_fd().try_clone_to_owned().ok()?))
+    }
+
+    fn of(mut input: File) -> Option<InputSize> {
         let about = input.metadata().ok().filter(Metadata::is_file)?;
         let begin = input.stream_position().ok()?;
         Some(InputSize { input, begin, end: about.len() })
@@ -514,5 +517,21 @@ mod tests {
         assert!(record(&produce(Some(":")), Input::Line(b"a".to_vec())).is_err());
         let without = record(&produce(None), Input::Line(b"a:b".to_vec())).expect("no key is asked for");
         assert_eq!((without.key, without.value), (None, Some(Bytes::from("a:b"))));
+    }
+
+    #[test]
+    fn what_is_left_of_a_file_is_known_from_what_was_read_of_it() {
+        let path = std::env::temp_dir().join(format!("riverrun-cli-size-{}", std::process::id()));
+        std::fs::write(&path, [b'x'; 1000]).expect("it can be written");
+        let mut reader = File::open(&path).expect("it is there");
+        std::fs::remove_file(path).expect("it is there");
+        reader.seek(io::SeekFrom::Start(200)).expect("it is a file");
+        let size = InputSize::of(reader.try_clone().expect("it can be shared")).expect("it is a file");
+        assert_eq!(size.left(0), Left::Unknown, "nothing was read yet");
+        reader.seek(io::SeekFrom::Start(400)).expect("it is a file");
+        assert_eq!(size.left(10), Left::Records(30));
+        reader.seek(io::SeekFrom::Start(1000)).expect("it is a file");
+        assert_eq!(size.left(40), Left::Records(0));
+        assert!(InputSize::of(File::open("/dev/null").expect("it is there")).is_none(), "it is no file");
     }
 }
