@@ -6,6 +6,7 @@ mod support;
 
 use std::fs::File;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use support::node::{free_port, is_ours};
 use support::{Broker, command_at, run};
@@ -28,6 +29,14 @@ fn what_was_done_counts_where_nobody_can_be_told_of_it() {
     assert_eq!(read.ok(), "x\n");
 }
 
+/// Waits until these topics are there, which Kafka's brokers learn of a moment after they were made or deleted.
+fn await_topics(broker: &Broker, names: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while broker.run(&["topic", "list", "--format", "name"]).ok() != names {
+        assert!(Instant::now() < deadline, "the topics are not {names:?}");
+    }
+}
+
 #[test]
 fn what_was_changed_is_told_where_the_result_cannot_be_printed() {
     let broker = Broker::start("full-stdout");
@@ -38,18 +47,18 @@ fn what_was_changed_is_told_where_the_result_cannot_be_printed() {
         assert!(said.contains("\nnext: make room where the output goes to"), "{line}: {said}");
         said
     };
-    for (line, done) in [
-        ("topic create a --partitions 1", "created a with 1 partition"),
-        ("topic create b --partitions 1 --format json", "created b with 1 partition"),
-        ("config set topic a --set retention.ms=1000", "what was asked for"),
-        ("topic delete a b --yes", "deleted a, deleted b"),
-        ("topic create c --partitions 1 --format name", "created c with 1 partition"),
-        ("topic delete c --yes --format json", "deleted c"),
-    ] {
+    let changed = |line: &str, done: &str| {
         let said = unprinted(line);
         assert!(said.contains(&format!("; it is done all the same: {done}")), "{line}: {said}");
-    }
-    assert_eq!(broker.run(&["topic", "list", "--format", "name"]).ok(), "", "all of it was done");
+    };
+    changed("topic create a --partitions 1", "created a with 1 partition");
+    changed("topic create b --partitions 1 --format json", "created b with 1 partition");
+    changed("topic create c --partitions 1 --format name", "created c with 1 partition");
+    await_topics(&broker, "a\nb\nc\n");
+    changed("config set topic a --set retention.ms=1000", "what was asked for");
+    changed("topic delete a b --yes", "deleted a, deleted b");
+    changed("topic delete c --yes --format json", "deleted c");
+    await_topics(&broker, "");
     for line in
         ["topic create a --dry-run", "cluster info", "--help", "produce --help", "--version", "version"]
     {
