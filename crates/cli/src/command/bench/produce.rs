@@ -27,8 +27,9 @@ use crate::print::{Output, Progress};
 
 Without a topic one is made, and removed afterwards. How long records take to be acknowledged counts from when they were
 given to the producer; at full speed they wait there most of the time, so give a --rate to see what the cluster takes. Beyond
-some 20000 a second the time of one record in 64 is measured, and it is said of how many. With --acks none nobody
-acknowledges, and it is told how long they take to be sent.")]
+some 20000 a second the time of one record in 64 is measured, and it is said of how many. A percentile is told where enough
+were measured, for p99.9 1000; where not, it is null in JSON. With --acks none nobody acknowledges, and it is told how long
+they take to be sent.")]
 pub struct Produce {
     /// The topic to write to. What is written stays there.
     #[arg(value_name = "TOPIC")]

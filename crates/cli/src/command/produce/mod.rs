@@ -45,8 +45,8 @@ In a template %k is the key, %v the value, %t the topic, %p the partition, %d th
 date); %K, %V and %T are lengths of what comes after; %H is how many headers %h{%k=%v;} has. %o, %e, %x, %y and %i are passed
 over, so that what consume wrote can be read. A length of -1 is of a key or value that is null, and so is null as {json}; all
 else is a value, be it empty. A field ends where the text after it is, or after its length. Forms stand in braces: hex,
-base64, json (a string, or {\"base64\":\"...\"} for what is no text), big32, little16, hex8 and so on for numbers. A backslash means what it means there in
---key-separator, too: \\t is a tabulator.")]
+base64, json (a string, or {\"base64\":\"...\"} for what is no text), big32, little16, hex8 and so on for numbers. A backslash
+means what it means there in --key-separator, too: \\t is a tabulator.")]
 pub struct Produce {
     /// The topic to write to, unless the template has it as %t.
     #[arg(value_name = "TOPIC", required_unless_present = "template")]
