@@ -56,7 +56,7 @@ fn what_is_not_there_ends_alike_and_what_was_meant_is_said() {
     let broker = with_topic("meant");
     refused(&broker, "topic alter orders --set foo=bar", 3, "`riverrun config get topic orders --all`");
     refused(&broker, "topic alter orders --delete foo", 3, "`riverrun config get topic orders --all`");
-    refused(&broker, "topic create b --config foo=bar", 3, "docs/config.md");
+    refused(&broker, "topic create b --config foo=bar", 3, "`riverrun config get topic NAME --all`");
     for command in [
         "topic alter ordrs --set retention.ms=1",
         "config get topic ordrs",

@@ -50,7 +50,11 @@ fn settings_that_cannot_be_are_wrong_use() {
             "leave controller.listener.names out",
         ),
         ("process.roles=broker", "is no controller", "leave controller.listener.names out"),
-        ("listeners=SSL://127.0.0.1:0", "not advertised", "serves PLAINTEXT and nothing else"),
+        (
+            "listeners=SSL://127.0.0.1:0",
+            "not among those that are advertised: SSL",
+            "serves PLAINTEXT and nothing else",
+        ),
         ("listeners=CONTROLLER://127.0.0.1:0", "names no protocol", "serves PLAINTEXT and nothing else"),
         ("log.retention.ms=0", "log.retention.ms must be", "config explain log.retention.ms"),
     ] {

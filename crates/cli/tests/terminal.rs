@@ -154,6 +154,12 @@ fn the_wide_form_has_more_where_there_is_more() {
         }
     }
     let wide = broker.run(&["group", "list", "--format", "wide"]);
+    let listed = broker.run(&["group", "list", "--format", "json"]);
+    let listed: serde_json::Value = serde_json::from_str(listed.ok()).expect("it is JSON");
+    assert_eq!(
+        (&listed[0]["members"], &listed[0]["coordinator"]),
+        (&0.into(), &broker.bootstrap.as_str().into())
+    );
     let row: Vec<&str> = wide.ok().lines().nth(1).expect("there is a group").split_whitespace().collect();
     assert_eq!((row.get(4), row.get(6)), (Some(&"0"), Some(&broker.bootstrap.as_str())), "{wide:?}");
 }

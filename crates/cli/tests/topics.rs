@@ -43,6 +43,31 @@ fn a_topic_of_the_cluster_gets_no_partitions_without_a_question() {
 }
 
 #[test]
+fn a_topic_of_the_cluster_is_neither_made_nor_changed_without_a_question() {
+    let broker = with_offsets("change-internal");
+    for (command, dry) in [
+        (&["topic", "alter", "__consumer_offsets"][..], true),
+        (&["config", "set", "topic", "__consumer_offsets"], false),
+    ] {
+        let set = [command, &["--set", "segment.ms=3600000"]].concat();
+        assert!(broker.run(&set).failed(2).contains("--yes"), "{command:?}");
+        let last = if dry { "--dry-run" } else { "--yes" };
+        assert!(broker.run(&[&set[..], &[last]].concat()).ok().contains("segment.ms"), "{command:?}");
+    }
+    let own = broker.run(&["topic", "create", "__transaction_state"]);
+    assert!(own.failed(1).contains("is the cluster's own"), "{own:?}");
+}
+
+#[test]
+fn an_expression_that_says_nothing_means_no_topic() {
+    let broker = with_offsets("no-expression");
+    for command in ["delete", "describe"] {
+        broker.run(&["topic", command, "--regex", ""]).failed(2);
+    }
+    assert_eq!(partitions(&broker, "a"), 2);
+}
+
+#[test]
 fn a_trial_of_trimming_knows_what_a_broker_refuses() {
     let broker = with_offsets("trim-refused");
     broker.run(&["topic", "create", "c", "--partitions", "1", "--config", "cleanup.policy=compact"]).ok();

@@ -86,7 +86,7 @@ impl Failure {
         // A broker's words may hold anything, as the names that it repeats.
         let message = visible(&format!("{doing}: {error}"));
         let (exit, next) = match &error {
-            Error::Unreachable { servers, .. } => (FAILED, Some(unreachable(servers).to_owned())),
+            Error::Unreachable { servers, reason } => (FAILED, Some(unreachable(servers, reason).to_owned())),
             Error::Config { name: "bootstrap.servers", .. } => {
                 (WRONG_USE, Some("name a broker, for example --bootstrap localhost:9092".to_owned()))
             }
@@ -112,13 +112,7 @@ impl Failure {
             Error::Unsupported { .. } => {
                 (FAILED, Some("the broker is older than this command, or a proxy is in between".to_owned()))
             }
-            Error::Protocol { .. } => (
-                FAILED,
-                Some(
-                    "look whether a broker listens there, and without TLS; --bootstrap names another one"
-                        .to_owned(),
-                ),
-            ),
+            Error::Protocol { .. } => (FAILED, Some(SOMEBODY_ELSE.to_owned())),
             Error::DeliveryTimeout { last: Some(last), .. } => {
                 let (exit, next) = last.code().map_or((FAILED, None), |code| advice(code, last));
                 let alive =
@@ -170,11 +164,18 @@ impl Failure {
     }
 }
 
+/// What may help where somebody answers otherwise than a broker does.
+const SOMEBODY_ELSE: &str =
+    "look whether a broker listens there, and without TLS; --bootstrap HOST:PORT names another one";
+
 /// What may help where no broker of these is there.
-fn unreachable(servers: &str) -> &'static str {
+fn unreachable(servers: &str, reason: &str) -> &'static str {
     let here = |server: &str| ["127.", "localhost:", "[::1]:"].iter().any(|start| server.starts_with(start));
     let all = |so: &dyn Fn(&str) -> bool| servers.split(", ").all(so);
+    // Whoever takes the connection and ends it has the port, so that no other broker can start at it.
+    let is_free = reason.contains("refused");
     match all(&here) {
+        true if !is_free => SOMEBODY_ELSE,
         true if all(&|server| server.ends_with(":9092")) => {
             "`riverrun start` starts a broker here; --bootstrap HOST:PORT names another one"
         }
@@ -367,6 +368,10 @@ mod tests {
             let error = Error::Unreachable { servers: servers.to_owned(), reason: "refused".to_owned() };
             Failure::of(error, "cannot connect")
         };
+        let closed =
+            Error::Unreachable { servers: "127.0.0.1:9092".to_owned(), reason: "it was closed".to_owned() };
+        let closed = Failure::of(closed, "cannot connect").next;
+        assert!(closed.is_some_and(|next| next.contains("without TLS")), "the port is taken");
         let (here, elsewhere) = (failure("127.0.0.1:9092, localhost:1"), failure("localhost:1, h:1"));
         assert_eq!((here.exit, elsewhere.exit), (FAILED, FAILED));
         assert!(here.next.is_some_and(|next| next.contains("riverrun start")));

@@ -19,7 +19,7 @@ use crate::print::{Output, Several};
 #[derive(Debug, Args)]
 pub struct Topics {
     /// The topics; each is tried, whatever became of those before it.
-    #[arg(value_name = "TOPIC", required = true)]
+    #[arg(value_name = "TOPIC", required = true, value_parser = NonEmptyStringValueParser::new())]
     topics: Vec<String>,
     /// Take each TOPIC as a regular expression, and mean all topics of which it matches a part, but for those that the
     /// cluster made for itself.
@@ -235,6 +235,11 @@ impl Outcomes {
             Format::Json | Format::Yaml => self.outputs.push((name.to_owned(), output)),
             Format::Name | Format::Table | Format::Wide => self.printed.add(&output),
         }
+    }
+
+    /// What went wrong with something of which there is all the same something to print.
+    pub fn lack(&mut self, name: &str, failure: Failure) {
+        self.failures.push((name.to_owned(), failure));
     }
 
     /// Changes one thing after the other with `act`, and shows what came of each. Who interrupts it hears what was not done.

@@ -98,13 +98,14 @@ impl Table {
             self.columns.iter().enumerate().filter(|(_, column)| wide || !column.wide).collect();
         let mut widths: Vec<usize> = shown.iter().map(|(place, column)| self.width(*place, column)).collect();
         let mut left_out = Vec::new();
-        if let Some(fit) = fit {
+        // Who asks for all columns gets them whole, on as many lines as it takes.
+        if let Some(fit) = fit.filter(|_| !wide) {
             let ranks = |shown: &[(usize, &Column)]| -> Vec<usize> {
                 shown.iter().map(|(_, column)| rank(column.title)).collect()
             };
-            let least: Vec<usize> = shown.iter().map(|(place, column)| self.least(*place, column)).collect();
-            // Who asks for all columns gets them on as many lines as it takes.
-            let kept = if wide { vec![true; shown.len()] } else { fitting(&least, &ranks(&shown), fit) };
+            let least: Vec<usize> =
+                shown.iter().map(|(place, column)| self.least(*place, column, fit)).collect();
+            let kept = fitting(&least, &ranks(&shown), fit);
             let keep = |place: usize| kept.get(place).copied().unwrap_or(true);
             left_out = shown
                 .iter()
@@ -113,7 +114,8 @@ impl Table {
                 .map(|(_, (_, column))| column.title)
                 .collect();
             shown = shown.into_iter().enumerate().filter(|(at, _)| keep(*at)).map(|(_, one)| one).collect();
-            let least: Vec<usize> = shown.iter().map(|(place, column)| self.least(*place, column)).collect();
+            let least: Vec<usize> =
+                shown.iter().map(|(place, column)| self.least(*place, column, fit)).collect();
             widths = shown.iter().map(|(place, column)| self.width(*place, column)).collect();
             give_way(&mut widths, &least, &ranks(&shown), fit);
         }
@@ -136,9 +138,11 @@ impl Table {
         self.widest_cell(place).max(column.title.len())
     }
 
-    /// The narrowest that a column may be: of a number no digit is left out, as it would be another one.
-    fn least(&self, place: usize, column: &Column) -> usize {
-        let least = self.width(place, column).min(WIDTH_MIN);
+    /// The narrowest that a column may be: of a number no digit is left out, as it would be another one, and many
+    /// settings begin alike.
+    fn least(&self, place: usize, column: &Column, fit: usize) -> usize {
+        let narrow = if column.title == "KEY" { WIDTH_MIN.max(fit / 2) } else { WIDTH_MIN };
+        let least = self.width(place, column).min(narrow);
         if column.right { least.max(self.widest_cell(place)) } else { least }
     }
 

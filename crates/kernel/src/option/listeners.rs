@@ -150,7 +150,7 @@ impl Listeners {
         if !self.advertised.iter().any(|one| one.name == self.inter_broker) {
             let names: Vec<&str> = self.advertised.iter().map(|one| one.name.as_str()).collect();
             let reason = format!(
-                "the listener between brokers is {}, which is not advertised; set inter.broker.listener.name to one of {}",
+                "the listener between brokers is {}, which is not among those that are advertised: {}",
                 self.inter_broker,
                 names.join(", ")
             );

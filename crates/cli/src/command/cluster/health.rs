@@ -216,7 +216,9 @@ pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
     session.show(&ills.output())?;
     match ills.is_healthy() {
         true => Ok(()),
-        false => Err(Failure::failed("the cluster is not healthy")),
+        false => Err(Failure::failed("the cluster is not healthy").next(
+            "start the brokers that are down; `riverrun cluster log-dirs` shows full or failed directories",
+        )),
     }
 }
 

@@ -31,6 +31,8 @@ pub async fn info(session: &Session) -> Result<(), Failure> {
     let alive: BTreeSet<NodeId> = cluster.brokers.iter().map(|broker| broker.id).collect();
     let down = brokers::down(&alive, &topics, session).await;
     let counts = Counts::of(&topics);
+    // Brokers name any of them as the controller, as all pass on what is for it. The quorum knows who it is.
+    let controller = quorum.as_ref().map(|quorum| quorum.leader).or(cluster.controller);
     let of = |id: NodeId| counts.by_broker.get(&id).copied().unwrap_or_default();
     let broker = |broker: &Broker| {
         json!({
@@ -45,7 +47,7 @@ pub async fn info(session: &Session) -> Result<(), Failure> {
     };
     let value = json!({
         "cluster_id": cluster.cluster_id,
-        "controller": cluster.controller.map(|id| id.0),
+        "controller": controller.map(|id| id.0),
         "brokers": cluster.brokers.iter().map(broker).collect::<Vec<_>>(),
         "brokers_down": down.keys().map(|id| id.0).collect::<Vec<_>>(),
         "topics": topics.len(),
@@ -70,7 +72,7 @@ pub async fn info(session: &Session) -> Result<(), Failure> {
     }
     session.show(
         &output
-            .table(table(&cluster, &down, &counts))
+            .table(table(&cluster, controller, &down, &counts))
             .names(cluster.brokers.iter().map(|broker| broker.id.0.to_string())),
     )?;
     let unknown: Vec<(NodeId, Option<&Broker>)> =
@@ -111,7 +113,7 @@ impl Counts {
     }
 }
 
-fn table(cluster: &ClusterDescription, down: &Down, counts: &Counts) -> Table {
+fn table(cluster: &ClusterDescription, controller: Option<NodeId>, down: &Down, counts: &Counts) -> Table {
     let titles =
         [">BROKER", "STATE", "HOST", ">PORT", "RACK", ">LEADS", "+>REPLICAS", "+>IN-SYNC", "CONTROLLER"];
     let mut table = Table::new(&titles);
@@ -129,7 +131,7 @@ fn table(cluster: &ClusterDescription, down: &Down, counts: &Counts) -> Table {
             count.leads.to_string(),
             count.replicas.to_string(),
             count.in_sync.to_string(),
-            if cluster.controller == Some(id) { "yes".to_owned() } else { String::new() },
+            if controller == Some(id) { "yes".to_owned() } else { String::new() },
         ]);
     }
     table

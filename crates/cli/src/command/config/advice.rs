@@ -61,7 +61,9 @@ pub fn refused(
 
 /// The same, of a topic that is not there yet.
 pub fn of_new_topic(failure: Failure, keys: &[&str]) -> Failure {
-    of_settings(failure, keys, Kind::Topic, || "docs/config.md lists all settings of topics".to_owned())
+    of_settings(failure, keys, Kind::Topic, || {
+        "`riverrun config get topic NAME --all` shows those of a topic that is there".to_owned()
+    })
 }
 
 fn refused_level(
@@ -92,6 +94,14 @@ fn of_settings(failure: Failure, keys: &[&str], kind: Kind, shows_all: impl Fn()
         .find(|key| kind == Kind::Broker && known(key).is_some_and(|def| def.dynamic == Dynamic::ReadOnly));
     // Brokers name the one that they refuse.
     let message = failure.message().to_owned();
+    let now = "a broker does not change it while it runs: put it into its file, and start it again";
+    if kind == Kind::Broker && message.contains("dynamically") {
+        return failure.next(now);
+    }
+    if message.contains("Unknown topic config") {
+        let next = format!("this broker does not have it, though others do; {}", shows_all());
+        return failure.for_what_is_not_there().next(next);
+    }
     let refused: Vec<&str> = keys.iter().copied().filter(|key| message.contains(key)).collect();
     let keys = if refused.is_empty() { keys } else { &refused };
     match (read_only, keys) {

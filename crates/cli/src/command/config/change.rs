@@ -15,7 +15,7 @@ use super::explain::all_options;
 use super::meant::meant;
 use super::more::More;
 use super::{advice, describe, is_set, kind_of, shown_value};
-use crate::command::ask::Change;
+use crate::command::ask::Destruction;
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, note, table::Table};
 
@@ -25,7 +25,7 @@ pub struct Changes {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
-    change: Change,
+    destruction: Destruction,
 }
 
 #[derive(Debug, Args)]
@@ -74,7 +74,14 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     if let Some(unknown) = which.delete.iter().find(|key| !is_setting(key, &before)) {
         return Err(advice::unknown_setting(unknown, resource, &before));
     }
-    let dry_run = changes.change.dry_run;
+    let dry_run = changes.destruction.dry_run;
+    if let ConfigResource::Topic(name) = resource
+        && changes.destruction.asks()
+        && session.admin.describe_topic(name).await.is_ok_and(|topic| topic.internal)
+    {
+        let question = format!("Change settings of {name}, which the cluster made for itself,");
+        changes.destruction.confirm(&question, session).await?;
+    }
     session.admin.alter_configs(resource, &all, dry_run).await.map_err(|error| match error.code() {
         Some(ErrorCode::InvalidConfig | ErrorCode::InvalidRequest) => {
             advice::refused(failed(error), &keys, resource, &before)

@@ -55,7 +55,8 @@ pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
     if found.is_empty() {
         let failure = Failure::not_there(format!("there is no setting {:?}", explain.key));
         let meant = meant(&explain.key, all_options().map(|(_, def)| def.name));
-        return Err(failure.next(meant.unwrap_or_else(|| "docs/config.md lists all settings".to_owned())));
+        return Err(failure.next(meant.unwrap_or_else(|| "`riverrun config get broker ID --all` and `riverrun config get topic NAME --all` show those that there are"
+                .to_owned())));
     }
     let mut output = Output::new(found.iter().map(|(of, def)| explained(of, def)).collect());
     for (place, (of, def)) in found.iter().enumerate() {

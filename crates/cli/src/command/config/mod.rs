@@ -101,7 +101,9 @@ impl Resource {
   riverrun config set topic orders --set retention.ms=86400000
   riverrun config set topic orders --delete retention.ms
   riverrun config set broker all --set log.cleaner.threads=2 --dry-run
-  riverrun config set topic orders --append cleanup.policy=compact")]
+  riverrun config set topic orders --append cleanup.policy=compact
+
+It asks before it changes a topic that the cluster made for itself. Without a terminal to ask on, that needs --yes.")]
 pub struct Set {
     #[command(flatten)]
     resource: Resource,

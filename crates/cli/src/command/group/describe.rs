@@ -21,7 +21,7 @@ use crate::print::{Output, table::Table};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun group describe kitchen
-  riverrun group describe kitchen bar --trend 5s
+  riverrun group describe kitchen bar --trend 15s
   riverrun group describe kitchen --format json | jq .lag
 
 How far behind in time it is says the age of the first record that the group has not read. Of a share group it says where
@@ -29,8 +29,9 @@ it goes on in each partition, how many records it has still to read there, and w
 pub struct Describe {
     #[command(flatten)]
     groups: Groups,
-    /// Look twice, so long apart, and say how fast the group reads and when it will have caught up (s, m).
-    #[arg(long, value_name = "TIME", value_parser = units::some_time)]
+    /// Look twice, so long apart, and say how fast the group reads and when it will have caught up (s, m). What it has read is
+    /// known by what it commits, so this has to be longer than its members take from one commit to the next (usually 5 s).
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = units::some_time)]
     trend: Option<Duration>,
 }
 
@@ -148,7 +149,8 @@ impl Described {
         let lag = self.standing.total_lag();
         match (lag.total(), self.total_seconds()) {
             (Some(records), Some(seconds)) if records > 0 => {
-                format!("{records} records, {}", units::span(seconds))
+                let records = usize::try_from(records).unwrap_or(usize::MAX);
+                format!("{}, {}", units::counted(records, "record"), units::span(seconds))
             }
             (Some(records), _) => records.to_string(),
             (None, _) if lag.known > 0 => format!(
@@ -221,7 +223,13 @@ impl Described {
             .fact("lag", self.lag());
         if let Some(trend) = &self.trend {
             let rates = format!("{:.1} a second written, {:.1} read", trend.written, trend.read);
-            let caught_up_in = trend.caught_up_in.map_or_else(|| "-".to_owned(), units::span);
+            let caught_up_in = match trend.caught_up_in {
+                Some(seconds) => units::span(seconds),
+                None if self.standing.total_lag().total().is_some() => {
+                    "not known, as nothing was committed meanwhile".to_owned()
+                }
+                None => "-".to_owned(),
+            };
             output = output.fact("trend", rates).fact("caught up in", caught_up_in);
         }
         for out_of_range in self.standing.out_of_range() {

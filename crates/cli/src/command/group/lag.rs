@@ -173,7 +173,8 @@ pub async fn first_unread(
 pub struct Trend {
     pub written: f64,
     pub read: f64,
-    /// In how many seconds nothing will be left, where it is known how much is left; infinite if never.
+    /// In how many seconds nothing will be left, where it is known how much is left and anything was committed meanwhile;
+    /// infinite if never.
     pub caught_up_in: Option<f64>,
 }
 
@@ -186,10 +187,12 @@ impl Trend {
             names.filter_map(change).sum::<i64>() as f64 / seconds
         };
         let (written, read) = (moved(Standing::end), moved(Standing::committed));
-        let caught_up_in = after.total_lag().total().map(|lag| match (lag, read > written) {
-            (0, _) => 0.0,
-            (lag, true) => lag as f64 / (read - written),
-            (_, false) => f64::INFINITY,
+        let caught_up_in = after.total_lag().total().and_then(|lag| match lag {
+            0 => Some(0.0),
+            // Who reads commits only now and then.
+            _ if read == 0.0 => None,
+            lag if read > written => Some(lag as f64 / (read - written)),
+            _ => Some(f64::INFINITY),
         });
         Trend { written, read, caught_up_in }
     }
@@ -216,6 +219,7 @@ mod tests {
         let later = now + Duration::from_secs(2);
         let trend = |committed, end| Trend::between(&standing(now, 0, 100), &standing(later, committed, end));
         assert_eq!(trend(60, 120), Trend { written: 10.0, read: 30.0, caught_up_in: Some(3.0) });
+        assert_eq!(trend(0, 120).caught_up_in, None, "nothing was committed");
         assert_eq!(trend(10, 120).caught_up_in, Some(f64::INFINITY));
         assert_eq!(trend(120, 120).caught_up_in, Some(0.0));
     }

@@ -43,30 +43,33 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     groups.retain(|group| list.regex.is_empty() || patterns.want(&group.group));
     let matched = !groups.is_empty();
     groups.retain(|group| list.state.as_ref().is_none_or(|state| group.state.eq_ignore_ascii_case(state)));
-    let entry = |group: &GroupListing| {
-        json!({
-            "group": group.group,
-            "state": group.state,
-            "type": group.group_type,
-            "protocol": group.protocol_type,
-        })
-    };
-    let value = Value::from(groups.iter().map(entry).collect::<Vec<_>>());
+    let mut entries = Vec::new();
     let names: Vec<String> = groups.iter().map(|group| group.group.clone()).collect();
     let mut table =
         Table::new(&["GROUP", "STATE", "TYPE", "PROTOCOL", "+>MEMBERS", "+ASSIGNOR", "+COORDINATOR"]);
     for group in groups {
         // That takes a question for each group, which only who asks for more waits for.
         let more = match session.format {
-            Format::Wide => more(&group, session).await,
-            _ => None,
+            Format::Wide | Format::Json | Format::Yaml => more(&group, session).await,
+            Format::Table | Format::Name => None,
         };
-        let [members, assignor, coordinator] = more.unwrap_or_default();
+        entries.push(json!({
+            "group": group.group,
+            "state": group.state,
+            "type": group.group_type,
+            "protocol": group.protocol_type,
+            "members": more.as_ref().map(|more| more.members),
+            "assignor": more.as_ref().map(|more| more.assignor.as_str()),
+            "coordinator": more.as_ref().map(|more| more.coordinator.as_str()),
+        }));
+        let [members, assignor, coordinator] = more.map_or_else(Default::default, |more| {
+            [more.members.to_string(), more.assignor, more.coordinator]
+        });
         let row = [group.group, group.state, group.group_type, group.protocol_type];
         table.row(row.into_iter().chain([members, assignor, coordinator]));
     }
     let none = table.is_empty();
-    let output = Output::new(value).table(table).names(names);
+    let output = Output::new(Value::from(entries)).table(table).names(names);
     session.show(&match (none, &list.state) {
         (true, _) if any && !matched => output.hint(patterns.nothing("group").message()),
         (true, Some(state)) => output.hint(format!("no group is {state}")),
@@ -75,12 +78,22 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     })
 }
 
-/// How many members a group has, its assignor and its coordinator, where that is told.
-async fn more(group: &GroupListing, session: &Session) -> Option<[String; 3]> {
+/// What a group's coordinator tells of it.
+struct More {
+    members: usize,
+    assignor: String,
+    coordinator: String,
+}
+
+/// Nothing where that is not told.
+async fn more(group: &GroupListing, session: &Session) -> Option<More> {
     if group.group_type.eq_ignore_ascii_case("share") {
         let share = session.admin.describe_share_group(&group.group).await.ok()?;
-        return Some([share.members.len().to_string(), share.assignor, share.coordinator]);
+        let (members, assignor, coordinator) = (share.members.len(), share.assignor, share.coordinator);
+        return Some(More { members, assignor, coordinator });
     }
     let described = session.admin.describe_group(&group.group).await.ok()?;
-    Some([described.members.len().to_string(), described.assignor, described.coordinator])
+    let (members, assignor, coordinator) =
+        (described.members.len(), described.assignor, described.coordinator);
+    Some(More { members, assignor, coordinator })
 }

@@ -31,6 +31,7 @@ pub async fn run(group: Group, session: &Session) -> Result<(), Failure> {
 /// Why a group cannot be changed: its members know where they are, and would not notice.
 fn has_members(group: &str, members: usize) -> Failure {
     let them = if members == 1 { "it" } else { "them" };
-    Failure::failed(format!("{group} has {}", units::counted(members, "member")))
-        .next(format!("stop {them} first"))
+    Failure::failed(format!("{group} has {}", units::counted(members, "member"))).next(format!(
+        "stop {them} first; one that was killed is dropped after its session timeout (usually 45 s)"
+    ))
 }

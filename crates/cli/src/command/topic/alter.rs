@@ -13,7 +13,9 @@ use crate::command::{Failure, Session};
   riverrun topic alter orders --set cleanup.policy=compact --delete retention.ms --dry-run
 
 What is deleted comes from the broker's settings again. `riverrun config explain KEY` says what a setting does,
-and --format wide of those that are changed, with their defaults and who has set them.")]
+and --format wide of those that are changed, with their defaults and who has set them.
+
+It asks before it changes a topic that the cluster made for itself. Without a terminal to ask on, that needs --yes.")]
 pub struct Alter {
     /// The topic.
     #[arg(value_name = "TOPIC")]

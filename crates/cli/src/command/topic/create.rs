@@ -32,11 +32,21 @@ pub struct Create {
     change: Change,
 }
 
+/// Topics that hold what the cluster itself has to keep, with as many partitions and such settings as it needs.
+const OF_THE_CLUSTER: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
 pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
     let keys: Vec<&str> = create.configs.iter().map(|(key, _)| key.as_str()).collect();
     if let Some(key) = config::twice(&keys) {
         return Err(Failure::wrong_use(format!("{key} is to be set twice"))
             .next("give each setting one value; values of a list are separated by commas"));
+    }
+    if OF_THE_CLUSTER.contains(&create.name.as_str()) {
+        return Err(Failure::failed(format!(
+            "cannot create the topic: {} is the cluster's own",
+            create.name
+        ))
+        .next("the cluster makes it as it needs it, with the first group, transaction or share group"));
     }
     let topic = NewTopic {
         partitions: create.partitions,

@@ -36,13 +36,20 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
     let (topics, mut outcomes) = describe.topics.find(DOING, session).await?;
     for topic in topics {
         let name = topic.name.clone();
-        outcomes.push(&name, one(topic, session).await);
+        let mut asked = Asked { topic: &topic, session, silent: BTreeMap::new() };
+        let described = one(&topic, &mut asked).await;
+        let lacks = asked.lacks().filter(|_| described.is_ok());
+        outcomes.push(&name, described);
+        if let Some(lacks) = lacks {
+            outcomes.lack(&name, lacks);
+        }
     }
     outcomes.show(session)
 }
 
-async fn one(topic: Topic, session: &Session) -> Result<Output, Failure> {
+async fn one(topic: &Topic, asked: &mut Asked<'_>) -> Result<Output, Failure> {
     let failed = |error| Failure::of(error, DOING);
+    let session = asked.session;
     let configs = match session.admin.describe_topic_configs(&topic.name).await {
         Ok(configs) => configs,
         // What cannot be asked is not shown; the rest is worth as much.
@@ -52,11 +59,11 @@ async fn one(topic: Topic, session: &Session) -> Result<Output, Failure> {
     let set: Vec<ConfigEntry> =
         configs.into_iter().filter(|config| config.source == ConfigSource::Topic).collect();
     let all = IsolationLevel::ReadUncommitted;
-    let starts = offsets(&topic, OffsetSpec::Earliest, all, session).await.map_err(failed)?;
-    let ends = offsets(&topic, OffsetSpec::Latest, all, session).await.map_err(failed)?;
+    let starts = asked.offsets(OffsetSpec::Earliest, all).await;
+    let ends = asked.offsets(OffsetSpec::Latest, all).await;
     let more = match session.format {
         Format::Table | Format::Name => More::default(),
-        Format::Wide | Format::Json | Format::Yaml => More::of(&topic, session).await.map_err(failed)?,
+        Format::Wide | Format::Json | Format::Yaml => asked.more().await,
     };
     Ok(Described { topic, set, starts, ends, more }.output())
 }
@@ -69,29 +76,66 @@ struct More {
     sizes: BTreeMap<TopicPartition, u64>,
 }
 
-impl More {
-    async fn of(topic: &Topic, session: &Session) -> Result<More, Error> {
-        let stable = offsets(topic, OffsetSpec::Latest, IsolationLevel::ReadCommitted, session).await?;
-        let mut led: BTreeMap<NodeId, Vec<TopicPartition>> = BTreeMap::new();
-        for partition in topic.partitions.values() {
-            if let Some(leader) = partition.leader {
-                led.entry(leader).or_default().push(name_of(topic, partition));
+/// A topic whose leaders are asked. Who did not answer once is not waited for again.
+struct Asked<'a> {
+    topic: &'a Topic,
+    session: &'a Session,
+    /// Partitions of which nothing more is known, and why.
+    silent: BTreeMap<TopicPartition, Error>,
+}
+
+impl Asked<'_> {
+    /// The partitions that have a leader to ask.
+    fn led(&self) -> impl Iterator<Item = (TopicPartition, NodeId)> {
+        let led = self.topic.partitions.values();
+        let led = led.filter_map(|partition| Some((name_of(self.topic, partition), partition.leader?)));
+        led.filter(|(name, _)| !self.silent.contains_key(name))
+    }
+
+    async fn offsets(&mut self, spec: OffsetSpec, isolation: IsolationLevel) -> Offsets {
+        let wanted: Vec<_> = self.led().map(|(name, _)| (name, spec)).collect();
+        let mut offsets = Offsets::new();
+        for (name, listed) in self.session.admin.list_offsets_each(&wanted, isolation).await {
+            match listed {
+                Ok(listed) => drop(offsets.insert(name, listed)),
+                Err(error) => drop(self.silent.insert(name, error)),
             }
+        }
+        offsets
+    }
+
+    async fn more(&mut self) -> More {
+        let stable = self.offsets(OffsetSpec::Latest, IsolationLevel::ReadCommitted).await;
+        let mut led: BTreeMap<NodeId, Vec<TopicPartition>> = BTreeMap::new();
+        for (name, leader) in self.led() {
+            led.entry(leader).or_default().push(name);
         }
         let mut sizes = BTreeMap::new();
         for (leader, partitions) in led {
-            let dirs = match session.admin.describe_log_dirs_of(leader, &partitions).await {
-                // Who may not ask for them, or asks an old broker, sees the rest.
-                Err(error) if error.code().is_some() || matches!(error, Error::Unsupported { .. }) => {
-                    continue;
+            match self.session.admin.describe_log_dirs_of(leader, &partitions).await {
+                Ok(dirs) => {
+                    let replicas = dirs.into_iter().flat_map(|dir| dir.replicas);
+                    let current = replicas.filter(|(_, replica)| !replica.future);
+                    sizes.extend(current.map(|(name, replica)| (name, replica.size_bytes)));
                 }
-                dirs => dirs?,
-            };
-            let replicas = dirs.into_iter().flat_map(|dir| dir.replicas);
-            let current = replicas.filter(|(_, replica)| !replica.future);
-            sizes.extend(current.map(|(name, replica)| (name, replica.size_bytes)));
+                // Who may not ask for them, or asks an old broker, sees the rest.
+                Err(error) if error.code().is_some() || matches!(error, Error::Unsupported { .. }) => {}
+                Err(error) => self.silent.extend(partitions.into_iter().map(|name| (name, error.clone()))),
+            }
         }
-        Ok(More { stable, sizes })
+        More { stable, sizes }
+    }
+
+    /// What it means that not all could be told.
+    fn lacks(self) -> Option<Failure> {
+        let (name, error) = self.silent.first_key_value()?;
+        let others = self.silent.len() - 1;
+        let more = if others > 0 { format!(", and {others} more") } else { String::new() };
+        let cause = if error.partition().is_some() { error.to_string() } else { format!("{name}: {error}") };
+        Some(
+            Failure::failed(format!("not all of {} is known: {cause}{more}", self.topic.name))
+                .next("`riverrun cluster health` shows which brokers are down"),
+        )
     }
 }
 
@@ -101,20 +145,8 @@ fn name_of(topic: &Topic, partition: &Partition) -> TopicPartition {
 
 type Offsets = BTreeMap<TopicPartition, ListedOffset>;
 
-/// The offsets of all partitions that have a leader to ask.
-async fn offsets(
-    topic: &Topic,
-    spec: OffsetSpec,
-    isolation: IsolationLevel,
-    session: &Session,
-) -> Result<Offsets, Error> {
-    let led = topic.partitions.values().filter(|partition| partition.leader.is_some());
-    let wanted: Vec<_> = led.map(|partition| (name_of(topic, partition), spec)).collect();
-    session.admin.list_offsets(&wanted, isolation).await
-}
-
-struct Described {
-    topic: Topic,
+struct Described<'a> {
+    topic: &'a Topic,
     set: Vec<ConfigEntry>,
     starts: Offsets,
     ends: Offsets,
@@ -125,13 +157,13 @@ fn ids(nodes: &[NodeId]) -> Vec<i32> {
     nodes.iter().map(|node| node.0).collect()
 }
 
-impl Described {
+impl Described<'_> {
     fn offset(&self, offsets: &Offsets, partition: &Partition) -> Option<i64> {
-        offsets.get(&name_of(&self.topic, partition))?.offset.map(|offset| offset.0)
+        offsets.get(&name_of(self.topic, partition))?.offset.map(|offset| offset.0)
     }
 
     fn size(&self, partition: &Partition) -> Option<u64> {
-        self.more.sizes.get(&name_of(&self.topic, partition)).copied()
+        self.more.sizes.get(&name_of(self.topic, partition)).copied()
     }
 
     fn json(&self) -> Value {

@@ -296,7 +296,7 @@ fn settings_that_contradict_each_other_are_refused_where_they_stand() {
         ("listeners=PLAINTEXT:9092", "not of the form NAME://host:port"),
         ("advertised.listeners=PLAINTEXT://0.0.0.0:9092", "nobody can connect to 0.0.0.0"),
         ("advertised.listeners=SSL://h:9093", "SSL, which is not among listeners"),
-        ("inter.broker.listener.name=SSL", "set inter.broker.listener.name to one of PLAINTEXT"),
+        ("inter.broker.listener.name=SSL", "not among those that are advertised: PLAINTEXT"),
         ("security.inter.broker.protocol=SSL\ninter.broker.listener.name=PLAINTEXT", "only one of"),
         ("controller.listener.names=CONTROLLER", "CONTROLLER, which is not among listeners"),
         ("process.roles=broker", "controller.listener.names is needed"),
