@@ -53,17 +53,33 @@ pub fn twice<'a>(keys: &[&'a str]) -> Option<&'a str> {
     keys.iter().copied().find(|key| !seen.insert(*key))
 }
 
+impl Which {
+    fn all(&self) -> Vec<ConfigChange> {
+        let pair = |(name, value): &(String, String)| (name.clone(), value.clone());
+        let set = self.set.iter().map(pair).map(|(name, value)| ConfigChange::Set { name, value });
+        let delete = self.delete.iter().map(|name| ConfigChange::Delete { name: name.clone() });
+        let append = self.append.iter().map(pair).map(|(name, value)| ConfigChange::Append { name, value });
+        let subtract =
+            self.subtract.iter().map(pair).map(|(name, value)| ConfigChange::Subtract { name, value });
+        set.chain(delete).chain(append).chain(subtract).collect()
+    }
+}
+
+/// A topic that the cluster made for itself may lose what it holds.
+async fn ask_about(resource: &ConfigResource, changes: &Changes, session: &Session) -> Result<(), Failure> {
+    let ConfigResource::Topic(name) = resource else { return Ok(()) };
+    let asks = changes.destruction.asks();
+    if asks && session.admin.describe_topic(name).await.is_ok_and(|topic| topic.internal) {
+        let question = format!("Change settings of {name}, which the cluster made for itself,");
+        changes.destruction.confirm(&question, session).await?;
+    }
+    Ok(())
+}
+
 /// Changes settings, and prints what is different then.
 pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, DOING);
-    let which = &changes.which;
-    let pair = |(name, value): &(String, String)| (name.clone(), value.clone());
-    let set = which.set.iter().map(pair).map(|(name, value)| ConfigChange::Set { name, value });
-    let delete = which.delete.iter().map(|name| ConfigChange::Delete { name: name.clone() });
-    let append = which.append.iter().map(pair).map(|(name, value)| ConfigChange::Append { name, value });
-    let subtract =
-        which.subtract.iter().map(pair).map(|(name, value)| ConfigChange::Subtract { name, value });
-    let all: Vec<ConfigChange> = set.chain(delete).chain(append).chain(subtract).collect();
+    let all = changes.which.all();
     let keys: Vec<&str> = all.iter().map(name_of).collect();
     if let Some(key) = twice(&keys) {
         return Err(Failure::wrong_use(format!("{key} is to be changed twice"))
@@ -71,17 +87,11 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     }
     let before = describe(resource, DOING, session).await?;
     // A broker takes such a change, and does nothing.
-    if let Some(unknown) = which.delete.iter().find(|key| !is_setting(key, &before)) {
+    if let Some(unknown) = changes.which.delete.iter().find(|key| !is_setting(key, &before)) {
         return Err(advice::unknown_setting(unknown, resource, &before));
     }
     let dry_run = changes.destruction.dry_run;
-    if let ConfigResource::Topic(name) = resource
-        && changes.destruction.asks()
-        && session.admin.describe_topic(name).await.is_ok_and(|topic| topic.internal)
-    {
-        let question = format!("Change settings of {name}, which the cluster made for itself,");
-        changes.destruction.confirm(&question, session).await?;
-    }
+    ask_about(resource, changes, session).await?;
     session.admin.alter_configs(resource, &all, dry_run).await.map_err(|error| match error.code() {
         Some(ErrorCode::InvalidConfig | ErrorCode::InvalidRequest) => {
             advice::refused(failed(error), &keys, resource, &before)
