@@ -167,7 +167,7 @@ impl Consumer {
         });
     }
 
-    pub(super) fn fetch(&mut self, node: NodeId, wants: Vec<Want>, held: Held) {
+    pub(super) fn fetch(&mut self, node: NodeId, wants: Vec<Want>, held: Held, patience: Duration) {
         self.busy.insert(node);
         for want in &wants {
             if let Some(position) = self.positions.get_mut(&want.name) {
@@ -177,7 +177,7 @@ impl Consumer {
         let asked = wants.iter().map(|want| (want.name.clone(), want.token)).collect();
         let (client, config, id) = (self.client.clone(), Arc::clone(&self.config), self.id);
         self.running.spawn(async move {
-            let result = fetch::fetch(client, config, id, node, wants, held).await;
+            let result = fetch::fetch(client, config, id, node, wants, held, patience).await;
             Done::Fetched { node, asked, result }
         });
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kernel::{LeaderEpoch, NodeId, Offset, ProducerId, TopicPartition, Uuid};
@@ -49,7 +50,8 @@ pub(super) struct Got {
     pub result: Result<Fetched, BrokerError>,
 }
 
-/// Asks a leader, or a replica that it has named, for records, once: for no more than there is room for.
+/// Asks a leader, or a replica that it has named, for records, once: for no more than there is room for. It may wait for them
+/// for `patience`.
 pub(super) async fn fetch(
     client: Client,
     config: Arc<ConsumerConfig>,
@@ -57,20 +59,26 @@ pub(super) async fn fetch(
     node: NodeId,
     wants: Vec<Want>,
     held: Held,
+    patience: Duration,
 ) -> Result<Vec<Got>, Error> {
     let connection = client.broker(node, Lane::Fetch(consumer)).await?;
     let has_ids = wants.iter().all(|want| !want.topic_id.is_zero());
     let max_version = if has_ids { i16::MAX } else { TOPIC_IDS_FROM - 1 };
     let version = connection.version_up_to::<FetchRequest>(max_version)?;
     let max_bytes = held.records_max(wants.len()).min(config.fetch_max_bytes);
-    let request = request(&config, &wants, max_bytes, version);
-    let time = connection.request_timeout() + config.fetch_max_wait;
+    let request = request(&config, &wants, (max_bytes, patience), version);
+    let time = connection.request_timeout() + patience;
     let answer = connection.start(&request, version)?.wait(time).await?;
     let held = held.arrived(answer.frame().len());
     read(&answer, &config, wants, &held)
 }
 
-fn request(config: &ConsumerConfig, wants: &[Want], max_bytes: i32, version: i16) -> FetchRequest {
+fn request(
+    config: &ConsumerConfig,
+    wants: &[Want],
+    (max_bytes, patience): (i32, Duration),
+    version: i16,
+) -> FetchRequest {
     let mut topics: Vec<FetchTopic> = Vec::new();
     for want in wants {
         let epoch = if version >= LEADER_EPOCH_FROM { want.leader_epoch } else { LeaderEpoch::NONE };
@@ -91,7 +99,7 @@ fn request(config: &ConsumerConfig, wants: &[Want], max_bytes: i32, version: i16
         }
     }
     FetchRequest {
-        max_wait_ms: millis(config.fetch_max_wait),
+        max_wait_ms: millis(patience),
         // More than it may send would never be there.
         min_bytes: config.fetch_min_bytes.min(max_bytes),
         max_bytes,

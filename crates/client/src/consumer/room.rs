@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use kernel::NodeId;
 
@@ -130,7 +131,11 @@ impl Consumer {
             self.room.last = Some(node);
             // A broker fills its answer in the order of the question.
             wants.sort_by_key(|want| self.positions.get(&want.name).map(|position| position.served));
-            self.fetch(node, wants, held);
+            // While there are records of others to be read, nobody waits for those to come: partitions that have plenty would
+            // be asked for only when that is over, as a broker answers one question after the other.
+            let patience =
+                if stocked.contains_key(&node) { Duration::ZERO } else { self.config.fetch_max_wait };
+            self.fetch(node, wants, held, patience);
         }
     }
 
