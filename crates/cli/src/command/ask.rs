@@ -4,6 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::Args;
 
+use super::waiting::quietly;
 use super::{Failure, Session, session};
 use crate::print::make_room;
 use crate::print::text::visible;
@@ -65,7 +66,7 @@ pub async fn confirm(question: &str) -> Result<(), Failure> {
     put(question, &mut stderr)?;
     let answered = tokio::task::spawn_blocking(|| answer(&mut io::stdin().lock(), &mut io::stderr()));
     let said_yes = tokio::select! {
-        answered = answered => answered.map_err(io::Error::from)??,
+        answered = quietly(answered) => answered.map_err(io::Error::from)??,
         _ = signals.next() => {
             // Nobody has ended the line of the question.
             writeln!(stderr)?;

@@ -52,6 +52,21 @@ pub fn heard() -> Result<StopSignals, Failure> {
     StopSignals::listen().map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
 }
 
+/// Does what changes something. Who interrupts it hears that it may have been done, and how to `look`.
+pub async fn changing<T>(
+    doing: &str,
+    look: &str,
+    act: impl Future<Output = Result<T, Error>>,
+) -> Result<Result<T, Error>, Failure> {
+    let mut signals = heard()?;
+    tokio::select! {
+        biased;
+        done = act => Ok(done),
+        _ = signals.next() => Err(Failure::failed(format!("{doing}: interrupted; it may have been done all the same"))
+            .next(format!("look with `{look}` whether it was done"))),
+    }
+}
+
 /// How long a command that was told to stop may take for its farewell.
 pub const FAREWELL: Duration = Duration::from_secs(3);
 

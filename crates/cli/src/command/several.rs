@@ -200,6 +200,8 @@ pub struct Outcomes {
     /// The names in the order in which they are told of.
     order: BTreeMap<String, usize>,
     format: Format,
+    /// What helps after an interruption.
+    again: &'static str,
     /// What is still to be printed: for programs, all that there is.
     outputs: Vec<(String, Output)>,
     /// What people read is printed as it comes.
@@ -216,6 +218,7 @@ impl Outcomes {
             is_list: regex || order.len() > 1,
             order,
             format: session.format,
+            again: "the same command again does what is left",
             outputs: Vec::new(),
             printed: Several::new(session.format),
             failures: Vec::new(),
@@ -258,14 +261,35 @@ impl Outcomes {
                 biased;
                 outcome = waiting(said, act(thing)) => outcome,
                 _ = signals.next() => {
-                    let later = things.iter().skip(place + 1).map(|thing| name(thing).to_owned());
-                    self.push(name(thing), Err(interrupted(name(thing), later)));
+                    self.interrupted(name(thing), things.iter().skip(place + 1).map(name));
                     break;
                 }
             };
             self.push(name(thing), outcome);
         }
         self.show(session)
+    }
+
+    /// The change of a name did not come to its end, and those of others were not begun.
+    fn interrupted<'n>(&mut self, name: &str, later: impl ExactSizeIterator<Item = &'n str>) {
+        let later: Vec<String> = later.map(str::to_owned).collect();
+        let rest = match later.len() {
+            0 => String::new(),
+            _ => format!("; not tried: {}", ask::listed(later.iter().cloned())),
+        };
+        let failure = Failure::failed(format!("interrupted: what has become of {name} is not known{rest}"));
+        self.push(name, Err(failure.next(self.again)));
+        if matches!(self.format, Format::Json | Format::Yaml) {
+            let output =
+                |name: &String| Output::new(json!({ self.word: name, "error": "interrupted: not tried" }));
+            let outputs: Vec<_> = later.iter().map(|name| (name.clone(), output(name))).collect();
+            self.outputs.extend(outputs);
+        }
+    }
+
+    /// Says what is to be done after an interruption, where the same command would do more than what is left.
+    pub fn again(self, again: &'static str) -> Outcomes {
+        Outcomes { again, ..self }
     }
 
     /// Prints what succeeded, and fails as the first did that failed, with all that is to be said of the others.
@@ -298,15 +322,6 @@ fn far(done: usize, all: usize, within: Duration) -> String {
             format!("{done} of {all} done, {rate:.0} a second, {left} left")
         }
     }
-}
-
-fn interrupted(name: &str, later: impl ExactSizeIterator<Item = String>) -> Failure {
-    let rest = match later.len() {
-        0 => String::new(),
-        _ => format!("; not tried: {}", ask::listed(later)),
-    };
-    Failure::failed(format!("interrupted: what has become of {name} is not known{rest}"))
-        .next("the same command again does what is left")
 }
 
 #[cfg(test)]

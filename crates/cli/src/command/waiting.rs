@@ -35,6 +35,14 @@ impl Drop for Depth {
 
 /// Waits, and says on one line what for while it takes, which may depend on how long it has taken.
 pub async fn waiting<F: Future>(what: impl Fn(Duration) -> String, awaited: F) -> F::Output {
+    waiting_at(INTERVAL, what, awaited).await
+}
+
+async fn waiting_at<F: Future>(
+    interval: Duration,
+    what: impl Fn(Duration) -> String,
+    awaited: F,
+) -> F::Output {
     let mut awaited = pin!(awaited);
     let mut notice = Notice::new();
     let depth = Depth::enter();
@@ -43,11 +51,42 @@ pub async fn waiting<F: Future>(what: impl Fn(Duration) -> String, awaited: F) -
         tokio::select! {
             biased;
             output = &mut awaited => return output,
-            () = tokio::time::sleep(INTERVAL) => {
+            () = tokio::time::sleep(interval) => {
                 if depth.is_innermost() {
                     notice.show(&what(begun.elapsed()));
                 }
             }
         }
+    }
+}
+
+/// Waits for somebody who is asked, and lets nothing else be said meanwhile: it would stand in the place of the question.
+pub async fn quietly<F: Future>(awaited: F) -> F::Output {
+    let _depth = Depth::enter();
+    awaited.await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_said_while_somebody_is_asked() {
+        let said = Cell::new(0);
+        let say = |_| {
+            said.set(said.get() + 1);
+            String::new()
+        };
+        let moment = Duration::from_millis(1);
+        waiting_at(moment, say, quietly(tokio::time::sleep(moment * 20))).await;
+        assert_eq!(said.get(), 0);
+        let until_said = async {
+            while said.get() == 0 {
+                tokio::time::sleep(moment).await;
+            }
+        };
+        waiting_at(moment, say, until_said).await;
     }
 }

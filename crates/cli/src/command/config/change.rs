@@ -16,6 +16,7 @@ use super::meant::meant;
 use super::more::More;
 use super::{advice, describe, is_set, kind_of, shown_value};
 use crate::command::ask::Destruction;
+use crate::command::session::changing;
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, note, table::Table};
 
@@ -92,17 +93,21 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     }
     let dry_run = changes.destruction.dry_run;
     ask_about(resource, changes, session).await?;
-    session.admin.alter_configs(resource, &all, dry_run).await.map_err(|error| match error.code() {
+    let look = advice::look(resource);
+    let altered = changing(DOING, &look, session.admin.alter_configs(resource, &all, dry_run)).await?;
+    altered.map_err(|error| match error.code() {
         Some(ErrorCode::InvalidConfig | ErrorCode::InvalidRequest) => {
             advice::refused(failed(error), &keys, resource, &before)
         }
-        _ => Failure::of_change(error, DOING, &advice::look(resource)),
+        _ => Failure::of_change(error, DOING, &look),
     })?;
     let mut table = Table::new(&["KEY", "BEFORE", "NOW", "+SOURCE", "+DEFAULT", "+TYPE", "+DOES"]);
     let mut values = Vec::new();
     let after = match dry_run {
         true => Vec::new(),
-        false => settled(resource, &all, &before, session).await.map_err(failed)?,
+        false => settled(resource, &all, &before, session)
+            .await
+            .map_err(|error| Failure::of(error, "the settings are changed, but cannot be read again"))?,
     };
     for change in &all {
         let name = name_of(change);

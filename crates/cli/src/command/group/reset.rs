@@ -15,6 +15,7 @@ use super::has_members;
 use super::lag::{Bounds, bounds};
 use crate::command::ask::Destruction;
 use crate::command::place::{Where, partitions_of, resolve};
+use crate::command::session::changing;
 use crate::command::several::{OtherGroup, no_group, no_topic, other_group};
 use crate::command::{Failure, Format, Session, units};
 use crate::print::{Output, table::Table};
@@ -137,7 +138,7 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
             keep(file, &undo(name, &plan, &before))?;
         }
         let look = format!("riverrun group describe {name}");
-        apply(name, &plan, session).await.map_err(|error| match error.code() {
+        changing(DOING, &look, apply(name, &plan, session)).await?.map_err(|error| match error.code() {
             Some(_) => failed(error),
             None => Failure::of_change(error, DOING, &look),
         })?;

@@ -64,6 +64,12 @@ pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> 
         }
     }
     let act = async |topic: &Topic| one(topic, add, session).await;
+    let outcomes = match add.count.by {
+        Some(_) => outcomes.again(
+            "`riverrun topic describe` shows how many it has; after that, give the command only the topics that lack some",
+        ),
+        None => outcomes,
+    };
     outcomes.change(&topics, |topic| &topic.name, act, session).await
 }
 

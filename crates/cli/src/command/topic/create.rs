@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::partitions;
 use crate::command::ask::Change;
+use crate::command::session::changing;
 use crate::command::{Failure, Session, config, units};
 use crate::print::Output;
 
@@ -35,6 +36,8 @@ pub struct Create {
 /// Topics that hold what the cluster itself has to keep, with as many partitions and such settings as it needs.
 const OF_THE_CLUSTER: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
+const DOING: &str = "cannot create the topic";
+
 pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
     let keys: Vec<&str> = create.configs.iter().map(|(key, _)| key.as_str()).collect();
     if let Some(key) = config::twice(&keys) {
@@ -55,11 +58,11 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
         ..NewTopic::new(create.name)
     };
     let dry_run = create.change.dry_run;
-    let created = session.admin.create_topic(&topic, dry_run).await;
+    let look = format!("riverrun topic describe {}", topic.name);
+    let created = changing(DOING, &look, session.admin.create_topic(&topic, dry_run)).await?;
     let count = created.map_err(|error| {
         let code = error.code();
-        let look = format!("riverrun topic describe {}", topic.name);
-        let failure = Failure::of_change(error, "cannot create the topic", &look);
+        let failure = Failure::of_change(error, DOING, &look);
         let keys: Vec<&str> = topic.configs.iter().map(|(key, _)| key.as_str()).collect();
         match code {
             Some(ErrorCode::InvalidConfig) => config::advice::of_new_topic(failure, &keys),
