@@ -42,8 +42,8 @@ Records with one key go to one partition. A line without the separator is an err
 go elsewhere.
 
 In a template %k is the key, %v the value, %t the topic, %p the partition, %d the time in milliseconds (%d{date} as a
-date); %K, %V and %T are lengths of what comes after; %H is how many headers %h{%k=%v;} has. %o, %e, %x, %y and %i are passed
-over, so that what consume wrote can be read. A length of -1 is of a key or value that is null, and so is null as {json}; all
+date); %K, %V and %T are lengths of what comes after, in the form that it has there; %H is how many headers %h{%k=%v;}
+has. %o, %e, %x, %y and %i are passed over, so that what consume wrote can be read. A length of -1 is of a key or value that is null, and so is null as {json}; all
 else is a value, be it empty. A field ends where the text after it is, or after its length. Forms stand in braces: hex,
 base64, json (a string, or {\"base64\":\"...\"} for what is no text), big32, little16, hex8 and so on for numbers. A backslash
 means what it means there in --key-separator, too: \\t is a tabulator.")]

@@ -3,7 +3,9 @@
 //! `%t` topic, `%k` key, `%v` value, `%h{…}` each header, `%p` partition, `%o` offset, `%e` leader epoch, `%d` time,
 //! `%x` producer id, `%y` producer epoch, `%a{…}` an attribute of the batch, `%[` where the partition begins, `%|` its last
 //! stable offset, `%]` its high watermark, `%i` which record it is of those printed, counted from 1, `%%`, `%{`, `%}` what
-//! they are. `%T`, `%K`, `%V` are lengths in bytes and `%H` is the number of headers. A form in braces may follow.
+//! they are. `%T`, `%K`, `%V` are lengths in bytes, and `%H` is the number of headers. A form in braces may follow.
+//!
+//! *Invariant:* a length is that of the field as it stands after it, in its form there, so that what was written is read back.
 
 mod forms;
 mod parse;

@@ -265,7 +265,7 @@ impl<R: BufRead> Reader<R> {
 /// again, so that what comes after says nothing about its last field.
 fn check(pieces: &[Piece], is_record: bool) -> Result<(), String> {
     const READ: &str = "of what consume writes, %t %k %v %h, their lengths, %H %p %d and numbers can be read";
-    let mut sized = Vec::new();
+    let (mut sized, mut read) = (Vec::new(), Vec::new());
     let mut is_counted = false;
     for (place, piece) in pieces.iter().enumerate() {
         let ends = pieces.get(place + 1).map_or(is_record, |next| matches!(next, Piece::Text(_)));
@@ -279,7 +279,16 @@ fn check(pieces: &[Piece], is_record: bool) -> Result<(), String> {
             Piece::Bytes(Field::Topic, _) | Piece::Length(Field::Topic, _) if !is_record => {
                 return Err("a header has only %k and %v".to_owned());
             }
-            Piece::Bytes(field, _) => ends || sized.contains(field),
+            Piece::Bytes(field, _) if read.contains(field) => {
+                return Err(format!("{field} can be read but once: leave the other out"));
+            }
+            Piece::Bytes(field, _) => {
+                read.push(*field);
+                ends || sized.contains(field)
+            }
+            Piece::Length(_, NumberForm::Bool) => {
+                return Err("{bool} says whether there is something, but not how long it is".to_owned());
+            }
             Piece::Length(field, form) => {
                 sized.push(*field);
                 ends || form.size().is_some()
@@ -456,6 +465,8 @@ mod tests {
             "%d{go[2006]} %v",
             "%a{compression} %v",
             "%v{unpack[i]}",
+            "%v{hex} %v\n",
+            "%V{bool} %v\n",
         ] {
             let template: Template = template.parse().expect("it can be written");
             assert!(Reader::new(io::empty(), template, Zone::UTC).is_err());

@@ -21,37 +21,35 @@ impl Template {
 
     /// Writes a record; it fails if a length does not fit into the form that it is to have.
     pub fn write(&self, out: &mut Vec<u8>, record: &ConsumerRecord, around: Around<'_>) -> io::Result<()> {
-        for piece in &self.0 {
+        for (place, piece) in self.0.iter().enumerate() {
             match piece {
                 Piece::Headers(pieces) => {
                     for (name, value) in record.headers.iter() {
-                        for piece in pieces {
-                            write_header(out, piece, name.as_bytes(), value)?;
-                        }
+                        write_header(out, pieces, name.as_bytes(), value)?;
                     }
                 }
-                piece => write_piece(out, piece, record, around)?,
+                Piece::Length(field, form) => {
+                    write_length(out, *field, bytes_of(*field, record), *form, self.0.get(place..))?;
+                }
+                piece => write_piece(out, piece, record, around),
             }
         }
         Ok(())
     }
 }
 
-fn write_piece(
-    out: &mut Vec<u8>,
-    piece: &Piece,
-    record: &ConsumerRecord,
-    around: Around<'_>,
-) -> io::Result<()> {
-    let bytes = |field: &Field| match field {
+fn bytes_of(field: Field, record: &ConsumerRecord) -> Option<&[u8]> {
+    match field {
         Field::Topic => Some(record.topic.as_bytes()),
         Field::Key => record.key.as_deref(),
         Field::Value => record.value.as_deref(),
-    };
+    }
+}
+
+fn write_piece(out: &mut Vec<u8>, piece: &Piece, record: &ConsumerRecord, around: Around<'_>) {
     match piece {
         Piece::Text(text) => out.extend(text),
-        Piece::Bytes(field, form) => write_bytes(out, bytes(field), form),
-        Piece::Length(field, form) => write_length(out, *field, bytes(field), *form)?,
+        Piece::Bytes(field, form) => write_bytes(out, bytes_of(*field, record), form),
         Piece::Number(number, form) => form.write(out, number_of(*number, record, around)),
         Piece::Attribute(Attribute::Compression, AttributeForm::Name) => {
             out.extend(record.origin.codec.name().bytes());
@@ -68,9 +66,8 @@ fn write_piece(
         Piece::Time(TimeForm::Pattern(pattern)) => {
             pattern.write(out, around.zone.shown(record.timestamp).as_ref(), record.timestamp)
         }
-        Piece::Headers(_) => {}
+        Piece::Headers(_) | Piece::Length(..) => {}
     }
-    Ok(())
 }
 
 fn number_of(number: Number, record: &ConsumerRecord, around: Around<'_>) -> i64 {
@@ -100,30 +97,57 @@ fn attribute_of(attribute: Attribute, origin: Origin) -> i64 {
 }
 
 /// Within a header's braces only its name and its value mean anything.
-fn write_header(out: &mut Vec<u8>, piece: &Piece, name: &[u8], value: Option<&[u8]>) -> io::Result<()> {
+fn write_header(out: &mut Vec<u8>, pieces: &[Piece], name: &[u8], value: Option<&[u8]>) -> io::Result<()> {
     let bytes = |field: &Field| match field {
         Field::Key => Some(name),
         Field::Value => value,
         Field::Topic => None,
     };
-    match piece {
-        Piece::Text(text) => out.extend(text),
-        Piece::Bytes(field, form) => write_bytes(out, bytes(field), form),
-        Piece::Length(field, form) => write_length(out, *field, bytes(field), *form)?,
-        Piece::Number(..) | Piece::Time(_) | Piece::Attribute(..) | Piece::Headers(_) => {}
+    for (place, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Text(text) => out.extend(text),
+            Piece::Bytes(field, form) => write_bytes(out, bytes(field), form),
+            Piece::Length(field, form) => {
+                write_length(out, *field, bytes(field), *form, pieces.get(place..))?;
+            }
+            Piece::Number(..) | Piece::Time(_) | Piece::Attribute(..) | Piece::Headers(_) => {}
+        }
     }
     Ok(())
 }
 
-/// The length of a field, or -1 for one that is null. One that would be cut is an error: it would be read back as another.
-fn write_length(out: &mut Vec<u8>, field: Field, bytes: Option<&[u8]>, form: NumberForm) -> io::Result<()> {
+/// The length of a field as it stands in the pieces that follow, so that it is read back; -1 for one that is null. One that
+/// would be cut is an error: it would be read back as another.
+fn write_length(
+    out: &mut Vec<u8>,
+    field: Field,
+    bytes: Option<&[u8]>,
+    form: NumberForm,
+    following: Option<&[Piece]>,
+) -> io::Result<()> {
     let Some(bytes) = bytes else {
         // Where only whether there is something is told, there is nothing.
         form.write(out, if form == NumberForm::Bool { 0 } else { NULL_LENGTH });
         return Ok(());
     };
-    let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-    if length > form.longest() && form != NumberForm::Bool {
+    if form == NumberForm::Bool {
+        form.write(out, i64::from(!bytes.is_empty()));
+        return Ok(());
+    }
+    let shown = following.unwrap_or_default().iter().find_map(|piece| match piece {
+        Piece::Bytes(shown, form) if *shown == field => Some(form),
+        _ => None,
+    });
+    let length = match shown {
+        None | Some(BytesForm::Raw) => bytes.len(),
+        Some(form) => {
+            let mut encoded = Vec::new();
+            write_bytes(&mut encoded, Some(bytes), form);
+            encoded.len()
+        }
+    };
+    let length = i64::try_from(length).unwrap_or(i64::MAX);
+    if length > form.longest() {
         let message = format!("{field} has {length} bytes, which its length in this template cannot tell");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
@@ -205,10 +229,74 @@ mod tests {
         check("%k{json}", b"\"a\\\"b\"");
     }
 
+    /// A record whose fields are all of the same kind.
+    fn filled(key: Option<&[u8]>) -> ConsumerRecord {
+        let owned = key.map(bytes::Bytes::copy_from_slice);
+        ConsumerRecord {
+            topic: "a\"\u{e9}".into(),
+            partition: 0,
+            offset: Offset(0),
+            timestamp: Timestamp(0),
+            leader_epoch: None,
+            key: owned.clone(),
+            value: owned,
+            headers: [("x\n", key), ("", None)].into_iter().collect(),
+            origin: Origin::PLAIN,
+        }
+    }
+
+    #[test]
+    fn what_is_written_with_lengths_is_read_back_in_every_form() {
+        let forms = ["", "{hex}", "{base64}", "{base64raw}", "{json}"];
+        let numbers = [
+            "",
+            "{ascii}",
+            "{number}",
+            "{hex}",
+            "{hex64}",
+            "{hex16}",
+            "{hex8}",
+            "{big64}",
+            "{big8}",
+            "{little32}",
+            "{byte}",
+        ];
+        let fills = [
+            None,
+            Some(&b""[..]),
+            Some(b"a\"b\n;"),
+            Some("\u{e9}".as_bytes()),
+            Some(b"\xff\x00;\n"),
+            Some(b"null"),
+        ];
+        for (form, number) in forms.iter().flat_map(|form| numbers.map(|number| (form, number))) {
+            let field = |length: char, bytes: char| format!("%{length}{number};%{bytes}{form}");
+            let (topic, key, value) = (field('T', 't'), field('K', 'k'), field('V', 'v'));
+            let text = format!("{topic}{key}%H;%h{{{key}{value}}}{value}");
+            let template: Template = text.parse().expect("it is right");
+            for fill in fills {
+                let record = filled(fill);
+                let around = Around { count: 1, zone: &Zone::UTC, bounds: Bounds::default() };
+                let mut out = Vec::new();
+                template.write(&mut out, &record, around).expect("it fits");
+                let mut reader = Reader::new(&out[..], template.clone(), Zone::UTC).expect("it can be read");
+                let read = reader.next_record().expect("it is right").expect("there is one");
+                let written = String::from_utf8_lossy(&out);
+                assert_eq!(*read.topic, *record.topic, "{text}: {written:?}");
+                assert_eq!((&read.key, &read.value), (&record.key, &record.value), "{text}: {written:?}");
+                let headers: Vec<(&str, Option<&[u8]>)> =
+                    read.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+                assert_eq!(headers, [("x\n", fill), ("", None)], "{text}: {written:?}");
+                assert_eq!(reader.next_record().expect("it is right"), None, "{text}: {written:?}");
+            }
+        }
+    }
+
     #[test]
     fn records_are_written_as_the_template_says() {
         check("%i %t/%p@%o e%e %d %d{date}\\n", b"7 orders/3@258 e-1 1000 1970-01-01T00:00:01.000Z\n");
         check("%K:%k|%V:%v|", b"3:a\"b|-1:|");
+        check("%K:%k{hex}|%K{hex}:%k{base64}|%K%k%K", b"6:612262|4:YSJi|3a\"b3");
         check("%k{json} %k{hex} %k{base64}", b"\"a\\\"b\" 612262 YSJi");
         check("%H %h{%k=%v;}", b"2 x=1;y=;");
         check("%k{unpack[cB]} %k{base64raw} %V{bool} %h{%v{unpack[s]};}", b"a34 YSJi false 1;;");
