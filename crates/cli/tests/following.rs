@@ -247,6 +247,33 @@ fn topics_that_come_to_match_are_read_from_their_start() {
 }
 
 #[test]
+fn a_topic_that_came_to_match_is_told_when_it_is_deleted() {
+    let broker = Broker::start("matching-deleted");
+    create(&broker, "rx1", "1");
+    let readers = [&[][..], &["--group", "g"]].map(|arguments| {
+        Reader::begin(&broker, &[&["^rx", "--regex", "--from", "start"], arguments].concat())
+    });
+    write(&broker, "rx1", "0", &["old"]);
+    for reader in &readers {
+        assert_eq!(reader.lines(1), ["rx1-0 0 old"]);
+    }
+    create(&broker, "rx2", "1");
+    write(&broker, "rx2", "0", &["new"]);
+    for reader in &readers {
+        assert_eq!(reader.lines(1), ["rx2-0 0 new"]);
+    }
+    broker.run(&["topic", "delete", "rx2", "--yes"]).ok();
+    for Reader { mut child, stderr, .. } in readers {
+        let (send, told) = channel();
+        std::thread::spawn(move || send.send(BufReader::new(stderr).lines().next()));
+        let told = told.recv_timeout(DEADLINE).expect("it says something in time");
+        assert_eq!(told.and_then(Result::ok).as_deref(), Some("rx2 was deleted"));
+        interrupt(&child);
+        child.wait().expect("it ends");
+    }
+}
+
+#[test]
 fn a_topic_that_is_made_anew_is_read_from_its_start() {
     let broker = Broker::start("anew");
     for (topic, arguments) in [
@@ -313,6 +340,109 @@ fn a_member_that_is_to_be_told_where_to_go_on_is_not_sent_anywhere() {
 }
 
 #[test]
+fn a_setting_makes_a_member_as_the_option_does() {
+    let broker = Broker::start("setting-member");
+    create(&broker, "a", "1");
+    write_numbers(&broker, "a", 0..10);
+    let as_set = ["consume", "a", "-X", "group.id=g", "--from", "start"];
+    assert_eq!(broker.run(&[&as_set[..], &["-n", "4"]].concat()).ok().lines().count(), 4);
+    assert_eq!(committed(&broker, "g"), r#""committed": 4"#);
+    let rest = broker.run(&[&as_set[..], &["--until-end"]].concat());
+    assert_eq!(rest.ok().lines().collect::<Vec<_>>(), numbers(4..10), "it goes on where the group was");
+    assert_eq!(committed(&broker, "g"), r#""committed": 10"#);
+    for not_for_members in
+        [&["--partition", "0"][..], &["--until", "3"], &["--from", "3"], &["--from", "start:3"]]
+    {
+        let refused = broker.run(&[&["consume", "a", "-X", "group.id=g"], not_for_members].concat());
+        assert!(refused.failed(2).contains("next: "), "{refused:?}");
+    }
+    let tail = broker.run(&["consume", "a", "-X", "group.id=g", "--tail", "2"]);
+    assert!(tail.failed(2).contains("--tail is not for members of a group"), "{tail:?}");
+    for bench in ["consume", "latency"] {
+        let measured = broker.run(&["bench", bench, "a", "-n", "3", "-X", "group.id=g"]);
+        assert!(measured.failed(2).contains("no setting \"group.id\" here"), "{measured:?}");
+    }
+    broker.run_with_input(&["produce", "a", "-X", "group.id=g"], "x\n").failed(2);
+    assert_eq!(committed(&broker, "g"), r#""committed": 10"#, "nothing of this goes back");
+    let alone = broker.run(&["consume", "a", "--from", "start", "-X", "session.timeout.ms=9000"]);
+    assert!(alone.failed(2).contains("--group GROUP"), "{alone:?}");
+}
+
+#[test]
+fn where_a_group_begins_is_said_once_and_each_way_of_kafkas_is_heard() {
+    let broker = Broker::start("reset-words");
+    create(&broker, "a", "1");
+    let old = ["produce", "a", "-f", "%d %v\\n"];
+    broker.run_with_input(&old, "1000 long ago\n").ok();
+    write(&broker, "a", "0", &["lately"]);
+    for (group, reset, expected) in [
+        ("g1", "earliest", "long ago\nlately\n"),
+        ("g2", "latest", ""),
+        ("g3", "by_duration:PT1H", "lately\n"),
+        ("g4", "by_duration:P40000D", "long ago\nlately\n"),
+    ] {
+        let reset = format!("auto.offset.reset={reset}");
+        let read = ["consume", "a", "--group", group, "--until-end", "-X", &reset];
+        assert_eq!(broker.run(&read).ok(), expected, "{reset}");
+        let twice = broker.run(&[&read[..], &["--from", "start"]].concat());
+        assert!(twice.failed(2).contains("--from says what -X auto.offset.reset says as well"), "{twice:?}");
+    }
+}
+
+#[test]
+fn who_would_stop_where_he_begins_is_told_so() {
+    let broker = Broker::start("at-once");
+    create(&broker, "a", "1");
+    write_numbers(&broker, "a", 0..10);
+    for arguments in [
+        &["--until-end"][..],
+        &["--until", "3"],
+        &["--until", "10"],
+        &["--until", "+3"],
+        &["--until", "-3"],
+        &["--until", "end"],
+        &["--until", "@-1h"],
+        &["--from", "end:end"],
+        &["--from", "end", "--until-end"],
+        &["--from", "end:3"],
+    ] {
+        let refused = broker.run(&[&["consume", "a"], arguments].concat());
+        assert!(refused.failed(2).contains("next: --from start"), "{arguments:?}: {refused:?}");
+    }
+    for arguments in [["--from", "end:start"], ["--from", "start:0"], ["--until", "start"]] {
+        let refused = broker.run(&[&["consume", "a"], &arguments[..]].concat());
+        assert!(refused.failed(2).contains("before it begins"), "{arguments:?}: {refused:?}");
+    }
+    assert_eq!(broker.run(&["consume", "a", "--from", "10:end"]).ok(), "", "who names a place is believed");
+    broker.run(&["consume", "a", "--group", "g", "--from", "start", "-n", "4"]).ok();
+    let rest = broker.run(&["consume", "a", "--group", "g", "--until-end"]);
+    assert_eq!(rest.ok().lines().collect::<Vec<_>>(), numbers(4..10));
+    let mut waits = Reader::begin(&broker, &["a", "--until", "1000"]);
+    let begun = Instant::now();
+    while waits.lines.try_recv().is_err() {
+        assert!(begun.elapsed() < DEADLINE, "it does not wait for an offset that is not there yet");
+        write(&broker, "a", "0", &["more"]);
+    }
+    waits.child.kill().expect("it has not ended");
+    waits.child.wait().expect("it ends");
+}
+
+#[test]
+fn what_is_gone_before_a_reader_begins_is_told_of_each_partition() {
+    let broker = Broker::start("gone-before");
+    create(&broker, "a", "2");
+    for partition in ["0", "1"] {
+        write(&broker, "a", partition, &["x", "y", "z"]);
+    }
+    broker.run(&["topic", "trim", "a", "--partition", "1", "--before", "2", "--yes"]).ok();
+    let read = broker.run(&["consume", "a", "--from", "1:end", "-f", "%p@%o\\n"]);
+    let mut lines: Vec<&str> = read.ok().lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["0@1", "0@2", "1@2"]);
+    assert_eq!(read.stderr, "what was before offset 2 of a-1 is gone: 1 to 1 are passed over\n");
+}
+
+#[test]
 fn options_that_cannot_be_meant_so_are_refused_in_their_own_words() {
     let broker = Broker::start("own-words");
     let nothing = broker.run(&["consume", "a", "--group", ""]);
@@ -325,5 +455,15 @@ fn options_that_cannot_be_meant_so_are_refused_in_their_own_words() {
             let wanted = "a partition's number is expected, counted from 0";
             assert!(refused.failed(2).contains(wanted), "{command:?}: {refused:?}");
         }
+    }
+    for (wrong, wanted) in [
+        (&["consume", "a", "-n", "abc"][..], "a whole number from 0 on is expected"),
+        (&["consume", "a", "-n", "-1"], "a whole number from 0 on is expected"),
+        (&["consume", "a", "--tail", "3:2"], "a whole number from 1 to 4294967295 is expected"),
+        (&["api", "--broker", "one"], "a broker's id is expected"),
+        (&["group", "reset", "g", "--by", "far"], "100 on, -100 back"),
+    ] {
+        let refused = broker.run(wrong);
+        assert!(refused.failed(2).contains(wanted), "{refused:?}");
     }
 }

@@ -40,11 +40,12 @@ pub fn given(matches: &ArgMatches) -> Vec<(String, String)> {
 }
 
 /// Options of commands that say what a setting says: the argument, the option, and the setting.
-const OPTIONS: [(&str, &str, &str); 8] = [
+const OPTIONS: [(&str, &str, &str); 9] = [
     ("acks", "--acks", "acks"),
     ("batch_size", "--batch-size", "batch.size"),
     ("bootstrap", "--bootstrap", "bootstrap.servers"),
     ("compression", "--compression", "compression.type"),
+    ("from", "--from", "auto.offset.reset"),
     ("group", "--group", "group.id"),
     ("linger", "--linger", "linger.ms"),
     ("read_committed", "--read-committed", "isolation.level"),
@@ -64,6 +65,18 @@ pub fn said(matches: &ArgMatches) -> Vec<(&'static str, &'static str)> {
     given.map(|(_, option, setting)| (option, setting)).collect()
 }
 
+/// Settings of a consumer that mean something to members of a group alone.
+pub const OF_MEMBERS: [&str; 8] = [
+    "auto.commit.interval.ms",
+    "enable.auto.commit",
+    "group.id",
+    "group.instance.id",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "partition.assignment.strategy",
+    "session.timeout.ms",
+];
+
 /// The settings that a command has a use for besides those of every client.
 fn others(command: &Command) -> Vec<&'static str> {
     let (produces, consumes) = match command {
@@ -73,7 +86,13 @@ fn others(command: &Command) -> Vec<&'static str> {
         _ => (false, false),
     };
     let names = |used: bool, names: &'static [&'static str]| if used { names } else { &[] };
-    [names(produces, ProducerConfig::NAMES), names(consumes, ConsumerConfig::NAMES)].concat()
+    let mut others =
+        [names(produces, ProducerConfig::NAMES), names(consumes, ConsumerConfig::NAMES)].concat();
+    if matches!(command, Command::Bench(_)) {
+        // A measurement is no member: it would commit where it got to all the same.
+        others.retain(|name| !OF_MEMBERS.contains(name));
+    }
+    others
 }
 
 impl ClientSettings {

@@ -1,5 +1,8 @@
 //! Sizes and durations as people write them.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// A size with its unit, to three digits.
@@ -74,6 +77,31 @@ pub fn counted(count: usize, thing: &str) -> String {
 pub fn partition(text: &str) -> Result<i32, String> {
     let number = text.parse().ok().filter(|number| *number >= 0);
     number.ok_or_else(|| "a partition's number is expected, counted from 0".to_owned())
+}
+
+/// Reads whole numbers that are at least and at most these.
+pub fn within<T>(
+    bounds: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| bounds.contains(number));
+        number
+            .ok_or_else(|| format!("a whole number from {} to {} is expected", bounds.start(), bounds.end()))
+    }
+}
+
+/// Reads how many there are of something, be it none.
+pub fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a whole number from 0 on is expected".to_owned())
+}
+
+/// Reads the id of a broker.
+pub fn broker(text: &str) -> Result<i32, String> {
+    let id = text.parse().ok().filter(|id| *id >= 0);
+    id.ok_or_else(|| "a broker's id is expected, a whole number from 0 on".to_owned())
 }
 
 /// Takes KEY=VALUE apart.

@@ -1,10 +1,10 @@
 //! Tells whoever follows a topic that the cluster is gone, and that it is back: the client goes on trying without a word.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use client::{Admin, ErrorCode};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Session;
@@ -20,6 +20,7 @@ const MISSED: u32 = 2;
 #[derive(Debug)]
 pub struct Watch {
     task: JoinHandle<()>,
+    topics: watch::Sender<BTreeSet<String>>,
     deleted: Option<mpsc::Receiver<String>>,
 }
 
@@ -29,7 +30,22 @@ impl Watch {
         let (admin, place) = (session.admin.clone(), session.place.to_string());
         // Each of them is told once.
         let (tell, deleted) = mpsc::channel(topics.len().max(1));
-        Watch { task: tokio::spawn(watch(admin, place, topics, tell)), deleted: Some(deleted) }
+        let (topics, looked_after) = watch::channel(topics.into_iter().collect());
+        let task = tokio::spawn(look(admin, place, looked_after, tell));
+        Watch { task, topics, deleted: Some(deleted) }
+    }
+
+    /// Looks after these topics from now on as well.
+    pub fn look_after<'t>(&self, topics: impl Iterator<Item = &'t str>) {
+        self.topics.send_if_modified(|known| {
+            let before = known.len();
+            for topic in topics {
+                if !known.contains(topic) {
+                    known.insert(topic.to_owned());
+                }
+            }
+            known.len() > before
+        });
     }
 
     /// Says of a topic that is gone what else [`Watch::deleted`] would return.
@@ -55,8 +71,14 @@ impl Drop for Watch {
     }
 }
 
-async fn watch(admin: Admin, place: String, mut topics: Vec<String>, tell: mpsc::Sender<String>) {
+async fn look(
+    admin: Admin,
+    place: String,
+    topics: watch::Receiver<BTreeSet<String>>,
+    tell: mpsc::Sender<String>,
+) {
     let mut gone = false;
+    let mut told: BTreeSet<String> = BTreeSet::new();
     let mut missed: BTreeMap<String, u32> = BTreeMap::new();
     loop {
         tokio::time::sleep(LOOK).await;
@@ -73,7 +95,8 @@ async fn watch(admin: Admin, place: String, mut topics: Vec<String>, tell: mpsc:
             continue;
         }
         let mut deleted = Vec::new();
-        for name in &topics {
+        let wanted: Vec<String> = topics.borrow().difference(&told).cloned().collect();
+        for name in &wanted {
             let Ok(described) = tokio::time::timeout(LOOK, admin.describe_topic(name)).await else {
                 break;
             };
@@ -88,8 +111,8 @@ async fn watch(admin: Admin, place: String, mut topics: Vec<String>, tell: mpsc:
                 deleted.push(name.clone());
             }
         }
-        topics.retain(|name| !deleted.contains(name));
         for name in deleted {
+            told.insert(name.clone());
             // Whoever does not wait for it is told as others are.
             if let Err(untold) = tell.try_send(name) {
                 note(&format!("{} was deleted", untold.into_inner()));

@@ -2,6 +2,7 @@
 
 mod end;
 mod growth;
+mod meant;
 mod places;
 mod print;
 mod range;
@@ -21,14 +22,13 @@ use host::signal::StopSignals;
 use super::place::{Where, partitions_of, resolve};
 use super::several::{Patterns, no_topic, once};
 use super::template::Template;
-use super::time::Zone;
 use super::watch::Watch;
 use super::{Failure, Format, Session, session, units};
 use crate::print::{Left, Progress, nobody_reads, note};
 use end::{Ends, Joining, Share, ends};
 pub use end::{is_at_end, left_until};
 use growth::Growth;
-use places::Places;
+use places::{Places, say_gone};
 use print::Printer;
 use range::{Begin, Range};
 
@@ -46,19 +46,22 @@ use range::{Begin, Range};
   riverrun consume --regex '^orders-(eu|us)$' --group kitchen
   riverrun consume readings --tail 9 --until-end -f '%d{strftime[%F %T]} %k{unpack[Q]} %v{unpack[hxi]}\\n'
 
-With a group, --from counts only where the group has committed nothing yet. Partitions and topics that are made while the
+With a group, --from counts only where the group has committed nothing yet; -X auto.offset.reset says so in Kafka's
+words, and may be none (that is an error) or by_duration:PT1H as well. Partitions and topics that are made while the
 command runs are read from their start. What is deleted before it could be read is told, and reading goes on at what is
 there. Fields that are printed before the value are separated by tabs.
 
-In a template %t is the topic, %p the partition, %o the offset, %e the leader epoch, %d the time (%d{date} as a date), %k
-the key, %v the value, %h{%k=%v } each header, %i the count of what was printed; %T, %K and %V are lengths, %H the number
-of headers; %x is the producer's id and %y its epoch, -1 where it has none; %[ is where the partition begins, %| its last
-stable offset, %] its high watermark; %a{compression}, %a{timestamp-type}, %a{transactional-bit} and %a{control-bit} are of
-the batch, and %a{compression;number} is one as a number. Forms stand in braces: hex, base64, base64raw, json (null, a string, or
-{\"base64\":\"...\"} for what is no text), unpack[...] for bytes, hex, hex64 to hex4, big64 to big8,
-little64 to little8, bool for numbers, strftime[%F %T] and go[2006-01-02 15:04] for times (UTC, unless --local). What unpack reads: b h i q
-are numbers of 1, 2, 4, 8 bytes, capital ones without a sign; after < the lowest byte comes first, as at the beginning, after
-> the highest; c is a byte, s the rest, $ the end, x a blank between. \\n, \\t, \\xHH and %% are what they are elsewhere.")]
+In a template %t is the topic, %p the partition, %o the offset, %e the leader epoch, %d the time (%d{date} as a date),
+%k the key, %v the value, %h{%k=%v } each header, %i the count of what was printed; %T, %K and %V are lengths of what
+comes after, in the form that it has there, and -1 for null; %H is the number of headers; %x is the producer's id and %y
+its epoch, -1 where it has none; %[ is where the partition begins, %| its last stable offset, %] its high watermark;
+%a{compression}, %a{timestamp-type}, %a{transactional-bit} and %a{control-bit} are of the batch, and
+%a{compression;number} is one as a number. Forms stand in braces: hex, base64, base64raw, json (null, a string, or
+{\"base64\":\"...\"} for what is no text), unpack[...] for bytes, hex, hex64 to hex4, big64 to big8, little64 to
+little8, bool for numbers, strftime[%F %T] and go[2006-01-02 15:04] for times (UTC, unless --local). What unpack reads:
+b h i q are numbers of 1, 2, 4, 8 bytes, capital ones without a sign; after < the lowest byte comes first, as at the
+beginning, after > the highest; c is a byte, s the rest, $ the end, x a blank between. \\n, \\t, \\xHH and %% are what
+they are elsewhere.")]
 pub struct Consume {
     /// The topics to read.
     #[arg(value_name = "TOPIC", required = true)]
@@ -78,10 +81,10 @@ pub struct Consume {
     #[arg(long, short, value_name = "N", value_parser = units::partition)]
     partition: Option<i32>,
     /// Begin so many records before the end of each partition; where records are missing, it is fewer.
-    #[arg(long, value_name = "N", conflicts_with_all = ["from", "group"], value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "group"], value_parser = units::within(1..=u32::MAX))]
     tail: Option<u32>,
-    /// Stop where the topic ended when the command began. A member of a group waits until the group has shared out all
-    /// partitions, and stops when it has read its own.
+    /// Stop where the topic ended when the command began; --from or --tail says where to begin. A member of a group waits
+    /// until the group has shared out all partitions, and stops when it has read its own.
     #[arg(long, short = 'e')]
     until_end: bool,
     /// Stop before this place, named as for --from. An offset that is not there yet is waited for; a time that has not come
@@ -89,7 +92,7 @@ pub struct Consume {
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["until_end", "group"], allow_hyphen_values = true, value_parser = range::place)]
     until: Option<Begin>,
     /// Stop after so many records.
-    #[arg(short = 'n', long = "number", value_name = "N")]
+    #[arg(short = 'n', long = "number", value_name = "N", value_parser = units::count)]
     number: Option<u64>,
     /// Leave out records of transactions that are open or aborted.
     #[arg(long)]
@@ -155,42 +158,27 @@ pub(super) const RECORDS_MAX: usize = 500;
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
 pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure> {
+    consume.adopt(&session.settings)?;
     consume.check(session.format)?;
     consume.settle(&session.zone)?;
     if session.format == Format::Wide {
         consume.fields = Fields::ALL;
     }
-    if consume.group.is_none() && session.settings.has("auto.offset.reset") {
-        return Err(Failure::wrong_use("-X auto.offset.reset is for members of a group")
-            .next("--from start or --from end says where to begin"));
-    }
     let patterns = if consume.regex { Some(Arc::new(Patterns::of(&consume.topics)?)) } else { None };
-    let mut partitions = Vec::new();
-    let mut without_leader = BTreeSet::new();
     let topics = topics(&consume, patterns.as_deref(), session).await?;
-    for topic in &topics {
-        partitions.extend(partitions_of(topic, consume.partition)?);
-        without_leader.extend(
-            topic
-                .partitions
-                .values()
-                .filter(|partition| partition.leader.is_none())
-                .map(|partition| TopicPartition::new(topic.name.as_str(), partition.partition)),
-        );
-    }
-    if consume.asks_for_offsets() {
-        // Their leaders may be away for long, and the others need not wait.
-        let (left_out, led): (Vec<_>, Vec<_>) =
-            partitions.into_iter().partition(|name| without_leader.contains(name));
-        leave_out(&left_out);
-        partitions = led;
-    }
+    let partitions = partitions(&consume, &topics)?;
     let (mut consumer, from) = begin(&consume, patterns.as_ref(), &partitions, session).await?;
     let end = ends(&consume, &partitions, session).await.map_err(failed)?;
+    if let (Some(end), true) = (&end, consume.begins_at_end()) {
+        refuse_if_there(end, &partitions, session).await?;
+    }
     let mut places = Places::new(session, from, consume.group.is_some(), &topics);
     places.stop_at(end.as_ref());
     let growth = Growth::begin(session, &consume, patterns.as_ref(), &topics);
-    let waits = consume.from.begin == Begin::At(Where::End) && consume.tail.is_none() && end.is_none();
+    let waits = consume.from.begin == Begin::At(Where::End)
+        && from == OffsetReset::Latest
+        && consume.tail.is_none()
+        && end.is_none();
     if waits && io::stderr().is_terminal() {
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
@@ -287,6 +275,10 @@ async fn read(
         if let Some(growth) = growth {
             growth.follow(consumer)?;
         }
+        if printer.consume.regex {
+            // Also of what has come to match it is told when it is deleted.
+            watch.look_after(consumer.assignment().map(|name| &*name.topic));
+        }
         if let Err((unwritten, error)) = printer.print(&records, consumer) {
             put_back(consumer, unwritten);
             return Err(Failure::of_output(error, printer.printed));
@@ -342,65 +334,6 @@ impl Consume {
         let begins = matches!(self.from.begin, Begin::At(Where::Start | Where::End));
         self.until_end || self.until.is_some() || self.tail.is_some() || !begins
     }
-
-    /// Puts what can be said in two ways into one of them.
-    fn settle(&mut self, zone: &Zone) -> Result<(), Failure> {
-        let said_twice = |option: &str| {
-            Err(Failure::wrong_use(format!("--from says where to stop, and so does {option}"))
-                .next("leave one of them out"))
-        };
-        match (self.from.until, self.until, self.until_end, &self.group) {
-            (None, ..) => {}
-            (Some(_), Some(_), ..) => return said_twice("--until"),
-            (Some(_), _, true, _) => return said_twice("--until-end"),
-            (Some(Begin::At(Where::End)), ..) => self.until_end = true,
-            (Some(_), _, _, Some(_)) => {
-                return Err(Failure::wrong_use("a group stops at the end, or goes on")
-                    .next("leave --group out to stop at an offset or a time"));
-            }
-            (until, ..) => self.until = until,
-        }
-        let turned = match (self.from.begin, self.until) {
-            (Begin::At(Where::Offset(begin)), Some(Begin::At(Where::Offset(until)))) => until < begin,
-            (Begin::At(Where::At(begin)), Some(Begin::At(Where::At(until)))) => {
-                zone.instant(until) < zone.instant(begin)
-            }
-            (Begin::AfterStart(begin), Some(Begin::AfterStart(until)))
-            | (Begin::BeforeEnd(until), Some(Begin::BeforeEnd(begin))) => until < begin,
-            _ => false,
-        };
-        if turned {
-            return Err(Failure::wrong_use("it would stop before it begins")
-                .next("name the earlier place first, as in --from @-2h:@-1h"));
-        }
-        if let (Begin::BeforeEnd(count), None) = (self.from.begin, &self.group) {
-            self.tail = Some(count);
-        }
-        Ok(())
-    }
-
-    /// What would go unheard is refused.
-    fn check(&self, format: Format) -> Result<(), Failure> {
-        let is_text = matches!(format, Format::Table | Format::Wide);
-        let refused = |message: &str, next: &str| Err(Failure::wrong_use(message).next(next));
-        match (&self.template, is_text, self.fields.any()) {
-            (Some(_), false, _) => refused(
-                "--template says how records are printed, and so does --format",
-                "leave one of them out",
-            ),
-            (Some(_), _, true) => refused(
-                "--template says what is printed, and so do the --print options",
-                "leave one of them out",
-            ),
-            (Some(_), _, _) if format == Format::Wide => {
-                refused("--template says what is printed, and so does --format wide", "leave one of them out")
-            }
-            (None, false, true) => {
-                refused("the --print options are for lines of text", "json and yaml have all of a record")
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// The topics that are to be read, as far as they are there.
@@ -425,6 +358,44 @@ async fn topics(
         return Err(patterns.nothing("topic"));
     }
     Ok(topics)
+}
+
+/// The partitions that are to be read. Where leaders are asked first, those that have none are left out.
+fn partitions(consume: &Consume, topics: &[Topic]) -> Result<Vec<TopicPartition>, Failure> {
+    let mut partitions = Vec::new();
+    let mut without_leader = BTreeSet::new();
+    for topic in topics {
+        partitions.extend(partitions_of(topic, consume.partition)?);
+        without_leader.extend(
+            topic
+                .partitions
+                .values()
+                .filter(|partition| partition.leader.is_none())
+                .map(|partition| TopicPartition::new(topic.name.as_str(), partition.partition)),
+        );
+    }
+    if consume.asks_for_offsets() {
+        // Their leaders may be away for long, and the others need not wait.
+        let (left_out, led): (Vec<_>, Vec<_>) =
+            partitions.into_iter().partition(|name| without_leader.contains(name));
+        leave_out(&left_out);
+        partitions = led;
+    }
+    Ok(partitions)
+}
+
+/// Who begins at the end has nothing to read where every partition has the place already at which it would stop.
+async fn refuse_if_there(
+    end: &Ends,
+    partitions: &[TopicPartition],
+    session: &Session,
+) -> Result<(), Failure> {
+    let there = resolve(partitions, Where::End, session).await.map_err(failed)?;
+    let is_there = |(name, there)| end.get(name).is_some_and(|end| there >= end);
+    match !there.is_empty() && there.iter().all(is_there) {
+        true => Err(meant::stops_at_once()),
+        false => Ok(()),
+    }
 }
 
 /// A consumer, and where it is to begin in partitions of which its group has committed nothing.
@@ -516,8 +487,8 @@ async fn starts(
             }
             // What is gone by now, or not there yet, would send the reader to the end.
             let found = find(place).await?;
-            if let Some(first) = found.values().filter(|found| found.0 > offset).min() {
-                note(&format!("what was before offset {first} is gone"));
+            for (name, first) in found.iter().filter(|(_, first)| first.0 > offset) {
+                say_gone(name, offset, *first);
             }
             Ok(found.into_iter().map(|(name, offset)| (name, Start::Offset(offset))).collect())
         }

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use client::config::OffsetReset;
 use client::metadata::Topic;
-use client::{Consumer, ConsumerRecord, Error, Offset, Start, TopicPartition};
+use client::{Consumer, ConsumerRecord, Error, Offset, Start, Timestamp, TopicPartition};
+use host::RealClock;
 use kernel::Uuid;
+use kernel::port::Clock;
 use tokio::time::timeout;
 
 use super::end::Ends;
@@ -175,7 +177,11 @@ impl<'c> Places<'c> {
             (Some(before), _) => {
                 // If it turns out to be another one, it is read from its start all the same.
                 self.read_of.insert(name.clone(), before);
-                if self.from == OffsetReset::Earliest { Start::Earliest } else { Start::Latest }
+                match self.from {
+                    OffsetReset::Earliest => Start::Earliest,
+                    OffsetReset::ByDuration(back) => Start::At(before_now(back)),
+                    OffsetReset::Latest | OffsetReset::None => Start::Latest,
+                }
             }
             (None, _) => Start::Earliest,
         };
@@ -259,8 +265,14 @@ fn go(consumer: &mut Consumer, name: &TopicPartition, start: Start) {
     consumer.resume([name]);
 }
 
+/// The time so long ago.
+fn before_now(back: Duration) -> Timestamp {
+    let back = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
+    Timestamp(RealClock::new().now().wall.0.saturating_sub(back).max(0))
+}
+
 /// Says what was passed over.
-fn say_gone(name: &TopicPartition, offset: i64, start: Offset) {
+pub(super) fn say_gone(name: &TopicPartition, offset: i64, start: Offset) {
     let last = start.0.saturating_sub(1);
     note(&format!("what was before offset {start} of {name} is gone: {offset} to {last} are passed over"));
 }
