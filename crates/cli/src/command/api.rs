@@ -5,7 +5,7 @@ use kernel::NodeId;
 use serde_json::{Value, json};
 
 use super::brokers::no_broker;
-use super::{Failure, Session};
+use super::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
 /// See which requests a broker answers, and in which versions.
@@ -20,7 +20,7 @@ use crate::print::{Output, table::Table};
 ones bring.")]
 pub struct Api {
     /// Which broker; the first that there is if not given.
-    #[arg(long, value_name = "BROKER")]
+    #[arg(long, value_name = "BROKER", value_parser = units::broker)]
     broker: Option<i32>,
 }
 

@@ -1,8 +1,9 @@
 //! What holds for every command, whoever wrote it.
 
-use clap::Command;
+use clap::{Command, FromArgMatches};
 
 use super::tree;
+use crate::Arguments;
 
 /// Every command that does something, with the words that lead to it.
 fn leaves() -> Vec<(String, Command)> {
@@ -61,7 +62,9 @@ fn every_example_is_a_line_that_the_command_takes() {
             // As far as a shell would give it to this command.
             let end = line.find([')', '|', '>', '<', '&']).unwrap_or(line.len());
             let words = split(line.get(..end).unwrap_or_default());
-            if let Err(error) = tree().try_get_matches_from(&words) {
+            let taken = tree().try_get_matches_from(&words);
+            // Its arguments have to be of the types that the command has for them, too.
+            if let Err(error) = taken.and_then(|matches| Arguments::from_arg_matches(&matches)) {
                 panic!("{path}: {words:?}: {error}");
             }
         }
@@ -130,6 +133,43 @@ fn a_number_below_nothing_is_refused_as_a_number_and_not_as_an_option() {
             assert!(takes, "{path}: {}", arg.get_id());
         }
     }
+}
+
+#[test]
+fn what_is_no_number_is_refused_in_words_of_our_own() {
+    let mut refused = 0;
+    for (path, command) in leaves() {
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+            for wrong in ["abc", "-1", "3:2", "0", "0.5", "9999999999999999999999"] {
+                let mut words: Vec<String> = vec!["riverrun".to_owned()];
+                words.extend(path.split(' ').map(str::to_owned));
+                match arg.get_long() {
+                    Some(long) => words.push(format!("--{long}={wrong}")),
+                    None if arg.is_positional() => words.extend(["--".to_owned(), wrong.to_owned()]),
+                    None => continue,
+                }
+                let Err(error) = tree().try_get_matches_from(&words) else {
+                    continue;
+                };
+                if error.kind() != clap::error::ErrorKind::ValueValidation {
+                    continue;
+                }
+                refused += 1;
+                let said = error.to_string();
+                for foreign in [
+                    "digit",
+                    "too large to fit",
+                    "too small to fit",
+                    "literal",
+                    "empty string",
+                    " is not in ",
+                ] {
+                    assert!(!said.contains(foreign), "{words:?}: {said}");
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub struct Consume {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::some_time)]
     time: Duration,
     /// Stop after so many records.
-    #[arg(short = 'n', long = "number", value_name = "N")]
+    #[arg(short = 'n', long = "number", value_name = "N", value_parser = units::count)]
     number: Option<u64>,
 }
 

@@ -20,10 +20,10 @@ pub struct Load {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::some_time)]
     pub time: Duration,
     /// Stop after so many records.
-    #[arg(short = 'n', long = "number", value_name = "N")]
+    #[arg(short = 'n', long = "number", value_name = "N", value_parser = units::count)]
     pub number: Option<u64>,
     /// How many partitions the topic of this run gets, if none is named.
-    #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "topic", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 6, conflicts_with = "topic", value_parser = units::within(1..=i32::MAX))]
     pub partitions: i32,
     #[command(flatten)]
     acks: WhoAcknowledges,

@@ -41,7 +41,7 @@ pub struct Produce {
     #[arg(long, value_name = "N", value_parser = load::rate)]
     rate: Option<f64>,
     /// Up to how many bytes of records are gathered in a batch.
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=64 << 20))]
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = units::within(1..=64_u32 << 20))]
     batch_size: u32,
     /// How long a batch that is not full waits for more.
     #[arg(long, value_name = "DURATION", default_value = "5ms", value_parser = units::duration)]

@@ -22,7 +22,7 @@ use crate::print::{Output, table::Table};
 It ends with 1 if a broker is down or does not answer: what the others have is shown.")]
 pub struct LogDirs {
     /// Only of this broker.
-    #[arg(long, value_name = "BROKER")]
+    #[arg(long, value_name = "BROKER", value_parser = units::broker)]
     broker: Option<i32>,
     /// Only this topic, partition by partition.
     #[arg(long, value_name = "TOPIC")]

@@ -58,7 +58,7 @@ struct Target {
     #[arg(long, value_name = "WHERE", allow_hyphen_values = true)]
     to: Option<Where>,
     /// So many records on, or back if it is negative.
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = records)]
     by: Option<i64>,
     /// To what an --undo-file holds.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["topics", "partition"])]
@@ -66,6 +66,11 @@ struct Target {
 }
 
 const DOING: &str = "cannot reset the group";
+
+/// Reads how many records it is on, or back.
+fn records(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "a whole number of records is expected: 100 on, -100 back".to_owned())
+}
 
 /// What is to become of a group.
 #[derive(Debug, PartialEq, Eq, Default)]

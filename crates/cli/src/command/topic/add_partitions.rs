@@ -7,7 +7,7 @@ use serde_json::json;
 use super::partitions;
 use crate::command::ask::{Destruction, listed};
 use crate::command::several::Topics;
-use crate::command::{Failure, Session};
+use crate::command::{Failure, Session, units};
 use crate::print::{Output, note};
 
 /// Give topics more partitions.
@@ -34,10 +34,10 @@ pub struct AddPartitions {
 #[group(required = true, multiple = false)]
 struct Count {
     /// How many more.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = units::within(1..=i32::MAX))]
     by: Option<i32>,
     /// How many in all; a topic that has as many is left as it is.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = units::within(1..=i32::MAX))]
     to: Option<i32>,
 }
 

@@ -21,10 +21,10 @@ pub struct Create {
     /// What the topic is to be called.
     name: String,
     /// How many partitions it has; the broker's num.partitions if not given.
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = units::within(1..=i32::MAX))]
     partitions: Option<i32>,
     /// How many brokers keep each partition; the broker's default.replication.factor if not given.
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i16).range(1..))]
+    #[arg(long, short, value_name = "N", value_parser = units::within(1..=i16::MAX))]
     replication_factor: Option<i16>,
     /// A setting of the topic, as Kafka names it; may be given several times.
     #[arg(long = "config", short, value_name = "KEY=VALUE", value_parser = units::key_value)]
