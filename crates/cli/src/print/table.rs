@@ -141,7 +141,11 @@ impl Table {
     /// The narrowest that a column may be: of a number no digit is left out, as it would be another one, and many
     /// settings begin alike.
     fn least(&self, place: usize, column: &Column, fit: usize) -> usize {
-        let narrow = if column.title == "KEY" { WIDTH_MIN.max(fit / 2) } else { WIDTH_MIN };
+        let narrow = if column.title == "KEY" {
+            WIDTH_MIN.max(fit.saturating_sub(GAP + WIDTH_MIN))
+        } else {
+            WIDTH_MIN
+        };
         let least = self.width(place, column).min(narrow);
         if column.right { least.max(self.widest_cell(place)) } else { least }
     }

@@ -50,7 +50,7 @@ pub async fn measure(
     let outcome = tokio::select! {
         outcome = run(&name), if !stopped => outcome,
         topic = watch.deleted(), if !stopped => Err(Failure::not_there(format!("{topic} was deleted during the run"))
-            .next("name another topic, or none for one of the run's own")),
+            .next(if own { "measure again" } else { "name another topic, or none for one of the run's own" })),
         else => Err(Failure::failed("interrupted before anything was measured").next("give it the time to begin")),
     };
     drop(watch);

@@ -82,7 +82,7 @@ impl Resource {
         if name.is_empty() && !matches!(self.kind, Kind::Broker | Kind::Logger) {
             let kind = self.kind.name();
             return Err(Failure::wrong_use(format!("the name of the {kind} is empty"))
-                .next(format!("`riverrun config set {kind} NAME` names one")));
+                .next(format!("give a name in its place, as in {kind} NAME")));
         }
         Ok(match self.kind {
             Kind::Topic => ConfigResource::Topic(name),

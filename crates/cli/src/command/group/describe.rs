@@ -14,7 +14,7 @@ use super::lag::{Standing, Trend, first_unread};
 use super::share::ShareGroup;
 use crate::command::several::{Groups, no_group_of};
 use crate::command::waiting::waiting;
-use crate::command::{Failure, Session, units};
+use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, table::Table};
 
 /// Describe groups: their members, what they read, and how far they are behind, in records and in time.
@@ -43,21 +43,34 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
     for name in names {
         seen.push((look(&name, session).await, name));
     }
-    if let Some(time) = describe.trend {
-        let left = |waited| {
-            let left = time.saturating_sub(waited);
-            format!("looking again in {}", units::span(left.as_secs_f64()))
-        };
-        waiting(left, tokio::time::sleep(time)).await;
+    let show = async |again| {
+        for (first, name) in seen {
+            let described = match first {
+                Ok(first) => one(&name, first, again, session).await,
+                Err(failure) => Err(failure),
+            };
+            outcomes.push(&name, described);
+        }
+        outcomes.show(session)
+    };
+    let Some(time) = describe.trend else { return show(false).await };
+    let left = |waited| {
+        let left = time.saturating_sub(waited);
+        format!("looking again in {}", units::span(left.as_secs_f64()))
+    };
+    // What was seen at first is shown even to who does not wait for more.
+    let mut signals = session::signals()?;
+    let is_over = tokio::select! {
+        biased;
+        () = waiting(left, tokio::time::sleep(time)) => true,
+        _ = signals.next() => false,
+    };
+    let interrupted = Err(Failure::failed("interrupted before the second look, so that there is no trend"));
+    tokio::select! {
+        biased;
+        shown = show(is_over) => if is_over { shown } else { shown.and(interrupted) },
+        _ = signals.next() => interrupted,
     }
-    for (first, name) in seen {
-        let described = match first {
-            Ok(first) => one(&name, first, describe.trend.is_some(), session).await,
-            Err(failure) => Err(failure),
-        };
-        outcomes.push(&name, described);
-    }
-    outcomes.show(session)
 }
 
 /// What is there under a name.
@@ -222,9 +235,11 @@ impl Described {
             .fact("coordinator", &group.coordinator)
             .fact("lag", self.lag());
         if let Some(trend) = &self.trend {
-            let rates = format!("{:.1} a second written, {:.1} read", trend.written, trend.read);
+            let read = trend.read.map_or_else(|| "-".to_owned(), |read| format!("{read:.1}"));
+            let rates = format!("{:.1} a second written, {read} read", trend.written);
             let caught_up_in = match trend.caught_up_in {
                 Some(seconds) => units::span(seconds),
+                None if trend.read.is_none() => "not known, as there was no commit before".to_owned(),
                 None if self.standing.total_lag().total().is_some() => {
                     "not known, as nothing was committed meanwhile".to_owned()
                 }

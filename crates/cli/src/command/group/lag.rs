@@ -172,7 +172,8 @@ pub async fn first_unread(
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trend {
     pub written: f64,
-    pub read: f64,
+    /// Nothing where a first offset was committed meanwhile: who reads may have read before.
+    pub read: Option<f64>,
     /// In how many seconds nothing will be left, where it is known how much is left and anything was committed meanwhile;
     /// infinite if never.
     pub caught_up_in: Option<f64>,
@@ -186,13 +187,14 @@ impl Trend {
             let change = |name| Some(value(after, name)?.saturating_sub(value(before, name)?));
             names.filter_map(change).sum::<i64>() as f64 / seconds
         };
-        let (written, read) = (moved(Standing::end), moved(Standing::committed));
-        let caught_up_in = after.total_lag().total().and_then(|lag| match lag {
-            0 => Some(0.0),
+        let is_known = after.committed.keys().all(|name| before.committed(name).is_some());
+        let (written, read) = (moved(Standing::end), is_known.then(|| moved(Standing::committed)));
+        let caught_up_in = after.total_lag().total().and_then(|lag| match (lag, read) {
+            (0, _) => Some(0.0),
+            (lag, Some(read)) if read > written => Some(lag as f64 / (read - written)),
+            (_, Some(read)) if read > 0.0 => Some(f64::INFINITY),
             // Who reads commits only now and then.
-            _ if read == 0.0 => None,
-            lag if read > written => Some(lag as f64 / (read - written)),
-            _ => Some(f64::INFINITY),
+            _ => None,
         });
         Trend { written, read, caught_up_in }
     }
@@ -218,10 +220,18 @@ mod tests {
         let now = Instant::now();
         let later = now + Duration::from_secs(2);
         let trend = |committed, end| Trend::between(&standing(now, 0, 100), &standing(later, committed, end));
-        assert_eq!(trend(60, 120), Trend { written: 10.0, read: 30.0, caught_up_in: Some(3.0) });
+        assert_eq!(trend(60, 120), Trend { written: 10.0, read: Some(30.0), caught_up_in: Some(3.0) });
         assert_eq!(trend(0, 120).caught_up_in, None, "nothing was committed");
         assert_eq!(trend(10, 120).caught_up_in, Some(f64::INFINITY));
         assert_eq!(trend(120, 120).caught_up_in, Some(0.0));
+        let mut unknown = standing(now, 0, 100);
+        unknown.committed.clear();
+        let first = Trend::between(&unknown, &standing(later, 120, 120));
+        assert_eq!(
+            first,
+            Trend { written: 10.0, read: None, caught_up_in: Some(0.0) },
+            "it was the first commit"
+        );
     }
 
     #[tokio::test]

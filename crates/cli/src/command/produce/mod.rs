@@ -155,7 +155,16 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
             flush(&producer, &written, &mut signals, &mut watch, interrupted).await
         }
     };
-    let settled = written.settle_all().await;
+    let settled = written.settle_all().await.map_err(|failure| match written.lacks_from() {
+        // Who began anew would write twice what is there.
+        Some(number) => {
+            let rest = produce.rest_from(number);
+            failure.next(format!(
+                "look whether the broker is alive; {rest}, though some of it may be there already"
+            ))
+        }
+        None => failure,
+    });
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
     let reported = written.report(&produce, session);
     let outcome = match ended {

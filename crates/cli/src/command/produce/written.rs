@@ -162,6 +162,13 @@ impl Written {
         self.outcome()
     }
 
+    /// The first record that nobody has acknowledged, where it may be written if it is tried again.
+    pub fn lacks_from(&self) -> Option<u64> {
+        let failed = self.failed.as_ref()?;
+        let unanswered = matches!(failed.error, Error::DeliveryTimeout { .. } | Error::Uncertain { .. });
+        (unanswered || failed.error.retriable()).then_some(failed.number)
+    }
+
     fn outcome(&self) -> Result<(), Failure> {
         self.failed.as_ref().map_or(Ok(()), |failed| Err(failed.failure()))
     }

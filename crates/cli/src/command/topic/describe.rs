@@ -1,6 +1,7 @@
 //! `riverrun topic describe`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Args;
 use client::admin::{ConfigEntry, ConfigSource, ListedOffset, OffsetSpec};
@@ -30,14 +31,20 @@ pub struct Describe {
     topics: Topics,
 }
 
+/// How often it is looked whether leaders are still there, while their answer is waited for.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long that may take.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
+
 const DOING: &str = "cannot describe the topic";
 
 pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> {
     let (topics, mut outcomes) = describe.topics.find(DOING, session).await?;
     for topic in topics {
         let name = topic.name.clone();
-        let mut asked = Asked { topic: &topic, session, silent: BTreeMap::new() };
-        let described = one(&topic, &mut asked).await;
+        let mut asked = Asked { topic, session, silent: BTreeMap::new() };
+        let described = one(&mut asked).await;
         let lacks = asked.lacks().filter(|_| described.is_ok());
         outcomes.push(&name, described);
         if let Some(lacks) = lacks {
@@ -47,10 +54,10 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
     outcomes.show(session)
 }
 
-async fn one(topic: &Topic, asked: &mut Asked<'_>) -> Result<Output, Failure> {
+async fn one(asked: &mut Asked<'_>) -> Result<Output, Failure> {
     let failed = |error| Failure::of(error, DOING);
     let session = asked.session;
-    let configs = match session.admin.describe_topic_configs(&topic.name).await {
+    let configs = match session.admin.describe_topic_configs(&asked.topic.name).await {
         Ok(configs) => configs,
         // What cannot be asked is not shown; the rest is worth as much.
         Err(Error::Unsupported { .. }) => Vec::new(),
@@ -65,7 +72,7 @@ async fn one(topic: &Topic, asked: &mut Asked<'_>) -> Result<Output, Failure> {
         Format::Table | Format::Name => More::default(),
         Format::Wide | Format::Json | Format::Yaml => asked.more().await,
     };
-    Ok(Described { topic, set, starts, ends, more }.output())
+    Ok(Described { topic: &asked.topic, set, starts, ends, more }.output())
 }
 
 /// What takes further questions, and is seen in the wide form and by programs.
@@ -78,7 +85,7 @@ struct More {
 
 /// A topic whose leaders are asked. Who did not answer once is not waited for again.
 struct Asked<'a> {
-    topic: &'a Topic,
+    topic: Topic,
     session: &'a Session,
     /// Partitions of which nothing more is known, and why.
     silent: BTreeMap<TopicPartition, Error>,
@@ -88,20 +95,42 @@ impl Asked<'_> {
     /// The partitions that have a leader to ask.
     fn led(&self) -> impl Iterator<Item = (TopicPartition, NodeId)> {
         let led = self.topic.partitions.values();
-        let led = led.filter_map(|partition| Some((name_of(self.topic, partition), partition.leader?)));
+        let led = led.filter_map(|partition| Some((name_of(&self.topic, partition), partition.leader?)));
         led.filter(|(name, _)| !self.silent.contains_key(name))
     }
 
     async fn offsets(&mut self, spec: OffsetSpec, isolation: IsolationLevel) -> Offsets {
-        let wanted: Vec<_> = self.led().map(|(name, _)| (name, spec)).collect();
+        let listed = loop {
+            let wanted: Vec<_> = self.led().map(|(name, _)| (name, spec)).collect();
+            tokio::select! {
+                biased;
+                listed = self.session.admin.list_offsets_each(&wanted, isolation) => break listed,
+                topic = self.without_leaders() => self.topic = topic,
+            }
+        };
         let mut offsets = Offsets::new();
-        for (name, listed) in self.session.admin.list_offsets_each(&wanted, isolation).await {
+        for (name, listed) in listed {
             match listed {
                 Ok(listed) => drop(offsets.insert(name, listed)),
                 Err(error) => drop(self.silent.insert(name, error)),
             }
         }
         offsets
+    }
+
+    /// The topic as it is as soon as one that leads a part of it does so no longer, and nobody else. The offsets of that part
+    /// would be waited for until it has a leader again.
+    async fn without_leaders(&self) -> Topic {
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let asked = self.session.admin.describe_topic(&self.topic.name);
+            if let Ok(Ok(topic)) = tokio::time::timeout(ANSWER_MAX, asked).await {
+                let leader = |name: &TopicPartition| topic.partitions.get(&name.partition)?.leader;
+                if self.led().any(|(name, _)| leader(&name).is_none()) {
+                    return topic;
+                }
+            }
+        }
     }
 
     async fn more(&mut self) -> More {
