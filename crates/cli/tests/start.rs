@@ -49,7 +49,12 @@ fn settings_that_cannot_be_are_wrong_use() {
             "not among listeners",
             "leave controller.listener.names out",
         ),
-        ("process.roles=broker", "is no controller", "leave controller.listener.names out"),
+        ("process.roles=broker", "is no controller", "set process.roles=broker,controller"),
+        (
+            "listeners=PLAINTEXT://0.0.0.0:0",
+            "that clients reach",
+            "as in advertised.listeners=PLAINTEXT://HOST:9092",
+        ),
         (
             "listeners=SSL://127.0.0.1:0",
             "not among those that are advertised: SSL",

@@ -34,8 +34,13 @@ pub fn with_option(failure: Failure, name: &str) -> Failure {
             "a node on its own is broker and controller, and needs none: leave {name} out, or add its listener to \
              listeners, as CONTROLLER://127.0.0.1:9093"
         ),
+        "process.roles" => format!(
+            "a node on its own is broker and controller: leave {name} out, or set {name}=broker,controller"
+        ),
+        "advertised.listeners" => format!(
+            "name what clients reach, as in {name}={plaintext}://HOST:9092; this version serves {plaintext} and nothing else"
+        ),
         "listeners"
-        | "advertised.listeners"
         | "inter.broker.listener.name"
         | "security.inter.broker.protocol"
         | "listener.security.protocol.map" => format!(

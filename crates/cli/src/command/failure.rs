@@ -66,6 +66,15 @@ impl Failure {
         self
     }
 
+    /// Says which of several things it is about, unless that is said already.
+    pub fn about(self, name: &str) -> Failure {
+        let name = visible(name);
+        if self.message.contains(&name) {
+            return self;
+        }
+        Failure { message: format!("{name}: {}", self.message), ..self }
+    }
+
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -339,6 +348,13 @@ mod tests {
         let all = Failure::all(failures).expect("there are some");
         assert_eq!((all.exit, all.message(), all.later.len()), (NOT_THERE, "a", 1));
         assert_eq!(Failure::all(Vec::new()), None);
+    }
+
+    #[test]
+    fn a_failure_of_one_of_several_says_of_which() {
+        let failed = || Failure::failed("cannot delete the topic: the connection failed");
+        assert_eq!(failed().about("a b").message(), "a b: cannot delete the topic: the connection failed");
+        assert_eq!(Failure::failed("topic \"s3\": X").about("s3").message(), "topic \"s3\": X");
     }
 
     #[test]

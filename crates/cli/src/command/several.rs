@@ -229,6 +229,8 @@ impl Outcomes {
         let output = match outcome {
             Ok(output) => output,
             Err(failure) => {
+                // Of a connection that fails nobody else says what it was about.
+                let failure = if self.is_list { failure.about(name) } else { failure };
                 let output = Output::new(json!({ self.word: name, "error": failure.message() }));
                 self.failures.push((name.to_owned(), failure));
                 output

@@ -112,7 +112,7 @@ impl Listeners {
         if is_broker && !is_controller {
             if self.controller_names.is_empty() {
                 return fail(
-                    "controller.listener.names",
+                    "process.roles",
                     "controller.listener.names is needed by a node that is no controller".to_owned(),
                 );
             }

@@ -155,16 +155,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
             flush(&producer, &written, &mut signals, &mut watch, interrupted).await
         }
     };
-    let settled = written.settle_all().await.map_err(|failure| match written.lacks_from() {
-        // Who began anew would write twice what is there.
-        Some(number) => {
-            let rest = produce.rest_from(number);
-            failure.next(format!(
-                "look whether the broker is alive; {rest}, though some of it may be there already"
-            ))
-        }
-        None => failure,
-    });
+    let settled = settle(&mut written, &produce).await;
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
     let reported = written.report(&produce, session);
     let outcome = match ended {
@@ -185,6 +176,19 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     };
     let failures = [outcome.err().flatten(), reported.err()];
     Failure::all(failures.into_iter().flatten().collect()).map_or(Ok(()), Err)
+}
+
+/// Waits for what is on its way, and says how the rest is sent: who began anew would write twice what is there.
+async fn settle(written: &mut Written, produce: &Produce) -> Result<(), Failure> {
+    written.settle_all().await.map_err(|failure| match written.lacks_from() {
+        Some(number) => {
+            let rest = produce.rest_from(number);
+            failure.next(format!(
+                "look whether the broker is alive; {rest}, though some of it may be there already"
+            ))
+        }
+        None => failure,
+    })
 }
 
 fn config(produce: &Produce, session: &Session) -> Result<ProducerConfig, Failure> {
