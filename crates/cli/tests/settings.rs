@@ -68,7 +68,7 @@ fn what_is_not_there_ends_alike_and_what_was_meant_is_said() {
     refused(&broker, "config get broker 1 nothing.like.it", 3, "`riverrun config get broker 1 --all`");
     refused(&broker, "config get topic orders internal.segment.bytes", 1, "`riverrun config explain");
     refused(&broker, "config set group kitchen --set foo=1", 3, "`riverrun config get group kitchen --all`");
-    refused(&broker, "config set client-metrics '' --set interval.ms=1000", 2, "as in client-metrics NAME");
+    refused(&broker, "config set client-metrics '' --set interval.ms=1000", 2, "give a name in its place");
 }
 
 #[test]
