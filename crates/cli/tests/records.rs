@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -88,6 +88,38 @@ fn a_group_commits_no_more_than_a_closed_pipe_took() {
     let first = first.expect("a group goes on with what no pipe has taken");
     assert!(first < 10_000, "it begins at {first}, and a pipe holds 64 KiB");
     assert_eq!(rest.ok(), (first..20_000).map(line).collect::<String>());
+}
+
+#[test]
+fn a_reader_whose_pipe_nobody_empties_ends_when_it_is_told_to() {
+    let broker = Broker::start("stuck-pipe");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let line = |number: usize| format!("{number} and so much text that a pipe is soon full of such lines\n");
+    let all: String = (0..20_000).map(line).collect();
+    broker.run_with_input(&["produce", "a"], &all).ok();
+    for (group, times) in [(&[][..], 1), (&[][..], 2), (&["--group", "g"][..], 1), (&["--group", "h"][..], 2)]
+    {
+        let mut child = broker.begin(&[&["consume", "a", "--from", "start"], group].concat());
+        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut printed = String::new();
+        out.read_line(&mut printed).expect("it prints");
+        for _ in 0..times {
+            interrupt(&child);
+        }
+        let (code, notes) = ended(child);
+        assert!(group.is_empty() || times > 1 || code == Some(0), "{notes}");
+        out.read_to_string(&mut printed).expect("it is text");
+        assert!(all.starts_with(&printed) && printed.len() < all.len(), "a pipe holds no such thing");
+        if !group.is_empty() {
+            let rest = broker.run(&[&["consume", "a", "--from", "start", "--until-end"], group].concat());
+            let rest = rest.ok();
+            assert!(all.ends_with(rest), "{times}: it is what was left");
+            assert!(
+                rest.len() >= all.len() - printed.len(),
+                "{times}: nothing that was not printed is committed"
+            );
+        }
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ use end::{Ends, Joining, Share, ends};
 pub use end::{is_at_end, left_until};
 use growth::Growth;
 use places::{Places, say_gone};
-use print::Printer;
+use print::{Printer, Unwritten};
 use range::{Begin, Range};
 
 /// Read records and print them.
@@ -279,9 +279,13 @@ async fn read(
             // Also of what has come to match it is told when it is deleted.
             watch.look_after(consumer.assignment().map(|name| &*name.topic));
         }
-        if let Err((unwritten, error)) = printer.print(&records, consumer) {
+        if let Err((unwritten, why)) = printer.print(&records, consumer, signals).await {
             put_back(consumer, unwritten);
-            return Err(Failure::of_output(error, printer.printed));
+            return match why {
+                Unwritten::Failed(error) => Err(Failure::of_output(error, printer.printed)),
+                Unwritten::Interrupted if printer.printed >= max => Ok(Ended::All),
+                Unwritten::Interrupted | Unwritten::Stuck => Ok(Ended::Interrupted),
+            };
         }
         joining.take_if(|joining| joining.is_over(consumer));
         let left = end.map_or(Left::Unknown, |end| left_until(consumer, end));

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use client::{Bounds, Consumer, ConsumerRecord, TopicPartition};
+use host::signal::StopSignals;
 use serde_json::{Map, Value};
+use tokio::task::JoinError;
 
 use super::end::Ends;
 use super::{Consume, Fields};
 use crate::command::template::Around;
 use crate::command::time::Zone;
-use crate::command::{Format, Session};
+use crate::command::{Format, Session, session};
 use crate::print;
 
 /// Prints records, and counts them.
@@ -25,29 +27,26 @@ pub(super) struct Printer<'c> {
 
 impl Printer<'_> {
     /// Prints all but what is beyond the end, if there is to be one. What a group commits is printed anyhow. Where not all
-    /// could be written, the error comes with the records that may not have been, which do not count as printed.
-    pub fn print<'r>(
+    /// could be written, the reason comes with the records that may not have been, which do not count as printed.
+    pub async fn print<'r>(
         &mut self,
         records: &'r [ConsumerRecord],
         consumer: &Consumer,
-    ) -> Result<(), (&'r [ConsumerRecord], io::Error)> {
-        let mut out = io::stdout().lock();
+        signals: &mut StopSignals,
+    ) -> Result<(), (&'r [ConsumerRecord], Unwritten)> {
         let (mut bytes, mut done, mut written) = (Vec::new(), 0, self.printed);
         for (place, record) in records.iter().enumerate() {
-            let outcome = self.append(&mut bytes, record, consumer).and_then(|()| {
-                let is_last = place + 1 == records.len();
-                if bytes.len() < CHUNK_BYTES && !is_last {
-                    return Ok(());
+            let mut stop = self.append(&mut bytes, record, consumer).err().map(Unwritten::Failed);
+            let is_last = place + 1 == records.len();
+            if stop.is_none() && (bytes.len() >= CHUNK_BYTES || is_last) {
+                stop = write(std::mem::take(&mut bytes), signals).await;
+                if !matches!(stop, Some(Unwritten::Failed(_) | Unwritten::Stuck)) {
+                    (done, written) = (place + 1, self.printed);
                 }
-                out.write_all(&bytes)?;
-                out.flush()?;
-                bytes.clear();
-                (done, written) = (place + 1, self.printed);
-                Ok(())
-            });
-            if let Err(error) = outcome {
+            }
+            if let Some(stop) = stop {
                 self.printed = written;
-                return Err((records.get(done..).unwrap_or_default(), error));
+                return Err((records.get(done..).unwrap_or_default(), stop));
             }
         }
         Ok(())
@@ -74,6 +73,42 @@ impl Printer<'_> {
                 text(&mut Lines { out, tame: self.on_terminal }, &self.consume.fields, record, zone)
             }
         }
+    }
+}
+
+/// Why not all was written.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    Failed(io::Error),
+    /// The command was told to stop, which it does between two writes.
+    Interrupted,
+    /// It was told to stop, and whoever reads what it prints takes nothing.
+    Stuck,
+}
+
+/// Writes on a thread of its own: a pipe whose reader takes nothing blocks the writer, who could hear no signal then. Whoever
+/// tells the command to stop gives a reader that is only slow the time for what is on its way, so that it ends with a whole
+/// record; telling it again leaves it as it is.
+async fn write(bytes: Vec<u8>, signals: &mut StopSignals) -> Option<Unwritten> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let mut writing = tokio::task::spawn_blocking(move || {
+        let mut out = io::stdout().lock();
+        out.write_all(&bytes)?;
+        out.flush()
+    });
+    let failed = |ended: Result<io::Result<()>, JoinError>| {
+        ended.unwrap_or_else(|error| Err(io::Error::other(error))).err().map(Unwritten::Failed)
+    };
+    tokio::select! {
+        biased;
+        ended = &mut writing => return failed(ended),
+        _ = signals.next() => {}
+    }
+    match session::farewell(signals, true, async { Ok(writing.await) }).await {
+        Some(Ok(ended)) => failed(ended).or(Some(Unwritten::Interrupted)),
+        Some(Err(_)) | None => Some(Unwritten::Stuck),
     }
 }
 
