@@ -140,7 +140,8 @@ fn a_file_of_profiles_that_cannot_be_used_is_said_with_the_next_step() {
     let unwritable = profiles
         .run_with(&[("RIVERRUN_PROFILES", &nowhere)], &["profile", "create", "a", "--bootstrap", "a:1"]);
     std::fs::remove_dir_all(&profiles.path).expect("it is ours");
-    for refused in [unreadable, unwritable] {
+    let endless = profiles.run_with(&[("RIVERRUN_PROFILES", "/dev/zero")], &["profile", "list"]);
+    for refused in [unreadable, unwritable, endless] {
         assert!(refused.failed(1).contains("name another file in RIVERRUN_PROFILES"), "{refused:?}");
     }
 }

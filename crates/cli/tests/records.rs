@@ -475,3 +475,29 @@ fn a_date_without_an_offset_is_meant_in_the_local_time_zone_where_that_is_asked_
         assert_eq!(read.ok(), format!("{time}\n"));
     }
 }
+
+#[test]
+fn a_writer_hears_that_its_topic_is_another_one_now() {
+    let broker = Broker::start("made-anew");
+    let create = ["topic", "create", "a", "--partitions", "1"];
+    broker.run(&create).ok();
+    let mut writer = broker.begin(&["produce", "a"]);
+    let mut input = writer.stdin.take().expect("it is piped");
+    input.write_all(b"1\n2\n").expect("it reads");
+    await_records(&broker, "a", 2);
+    broker.run(&["topic", "delete", "a", "--yes"]).ok();
+    broker.run(&create).ok();
+    input.write_all(b"3\n").expect("it reads");
+    drop(input);
+    let (code, notes) = ended(writer);
+    assert_eq!(code, Some(3), "{notes}");
+    assert!(notes.contains("a was deleted") && notes.contains("next: what was written"), "{notes}");
+}
+
+#[test]
+fn a_trial_names_the_topics_that_would_be_written_to() {
+    let broker = Broker::start("trial-names");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let dry = broker.run_with_input(&["produce", "a", "--dry-run", "--format", "name"], "1\n");
+    assert_eq!(dry.ok(), "a\n");
+}

@@ -277,7 +277,10 @@ fn about_times(told: &str, topic: &str) -> String {
     let shown: Vec<String> = times
         .map(Timestamp)
         .filter(|time| time.0.abs() >= 1000)
-        .map(|time| format!("{} is {}", time.0, Zone::UTC.format(time)))
+        .map(|time| (time.0.to_string(), Zone::UTC.format(time).to_string()))
+        // Some are no date at all.
+        .filter(|(number, date)| number != date)
+        .map(|(number, date)| format!("{number} is {date}"))
         .collect();
     let shown = if shown.is_empty() { String::new() } else { format!("{}; ", shown.join(", ")) };
     format!(

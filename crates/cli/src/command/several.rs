@@ -1,5 +1,6 @@
 //! Commands that take several names: all of them are tried, and what came of each is told.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -257,18 +258,23 @@ impl Outcomes {
     ) -> Result<(), Failure> {
         let mut signals = session::heard()?;
         let begun = session::Instant::now();
-        for (place, thing) in things.iter().enumerate() {
-            let said = |_| far(place, things.len(), begun.elapsed());
-            let outcome = tokio::select! {
-                biased;
-                outcome = waiting(said, act(thing)) => outcome,
-                _ = signals.next() => {
-                    self.interrupted(name(thing), things.iter().skip(place + 1).map(name));
-                    break;
-                }
-            };
-            self.push(name(thing), outcome);
-        }
+        let done = Cell::new(0);
+        let said = |_| far(done.get(), things.len(), begun.elapsed());
+        let all = async {
+            for (place, thing) in things.iter().enumerate() {
+                done.set(place);
+                let outcome = tokio::select! {
+                    biased;
+                    outcome = act(thing) => outcome,
+                    _ = signals.next() => {
+                        self.interrupted(name(thing), things.iter().skip(place + 1).map(&name));
+                        break;
+                    }
+                };
+                self.push(name(thing), outcome);
+            }
+        };
+        waiting(said, all).await;
         self.show(session)
     }
 

@@ -101,7 +101,11 @@ impl Table {
         // Who asks for all columns gets them whole, on as many lines as it takes.
         if let Some(fit) = fit.filter(|_| !wide) {
             let ranks = |shown: &[(usize, &Column)]| -> Vec<usize> {
-                shown.iter().map(|(_, column)| rank(column.title)).collect()
+                let rank = |(place, column): &(usize, &Column)| match self.says_nothing(*place) {
+                    true => RANKS.len() + 1,
+                    false => rank(column.title),
+                };
+                shown.iter().map(rank).collect()
             };
             let least: Vec<usize> =
                 shown.iter().map(|(place, column)| self.least(*place, column, fit)).collect();
@@ -131,6 +135,11 @@ impl Table {
             writeln!(out, "{}", line.trim_end())?;
         }
         Ok(left_out)
+    }
+
+    /// Whether no row has anything there.
+    fn says_nothing(&self, place: usize) -> bool {
+        self.rows.iter().all(|row| row.get(place).is_none_or(|cell| cell == NOTHING))
     }
 
     /// As wide as the widest cell.

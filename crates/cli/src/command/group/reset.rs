@@ -18,6 +18,7 @@ use crate::command::place::{Where, partitions_of, resolve};
 use crate::command::session::changing;
 use crate::command::several::{OtherGroup, no_group, no_topic, other_group};
 use crate::command::{Failure, Format, Session, units};
+use crate::print::text::visible;
 use crate::print::{Output, table::Table};
 
 /// Send a group elsewhere: to an offset, to a time, some records on or back. Its members have to be gone.
@@ -138,6 +139,10 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
             session,
         )
         .await?;
+    if reset.destruction.asks() && committed(name, session).await.map_err(failed)? != before {
+        return Err(Failure::failed(format!("{name} has committed meanwhile, and nothing was changed"))
+            .next("the same command again shows what it has now"));
+    }
     if !dry_run {
         if let Some(file) = &reset.undo_file {
             keep(file, &undo(name, &plan, &before))?;
@@ -400,7 +405,7 @@ impl Outcome<'_> {
         if self.is_new {
             let near = self.near.as_ref().map_or_else(String::new, |near| format!("; did you mean {near}?"));
             let is = if stage == Stage::Done { "is new" } else { "is not there, and would be made" };
-            warnings.push(format!("the group {} {is}{near}", self.group));
+            warnings.push(format!("the group {} {is}{near}", visible(self.group)));
         }
         for (name, out_of_range) in &self.plan.out_of_range {
             let OutOfRange { asked, taken, is_past_end } = out_of_range;

@@ -156,16 +156,14 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         }
     };
     let settled = settle(&mut written, &produce).await;
+    // Whoever was stopped or failed waits for no more answers.
+    let is_whole = settled.is_ok() && matches!(&ended, Ok(Ended::All));
+    let lost = if is_whole { written.lost(session).await } else { Vec::new() };
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
     let reported = written.report(&produce, session);
     let outcome = match ended {
         Err(failure) => Err(Failure::all([Some(failure), settled.err()].into_iter().flatten().collect())),
-        Ok(Ended::Deleted(topic)) => {
-            let deleted = Failure::not_there(format!("{topic} was deleted while it was written to"));
-            let next =
-                format!("what was written has gone with it: `riverrun topic create {topic}` makes it anew");
-            Err(Some(deleted.next(next)))
-        }
+        Ok(Ended::Deleted(topic)) => Err(Some(deleted(&topic))),
         Ok(_) if settled.is_err() => Err(settled.err()),
         // Whoever types ends so as well.
         Ok(Ended::Interrupted) if !typed || given_up => {
@@ -174,8 +172,13 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         }
         Ok(Ended::Interrupted | Ended::Unwritten | Ended::All) => closed.map_err(Some),
     };
-    let failures = [outcome.err().flatten(), reported.err()];
-    Failure::all(failures.into_iter().flatten().collect()).map_or(Ok(()), Err)
+    let failures = [outcome.err().flatten(), reported.err()].into_iter().flatten();
+    Failure::all(failures.chain(lost).collect()).map_or(Ok(()), Err)
+}
+
+fn deleted(topic: &str) -> Failure {
+    Failure::not_there(format!("{topic} was deleted while it was written to"))
+        .next(format!("what was written has gone with it: `riverrun topic create {topic}` makes it anew"))
 }
 
 /// Waits for what is on its way, and says how the rest is sent: who began anew would write twice what is there.
@@ -237,6 +240,10 @@ async fn write_all(
         };
         match inputs {
             None => return Ok(Ended::All),
+            Some(Err(error)) if error.kind() == io::ErrorKind::IsADirectory => {
+                return Err(Failure::failed(format!("the input cannot be read: {error}"))
+                    .next("give it a file or a pipe: riverrun produce TOPIC < FILE"));
+            }
             Some(Err(error)) => {
                 let number = written.records_read() + 1;
                 return Err(produce.wrong_record(number, "cannot be read", &error.to_string()));

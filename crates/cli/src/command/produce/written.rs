@@ -91,6 +91,27 @@ impl Written {
         self.records
     }
 
+    /// Topics that are gone or others now than when they were first written to, though records of theirs were acknowledged.
+    pub async fn lost(&self, session: &Session) -> Vec<Failure> {
+        let mut lost = Vec::new();
+        let is_written = |name: &str| self.partitions.keys().any(|written| &*written.topic == name);
+        for (name, target) in self.topics.iter().filter(|(name, _)| is_written(name)) {
+            let anew = match session.admin.describe_topic(name).await {
+                Ok(now) if now.id == target.topic.id => continue,
+                Ok(_) => " and made anew",
+                Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => "",
+                // Nothing is known of it.
+                Err(_) => continue,
+            };
+            let failure = Failure::not_there(format!("{name} was deleted{anew} while it was written to"));
+            lost.push(
+                failure
+                    .next("what was written before has gone with it; `riverrun consume` shows what is there"),
+            );
+        }
+        lost
+    }
+
     /// Whether something is on its way.
     pub fn is_waiting(&self) -> bool {
         self.first.is_some() || !self.waiting.is_empty()
@@ -246,7 +267,10 @@ impl Written {
             "dry_run": dry_run,
             "partitions": partitions,
         });
-        let names = self.partitions.keys().map(ToString::to_string);
+        let names: Vec<String> = match dry_run {
+            true => topics.keys().map(ToString::to_string).collect(),
+            false => self.partitions.keys().map(ToString::to_string).collect(),
+        };
         session.show(&Output::new(value).line(self.sentence(produce)).names(names))
     }
 

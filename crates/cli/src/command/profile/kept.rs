@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ impl Kept {
         let Some(path) = Kept::path() else {
             return Ok(Kept::default());
         };
-        let text = match std::fs::read_to_string(&path) {
+        let text = match read_small(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
             Err(error) => {
@@ -147,6 +147,23 @@ impl Kept {
             Failure::not_there(format!("there is no profile {name:?}")).next(next)
         })
     }
+}
+
+/// Reads a file that is no larger than what people keep in it: a device may have no end.
+fn read_small(path: &Path) -> io::Result<String> {
+    const BYTES_MAX: u64 = 4 << 20;
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut text = String::new();
+    if file.take(BYTES_MAX + 1).read_to_string(&mut text)? as u64 > BYTES_MAX {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has more than {BYTES_MAX} bytes"),
+        ));
+    }
+    Ok(text)
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Failure {
