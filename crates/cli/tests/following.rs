@@ -22,8 +22,11 @@ struct Reader {
 impl Reader {
     /// Begins to read, and notices soon what becomes of topics.
     fn begin(broker: &Broker, arguments: &[&str]) -> Reader {
-        let settings = ["-X", "metadata.max.age.ms=200", "-f", "%t-%p %o %v\\n"];
-        let mut child = broker.begin(&[&["consume"], arguments, &settings].concat());
+        Reader::begin_as_usual(broker, &[arguments, &["-X", "metadata.max.age.ms=200"]].concat())
+    }
+
+    fn begin_as_usual(broker: &Broker, arguments: &[&str]) -> Reader {
+        let mut child = broker.begin(&[&["consume"], arguments, &["-f", "%t-%p %o %v\\n"]].concat());
         let stdout: ChildStdout = child.stdout.take().expect("it is piped");
         let stderr = child.stderr.take().expect("it is piped");
         let (send, lines) = channel();
@@ -295,6 +298,31 @@ fn a_topic_that_is_made_anew_is_read_from_its_start() {
         assert_eq!(notes, format!("{topic} was deleted and made anew: it is read from its start\n"));
     }
     assert_eq!(committed(&broker, "g"), r#""committed": 5"#);
+}
+
+#[test]
+fn a_member_goes_on_with_a_topic_that_is_made_anew_long_before_metadata_are_old() {
+    let broker = Broker::start("anew-member");
+    create(&broker, "a", "1");
+    write(&broker, "a", "0", &["old"]);
+    let reader = Reader::begin_as_usual(&broker, &["a", "--from", "start", "--group", "g"]);
+    assert_eq!(reader.lines(1), ["a-0 0 old"]);
+    broker.run(&["topic", "delete", "a", "--yes"]).ok();
+    let Reader { mut child, lines, stderr } = reader;
+    let (send, told) = channel();
+    std::thread::spawn(move || {
+        BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+    });
+    assert_eq!(told.recv_timeout(DEADLINE).as_deref(), Ok("a was deleted"));
+    create(&broker, "a", "1");
+    write(&broker, "a", "0", &["new", "newer"]);
+    for expected in ["a-0 0 new", "a-0 1 newer"] {
+        assert_eq!(lines.recv_timeout(DEADLINE).as_deref(), Ok(expected));
+    }
+    let anew = "a was deleted and made anew: it is read from its start";
+    assert_eq!(told.recv_timeout(DEADLINE).as_deref(), Ok(anew));
+    interrupt(&child);
+    assert!(child.wait().expect("it ends").success());
 }
 
 #[test]

@@ -95,7 +95,8 @@ async fn look(
             continue;
         }
         let mut deleted = Vec::new();
-        let wanted: Vec<String> = topics.borrow().difference(&told).cloned().collect();
+        // Also what is gone is asked for: when it is made anew, the client knows of it, and whoever reads it goes on.
+        let wanted: Vec<String> = topics.borrow().iter().cloned().collect();
         for name in &wanted {
             let Ok(described) = tokio::time::timeout(LOOK, admin.describe_topic(name)).await else {
                 break;
@@ -103,11 +104,12 @@ async fn look(
             let code = described.err().and_then(|error| error.code());
             if code != Some(ErrorCode::UnknownTopicOrPartition) {
                 missed.remove(name);
+                told.remove(name);
                 continue;
             }
             let times = missed.entry(name.clone()).or_default();
-            *times += 1;
-            if *times == MISSED {
+            *times = times.saturating_add(1);
+            if *times >= MISSED && !told.contains(name) {
                 deleted.push(name.clone());
             }
         }

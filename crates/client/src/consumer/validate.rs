@@ -160,6 +160,11 @@ impl Consumer {
             positions.get(&fetched.name).is_some_and(|position| position.token == fetched.token)
         });
         self.followed = metadata;
+        // Others that use the client may have asked, and a topic that was deleted is there again. What an earlier share was
+        // reckoned from says nothing while the next one is on its way.
+        if self.assigned {
+            self.notice_growth();
+        }
     }
 
     pub(super) fn validate(&mut self, leader: NodeId, doubts: Vec<Doubt>) {

@@ -276,7 +276,7 @@ impl Consumer {
     }
 
     /// The group's leader joins again when a topic has got partitions that nobody reads.
-    fn notice_growth(&mut self) {
+    pub(super) fn notice_growth(&mut self) {
         let (Some(counts), Some(group)) = (&self.counts, &self.group) else {
             return;
         };
