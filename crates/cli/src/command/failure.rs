@@ -69,7 +69,14 @@ impl Failure {
     /// Says which of several things it is about, unless that is said already.
     pub fn about(self, name: &str) -> Failure {
         let name = visible(name);
-        if self.message.contains(&name) {
+        // A short name is a part of many words, and of a partition's name its number comes after it.
+        let is_of_names = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+        let is_name = |word: &str| {
+            let rest = word.strip_prefix(&name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_number))
+        };
+        if self.message.split(|c| !is_of_names(c)).any(is_name) {
             return self;
         }
         Failure { message: format!("{name}: {}", self.message), ..self }
@@ -357,6 +364,9 @@ mod tests {
     fn a_failure_of_one_of_several_says_of_which() {
         let failed = || Failure::failed("cannot delete the topic: the connection failed");
         assert_eq!(failed().about("a b").message(), "a b: cannot delete the topic: the connection failed");
+        assert_eq!(failed().about("t").message(), "t: cannot delete the topic: the connection failed");
+        assert_eq!(Failure::failed("topic \"s3\": X").about("s").message(), "s: topic \"s3\": X");
+        assert_eq!(Failure::failed("t-0: X").about("t").message(), "t-0: X");
         assert_eq!(Failure::failed("topic \"s3\": X").about("s3").message(), "topic \"s3\": X");
     }
 
