@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, ChildStdout};
+use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,26 @@ use support::{Broker, Ended, interrupt};
 /// How long something may take until it is taken for not coming.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A reader that goes on until it is interrupted, and what it has printed.
+/// A reader that goes on until it is interrupted, and what it has printed and said.
 struct Reader {
     child: Child,
     lines: Receiver<String>,
-    stderr: ChildStderr,
+    notes: Receiver<String>,
+}
+
+/// The lines of what a command writes, as they come.
+fn lines_of(output: Option<impl Read + Send + 'static>) -> Receiver<String> {
+    let output = output.expect("it is piped");
+    let (send, lines) = channel();
+    std::thread::spawn(move || {
+        BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+    });
+    lines
+}
+
+/// All that was said and that nobody has looked at.
+fn rest_of(notes: &Receiver<String>) -> String {
+    notes.iter().map(|line| line + "\n").collect()
 }
 
 impl Reader {
@@ -27,17 +42,8 @@ impl Reader {
 
     fn begin_as_usual(broker: &Broker, arguments: &[&str]) -> Reader {
         let mut child = broker.begin(&[&["consume"], arguments, &["-f", "%t-%p %o %v\\n"]].concat());
-        let stdout: ChildStdout = child.stdout.take().expect("it is piped");
-        let stderr = child.stderr.take().expect("it is piped");
-        let (send, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Reader { child, lines, stderr }
+        let (lines, notes) = (lines_of(child.stdout.take()), lines_of(child.stderr.take()));
+        Reader { child, lines, notes }
     }
 
     /// The next lines, in order of their text: partitions are read in any order.
@@ -65,9 +71,13 @@ impl Reader {
             Ok(line) => panic!("it printed {line}"),
         }
         let status = self.child.wait().expect("it ends");
-        let mut notes = String::new();
-        self.stderr.read_to_string(&mut notes).expect("it is text");
-        (status.code(), notes)
+        (status.code(), rest_of(&self.notes))
+    }
+
+    /// What it says next.
+    #[track_caller]
+    fn note(&self) -> String {
+        self.notes.recv_timeout(DEADLINE).expect("it says something in time")
     }
 
     /// Ends it. What it printed that nobody has looked at, and what it said.
@@ -75,8 +85,7 @@ impl Reader {
         interrupt(&self.child);
         let status = self.child.wait().expect("it ends");
         let rest = self.lines.iter().collect();
-        let mut notes = String::new();
-        self.stderr.read_to_string(&mut notes).expect("it is text");
+        let notes = rest_of(&self.notes);
         assert!(status.success(), "{notes}");
         (rest, notes)
     }
@@ -266,13 +275,9 @@ fn a_topic_that_came_to_match_is_told_when_it_is_deleted() {
         assert_eq!(reader.lines(1), ["rx2-0 0 new"]);
     }
     broker.run(&["topic", "delete", "rx2", "--yes"]).ok();
-    for Reader { mut child, stderr, .. } in readers {
-        let (send, told) = channel();
-        std::thread::spawn(move || send.send(BufReader::new(stderr).lines().next()));
-        let told = told.recv_timeout(DEADLINE).expect("it says something in time");
-        assert_eq!(told.and_then(Result::ok).as_deref(), Some("rx2 was deleted"));
-        interrupt(&child);
-        child.wait().expect("it ends");
+    for reader in readers {
+        assert_eq!(reader.note(), "rx2 was deleted");
+        reader.end();
     }
 }
 
@@ -308,21 +313,12 @@ fn a_member_goes_on_with_a_topic_that_is_made_anew_long_before_metadata_are_old(
     let reader = Reader::begin_as_usual(&broker, &["a", "--from", "start", "--group", "g"]);
     assert_eq!(reader.lines(1), ["a-0 0 old"]);
     broker.run(&["topic", "delete", "a", "--yes"]).ok();
-    let Reader { mut child, lines, stderr } = reader;
-    let (send, told) = channel();
-    std::thread::spawn(move || {
-        BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
-    });
-    assert_eq!(told.recv_timeout(DEADLINE).as_deref(), Ok("a was deleted"));
+    assert_eq!(reader.note(), "a was deleted");
     create(&broker, "a", "1");
     write(&broker, "a", "0", &["new", "newer"]);
-    for expected in ["a-0 0 new", "a-0 1 newer"] {
-        assert_eq!(lines.recv_timeout(DEADLINE).as_deref(), Ok(expected));
-    }
-    let anew = "a was deleted and made anew: it is read from its start";
-    assert_eq!(told.recv_timeout(DEADLINE).as_deref(), Ok(anew));
-    interrupt(&child);
-    assert!(child.wait().expect("it ends").success());
+    assert_eq!(reader.lines(2), ["a-0 0 new", "a-0 1 newer"]);
+    assert_eq!(reader.note(), "a was deleted and made anew: it is read from its start");
+    reader.end();
 }
 
 #[test]
@@ -351,6 +347,34 @@ fn who_reads_up_to_an_end_does_not_wait_for_a_topic_that_is_deleted() {
     let (code, notes) = reader.ended();
     assert_eq!(code, Some(3), "{notes}");
     assert!(notes.contains("a was deleted while it was read"), "{notes}");
+}
+
+#[test]
+fn who_waits_for_a_number_of_records_does_not_wait_when_no_topic_is_left_to_read_them_from() {
+    let broker = Broker::start("deleted-number");
+    create(&broker, "left", "1");
+    for (topic, member) in [("a", &[][..]), ("b", &["--group", "g"])] {
+        create(&broker, topic, "1");
+        write(&broker, topic, "0", &["old"]);
+        let number = |topics: &[&str]| {
+            let from_start = [topics, member, &["--from", "start", "-n", "3"]].concat();
+            let reader = Reader::begin(&broker, &from_start);
+            assert_eq!(reader.lines(1), [format!("{topic}-0 0 old")]);
+            reader
+        };
+        let alone = number(&[topic]);
+        let of_two = member.is_empty().then(|| number(&[topic, "left"]));
+        broker.run(&["topic", "delete", topic, "--yes"]).ok();
+        let (code, notes) = alone.ended();
+        assert_eq!(code, Some(3), "{notes}");
+        assert!(notes.contains(&format!("{topic} was deleted while it was read")), "{notes}");
+        if let Some(of_two) = of_two {
+            assert_eq!(of_two.note(), "a was deleted");
+            write(&broker, "left", "0", &["one", "two"]);
+            assert_eq!(of_two.lines(2), ["left-0 0 one", "left-0 1 two"]);
+            assert_eq!(of_two.ended(), (Some(0), String::new()));
+        }
+    }
 }
 
 #[test]

@@ -192,6 +192,16 @@ pub fn idle(name: &str) -> Option<&'static str> {
     IDLE.iter().find(|idle| idle.options.contains(&base)).map(|idle| idle.why)
 }
 
+/// What comes of a broker option in this release where that is not what its description says, in a sentence or two.
+pub fn here(name: &str) -> Option<String> {
+    let restart = RESTART.iter().find(|(option, _)| *option == name);
+    let restart = restart.map(|(_, why)| format!("A change needs a restart. {why}"));
+    let idle = || idle(name).map(|why| format!("A change is kept, and changes nothing. {why}"));
+    let unused = || UNUSED.iter().find(|unused| unused.options.contains(&name));
+    let unused = || unused().map(|unused| format!("Nothing comes of it. {}", unused.why));
+    restart.or_else(idle).or_else(unused)
+}
+
 impl OptionDef {
     /// How a broker option can be changed here while brokers run.
     pub fn changes(&self) -> Dynamic {

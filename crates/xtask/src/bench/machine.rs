@@ -1,5 +1,6 @@
 //! What the operating system says of processes and of itself.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -47,7 +48,7 @@ pub fn dir_bytes(dir: &Path) -> u64 {
 }
 
 /// Where figures were measured, and with what.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     pub cpu: String,
     pub cores: usize,
@@ -56,6 +57,13 @@ pub struct Machine {
     pub file_system: String,
     pub rustc: String,
     pub java: String,
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Machine { cpu, cores, memory_gib, kernel, file_system, rustc, java } = self;
+        write!(f, "{cores} cores of {cpu}, {memory_gib} GiB, Linux {kernel}, {file_system}; {rustc}; {java}")
+    }
 }
 
 impl Machine {

@@ -25,7 +25,16 @@ const GROWTH_MAX: f64 = 1.15;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Recorded {
     machine: Machine,
-    series: Vec<Summary>,
+    series: Vec<Kept>,
+}
+
+/// The figures of one workload, and where they were measured if that was not where the others were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    summary: Summary,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<Machine>,
 }
 
 impl Recorded {
@@ -40,15 +49,24 @@ impl Recorded {
 
     /// Takes over newer figures; those of workloads that did not run stay.
     pub fn replace(&mut self, machine: Machine, newer: Vec<Summary>) {
-        self.machine = machine;
+        let stays = |old: &&Kept| !newer.iter().any(|new| same(&old.summary, new));
+        if self.series.iter().filter(stays).all(|old| old.elsewhere.is_some()) {
+            self.machine = machine.clone();
+        }
+        for old in &mut self.series {
+            old.elsewhere.take_if(|elsewhere| *elsewhere == self.machine);
+        }
+        let elsewhere = (machine != self.machine).then_some(machine);
         for new in newer {
-            match self.series.iter_mut().find(|old| same(old, &new)) {
+            let kept = self.series.iter_mut().find(|old| same(&old.summary, &new));
+            let new = Kept { summary: new, elsewhere: elsewhere.clone() };
+            match kept {
                 Some(old) => *old = new,
                 None => self.series.push(new),
             }
         }
         let order = |id: &str| super::options::IDS.iter().position(|one| *one == id);
-        self.series.sort_by_key(|series| order(&series.workload));
+        self.series.sort_by_key(|series| order(&series.summary.workload));
     }
 
     /// One series a line, so that a difference shows what changed.
@@ -68,7 +86,8 @@ impl Recorded {
     pub fn check(&self, newer: &[Summary]) -> Outcome {
         let mut worse = Vec::new();
         for new in newer {
-            let Some(old) = self.series.iter().find(|old| same(old, new)) else { continue };
+            let old = self.series.iter().map(|old| &old.summary).find(|old| same(old, new));
+            let Some(old) = old else { continue };
             let Some((against, growth)) = growth(old, new) else { continue };
             let line = format!(
                 "{} {}: CPU for the same work {:+.0} % since {}, against {against}",
@@ -113,14 +132,12 @@ pub fn publish(root: &Path) -> Outcome {
 fn with_figures(page: &str, recorded: &Recorded) -> Result<String, String> {
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = parts.ok_or_else(|| format!("{PAGE} has no place for figures: {BEGIN} … {END}"))?;
-    let Machine { cpu, cores, memory_gib, kernel, file_system, rustc, java } = &recorded.machine;
-    let mut text = format!(
-        "{cores} cores of {cpu}, {memory_gib} GiB, Linux {kernel}, {file_system}; {rustc}; {java}.\n"
-    );
-    for series in &recorded.series {
+    let mut text = format!("{}.\n", recorded.machine);
+    for Kept { summary: series, elsewhere } in &recorded.series {
         text += &format!("\n{}", series.table());
         let pairs = if series.pairs == 1 { "one pair".to_owned() } else { format!("{} pairs", series.pairs) };
-        text += &format!("\n{} at {}, {pairs}.\n", series.date, series.revision);
+        let on = elsewhere.as_ref().map_or_else(String::new, |machine| format!(", on {machine}"));
+        text += &format!("\n{} at {}, {pairs}{on}.\n", series.date, series.revision);
     }
     Ok(format!("{before}{BEGIN}\n\n{text}\n{END}{after}"))
 }
@@ -158,7 +175,11 @@ mod tests {
             rustc: "rustc".to_owned(),
             java: "java".to_owned(),
         };
-        Recorded { machine, series: vec![summary(of_limit)] }
+        Recorded { machine, series: vec![kept(summary(of_limit))] }
+    }
+
+    fn kept(summary: Summary) -> Kept {
+        Kept { summary, elsewhere: None }
     }
 
     #[test]
@@ -174,18 +195,36 @@ mod tests {
             let times = BTreeMap::from([(Metric::RecordsPerCpuSecond, Spread::of([times]).unwrap())]);
             Summary { of_limit: BTreeMap::new(), times_librdkafka: times, ..summary(0.5) }
         };
-        let kept = Recorded { series: vec![of(2.0)], ..recorded(0.5) };
+        let kept = Recorded { series: vec![kept(of(2.0))], ..recorded(0.5) };
         assert!(kept.check(&[of(1.9)]).is_ok());
         assert!(kept.check(&[of(1.6)]).unwrap_err().contains("librdkafka"));
     }
 
     #[test]
     fn newer_figures_take_the_place_of_older_ones_of_the_same_workload() {
-        let mut kept = recorded(0.5);
-        let machine = kept.machine.clone();
+        let mut all = recorded(0.5);
+        let machine = all.machine.clone();
         let w2 = Summary { workload: "W2".to_owned(), ..summary(0.2) };
-        kept.replace(machine, vec![w2.clone(), summary(0.6)]);
-        assert_eq!(kept.series, [summary(0.6), w2]);
+        all.replace(machine, vec![w2.clone(), summary(0.6)]);
+        assert_eq!(all.series, [kept(summary(0.6)), kept(w2)]);
+    }
+
+    #[test]
+    fn figures_of_another_machine_say_so_until_all_are_of_it() {
+        let mut all = recorded(0.5);
+        let other = Machine { cpu: "another CPU".to_owned(), ..all.machine.clone() };
+        let w2 = Summary { workload: "W2".to_owned(), ..summary(0.2) };
+        all.replace(other.clone(), vec![w2.clone()]);
+        let page = format!("{BEGIN}\n{END}");
+        let text = with_figures(&page, &all).unwrap();
+        assert!(text.contains("\n2 cores of a CPU, 24 GiB"), "{text}");
+        assert_eq!(
+            text.matches("2026-01-02 at abc, one pair, on 2 cores of another CPU,").count(),
+            1,
+            "{text}"
+        );
+        all.replace(other.clone(), vec![summary(0.5), w2.clone()]);
+        assert_eq!((all.machine, all.series), (other, vec![kept(summary(0.5)), kept(w2)]));
     }
 
     #[test]

@@ -50,14 +50,16 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let begun = Instant::now();
     let max = consume.number.unwrap_or(u64::MAX);
     let mut watch = Watch::begin(session, vec![consume.topic.clone()]);
+    let mut failure = None;
     while begun.elapsed() < consume.time && count.records < max && !is_at_end(&mut consumer, &ends) {
         let left = usize::try_from(max - count.records).unwrap_or(usize::MAX);
         let records = tokio::select! {
             records = consumer.poll_up_to(left.min(RECORDS_MAX), POLL) => records.map_err(failed)?,
             _ = signals.next() => break,
             topic = watch.deleted() => {
-                return Err(Failure::not_there(format!("{topic} was deleted during the run"))
+                failure = Some(Failure::not_there(format!("{topic} was deleted during the run"))
                     .next("`riverrun topic list` shows the topics that are there"));
+                break;
             }
         };
         for record in &records {
@@ -70,5 +72,7 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let took = begun.elapsed();
     drop(progress);
     consumer.close().await.map_err(failed)?;
-    session.show(&count.show(Output::new(json!({ "topic": consume.topic })).names([&consume.topic]), took))
+    let printed = session
+        .show(&count.show(Output::new(json!({ "topic": consume.topic })).names([&consume.topic]), took));
+    Failure::all(failure.into_iter().chain(printed.err()).collect()).map_or(Ok(()), Err)
 }

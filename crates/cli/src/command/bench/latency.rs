@@ -1,6 +1,7 @@
 //! `riverrun bench latency`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -63,8 +64,12 @@ pub async fn run(mut latency: Latency, session: &Session) -> Result<(), Failure>
     .await
 }
 
-async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Measured, Failure> {
-    let described = session.admin.describe_topic(topic).await.map_err(failed)?;
+async fn measure(
+    latency: &Latency,
+    topic: &mut scratch::Topic,
+    session: &Session,
+) -> Result<Measured, Failure> {
+    let described = session.admin.describe_topic(&topic.name).await.map_err(failed)?;
     let partitions = partitions_of(&described, None)?;
     let mut consumer = load::consumer(session)?;
     consumer.assign(partitions.iter().map(|partition| (partition.clone(), Start::Latest))).map_err(failed)?;
@@ -73,7 +78,8 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Me
     while !partitions.iter().all(|partition| consumer.position(partition).is_some()) {
         if Instant::now() > ready {
             return Err(Failure::failed("the topic has not become readable within 10 s").next(format!(
-                "`riverrun topic describe {topic}` shows whether each partition has a leader"
+                "`riverrun topic describe {}` shows whether each partition has a leader",
+                topic.name
             )));
         }
         consumer.poll(POLL).await.map_err(failed)?;
@@ -99,7 +105,7 @@ async fn measure(latency: &Latency, topic: &str, session: &Session) -> Result<Me
         .map_err(|_| Failure::failed("interrupted: some records were not acknowledged"));
     let failure = measured.and(closed).err();
     consumer.close().await.map_err(failed)?;
-    Ok((run.output(topic, latency), failure))
+    Ok((run.output(&topic.name, latency), failure))
 }
 
 fn failed(error: Error) -> Failure {
@@ -123,7 +129,7 @@ impl Run {
     async fn measure(
         &mut self,
         latency: &Latency,
-        topic: &str,
+        topic: &mut scratch::Topic,
         producer: &Producer,
         consumer: &mut Consumer,
     ) -> Result<(), Failure> {
@@ -134,6 +140,7 @@ impl Run {
         // Tells the records of this run from those of others.
         let mark = u64::from(std::process::id()) << 32;
         let mut progress = Progress::of_run();
+        let name: Arc<str> = topic.name.as_str().into();
         let mut more = true;
         loop {
             if more && !self.goes_on(latency) {
@@ -154,10 +161,11 @@ impl Run {
                     self.forget_what_is_under_way();
                     return Ok(());
                 }
+                failure = topic.deleted() => return Err(failure),
                 () = load::due(self.begun, self.records, latency.rate), if more && under_way.len().max(self.sent.len()) < UNDER_WAY_MAX => {
                     let number = mark | self.records;
                     let value = Bytes::from([&number.to_be_bytes()[..], &values.next()].concat());
-                    let record = ProducerRecord::new(topic).value(value);
+                    let record = ProducerRecord::new(Arc::clone(&name)).value(value);
                     let delivery = producer.send(record).await.map_err(failed)?;
                     under_way.spawn(async move { delivery.await.map(|_| due.elapsed()) });
                     self.sent.insert(number, due);

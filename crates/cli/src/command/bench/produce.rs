@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -69,7 +70,11 @@ pub async fn run(mut produce: Produce, session: &Session) -> Result<(), Failure>
     .await
 }
 
-async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Measured, Failure> {
+async fn write(
+    produce: &Produce,
+    topic: &mut scratch::Topic,
+    session: &Session,
+) -> Result<Measured, Failure> {
     let batch_size = usize::try_from(produce.batch_size).unwrap_or(usize::MAX);
     let producer = produce.load.producer(batch_size, produce.size, produce.linger, session)?;
     let mut run = Run {
@@ -86,7 +91,7 @@ async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Meas
         producer.flush().await;
         Ok(())
     };
-    if session::farewell(&mut signals, matches!(sent, Ok(Ended::Interrupted)), flush).await.is_none() {
+    if session::farewell(&mut signals, !matches!(sent, Ok(Ended::All)), flush).await.is_none() {
         // What is given up is told by its delivery.
         let _ = producer.close_within(Duration::ZERO).await;
     }
@@ -110,7 +115,7 @@ async fn write(produce: &Produce, topic: &str, session: &Session) -> Result<Meas
             })
         }
     };
-    let output = run.count.show(Output::new(json!({ "topic": topic })).names([topic]), took);
+    let output = run.count.show(Output::new(json!({ "topic": topic.name })).names([&topic.name]), took);
     Ok((run.times.show(produce.load.delivered(), run.count.records, output), failure))
 }
 
@@ -145,19 +150,20 @@ impl Run {
     async fn send_all(
         &mut self,
         produce: &Produce,
-        topic: &str,
+        topic: &mut scratch::Topic,
         producer: &Producer,
         begun: Instant,
         signals: &mut StopSignals,
     ) -> Result<Ended, Failure> {
         let mut progress = Progress::of_run();
         let mut values = Values::new(usize::try_from(produce.size).unwrap_or(usize::MAX));
-        let topic: std::sync::Arc<str> = topic.into();
+        let name: Arc<str> = topic.name.as_str().into();
         while produce.load.goes_on(begun, self.count.records) {
             tokio::select! {
                 biased;
                 _ = signals.next() => return Ok(Ended::Interrupted),
-                sent = self.send_some(produce, &topic, producer, &mut values, begun) => sent?,
+                failure = topic.deleted() => return Err(failure),
+                sent = self.send_some(produce, &name, producer, &mut values, begun) => sent?,
             }
             progress.show(self.count.records, produce.load.left(begun, self.count.records));
         }
@@ -168,7 +174,7 @@ impl Run {
     async fn send_some(
         &mut self,
         produce: &Produce,
-        topic: &std::sync::Arc<str>,
+        topic: &Arc<str>,
         producer: &Producer,
         values: &mut Values,
         begun: Instant,

@@ -20,6 +20,25 @@ const MESSAGE_BYTES: usize = 1_048_588;
 /// What was measured, and why it is not all.
 pub type Measured = (Output, Option<Failure>);
 
+/// The topic of a run.
+#[derive(Debug)]
+pub struct Topic {
+    pub name: String,
+    /// Whether it is the run's own.
+    own: bool,
+    watch: Watch,
+}
+
+impl Topic {
+    /// Waits until somebody has deleted it; returns what is to be said then.
+    pub async fn deleted(&mut self) -> Failure {
+        let name = self.watch.deleted().await;
+        let next =
+            if self.own { "measure again" } else { "name another topic, or none for one of the run's own" };
+        Failure::not_there(format!("{name} was deleted during the run")).next(next)
+    }
+}
+
 /// Runs something on the topic that was named, or on a new one that takes values of so many bytes, and shows what was
 /// measured. The new one is removed before, whatever came of the run.
 pub async fn measure(
@@ -27,7 +46,7 @@ pub async fn measure(
     partitions: i32,
     value_size: u32,
     session: &Session,
-    run: impl AsyncFnOnce(&str) -> Result<Measured, Failure>,
+    run: impl AsyncFnOnce(&mut Topic) -> Result<Measured, Failure>,
 ) -> Result<(), Failure> {
     let own = topic.is_none();
     // From here on no signal ends the process, which would leave the topic where it is.
@@ -40,20 +59,21 @@ pub async fn measure(
         }
         None => create(partitions, value_size, session).await?,
     };
-    let mut watch = Watch::begin(session, vec![name.clone()]);
+    let watch = Watch::begin(session, vec![name.clone()]);
+    let mut topic = Topic { name, own, watch };
     let stopped = tokio::select! {
         biased;
         _ = early.next() => true,
         () = std::future::ready(()) => false,
     };
     drop(early);
-    let outcome = tokio::select! {
-        outcome = run(&name), if !stopped => outcome,
-        topic = watch.deleted(), if !stopped => Err(Failure::not_there(format!("{topic} was deleted during the run"))
-            .next(if own { "measure again" } else { "name another topic, or none for one of the run's own" })),
-        else => Err(Failure::failed("interrupted before anything was measured").next("give it the time to begin")),
+    let outcome = match stopped {
+        false => run(&mut topic).await,
+        true => {
+            Err(Failure::failed("interrupted before anything was measured").next("give it the time to begin"))
+        }
     };
-    drop(watch);
+    let Topic { name, .. } = topic;
     let left = if own { remove(&name, session).await } else { Ok(()) };
     let (printed, failure) = match outcome {
         Ok((output, failure)) => (session.show(&output), failure),

@@ -1,20 +1,19 @@
 //! Changes of settings: `riverrun config set`, and `topic alter`.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use clap::Args;
+use client::ErrorCode;
 use client::admin::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigType};
-use client::{Error, ErrorCode};
 use kernel::option::{find_broker, synonym};
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::diff::default_of;
 use super::explain::all_options;
 use super::meant::meant;
 use super::more::More;
-use super::{advice, describe, is_set, kind_of, shown_value};
+use super::settled::{own_source, settled};
+use super::{advice, describe, kind_of, shown_value};
 use crate::command::ask::Destruction;
 use crate::command::session::changing;
 use crate::command::{Failure, Session, units};
@@ -103,9 +102,9 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     })?;
     let mut table = Table::new(&["KEY", "BEFORE", "NOW", "+SOURCE", "+DEFAULT", "+TYPE", "+DOES"]);
     let mut values = Vec::new();
-    let after = match dry_run {
-        true => Vec::new(),
-        false => settled(resource, &all, &before, session)
+    let (after, is_seen) = match dry_run {
+        true => (Vec::new(), true),
+        false => settled(resource, &all, session)
             .await
             .map_err(|error| Failure::of(error, "the settings are changed, but cannot be read again"))?,
     };
@@ -143,6 +142,9 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
         true => output.hint("nothing was changed (--dry-run)"),
         false => output,
     })?;
+    if !is_seen {
+        note(&format!("warning: the broker does not show all of it yet; `{look}` shows it when it does"));
+    }
     warn_unknown(resource, &all, &before);
     Ok(())
 }
@@ -186,37 +188,7 @@ fn warn_unknown(resource: &ConfigResource, changes: &[ConfigChange], before: &[C
     }
 }
 
-/// How long a broker may take to see what its controller has decided, and how often it is asked.
-const SEEN_MAX: Duration = Duration::from_secs(2);
-const ASK_EVERY: Duration = Duration::from_millis(20);
-
-/// The settings once the broker has seen the changes: Kafka answers before that.
-async fn settled(
-    resource: &ConfigResource,
-    changes: &[ConfigChange],
-    before: &[ConfigEntry],
-    session: &Session,
-) -> Result<Vec<ConfigEntry>, Error> {
-    let old =
-        |name: &str| before.iter().find(|entry| entry.name == name).and_then(|entry| entry.value.as_deref());
-    let is_set = |name: &str| before.iter().any(|entry| entry.name == name && is_set(entry));
-    let expected = changes.iter().any(|change| match change {
-        ConfigChange::Set { name, value } => old(name) != Some(value),
-        // What nobody has set stays as it is.
-        ConfigChange::Delete { name } => is_set(name),
-        ConfigChange::Append { .. } | ConfigChange::Subtract { .. } => true,
-    });
-    let deadline = Instant::now() + SEEN_MAX;
-    loop {
-        let after = session.admin.describe_configs(resource).await?;
-        if !expected || after != before || Instant::now() >= deadline {
-            return Ok(after);
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    }
-}
-
-fn name_of(change: &ConfigChange) -> &str {
+pub(super) fn name_of(change: &ConfigChange) -> &str {
     match change {
         ConfigChange::Set { name, .. }
         | ConfigChange::Delete { name }
@@ -249,7 +221,7 @@ async fn planned(
     }
 }
 
-fn items(list: &str) -> impl Iterator<Item = &str> {
+pub(super) fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
@@ -276,15 +248,7 @@ fn subtracted(list: &str, value: &str) -> String {
 
 /// The value that counts where the resource itself says nothing, as far as the answer about the resource tells.
 fn without(entry: &ConfigEntry, resource: &ConfigResource) -> Option<String> {
-    let own = match resource {
-        ConfigResource::Topic(_) => ConfigSource::Topic,
-        ConfigResource::Broker(_) => ConfigSource::DynamicBroker,
-        ConfigResource::Group(_) => ConfigSource::Group,
-        ConfigResource::ClientMetrics(_) => ConfigSource::ClientMetrics,
-        ConfigResource::AllBrokers | ConfigResource::BrokerLogger(_) | ConfigResource::Other(..) => {
-            return None;
-        }
-    };
+    let own = own_source(resource).filter(|own| *own != ConfigSource::DynamicDefaultBroker)?;
     if entry.source != own {
         return entry.value.clone();
     }

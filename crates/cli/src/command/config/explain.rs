@@ -2,6 +2,7 @@
 
 use clap::Args;
 use kernel::option::deviation::{DEVIATIONS, Deviation, kafka_default};
+use kernel::option::effect;
 use kernel::option::{
     Default as OptionDefault, OptionDef, PUSH_INTERVAL, PUSH_INTERVALS, Table as OptionTable, bound_of_group,
     synonym,
@@ -18,7 +19,7 @@ use crate::print::Output;
   riverrun config explain retention.ms
   riverrun config explain log.flush.interval.ms --format json
 
-It needs no broker. docs/config.md has all settings.")]
+It needs no broker. `riverrun config get broker ID --all` and `riverrun config get topic NAME --all` list what there is.")]
 pub struct Explain {
     /// The setting.
     #[arg(value_name = "KEY")]
@@ -72,7 +73,10 @@ pub fn explain(explain: &Explain, format: Format) -> Result<(), Failure> {
             .fact("default", default(of, def))
             .fact("importance", def.importance.name().to_lowercase());
         if *of == "broker" {
-            output = output.fact("changes", def.dynamic.name());
+            output = output.fact("changes", def.changes().name());
+        }
+        if let Some(here) = here(of, def) {
+            output = output.fact("in this release", here);
         }
         for (word, _, names) in elsewhere(of, def) {
             output = output.fact(word, listed(word, &names));
@@ -100,12 +104,22 @@ fn allowed(of: &str, def: &OptionDef) -> String {
 
 /// The default of ours where it is not Kafka's. That of a topic is its broker's.
 fn deviation(of: &str, def: &OptionDef) -> Option<&'static Deviation> {
-    let option = match of {
-        "broker" => def.name,
-        "topic" => synonym::twins_of_topic(def.name)?.broker.first()?.0,
-        _ => return None,
-    };
+    let option = option_of_broker(of, def)?;
     DEVIATIONS.iter().find(|deviation| deviation.option == option)
+}
+
+/// What comes of it with our brokers, where that is not what it does elsewhere.
+fn here(of: &str, def: &OptionDef) -> Option<String> {
+    effect::here(option_of_broker(of, def)?)
+}
+
+/// The setting of brokers that it is, or that decides where it is not set.
+fn option_of_broker(of: &str, def: &OptionDef) -> Option<&'static str> {
+    match of {
+        "broker" => OptionTable::Broker.find(def.name).map(|def| def.name),
+        "topic" => Some(synonym::twins_of_topic(def.name)?.broker.first()?.0),
+        _ => None,
+    }
 }
 
 /// For people: the default, and Kafka's beside it where that is another one.
@@ -185,9 +199,12 @@ fn explained(of: &str, def: &'static OptionDef) -> Value {
     object.insert("importance".to_owned(), def.importance.name().to_lowercase().into());
     // Everything else changes as one pleases.
     if of == "broker" {
-        object.insert("changes".to_owned(), def.dynamic.name().into());
+        object.insert("changes".to_owned(), def.changes().name().into());
     }
     object.insert("doc".to_owned(), def.doc.into());
+    if let Some(here) = here(of, def) {
+        object.insert("in_this_release".to_owned(), here.into());
+    }
     for (_, word, names) in elsewhere(of, def) {
         object.insert(word.to_owned(), names.into());
     }

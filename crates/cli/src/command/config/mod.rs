@@ -7,6 +7,7 @@ mod explain;
 mod get;
 mod meant;
 mod more;
+mod settled;
 mod values;
 
 use clap::{Args, Subcommand, ValueEnum};

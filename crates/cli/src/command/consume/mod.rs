@@ -185,7 +185,8 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     let on_terminal = io::stdout().is_terminal();
     let topics: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
     let mut watch = Watch::begin(session, topics.into_iter().collect());
-    if end.is_none() {
+    // Whoever waits for a number of records waits in vain once nothing is left that they could come from.
+    if end.is_none() && (consume.number.is_none() || consume.regex) {
         watch.only_tell();
     }
     let mut printer = Printer { consume: &consume, ends: end.clone(), session, printed: 0, on_terminal };
@@ -200,6 +201,9 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         Err(Failure::failed("the group was not told that this member is gone")
             .next("what was printed last may not be committed, and is printed again by the next member"))
     });
+    if printed == 0 && end.is_some() && matches!(read, Ok(Ended::All)) && io::stderr().is_terminal() {
+        note("there is no record in what was to be read");
+    }
     let read = read.and_then(|ended| match ended {
         // Whoever reads without an end ends so.
         Ended::Interrupted if end.is_some() || consume.number.is_some() => {
@@ -448,6 +452,10 @@ async fn begin(
     Ok((consumer, from))
 }
 
+fn past_the_end(what: String) -> Failure {
+    Failure::not_there(what).next("--from end waits for new records")
+}
+
 /// Where to begin in each partition.
 async fn starts(
     consume: &Consume,
@@ -469,6 +477,13 @@ async fn starts(
         }
         (None, Begin::AfterStart(count)) => {
             let (starts, ends) = (find(Where::Start).await?, find(Where::End).await?);
+            let there = |(name, first): (&TopicPartition, &Offset)| {
+                ends.get(name).map_or(0, |end| end.0.saturating_sub(first.0))
+            };
+            let most = starts.iter().map(there).max().unwrap_or_default();
+            if i64::from(count) > most {
+                return Err(past_the_end(format!("+{count} is past the end, which is +{most}")));
+            }
             let start = |(name, first): (TopicPartition, Offset)| {
                 let end = ends.get(&name).copied().unwrap_or(first);
                 let offset = Offset(first.0.saturating_add(i64::from(count))).min(end);
@@ -486,8 +501,7 @@ async fn starts(
             let ends = find(Where::End).await?;
             let end = ends.values().max().copied().unwrap_or_default();
             if offset > end.0 {
-                return Err(Failure::not_there(format!("offset {offset} is past the end, which is {end}"))
-                    .next("--from end waits for new records"));
+                return Err(past_the_end(format!("offset {offset} is past the end, which is {end}")));
             }
             // What is gone by now, or not there yet, would send the reader to the end.
             let found = find(place).await?;

@@ -38,6 +38,8 @@ pub(super) struct Places<'c> {
     read_of: BTreeMap<TopicPartition, Uuid>,
     /// Of which topic it was told last that it was made anew.
     told: BTreeMap<String, Uuid>,
+    /// Which topics were deleted.
+    gone: BTreeSet<String>,
     generation: Option<i32>,
 }
 
@@ -51,7 +53,8 @@ impl<'c> Places<'c> {
         let known: BTreeMap<TopicPartition, Uuid> = topics.iter().flat_map(partitions).collect();
         // What a group gives is of the topic that is there then.
         let read_of = if is_member { BTreeMap::new() } else { known.clone() };
-        Self { session, from, is_member, ends: None, known, read_of, told: BTreeMap::new(), generation: None }
+        let (told, gone) = (BTreeMap::new(), BTreeSet::new());
+        Self { session, from, is_member, ends: None, known, read_of, told, gone, generation: None }
     }
 
     /// Says that it stops somewhere.
@@ -86,10 +89,16 @@ impl<'c> Places<'c> {
         checked
     }
 
-    /// A topic was deleted before it was read up to where this reader stops. That is in vain to wait for.
-    pub fn lose(&self, topic: &str, consumer: &Consumer) -> Result<(), Failure> {
+    /// A topic was deleted. Where it was not read up to where this reader stops, or no other topic is left to read from, more
+    /// is waited for in vain.
+    pub fn lose(&mut self, topic: &str, consumer: &Consumer) -> Result<(), Failure> {
+        self.gone.insert(topic.to_owned());
         let mut of_it = consumer.assignment().filter(|name| *name.topic == *topic);
-        if self.is_member || of_it.any(|name| !self.is_done(consumer, name)) {
+        let in_vain = match self.ends {
+            Some(_) => self.is_member || of_it.any(|name| !self.is_done(consumer, name)),
+            None => self.known.keys().all(|name| self.gone.contains(&*name.topic)),
+        };
+        if in_vain {
             return Err(Failure::not_there(format!("{topic} was deleted while it was read"))
                 .next("`riverrun topic list` shows the topics that are there"));
         }
@@ -129,6 +138,7 @@ impl<'c> Places<'c> {
         consumer: &mut Consumer,
     ) -> Result<(), Failure> {
         self.read_of.insert(name.clone(), now);
+        self.gone.remove(&*name.topic);
         // Also where nothing is read any more: where it was must not be committed for the new one.
         go(consumer, name, Start::Earliest);
         let topic = name.topic.to_string();

@@ -1,0 +1,123 @@
+//! Reads settings again that were changed. Kafka's brokers take over later what their controller has decided and answered.
+
+use std::time::Duration;
+
+use client::Error;
+use client::admin::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
+use tokio::time::Instant;
+
+use super::change::{items, name_of};
+use crate::command::Session;
+
+/// How long a broker may take to see what its controller has decided, and how often it is asked.
+const SEEN_MAX: Duration = Duration::from_secs(3);
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// The settings once the broker shows all changes; and whether it did so in time.
+pub async fn settled(
+    resource: &ConfigResource,
+    changes: &[ConfigChange],
+    session: &Session,
+) -> Result<(Vec<ConfigEntry>, bool), Error> {
+    let deadline = Instant::now() + SEEN_MAX;
+    loop {
+        let after = session.admin.describe_configs(resource).await?;
+        let is_seen = changes.iter().all(|change| shows(resource, change, &after));
+        if is_seen || Instant::now() >= deadline {
+            return Ok((after, is_seen));
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// The source of what was said for the resource itself.
+pub fn own_source(resource: &ConfigResource) -> Option<ConfigSource> {
+    match resource {
+        ConfigResource::Topic(_) => Some(ConfigSource::Topic),
+        ConfigResource::Broker(_) => Some(ConfigSource::DynamicBroker),
+        ConfigResource::AllBrokers => Some(ConfigSource::DynamicDefaultBroker),
+        ConfigResource::Group(_) => Some(ConfigSource::Group),
+        ConfigResource::ClientMetrics(_) => Some(ConfigSource::ClientMetrics),
+        ConfigResource::BrokerLogger(_) | ConfigResource::Other(..) => None,
+    }
+}
+
+/// Whether a change is among what a broker says.
+fn shows(resource: &ConfigResource, change: &ConfigChange, entries: &[ConfigEntry]) -> bool {
+    // Levels of loggers are changed by the broker itself, at once.
+    let Some(own) = own_source(resource) else { return true };
+    let entry = entries.iter().find(|entry| entry.name == name_of(change));
+    let value = entry.and_then(|entry| entry.value.as_deref()).unwrap_or_default();
+    let has = |item: &str| items(value).any(|one| one == item);
+    match change {
+        ConfigChange::Set { value: set, .. } => {
+            entry.is_some_and(|entry| entry.source == own && (entry.sensitive || is_same(value, set)))
+        }
+        ConfigChange::Delete { .. } => entry.is_none_or(|entry| entry.source != own),
+        ConfigChange::Append { value: more, .. } => items(more).all(has),
+        ConfigChange::Subtract { value: less, .. } => !items(less).any(has),
+    }
+}
+
+/// Whether two texts say the same: brokers tell a value in a form of their own.
+fn is_same(one: &str, other: &str) -> bool {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let is_number = number(one).is_some() && number(one) == number(other);
+    is_number || items(one).map(str::to_ascii_lowercase).eq(items(other).map(str::to_ascii_lowercase))
+}
+
+#[cfg(test)]
+mod tests {
+    use client::admin::ConfigType;
+
+    use super::*;
+
+    fn entry(name: &str, value: Option<&str>, source: ConfigSource) -> ConfigEntry {
+        ConfigEntry {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            source,
+            sensitive: value.is_none(),
+            read_only: false,
+            kind: ConfigType::String,
+            synonyms: Vec::new(),
+            documentation: None,
+        }
+    }
+
+    #[test]
+    fn a_change_counts_as_seen_once_the_broker_shows_it_and_not_when_something_else_has_changed() {
+        let broker = ConfigResource::Broker(kernel::NodeId(1));
+        let change =
+            |name: &str, value: &str| ConfigChange::Set { name: name.to_owned(), value: value.to_owned() };
+        let shown = |change: &ConfigChange, entries: &[ConfigEntry]| shows(&broker, change, entries);
+        let set = change("a", "7");
+        assert!(!shown(&set, &[]));
+        assert!(!shown(&set, &[entry("a", Some("6"), ConfigSource::DynamicBroker)]), "an older change");
+        assert!(!shown(&set, &[entry("a", Some("7"), ConfigSource::Default)]), "nobody has set it yet");
+        assert!(shown(&set, &[entry("a", Some("7"), ConfigSource::DynamicBroker)]));
+        assert!(shown(&change("a", "secret"), &[entry("a", None, ConfigSource::DynamicBroker)]));
+        for (told, said) in
+            [("true", "TRUE"), ("0.5", "0.50"), ("compact,delete", "compact, delete"), ("", "")]
+        {
+            let entries = [entry("a", Some(told), ConfigSource::DynamicBroker)];
+            assert!(shown(&change("a", said), &entries), "{said}");
+        }
+        let delete = ConfigChange::Delete { name: "a".to_owned() };
+        assert!(!shown(&delete, &[entry("a", Some("7"), ConfigSource::DynamicBroker)]));
+        assert!(shown(&delete, &[entry("a", Some("7"), ConfigSource::StaticBroker)]));
+        assert!(shown(&delete, &[]));
+        let append = ConfigChange::Append { name: "a".to_owned(), value: "y,z".to_owned() };
+        let subtract = ConfigChange::Subtract { name: "a".to_owned(), value: "x".to_owned() };
+        for (told, appended, subtracted) in
+            [("x,y", false, false), ("x,y,z", true, false), ("y", false, true)]
+        {
+            let entries = [entry("a", Some(told), ConfigSource::DynamicBroker)];
+            assert_eq!(
+                (shown(&append, &entries), shown(&subtract, &entries)),
+                (appended, subtracted),
+                "{told}"
+            );
+        }
+    }
+}
