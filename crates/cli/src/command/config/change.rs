@@ -78,7 +78,6 @@ async fn ask_about(resource: &ConfigResource, changes: &Changes, session: &Sessi
 
 /// Changes settings, and prints what is different then.
 pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Session) -> Result<(), Failure> {
-    let failed = |error| Failure::of(error, DOING);
     let all = changes.which.all();
     let keys: Vec<&str> = all.iter().map(name_of).collect();
     if let Some(key) = twice(&keys) {
@@ -96,7 +95,7 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     let altered = changing(DOING, &look, session.admin.alter_configs(resource, &all, dry_run)).await?;
     altered.map_err(|error| match error.code() {
         Some(ErrorCode::InvalidConfig | ErrorCode::InvalidRequest) => {
-            advice::refused(failed(error), &keys, resource, &before)
+            advice::refused(Failure::of(error, DOING), &keys, resource, &before)
         }
         _ => Failure::of_change(error, DOING, &look),
     })?;
