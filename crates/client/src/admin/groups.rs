@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kernel::{ErrorCode, NodeId, TopicPartition};
+use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
 use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
 use wire::messages::consumer_group_describe_response::{ConsumerGroupDescribeResponse, Member};
 use wire::messages::delete_groups_request::DeleteGroupsRequest;
@@ -272,7 +272,10 @@ impl Admin {
         let request = |version| OffsetCommitRequest {
             group_id: group.to_owned(),
             generation_id_or_member_epoch: -1,
-            topics: commit::topics(offsets, version),
+            topics: commit::topics(
+                offsets.iter().map(|(name, committed)| (name, committed, Uuid::ZERO)),
+                version,
+            ),
             ..Default::default()
         };
         let check = |answer: OffsetCommitResponse| {

@@ -8,7 +8,7 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use kernel::{ErrorCode, LeaderEpoch, TopicPartition};
+use kernel::{ErrorCode, LeaderEpoch, TopicPartition, Uuid};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use wire::messages::offset_commit_request::{
@@ -23,14 +23,23 @@ use crate::{BrokerError, Error};
 pub(super) use queue::Commits;
 use queue::{Batch, Refused};
 
-/// The last version in which topics of a commit go by name.
+/// The last version in which topics of a commit go by name; from the next on they go by id.
 pub(crate) const NAMES_UP_TO: i16 = 9;
 /// The versions from which fields exist.
 const EPOCH_FROM: i16 = 6;
 const INSTANCE_FROM: i16 = 7;
 
 /// What is committed.
-pub(super) type Offsets = BTreeMap<TopicPartition, CommittedOffset>;
+pub(super) type Offsets = BTreeMap<TopicPartition, Commit>;
+
+/// What is committed for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Commit {
+    pub committed: CommittedOffset,
+    /// The topic that was read, as there may be another one of its name by now, of which this is no offset. Zero where
+    /// nobody knows.
+    pub topic_id: Uuid,
+}
 
 /// As whom offsets are committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +98,7 @@ impl Group {
                 refused.extend::<Refused>(all(&open, self.refused(&batch.by, error.clone())));
                 break;
             }
-            let gone = self.gone(&told, batch.deadline).await;
+            let gone = self.gone(&told, &open, batch.deadline).await;
             let (again, given_up): (Refused, Refused) =
                 told.into_iter().partition(|(name, error)| error.retriable() && !gone.contains(name));
             open.retain(|name, _| again.contains_key(name));
@@ -109,8 +118,10 @@ impl Group {
 
     /// Which of the partitions that the coordinator does not know are unknown to the cluster too: topics are deleted while they
     /// are read, and nobody is to wait for their coming back.
-    async fn gone(&self, told: &Refused, deadline: Instant) -> BTreeSet<TopicPartition> {
-        let is_unknown = |error: &Error| error.code() == Some(ErrorCode::UnknownTopicOrPartition);
+    async fn gone(&self, told: &Refused, sent: &Offsets, deadline: Instant) -> BTreeSet<TopicPartition> {
+        let is_unknown = |error: &Error| {
+            matches!(error.code(), Some(ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId))
+        };
         let unknown: Vec<&TopicPartition> =
             told.iter().filter(|(_, error)| is_unknown(error)).map(|(name, _)| name).collect();
         if unknown.is_empty() {
@@ -123,7 +134,11 @@ impl Group {
             return BTreeSet::new();
         };
         let is_gone = |name: &TopicPartition| match metadata.topic(&name.topic) {
-            Some(topic) => !topic.partitions.contains_key(&name.partition),
+            Some(topic) => {
+                let of = sent.get(name).map_or(Uuid::ZERO, |commit| commit.topic_id);
+                let is_another = !of.is_zero() && !topic.id.is_zero() && of != topic.id;
+                is_another || !topic.partitions.contains_key(&name.partition)
+            }
             None => metadata.error(&name.topic) == Some(ErrorCode::UnknownTopicOrPartition),
         };
         unknown.into_iter().filter(|name| is_gone(name)).cloned().collect()
@@ -186,7 +201,9 @@ impl Group {
     async fn commit_once(&self, offsets: &Offsets, by: &By) -> Result<Refused, Error> {
         // Not on the member's own connection, where it may wait behind a join.
         let connection = self.client.coordinator(&self.id, Lane::General).await?;
-        let version = connection.version_up_to::<OffsetCommitRequest>(NAMES_UP_TO)?;
+        let by_name = offsets.values().any(|commit| commit.topic_id.is_zero());
+        let limit = if by_name { NAMES_UP_TO } else { i16::MAX };
+        let version = connection.version_up_to::<OffsetCommitRequest>(limit)?;
         let (member_id, generation_id_or_member_epoch) = match by {
             By::Member(member) => (member.id.clone(), member.generation),
             By::Anybody => (String::new(), -1),
@@ -197,17 +214,26 @@ impl Group {
             generation_id_or_member_epoch,
             member_id,
             group_instance_id: self.instance(version, INSTANCE_FROM).filter(|_| named),
-            topics: topics(offsets, version),
+            topics: topics(
+                offsets.iter().map(|(name, commit)| (name, &commit.committed, commit.topic_id)),
+                version,
+            ),
             ..Default::default()
         };
+        let names: BTreeMap<Uuid, &str> =
+            offsets.iter().map(|(name, commit)| (commit.topic_id, &*name.topic)).collect();
         let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
         let mut refused = Refused::new();
         for topic in answer.topics {
+            let name = match version > NAMES_UP_TO {
+                true => names.get(&topic.topic_id).copied().unwrap_or_default(),
+                false => topic.name.as_str(),
+            };
             for partition in topic.partitions {
                 if let Err(error) = BrokerError::check(partition.error_code) {
                     let index = partition.partition_index;
-                    let error = error.partition(&topic.name, index).group(&self.id);
-                    refused.insert(TopicPartition::new(topic.name.as_str(), index), error.into());
+                    let error = error.partition(name, index).group(&self.id);
+                    refused.insert(TopicPartition::new(name, index), error.into());
                 }
             }
         }
@@ -215,22 +241,26 @@ impl Group {
     }
 }
 
-/// Offsets as the request carries them.
-pub(crate) fn topics(offsets: &Offsets, version: i16) -> Vec<OffsetCommitRequestTopic> {
-    let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-    for (name, committed) in offsets {
+/// Offsets as the request carries them, each with the id of its topic.
+pub(crate) fn topics<'o>(
+    offsets: impl IntoIterator<Item = (&'o TopicPartition, &'o CommittedOffset, Uuid)>,
+    version: i16,
+) -> Vec<OffsetCommitRequestTopic> {
+    let mut topics: BTreeMap<(&str, Uuid), Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
+    for (name, committed, topic_id) in offsets {
+        let topic_id = if version > NAMES_UP_TO { topic_id } else { Uuid::ZERO };
         let epoch = committed.leader_epoch.filter(|_| version >= EPOCH_FROM).unwrap_or(LeaderEpoch::NONE);
-        topics.entry(&name.topic).or_default().push(OffsetCommitRequestPartition {
+        topics.entry((&name.topic, topic_id)).or_default().push(OffsetCommitRequestPartition {
             partition_index: name.partition,
             committed_offset: committed.offset.0,
             committed_leader_epoch: epoch.0,
             committed_metadata: Some(committed.metadata.clone()),
         });
     }
-    let topic = |(name, partitions): (&str, _)| OffsetCommitRequestTopic {
+    let topic = |((name, topic_id), partitions): ((&str, _), _)| OffsetCommitRequestTopic {
         name: name.to_owned(),
+        topic_id,
         partitions,
-        ..Default::default()
     };
     topics.into_iter().map(topic).collect()
 }

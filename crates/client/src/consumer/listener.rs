@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use kernel::{Offset, TopicPartition};
+use kernel::{Offset, TopicPartition, Uuid};
 
-use super::commit::Offsets;
+use super::commit::{Commit, Offsets};
 use super::position::{At, Position, Start};
 use crate::admin::CommittedOffset;
 
@@ -69,7 +69,8 @@ impl<'c> Rebalance<'c> {
     /// Commits this for a partition that is revoked, before anybody else gets it. It has no effect while partitions are
     /// assigned or lost.
     pub fn commit(&mut self, partition: &TopicPartition, offset: impl Into<CommittedOffset>) {
-        self.commits.insert(partition.clone(), offset.into());
+        let topic_id = self.positions.get(partition).map_or(Uuid::ZERO, Position::topic_id);
+        self.commits.insert(partition.clone(), Commit { committed: offset.into(), topic_id });
     }
 }
 

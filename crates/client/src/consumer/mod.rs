@@ -3,6 +3,7 @@
 mod ask;
 mod assign;
 pub(crate) mod commit;
+mod committing;
 mod failures;
 mod fetch;
 mod group;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use kernel::{NodeId, Offset, TopicPartition, Uuid};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 pub use commit::Committing;
 pub use fetch::Bounds;
@@ -34,13 +35,12 @@ pub use listener::{Rebalance, RebalanceListener};
 pub use position::Start;
 pub use record::{ConsumerRecord, Headers, Origin};
 
-use crate::admin::CommittedOffset;
 use crate::backoff::Backoff;
 use crate::cluster::ConsumerId;
 use crate::metadata::Metadata;
 use crate::retry::instant_after;
 use crate::{Client, ConsumerConfig, Error};
-use commit::{By, Offsets};
+use commit::Offsets;
 use failures::Failures;
 use fetch::Fetched;
 use group::Group;
@@ -267,7 +267,7 @@ impl Consumer {
     /// stays where it is then, as with Kafka's consumer, and who wants the first records of the new one has to seek. Records
     /// that a poll returned are of this topic. Nothing before any were asked for, or where brokers are too old to tell.
     pub fn topic_id(&self, partition: &TopicPartition) -> Option<Uuid> {
-        let id = self.positions.get(partition)?.reign?.topic_id;
+        let id = self.positions.get(partition)?.topic_id();
         (!id.is_zero()).then_some(id)
     }
 
@@ -391,58 +391,6 @@ impl Consumer {
         }
     }
 
-    /// Commits the positions, and waits until that is done and all commits before it are, for up to
-    /// `default.api.timeout.ms`. Dropping the call does not take the commit back.
-    ///
-    /// # Errors
-    /// [`Error::Config`] without a `group.id`; [`Error::Broker`] with `REBALANCE_IN_PROGRESS` while the group shares
-    /// out anew (poll, and commit again), and with `UNKNOWN_MEMBER_ID` or `ILLEGAL_GENERATION` if it has meanwhile given
-    /// the partitions to somebody else, in which case the records will be read again there; otherwise what kept being wrong
-    /// until the time was up, or [`Error::Timeout`].
-    pub async fn commit(&mut self) -> Result<(), Error> {
-        let offsets = self.to_commit();
-        self.commit_offsets(offsets).await
-    }
-
-    /// As [`Consumer::commit`], of offsets that the caller names: of the records that are to be read next.
-    ///
-    /// # Errors
-    /// Those of [`Consumer::commit`].
-    pub async fn commit_offsets(
-        &mut self,
-        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
-    ) -> Result<(), Error> {
-        let time = self.client.config().default_api_timeout;
-        let committing = self.commit_offsets_async(offsets)?;
-        timeout(time, committing.wait())
-            .await
-            .unwrap_or(Err(Error::Timeout { what: "committing", after: time }))
-    }
-
-    /// Commits the positions without waiting. Commits end in the order in which they were begun, so that a later one is
-    /// never undone by one before it, and those that wait for another one become one, with the latest offset of each
-    /// partition. They go on without `poll` being called, for up to `default.api.timeout.ms`, and end with the consumer.
-    ///
-    /// # Errors
-    /// [`Error::Config`] without a `group.id`. What becomes of the commit is the result of [`Committing::wait`].
-    pub fn commit_async(&mut self) -> Result<Committing, Error> {
-        let offsets = self.to_commit();
-        self.commit_offsets_async(offsets)
-    }
-
-    /// As [`Consumer::commit_async`], of offsets that the caller names.
-    ///
-    /// # Errors
-    /// Those of [`Consumer::commit_async`].
-    pub fn commit_offsets_async(
-        &mut self,
-        offsets: impl IntoIterator<Item = (TopicPartition, CommittedOffset)>,
-    ) -> Result<Committing, Error> {
-        let group = self.group_or("a consumer without a group cannot commit")?;
-        self.committed_at = Instant::now();
-        Ok(group.commit(offsets.into_iter().collect(), self.commits_by()))
-    }
-
     /// Gives up its partitions and leaves the group, as [`Consumer::close`] does; it can subscribe, or be assigned, again.
     /// What was wrong with the membership is forgotten.
     ///
@@ -479,19 +427,6 @@ impl Consumer {
     fn token(&mut self) -> u64 {
         self.next_token += 1;
         self.next_token
-    }
-
-    fn commits_by(&self) -> By {
-        match &self.group {
-            Some(group) if self.is_subscribed() => By::Member(group.member()),
-            _ => By::Anybody,
-        }
-    }
-
-    fn to_commit(&self) -> Offsets {
-        let known =
-            |(name, position): (&TopicPartition, &Position)| Some((name.clone(), position.committable()?));
-        self.positions.iter().filter_map(known).collect()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use kernel::{LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
+use kernel::{LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition, Uuid};
 use tokio::time::Instant;
 
+use super::commit::Commit;
 use super::fetch::Bounds;
 use super::replica::Preferred;
 use super::validate::Reign;
@@ -101,13 +102,19 @@ impl Position {
     }
 
     /// What to commit for it; nothing while it is being looked up.
-    pub fn committable(&self) -> Option<CommittedOffset> {
+    pub fn committable(&self) -> Option<Commit> {
         match self.at {
             At::Known(offset, leader_epoch) => {
-                Some(CommittedOffset { offset, leader_epoch, metadata: String::new() })
+                let committed = CommittedOffset { offset, leader_epoch, metadata: String::new() };
+                Some(Commit { committed, topic_id: self.topic_id() })
             }
             At::Unknown(_) => None,
         }
+    }
+
+    /// The topic that the position is in; zero where that is not known.
+    pub fn topic_id(&self) -> Uuid {
+        self.reign.map_or(Uuid::ZERO, |reign| reign.topic_id)
     }
 }
 

@@ -121,14 +121,16 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kernel::{ErrorCode, Offset};
+    use kernel::{ErrorCode, Offset, Uuid};
 
     use crate::BrokerError;
+    use crate::consumer::commit::Commit;
     use crate::consumer::group::Member;
 
     fn offsets<const N: usize>(of: [(i32, i64); N]) -> Offsets {
+        let commit = |offset| Commit { committed: Offset(offset).into(), topic_id: Uuid::ZERO };
         of.into_iter()
-            .map(|(partition, offset)| (TopicPartition::new("t", partition), Offset(offset).into()))
+            .map(|(partition, offset)| (TopicPartition::new("t", partition), commit(offset)))
             .collect()
     }
 

@@ -49,6 +49,8 @@ pub struct Script {
     pub generation: i32,
     /// How many partitions topics have.
     pub counts: BTreeMap<String, i32>,
+    /// The topics were deleted and made anew.
+    pub anew: bool,
     /// How many records each partition has.
     pub end: i64,
     /// What the other member reads.
@@ -88,6 +90,11 @@ fn id_of(topic: &str) -> Uuid {
 }
 
 impl Script {
+    fn id(&self, topic: &str) -> Uuid {
+        let id = id_of(topic);
+        if self.anew { Uuid::from_bytes(id.as_bytes().map(|byte| !byte)) } else { id }
+    }
+
     fn answer(&mut self, asked: &Asked) -> Reply {
         if asked.is::<MetadataRequest>() {
             return asked.answer(&self.metadata(&asked.read()));
@@ -140,7 +147,12 @@ impl Script {
         let error_code = code(self.commits);
         let mut answer = OffsetCommitResponse::default();
         for topic in request.topics {
-            let mut answered = OffsetCommitResponseTopic { name: topic.name, ..Default::default() };
+            let is_known =
+                topic.topic_id.is_zero() || self.counts.keys().any(|name| self.id(name) == topic.topic_id);
+            let error_code =
+                if is_known || error_code != 0 { error_code } else { ErrorCode::UnknownTopicId.code() };
+            let (name, topic_id) = (topic.name, topic.topic_id);
+            let mut answered = OffsetCommitResponseTopic { name, topic_id, ..Default::default() };
             for partition in topic.partitions {
                 if error_code == 0 && partition.partition_index == 0 {
                     self.committed.push(partition.committed_offset);
@@ -172,7 +184,7 @@ impl Script {
                 .map(|index| MetadataResponsePartition { partition_index: index, ..partition.clone() });
             let mut topic = one.clone();
             topic.partitions = partitions.collect();
-            (topic.topic_id, topic.name) = (id_of(&name), Some(name));
+            (topic.topic_id, topic.name) = (self.id(&name), Some(name));
             if count == 0 {
                 topic.error_code = ErrorCode::UnknownTopicOrPartition.code();
             }

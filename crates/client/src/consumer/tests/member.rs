@@ -196,6 +196,30 @@ async fn a_topic_that_was_deleted_keeps_nobody_from_committing_the_others_and_jo
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_read_of_a_topic_is_not_committed_for_another_one_of_its_name() {
+    let (script, cluster) = coordinator("t", 1, 3);
+    let config = ConsumerConfig { enable_auto_commit: false, ..ConsumerConfig::default() };
+    let mut consumer = consumer(&cluster, config).await;
+    consumer.subscribe(["t"]).expect("it has a group");
+    assert_eq!(poll(&mut consumer, seconds(2)).await, [0, 1, 2]);
+    consumer.commit().await.expect("it is the topic that was read");
+    script.lock().anew = true;
+    for by_position in [true, false] {
+        let begun = Instant::now();
+        let refused = match by_position {
+            true => consumer.commit().await,
+            false => consumer.commit_offsets(offset(2)).await,
+        };
+        let refused = refused.expect_err("it is another topic");
+        assert_eq!((refused.code(), refused.topic()), (Some(ErrorCode::UnknownTopicId), Some("t")));
+        assert!(begun.elapsed() < seconds(1), "nobody waits for the coming back of the old one");
+    }
+    assert_eq!(script.lock().committed, [3]);
+    let unread = TopicPartition::new("u", 0);
+    consumer.commit_offsets([(unread, Offset(1).into())]).await.expect("it goes by name");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_commits_before_it_joins_again_is_not_taken_for_dead() {
     let (script, cluster) = coordinator("t", 1, 3);
     let mut consumer = consumer(&cluster, ConsumerConfig::default()).await;
