@@ -322,6 +322,24 @@ fn a_member_goes_on_with_a_topic_that_is_made_anew_long_before_metadata_are_old(
 }
 
 #[test]
+fn a_member_that_is_interrupted_after_its_topic_was_deleted_has_nothing_to_complain_of() {
+    let broker = Broker::start("deleted-interrupted");
+    for anew in [false, true] {
+        create(&broker, "a", "1");
+        write(&broker, "a", "0", &["old"]);
+        let late = ["a", "--from", "start", "--group", "g", "-X", "auto.commit.interval.ms=60000"];
+        let reader = Reader::begin_as_usual(&broker, &late);
+        assert_eq!(reader.lines(1), ["a-0 0 old"]);
+        broker.run(&["topic", "delete", "a", "--yes"]).ok();
+        if anew {
+            create(&broker, "a", "1");
+        }
+        assert_eq!(reader.end(), (Vec::new(), String::new()));
+        assert_eq!(committed(&broker, "g"), "", "there is nothing that was read of");
+    }
+}
+
+#[test]
 fn who_reads_up_to_an_end_does_not_take_a_topic_that_is_made_anew_for_the_old_one() {
     let broker = Broker::start("anew-until");
     create(&broker, "a", "1");

@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use kernel::{ErrorCode, LeaderEpoch, TopicPartition, Uuid};
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -21,7 +20,7 @@ use crate::backoff::Backoff;
 use crate::cluster::{Lane, Wanted};
 use crate::{BrokerError, Error};
 pub(super) use queue::Commits;
-use queue::{Batch, Refused};
+use queue::{Batch, Outcome, Refused};
 
 /// The last version in which topics of a commit go by name; from the next on they go by id.
 pub(crate) const NAMES_UP_TO: i16 = 9;
@@ -65,17 +64,18 @@ impl Group {
 
     async fn commit_all(self: Arc<Self>) {
         while let Some(mut batch) = self.commits.next() {
-            let refused = self.commit_batch(&mut batch).await;
-            batch.end(&refused);
+            let (refused, gone) = self.commit_batch(&mut batch).await;
+            batch.end(&refused, &gone);
         }
     }
 
-    /// Tries until every partition is committed, or cannot be. Returns why those are not that are not.
-    async fn commit_batch(&self, batch: &mut Batch) -> Refused {
+    /// Tries until every partition is committed, or cannot be. Returns why those are not that are not, and which of them are
+    /// not there any more.
+    async fn commit_batch(&self, batch: &mut Batch) -> (Refused, BTreeSet<TopicPartition>) {
         let mut open = std::mem::take(&mut batch.offsets);
         let all =
             |open: &Offsets, error: Error| open.keys().map(|name| (name.clone(), error.clone())).collect();
-        let mut refused = Refused::new();
+        let (mut refused, mut all_gone) = (Refused::new(), BTreeSet::new());
         let mut last: Refused = all(&open, self.too_late());
         let mut backoff = Backoff::default();
         while !open.is_empty() {
@@ -103,6 +103,7 @@ impl Group {
                 told.into_iter().partition(|(name, error)| error.retriable() && !gone.contains(name));
             open.retain(|name, _| again.contains_key(name));
             refused.extend(given_up);
+            all_gone.extend(gone);
             last = again;
             let at = Instant::now() + backoff.next(&self.client);
             if at >= batch.deadline {
@@ -113,7 +114,7 @@ impl Group {
                 sleep_until(at).await;
             }
         }
-        refused
+        (refused, all_gone)
     }
 
     /// Which of the partitions that the coordinator does not know are unknown to the cluster too: topics are deleted while they
@@ -267,7 +268,7 @@ pub(crate) fn topics<'o>(
 
 /// A commit that goes on by itself, to be awaited by whoever wants to know what became of it. Dropping it changes nothing.
 #[derive(Debug)]
-pub struct Committing(pub(super) oneshot::Receiver<Result<(), Error>>);
+pub struct Committing(Outcome);
 
 impl Committing {
     /// Waits until the offsets are committed, or cannot be.
@@ -275,7 +276,19 @@ impl Committing {
     /// # Errors
     /// Those of [`crate::Consumer::commit`], and [`Error::Closed`] if the consumer is gone.
     pub async fn wait(self) -> Result<(), Error> {
-        self.0.await.unwrap_or(Err(Error::Closed))
+        match self.0.await {
+            Ok(ended) => ended.map_err(|undone| undone.error),
+            Err(_) => Err(Error::Closed),
+        }
+    }
+
+    /// As [`Committing::wait`], for who commits at last what was read: of topics that were deleted nobody needs to know.
+    pub(super) async fn wait_for_what_is_there(self) -> Result<(), Error> {
+        match self.0.await {
+            Ok(Err(undone)) if !undone.only_gone => Err(undone.error),
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Closed),
+        }
     }
 }
 

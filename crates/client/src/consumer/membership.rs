@@ -176,7 +176,7 @@ impl Consumer {
         while self.leaving.try_join_next().is_some() {}
         self.leaving.spawn(async move {
             let last = async {
-                let committed = committing.await;
+                let committed = committing.wait_for_what_is_there().await;
                 let left = if is_member { group.leave(&member).await } else { Ok(()) };
                 committed.and(left)
             };

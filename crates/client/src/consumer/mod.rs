@@ -398,8 +398,8 @@ impl Consumer {
     /// consumer is there.
     ///
     /// # Errors
-    /// Those of [`Consumer::commit`] and of leaving. The consumer is out of the group all the same, which notices after
-    /// `session.timeout.ms` at the latest.
+    /// Those of [`Consumer::commit`], except that a topic is gone, and those of leaving. The consumer is out of the group all
+    /// the same, which notices after `session.timeout.ms` at the latest.
     pub async fn unsubscribe(&mut self) -> Result<(), Error> {
         self.leave().await
     }

@@ -1,6 +1,6 @@
 //! What is to be committed, in the order in which it was asked for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use kernel::TopicPartition;
@@ -14,6 +14,14 @@ use crate::Error;
 
 /// Why partitions could not be committed.
 pub type Refused = BTreeMap<TopicPartition, Error>;
+
+/// Why a commit is not done, or not for all of its partitions.
+#[derive(Debug, PartialEq)]
+pub struct Undone {
+    pub error: Error,
+    /// That is all: the others, if there are any, are committed.
+    pub only_gone: bool,
+}
 
 /// How many callers may wait before it is looked whether they still do.
 const CALLERS_MIN: usize = 64;
@@ -44,7 +52,7 @@ pub struct Batch {
 #[derive(Debug)]
 struct Caller {
     partitions: Arc<[TopicPartition]>,
-    end: oneshot::Sender<Result<(), Error>>,
+    end: oneshot::Sender<Result<(), Undone>>,
 }
 
 impl Commits {
@@ -87,16 +95,16 @@ impl Commits {
     }
 }
 
-type Outcome = oneshot::Receiver<Result<(), Error>>;
+pub type Outcome = oneshot::Receiver<Result<(), Undone>>;
 
 impl Batch {
-    fn new(offsets: Offsets, by: By, deadline: Instant, end: oneshot::Sender<Result<(), Error>>) -> Batch {
+    fn new(offsets: Offsets, by: By, deadline: Instant, end: oneshot::Sender<Result<(), Undone>>) -> Batch {
         let callers = vec![Caller { partitions: offsets.keys().cloned().collect(), end }];
         Batch { offsets, by, deadline, callers, callers_max: CALLERS_MIN }
     }
 
     /// Newer offsets take the place of older ones. Nobody is told that a commit is done before one as new as it is.
-    fn absorb(&mut self, offsets: Offsets, deadline: Instant, end: oneshot::Sender<Result<(), Error>>) {
+    fn absorb(&mut self, offsets: Offsets, deadline: Instant, end: oneshot::Sender<Result<(), Undone>>) {
         let as_before = self.callers.last().map(|last| &last.partitions);
         let as_before = as_before.filter(|partitions| partitions.iter().eq(offsets.keys()));
         let partitions = as_before.cloned().unwrap_or_else(|| offsets.keys().cloned().collect());
@@ -109,11 +117,15 @@ impl Batch {
         self.callers.push(Caller { partitions, end });
     }
 
-    /// Tells each caller what became of its partitions.
-    pub fn end(self, refused: &Refused) {
+    /// Tells each caller what became of its partitions. Those that are `gone` are named last.
+    pub fn end(self, refused: &Refused, gone: &BTreeSet<TopicPartition>) {
         for caller in self.callers {
-            let refused = caller.partitions.iter().find_map(|name| refused.get(name));
-            let _ = caller.end.send(refused.map_or(Ok(()), |error| Err(error.clone())));
+            let own = || caller.partitions.iter().filter_map(|name| refused.get_key_value(name));
+            let serious = own().find(|(name, _)| !gone.contains(*name));
+            let undone = serious
+                .or_else(|| own().next())
+                .map(|(_, error)| Undone { error: error.clone(), only_gone: serious.is_none() });
+            let _ = caller.end.send(undone.map_or(Ok(()), Err));
         }
     }
 }
@@ -151,11 +163,13 @@ mod tests {
         let (second, begins) = put(&commits, offsets([(0, 2), (1, 7)]), &By::Anybody);
         let (third, _) = put(&commits, offsets([(0, 3)]), &By::Anybody);
         assert!(!begins, "somebody works on it");
-        running.end(&Refused::new());
+        let nothing_gone = BTreeSet::new();
+        running.end(&Refused::new(), &nothing_gone);
         let waiting = commits.next().expect("it is there");
         assert_eq!(waiting.offsets, offsets([(0, 3), (1, 7)]));
         let error = Error::from(BrokerError::new(ErrorCode::TopicAuthorizationFailed.code()));
-        waiting.end(&[(TopicPartition::new("t", 1), error.clone())].into());
+        waiting.end(&[(TopicPartition::new("t", 1), error.clone())].into(), &nothing_gone);
+        let error = Undone { error, only_gone: false };
         assert!(commits.next().is_none());
         let ended = (first.await, second.await, third.await);
         assert_eq!(ended, (Ok(Ok(())), Ok(Err(error)), Ok(Ok(()))), "each is told of its own partitions");
@@ -170,6 +184,23 @@ mod tests {
         let _ = put(&commits, Offsets::new(), &By::Anybody);
         let generations = std::iter::from_fn(|| commits.next()).map(|batch| batch.by);
         assert_eq!(generations.collect::<Vec<_>>(), [member(1), member(2)], "who commits nothing only waits");
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_besides_deleted_topics_is_told_first() {
+        let commits = Commits::default();
+        let (all, _) = put(&commits, offsets([(0, 1), (1, 1)]), &By::Anybody);
+        let running = commits.next().expect("it is there");
+        let (gone, _) = put(&commits, offsets([(0, 2)]), &By::Anybody);
+        let error = |code: ErrorCode| Error::from(BrokerError::new(code.code()));
+        let (deleted, other) = (error(ErrorCode::UnknownTopicId), error(ErrorCode::TopicAuthorizationFailed));
+        let names = [0, 1].map(|partition| TopicPartition::new("t", partition));
+        let refused: Refused = names.iter().cloned().zip([deleted.clone(), other.clone()]).collect();
+        let is_gone = names.into_iter().take(1).collect();
+        running.end(&refused, &is_gone);
+        commits.next().expect("it is there").end(&refused, &is_gone);
+        assert_eq!(all.await, Ok(Err(Undone { error: other, only_gone: false })));
+        assert_eq!(gone.await, Ok(Err(Undone { error: deleted, only_gone: true })));
     }
 
     #[tokio::test]
@@ -195,8 +226,8 @@ mod tests {
         let batch = commits.next().expect("it is there");
         let (mut nothing, _) = put(&commits, Offsets::new(), &By::Anybody);
         assert!(nothing.try_recv().is_err());
-        batch.end(&Refused::new());
-        commits.next().expect("it is there").end(&Refused::new());
+        batch.end(&Refused::new(), &BTreeSet::new());
+        commits.next().expect("it is there").end(&Refused::new(), &BTreeSet::new());
         assert_eq!(nothing.await, Ok(Ok(())));
     }
 }

@@ -193,6 +193,8 @@ async fn a_topic_that_was_deleted_keeps_nobody_from_committing_the_others_and_jo
     let begun = Instant::now();
     assert!(consumer.commit().await.is_err());
     assert!(begun.elapsed() > seconds(50), "a topic that is there will be known to the coordinator");
+    script.lock().counts.clear();
+    assert_eq!(consumer.close().await, Ok(()), "nobody needs to know where a topic was read to that is gone");
 }
 
 #[tokio::test(start_paused = true)]
