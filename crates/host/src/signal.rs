@@ -1,12 +1,19 @@
 //! Requests of the operating system to stop.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+/// What comes so soon after a request to stop is the same request: `timeout` sends a signal to the process and to its group,
+/// and others that pass signals on do it beside the terminal. People take longer to ask again.
+const SAME: Duration = Duration::from_millis(200);
 
 /// Waits for SIGTERM, SIGINT or SIGHUP; can be asked again for the next one.
 #[derive(Debug)]
 pub struct StopSignals {
+    last: Option<Instant>,
     terminate: Signal,
     interrupt: Signal,
     /// Nothing where whoever started the process has it ignore that its terminal goes away (`nohup`).
@@ -17,11 +24,23 @@ impl StopSignals {
     pub fn listen() -> io::Result<Self> {
         let hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(Self { terminate, interrupt, hangup })
+        Ok(Self { last: None, terminate, interrupt, hangup })
     }
 
     /// Resolves when the process is asked to stop, with the signal's name.
     pub async fn next(&mut self) -> &'static str {
+        loop {
+            let name = self.received().await;
+            let now = Instant::now();
+            let is_same = self.last.is_some_and(|last| now.duration_since(last) < SAME);
+            self.last = Some(now);
+            if !is_same {
+                return name;
+            }
+        }
+    }
+
+    async fn received(&mut self) -> &'static str {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,

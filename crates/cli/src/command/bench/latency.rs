@@ -166,7 +166,16 @@ impl Run {
                     let number = mark | self.records;
                     let value = Bytes::from([&number.to_be_bytes()[..], &values.next()].concat());
                     let record = ProducerRecord::new(Arc::clone(&name)).value(value);
-                    let delivery = producer.send(record).await.map_err(failed)?;
+                    let delivery = tokio::select! {
+                        sent = producer.send(record) => sent.map_err(failed)?,
+                        // It may wait for the topic.
+                        failure = topic.deleted() => return Err(failure),
+                        _ = signals.next() => {
+                            self.ends_writing(latency);
+                            self.forget_what_is_under_way();
+                            return Ok(());
+                        }
+                    };
                     under_way.spawn(async move { delivery.await.map(|_| due.elapsed()) });
                     self.sent.insert(number, due);
                     self.records += 1;
