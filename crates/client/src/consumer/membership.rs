@@ -44,7 +44,7 @@ impl Consumer {
         };
         self.assigned = false;
         let era = group.preparing();
-        self.running.spawn(async move {
+        self.of_group.spawn(async move {
             if let Err(error) = committing.await {
                 tracing::debug!(%error, "the commit before joining again failed");
             }
@@ -192,6 +192,7 @@ impl Consumer {
         self.set_positions([]);
         (self.counts, self.assigned, self.owned_in) = (None, false, group::NO_GENERATION);
         self.running.abort_all();
+        self.of_group.abort_all();
         (self.refreshing, self.committing) = (false, false);
         self.busy.clear();
     }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{NodeId, Offset, TopicPartition, Uuid};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
 pub use commit::Committing;
@@ -69,6 +69,8 @@ pub struct Consumer {
     buffered: VecDeque<Fetched>,
     room: Room,
     running: JoinSet<Done>,
+    /// Joins and commits. What comes of them is not left for when all that was fetched is taken.
+    of_group: JoinSet<Done>,
     /// Brokers that owe an answer to a fetch.
     busy: BTreeSet<NodeId>,
     refreshing: bool,
@@ -97,6 +99,8 @@ pub struct Consumer {
     leaving: JoinSet<()>,
     committed_at: Instant,
     committing: bool,
+    /// The last poll returned records.
+    has_returned: bool,
 }
 
 impl Consumer {
@@ -121,6 +125,7 @@ impl Consumer {
             next_token: 0,
             buffered: VecDeque::new(),
             running: JoinSet::new(),
+            of_group: JoinSet::new(),
             busy: BTreeSet::new(),
             refreshing: false,
             refreshed_at: Instant::now(),
@@ -139,6 +144,7 @@ impl Consumer {
             leaving: JoinSet::new(),
             committed_at: Instant::now(),
             committing: false,
+            has_returned: false,
         })
     }
 
@@ -346,6 +352,14 @@ impl Consumer {
     /// Those of [`Consumer::poll`].
     pub async fn poll_up_to(&mut self, max: usize, time: Duration) -> Result<Vec<ConsumerRecord>, Error> {
         let deadline = instant_after(time);
+        // Where much is here already, nothing below waits, and what shares the thread would not get to run: heartbeats, and
+        // commits. Where the call is dropped meanwhile, the next one does not wait.
+        if std::mem::take(&mut self.has_returned) {
+            yield_now().await;
+        }
+        while let Some(done) = self.of_group.try_join_next() {
+            self.finished(done);
+        }
         loop {
             if let Some(failure) = self.ended_for_good() {
                 return Err(failure);
@@ -360,6 +374,7 @@ impl Consumer {
             self.ask();
             if !records.is_empty() {
                 self.failures.overtake();
+                self.has_returned = true;
                 return Ok(records);
             }
             if let Some(error) = self.failures.next(&self.positions) {
@@ -376,11 +391,8 @@ impl Consumer {
             tokio::select! {
                 // What has arrived goes before the deadline.
                 biased;
-                Some(done) = self.running.join_next() => {
-                    if let Ok(done) = done {
-                        self.finish(done);
-                    }
-                }
+                Some(done) = self.of_group.join_next() => self.finished(done),
+                Some(done) = self.running.join_next() => self.finished(done),
                 () = changed => {}
                 () = sleep_until(rest_until) => {
                     if Instant::now() >= deadline {
@@ -443,6 +455,7 @@ impl Drop for Consumer {
     fn drop(&mut self) {
         // A join that ends meanwhile is one of before, and begins no heart.
         self.running.abort_all();
+        self.of_group.abort_all();
         self.leaving.abort_all();
         if let Some(group) = &self.group {
             group.part();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kernel::{ErrorCode, NodeId, TopicPartition};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::fetch::{Fetched, Got};
@@ -51,7 +52,7 @@ impl Consumer {
         let committing = group.commit(self.to_commit(), self.commits_by());
         self.committing = true;
         self.committed_at = Instant::now();
-        self.running.spawn(async move { Done::Committed(committing.await) });
+        self.of_group.spawn(async move { Done::Committed(committing.await) });
     }
 
     /// Takes records out of what has arrived.
@@ -91,7 +92,14 @@ impl Consumer {
         records
     }
 
-    pub(super) fn finish(&mut self, done: Done) {
+    /// What was ended before is of no use any more.
+    pub(super) fn finished(&mut self, done: Result<Done, JoinError>) {
+        if let Ok(done) = done {
+            self.finish(done);
+        }
+    }
+
+    fn finish(&mut self, done: Done) {
         match done {
             Done::Fetched { node, asked, result } => {
                 self.busy.remove(&node);

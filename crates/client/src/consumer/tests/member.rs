@@ -198,6 +198,21 @@ async fn a_topic_that_was_deleted_keeps_nobody_from_committing_the_others_and_jo
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_taken_slowly_out_of_one_fetch_is_committed_at_the_interval() {
+    let (script, cluster) = coordinator("t", 1, 3);
+    let config = ConsumerConfig { auto_commit_interval: seconds(1), ..ConsumerConfig::default() };
+    let mut consumer = consumer(&cluster, config).await;
+    consumer.subscribe(["t"]).expect("it has a group");
+    for offset in 0..3 {
+        let records = consumer.poll_up_to(1, seconds(10)).await.expect("it is there");
+        assert_eq!(records.first().map(|record| record.offset), Some(Offset(offset)));
+        tokio::time::sleep(seconds(2)).await;
+    }
+    let before_the_last = [1, 2];
+    assert_eq!(script.lock().committed, before_the_last);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_read_of_a_topic_is_not_committed_for_another_one_of_its_name() {
     let (script, cluster) = coordinator("t", 1, 3);
     let config = ConsumerConfig { enable_auto_commit: false, ..ConsumerConfig::default() };
