@@ -1,6 +1,9 @@
 //! The cluster as a client sees it: connections by broker, and metadata that follows leaders.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -66,6 +69,17 @@ struct Failure {
     until: Instant,
 }
 
+impl Slot {
+    /// Notes that there is no connection, and leaves the server alone for a while.
+    fn failed(&mut self, error: &Error, client: &Client) {
+        let count = self.failure.as_ref().map_or(0, |failure| failure.count).saturating_add(1);
+        let at = Instant::now();
+        let until = at + client.world().jittered(client.config().reconnect_after(count));
+        let failure = Failure { error: error.clone(), count, at, until };
+        *self = Slot { connection: None, failure: Some(failure) };
+    }
+}
+
 /// How long one server is waited for before the next is tried as well.
 const ALONE: Duration = Duration::from_secs(1);
 
@@ -92,12 +106,15 @@ pub(crate) enum Lane {
 pub(crate) struct ConsumerId(u64);
 
 impl Client {
-    /// Connects to the cluster and learns its brokers.
+    /// Connects to the cluster and learns its brokers, from the first of the bootstrap servers that tells them. One that can
+    /// be reached and does not is set aside, and the next is asked; each is asked at most once.
     ///
     /// # Errors
     /// [`Error::NotSupported`] if connections are to be secured, and [`Error::Config`] if the settings cannot work, both
-    /// before anything is sent; [`Error::Unreachable`] if no server answers, which is not tried again; [`Error::Timeout`] if
-    /// that takes longer than `default.api.timeout.ms` or `request.timeout.ms`.
+    /// before anything is sent; [`Error::Unreachable`] if no server can be reached; what the last one failed with if servers
+    /// can be reached, and none of them tells ([`Error::Unsupported`] where it is no broker's, as a listener for
+    /// controllers); [`Error::Timeout`] if an answer takes longer than `request.timeout.ms`, or all of it longer than
+    /// `default.api.timeout.ms`. None of these is tried again.
     pub async fn connect(config: ClientConfig) -> Result<Client, Error> {
         Self::connect_in(World::real(), config).await
     }
@@ -120,8 +137,36 @@ impl Client {
             coordinators: Coordinators::default(),
         }));
         let time = client.config().default_api_timeout;
-        Retry::within(&client, time).attempt(client.refresh(Wanted::Nothing)).await?;
+        Retry::within(&client, time).attempt(client.first_look()).await?;
         Ok(client)
+    }
+
+    /// Learns the brokers from the first server that tells them.
+    async fn first_look(&self) -> Result<(), Error> {
+        let mut failed = None;
+        let mut aside = BTreeSet::new();
+        loop {
+            let (peer, connection) = match self.any_but(&aside).await {
+                Ok(reached) => reached,
+                // Of those that were reached there is more to be said.
+                Err(error) => return Err(failed.unwrap_or(error)),
+            };
+            match self.refresh_by(&connection, Wanted::Nothing).await {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    tracing::debug!(%error, "the next server is asked");
+                    self.set_aside(&peer, &error).await;
+                    aside.insert(peer);
+                    failed = Some(error);
+                }
+            }
+        }
+    }
+
+    /// Closes a connection that is of no use, and has its server taken for one to which none can be made.
+    async fn set_aside(&self, peer: &Peer, error: &Error) {
+        let slot = Arc::clone(self.0.slots.lock().entry((peer.clone(), Lane::General)).or_default());
+        slot.lock().await.failed(error, self);
     }
 
     /// The settings that it was connected with.
@@ -215,7 +260,10 @@ impl Client {
 
     /// Asks once, any broker that answers.
     pub(crate) async fn refresh(&self, wanted: Wanted<'_>) -> Result<Arc<Metadata>, Error> {
-        let connection = self.any().await?;
+        self.refresh_by(&*self.any().await?, wanted).await
+    }
+
+    async fn refresh_by(&self, connection: &Connection, wanted: Wanted<'_>) -> Result<Arc<Metadata>, Error> {
         let version = connection.version::<MetadataRequest>()?;
         let (topics, create) = match wanted {
             // The oldest version takes no topics for all of them, and has no way to ask for none.
@@ -272,26 +320,36 @@ impl Client {
     /// A connection to any broker: one that is open, or else the first that can be made, to a broker that is known or to a
     /// bootstrap server. Those that failed before come last. One that does not answer is not waited for alone for long.
     pub(crate) async fn any(&self) -> Result<Arc<Connection>, Error> {
-        if let Some(open) = self.open_connection() {
+        self.any_but(&BTreeSet::new()).await.map(|(_, connection)| connection)
+    }
+
+    /// The same, without those that were set `aside`, and whom it leads to.
+    async fn any_but(&self, aside: &BTreeSet<Peer>) -> Result<(Peer, Arc<Connection>), Error> {
+        if let Some(open) = self.open_connection(aside) {
             return Ok(open);
         }
-        let mut peers = self.peers().into_iter();
-        let mut attempts: JoinSet<Result<Arc<Connection>, Error>> = JoinSet::new();
-        let mut last = None;
+        let mut peers = self.peers().into_iter().filter(|peer| !aside.contains(peer));
+        let mut attempts: JoinSet<Result<(Peer, Arc<Connection>), Error>> = JoinSet::new();
+        let mut last: Option<Error> = None;
         loop {
             let next = peers.next();
             let more = next.is_some();
             if let Some(peer) = next {
                 let client = self.clone();
-                attempts.spawn(async move { client.connection_to(peer, Lane::General).await });
+                attempts.spawn(async move {
+                    let connection = client.connection_to(peer.clone(), Lane::General).await?;
+                    Ok((peer, connection))
+                });
             }
             let done = match more {
                 true => timeout(ALONE, attempts.join_next()).await.unwrap_or(None),
                 false => attempts.join_next().await,
             };
             match done {
-                Some(Ok(Ok(connection))) => return Ok(connection),
-                Some(Ok(Err(error))) => last = Some(error),
+                Some(Ok(Ok(reached))) => return Ok(reached),
+                // As long as one of them may be there later, so may what is asked for.
+                Some(Ok(Err(error))) if error.retriable() => last = Some(error),
+                Some(Ok(Err(error))) => last = last.or(Some(error)),
                 // An attempt does not panic, and nobody ends it before this returns.
                 Some(Err(_)) => {}
                 None if more => {}
@@ -307,12 +365,14 @@ impl Client {
     }
 
     /// An open connection for what any broker answers. One that is being made is not waited for.
-    fn open_connection(&self) -> Option<Arc<Connection>> {
+    fn open_connection(&self, aside: &BTreeSet<Peer>) -> Option<(Peer, Arc<Connection>)> {
         let slots = self.0.slots.lock();
-        let general = slots.iter().filter(|((_, lane), _)| *lane == Lane::General);
-        let open = |(_, slot): (_, &Arc<AsyncMutex<Slot>>)| {
+        let general =
+            slots.iter().filter(|((peer, lane), _)| *lane == Lane::General && !aside.contains(peer));
+        let open = |((peer, _), slot): (&(Peer, Lane), &Arc<AsyncMutex<Slot>>)| {
             let slot = slot.try_lock().ok()?;
-            slot.connection.clone().filter(|connection| connection.is_open())
+            let connection = slot.connection.clone().filter(|connection| connection.is_open())?;
+            Some((peer.clone(), connection))
         };
         general.filter_map(open).next()
     }
@@ -356,6 +416,7 @@ impl Client {
             },
             reason: "the cluster has none of this number".to_owned(),
         })?;
+        let is_bootstrap = matches!(peer, Peer::Bootstrap(_));
         let slot = Arc::clone(self.0.slots.lock().entry((peer, lane)).or_default());
         let asked_at = Instant::now();
         let mut slot = slot.lock().await;
@@ -369,17 +430,20 @@ impl Client {
         {
             return Err(failure.error.clone());
         }
-        match Connection::open(self.world(), &host, port, self.config()).await {
+        let opened = Connection::open(self.world(), &host, port, self.config()).await;
+        // A listener for controllers serves some of the protocol, and nothing that a client begins with.
+        let tells = |connection: &Connection| match is_bootstrap {
+            true => connection.version::<MetadataRequest>().map(drop),
+            false => Ok(()),
+        };
+        match opened.and_then(|connection| tells(&connection).map(|()| connection)) {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 *slot = Slot { connection: Some(Arc::clone(&connection)), failure: None };
                 Ok(connection)
             }
             Err(error) => {
-                let count = slot.failure.as_ref().map_or(0, |failure| failure.count).saturating_add(1);
-                let at = Instant::now();
-                let until = at + self.world().jittered(self.config().reconnect_after(count));
-                slot.failure = Some(Failure { error: error.clone(), count, at, until });
+                slot.failed(&error, self);
                 Err(error)
             }
         }
@@ -407,62 +471,4 @@ pub(crate) enum Wanted<'a> {
         names: &'a [String],
         create: bool,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scripted::{Cluster, metadata};
-
-    /// Closes what is open, and lets no new connection to the node be made.
-    fn cut_off(cluster: &Cluster, client: &Client, node: u16) {
-        cluster.cut_off(node);
-        client.0.slots.lock().clear();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_broker_that_cannot_be_reached_holds_up_nobody_for_long() {
-        let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
-        let client = cluster.client().await;
-        cut_off(&cluster, &client, 1);
-        let begun = Instant::now();
-        let mut calls = JoinSet::new();
-        for _ in 0..6 {
-            let client = client.clone();
-            calls.spawn(async move { client.fetch_metadata(None).await.map(drop) });
-        }
-        assert!(calls.join_all().await.iter().all(Result::is_ok));
-        assert!(begun.elapsed() < 2 * ALONE, "{:?}", begun.elapsed());
-        let again = Instant::now();
-        client.fetch_metadata(None).await.expect("node 2 answers");
-        assert!(again.elapsed() < Duration::from_millis(1), "the connection to node 2 is there");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_waited_for_an_attempt_does_not_make_another() {
-        let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
-        let client = cluster.client().await;
-        cut_off(&cluster, &client, 1);
-        let begun = Instant::now();
-        let mut calls = JoinSet::new();
-        for _ in 0..6 {
-            let client = client.clone();
-            calls.spawn(async move { client.broker(NodeId(1), Lane::Produce).await.is_err() });
-        }
-        assert!(calls.join_all().await.into_iter().all(|failed| failed));
-        assert!(begun.elapsed() < Duration::from_secs(11), "{:?}", begun.elapsed());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_takes_no_longer_than_it_may() {
-        let cluster = Cluster::new(|asked| asked.answer(&metadata(1, 1)));
-        let config =
-            ClientConfig { default_api_timeout: Duration::from_secs(2), ..ClientConfig::new("node:1") };
-        let client = cluster.client_with(config).await;
-        cut_off(&cluster, &client, 1);
-        cut_off(&cluster, &client, 2);
-        let begun = Instant::now();
-        assert!(client.fetch_metadata(None).await.is_err());
-        assert!(begun.elapsed() <= Duration::from_secs(2), "{:?}", begun.elapsed());
-    }
 }

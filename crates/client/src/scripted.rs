@@ -22,7 +22,7 @@ use wire::messages::metadata_response::{
 };
 use wire::{Message, Request, Segment, frame};
 
-use super::{Client, ClientConfig, World};
+use super::{Client, ClientConfig, Error, World};
 
 /// The topic of all scripts, with one partition.
 pub(crate) const TOPIC: &str = "t";
@@ -50,6 +50,7 @@ struct Inner {
     history: Mutex<Vec<Asked>>,
     down: Mutex<BTreeSet<u16>>,
     unreachable: Mutex<BTreeSet<u16>>,
+    controllers: Mutex<BTreeSet<u16>>,
 }
 
 /// Runs what it is given, once.
@@ -74,6 +75,8 @@ pub(crate) enum Reply {
     Silence,
     /// As [`Reply::Silence`], and nothing more is read from the connection.
     Deafness,
+    /// The connection ends instead of an answer.
+    End,
 }
 
 impl Asked {
@@ -128,6 +131,7 @@ impl Cluster {
             history: Mutex::default(),
             down: Mutex::default(),
             unreachable: Mutex::default(),
+            controllers: Mutex::default(),
         }))
     }
 
@@ -137,8 +141,12 @@ impl Cluster {
     }
 
     pub async fn client_with(&self, config: ClientConfig) -> Client {
+        self.connect(config).await.expect("it is reached")
+    }
+
+    pub async fn connect(&self, config: ClientConfig) -> Result<Client, Error> {
         let world = World { net: Arc::new(self.clone()), entropy: Arc::new(Even), ..World::real() };
-        Client::connect_in(world, config).await.expect("it is reached")
+        Client::connect_in(world, config).await
     }
 
     /// What was asked so far, and whom.
@@ -164,6 +172,11 @@ impl Cluster {
         self.0.unreachable.lock().insert(node);
     }
 
+    /// From then on the node serves no metadata, as a listener for controllers does not.
+    pub fn make_controller(&self, node: u16) {
+        self.0.controllers.lock().insert(node);
+    }
+
     async fn serve(self, node: i32, mut stream: DuplexStream) {
         let mut received = BytesMut::new();
         (self.0.around)(&mut || received = BytesMut::with_capacity(RECEIVED_BYTES));
@@ -183,6 +196,7 @@ impl Cluster {
                     Reply::Frame(segments) | Reply::Late(segments) => segments,
                     Reply::Silence => return drop(stream.read_to_end(&mut Vec::new()).await),
                     Reply::Deafness => return std::future::pending().await,
+                    Reply::End => return,
                 };
                 for segment in segments {
                     let Segment::Bytes(bytes) = segment else { panic!("nothing lies in a file") };
@@ -204,15 +218,17 @@ impl Cluster {
             body: Bytes::copy_from_slice(frame.get(body..).unwrap_or_default()),
         };
         if asked.key == ApiKey::ApiVersions.code() {
-            return asked.answer(&self.api_versions());
+            return asked.answer(&self.api_versions(node));
         }
         let reply = (self.0.script)(&asked);
         self.0.history.lock().push(asked);
         reply
     }
 
-    fn api_versions(&self) -> ApiVersionsResponse {
-        let api_keys = APIS.iter().map(|api| {
+    fn api_versions(&self, node: i32) -> ApiVersionsResponse {
+        let is_controller = self.0.controllers.lock().contains(&u16::try_from(node).unwrap_or_default());
+        let served = APIS.iter().filter(|api| api.key != ApiKey::Metadata || !is_controller);
+        let api_keys = served.map(|api| {
             let max = self.0.versions.get(&api.key.code()).copied().unwrap_or(api.max);
             ApiVersion { api_key: api.key.code(), min_version: api.min, max_version: max }
         });

@@ -125,6 +125,7 @@ impl Failure {
                 FAILED,
                 Some("write smaller records, or allow larger ones: -X max.request.size=BYTES".to_owned()),
             ),
+            Error::Unsupported { api: "Metadata", .. } => (FAILED, Some(NO_BROKERS_LISTENER.to_owned())),
             Error::Unsupported { .. } => {
                 (FAILED, Some("the broker is older than this command, or a proxy is in between".to_owned()))
             }
@@ -183,6 +184,10 @@ impl Failure {
 /// What may help where somebody answers otherwise than a broker does.
 const SOMEBODY_ELSE: &str =
     "look whether a broker listens there, and without TLS; --bootstrap HOST:PORT names another one";
+
+/// What may help where a server does not serve what every client begins with.
+const NO_BROKERS_LISTENER: &str = "the port may be a listener for controllers (often 9093): name one for clients with --bootstrap \
+                                   HOST:PORT; otherwise the broker is older than this command, or a proxy is in between";
 
 /// What may help where no broker of these is there.
 fn unreachable(servers: &str, reason: &str) -> &'static str {
@@ -389,6 +394,16 @@ mod tests {
         assert_eq!(failure.exit, WRONG_USE);
         assert!(failure.message.contains("security.protocol=SASL_SSL is not supported by this version"));
         assert!(failure.next.is_some_and(|next| next.contains("PLAINTEXT")));
+    }
+
+    #[test]
+    fn a_listener_that_is_for_controllers_is_named_as_one() {
+        let next = |api| {
+            let error = Error::Unsupported { address: "h:9093".to_owned(), api };
+            Failure::of(error, "cannot connect").next.unwrap_or_default()
+        };
+        assert!(next("Metadata").contains("a listener for controllers (often 9093)"), "{}", next("Metadata"));
+        assert!(next("Fetch").starts_with("the broker is older"), "{}", next("Fetch"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 pub mod scripted;
 
 use bytes::{Bytes, BytesMut};
-use client::{Client, ClientConfig, World};
+use client::{Client, ClientConfig, Error, World};
 use kernel::{Offset, Timestamp};
 use wire::Records;
 use wire::api_table::{ApiKey, lookup};

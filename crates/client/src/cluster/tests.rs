@@ -1,0 +1,130 @@
+use super::*;
+use crate::scripted::{Cluster, Reply, metadata};
+
+/// Both orders, as which server is asked first is a matter of chance.
+const ORDERS: [&str; 2] = ["node:1,node:2", "node:2,node:1"];
+
+/// One whose node 1 takes connections and ends them when it is asked for the brokers.
+fn one_that_ends() -> Cluster {
+    Cluster::new(|asked| match asked.node {
+        1 => Reply::End,
+        _ => asked.answer(&metadata(2, 1)),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_the_connection_is_passed_over() {
+    for (servers, order) in ORDERS.into_iter().zip([&[1, 2][..], &[2]]) {
+        let cluster = one_that_ends();
+        let client = cluster.client_with(ClientConfig::new(servers)).await;
+        assert_eq!(client.metadata().brokers.len(), 2);
+        let asked: Vec<i32> = cluster.heard::<MetadataRequest>().iter().map(|(node, _)| *node).collect();
+        assert_eq!(asked, order, "{servers}");
+        assert_eq!(client.any().await.expect("node 2 is there").address(), "node:2");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_serves_no_metadata_is_passed_over() {
+    for servers in ORDERS {
+        let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
+        cluster.make_controller(1);
+        let client = cluster.client_with(ClientConfig::new(servers)).await;
+        assert_eq!(client.metadata().brokers.len(), 2);
+        // Neither where there is no connection any more, and nobody else can be reached.
+        cluster.take_down(2);
+        client.0.slots.lock().clear();
+        client.0.metadata.lock().metadata = Arc::default();
+        let refused = client.any().await.expect_err("node 1 is no broker");
+        assert!(matches!(refused, Error::Unreachable { .. }), "node 2 may come back: {refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_are_reached_and_do_not_tell_are_each_asked_once() {
+    let cluster = Cluster::new(|_| Reply::End);
+    let refused = cluster.connect(ClientConfig::new(ORDERS[0])).await.expect_err("none tells");
+    assert!(matches!(refused, Error::Connection { .. }), "{refused}");
+    assert_eq!(cluster.heard::<MetadataRequest>().len(), 2);
+
+    cluster.make_controller(1);
+    cluster.make_controller(2);
+    let refused = cluster.connect(ClientConfig::new(ORDERS[0])).await.expect_err("there is no broker");
+    assert!(matches!(refused, Error::Unsupported { api: "Metadata", .. }), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_reached_server_failed_with_is_told_and_unreachable_where_none_is() {
+    for servers in ORDERS {
+        let cluster = one_that_ends();
+        cluster.take_down(2);
+        let refused = cluster.connect(ClientConfig::new(servers)).await.expect_err("none tells");
+        assert!(matches!(&refused, Error::Connection { address, .. } if address == "node:1"), "{refused}");
+        cluster.take_down(1);
+        let refused = cluster.connect(ClientConfig::new(servers)).await.expect_err("none is there");
+        assert!(matches!(refused, Error::Unreachable { .. }), "{refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_silent_leaves_time_for_the_next() {
+    for servers in ORDERS {
+        let cluster = Cluster::new(|asked| match asked.node {
+            1 => Reply::Silence,
+            _ => asked.answer(&metadata(2, 1)),
+        });
+        let client = cluster.client_with(ClientConfig::new(servers)).await;
+        assert_eq!(client.any().await.expect("node 2 is there").address(), "node:2");
+    }
+}
+
+/// Closes what is open, and lets no new connection to the node be made.
+fn cut_off(cluster: &Cluster, client: &Client, node: u16) {
+    cluster.cut_off(node);
+    client.0.slots.lock().clear();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_cannot_be_reached_holds_up_nobody_for_long() {
+    let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
+    let client = cluster.client().await;
+    cut_off(&cluster, &client, 1);
+    let begun = Instant::now();
+    let mut calls = JoinSet::new();
+    for _ in 0..6 {
+        let client = client.clone();
+        calls.spawn(async move { client.fetch_metadata(None).await.map(drop) });
+    }
+    assert!(calls.join_all().await.iter().all(Result::is_ok));
+    assert!(begun.elapsed() < 2 * ALONE, "{:?}", begun.elapsed());
+    let again = Instant::now();
+    client.fetch_metadata(None).await.expect("node 2 answers");
+    assert!(again.elapsed() < Duration::from_millis(1), "the connection to node 2 is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waited_for_an_attempt_does_not_make_another() {
+    let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
+    let client = cluster.client().await;
+    cut_off(&cluster, &client, 1);
+    let begun = Instant::now();
+    let mut calls = JoinSet::new();
+    for _ in 0..6 {
+        let client = client.clone();
+        calls.spawn(async move { client.broker(NodeId(1), Lane::Produce).await.is_err() });
+    }
+    assert!(calls.join_all().await.into_iter().all(|failed| failed));
+    assert!(begun.elapsed() < Duration::from_secs(11), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_takes_no_longer_than_it_may() {
+    let cluster = Cluster::new(|asked| asked.answer(&metadata(1, 1)));
+    let config = ClientConfig { default_api_timeout: Duration::from_secs(2), ..ClientConfig::new("node:1") };
+    let client = cluster.client_with(config).await;
+    cut_off(&cluster, &client, 1);
+    cut_off(&cluster, &client, 2);
+    let begun = Instant::now();
+    assert!(client.fetch_metadata(None).await.is_err());
+    assert!(begun.elapsed() <= Duration::from_secs(2), "{:?}", begun.elapsed());
+}
