@@ -2,10 +2,91 @@
 
 mod support;
 
-use std::net::TcpListener;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use support::terminal::{Seen, Terminal};
+use support::{Broker, command_at, run};
+
+/// How many connections are treated badly before the others lead to the broker.
+const BAD: usize = 3;
+
+/// An address that leads to the broker, after its first connections: those get what `bad` does with them.
+fn in_front_of(
+    broker: &Broker,
+    bad: impl Fn(TcpStream, TcpStream) -> io::Result<()> + Send + 'static,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let bootstrap = broker.bootstrap.clone();
+    std::thread::spawn(move || {
+        for (place, near) in listener.incoming().enumerate() {
+            let (Ok(near), Ok(far)) = (near, TcpStream::connect(&bootstrap)) else { return };
+            // Whichever side ends first ends the other; the test sees what comes of it.
+            let _ = if place < BAD { bad(near, far) } else { forward(&near, &far) };
+        }
+    });
+    address
+}
+
+/// Hands on what each side says to the other.
+fn forward(near: &TcpStream, far: &TcpStream) -> io::Result<()> {
+    for (from, to) in [(near, far), (far, near)] {
+        let (mut from, mut to) = (from.try_clone()?, to.try_clone()?);
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        });
+    }
+    Ok(())
+}
+
+/// Hands on one request or answer.
+fn forward_one(from: &mut TcpStream, to: &mut TcpStream) -> io::Result<()> {
+    let mut frame = vec![0; 4];
+    from.read_exact(&mut frame)?;
+    let length = frame.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    frame.resize(4 + length, 0);
+    from.read_exact(frame.get_mut(4..).unwrap_or_default())?;
+    to.write_all(&frame)
+}
+
+#[test]
+fn a_server_that_ends_connections_at_first_is_waited_for() {
+    let broker = Broker::start("ends-at-first");
+    // As a proxy does before which a broker goes away: after it has told the versions.
+    let address = in_front_of(&broker, |mut near, mut far| {
+        forward_one(&mut near, &mut far)?;
+        forward_one(&mut far, &mut near)?;
+        forward_one(&mut near, &mut far)
+    });
+    let health = run(command_at(&address, &["cluster", "health", "--wait", "50s", "--format", "name"]), "");
+    assert_eq!(health.ok(), "healthy\n");
+}
+
+#[test]
+fn a_server_that_says_nothing_at_first_is_waited_for_and_asked_again() {
+    let broker = Broker::start("silent-at-first");
+    let held = std::sync::Mutex::new(Vec::new());
+    let address = in_front_of(&broker, move |near, _| {
+        held.lock().expect("nobody panics").push(near);
+        Ok(())
+    });
+    let health = ["cluster", "health", "--wait", "50s", "-X", "request.timeout.ms=1000", "--format", "name"];
+    assert_eq!(run(command_at(&address, &health), "").ok(), "healthy\n");
+}
+
+#[test]
+fn who_waits_no_time_looks_once() {
+    let mut broker = Broker::start("no-wait");
+    let health = ["cluster", "health", "--wait", "0s", "--format", "name"];
+    for _ in 0..5 {
+        assert_eq!(broker.run(&health).ok(), "healthy\n");
+    }
+    broker.kill();
+    assert!(broker.run(&health).failed(1).contains("no broker can be reached"));
+}
 
 fn at_terminal(arguments: &[&str]) -> Seen {
     let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));

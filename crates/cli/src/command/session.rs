@@ -99,24 +99,28 @@ fn config(connection: &Connection, place: &Place) -> ClientConfig {
 /// How long is waited before a broker is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Where nobody has patience, one attempt takes as long as the client lets it.
+/// Where nobody has patience, there is one attempt, which takes as long as the client lets it. Otherwise whatever may pass is
+/// waited for: a broker that starts may refuse connections, end them, and leave them without an answer.
 async fn connect(config: ClientConfig, begun: Instant, patience: Duration) -> Result<Client, Error> {
-    let deadline = begun + patience;
-    let trying = async {
-        loop {
-            match Client::connect(config.clone()).await {
-                Err(Error::Unreachable { .. }) if Instant::now() + LOOK_AGAIN < deadline => {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-                connected => return connected,
-            }
-        }
-    };
     if patience.is_zero() {
-        return trying.await;
+        return Client::connect(config).await;
     }
+    let deadline = begun + patience;
+    // How long one attempt took is not what was waited for.
     let late = Error::Timeout { what: "an answer", after: patience };
-    tokio::time::timeout_at(deadline, trying).await.unwrap_or(Err(late))
+    let mut last = late.clone();
+    loop {
+        match tokio::time::timeout_at(deadline, Client::connect(config.clone())).await {
+            Ok(Err(Error::Timeout { .. })) => last = late.clone(),
+            Ok(Err(error)) if error.retriable() => last = error,
+            Ok(ended) => return ended,
+            Err(_) => return Err(last),
+        }
+        if Instant::now() + LOOK_AGAIN >= deadline {
+            return Err(last);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// A server that takes a connection and says nothing may be stuck, or another program.

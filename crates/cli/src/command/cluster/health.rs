@@ -24,7 +24,7 @@ use crate::print::{Output, table::Table};
 
 --format wide has a row for each partition that is not whole, and why.")]
 pub struct Health {
-    /// Wait so long for the cluster to be healthy (s, m, h).
+    /// Wait so long for the cluster to be healthy (s, m, h); with 0s it is looked at once, as without.
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     wait: Option<Duration>,
 }
@@ -184,11 +184,16 @@ impl Health {
     pub fn patience(&self) -> Duration {
         self.wait.unwrap_or_default()
     }
+
+    /// The same, where somebody has patience.
+    fn wait(&self) -> Option<Duration> {
+        self.wait.filter(|wait| !wait.is_zero())
+    }
 }
 
 pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
     const PAUSE: Duration = Duration::from_millis(500);
-    let deadline = session.begun + health.wait.unwrap_or_default();
+    let deadline = session.begun + health.patience();
     let looking = async {
         loop {
             let ills = Ills::find(session).await;
@@ -204,7 +209,7 @@ pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
         format!("waiting for {} to be healthy, {}", session.place, units::span(waited.as_secs_f64()))
     };
     let bounded = async {
-        match health.wait {
+        match health.wait() {
             None => looking.await,
             Some(after) => tokio::time::timeout_at(deadline, looking)
                 .await
