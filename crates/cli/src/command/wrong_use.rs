@@ -27,7 +27,11 @@ fn without_hidden(mut error: Error) -> Error {
     for kind in [ContextKind::ValidSubcommand, ContextKind::SuggestedSubcommand] {
         if let Some(ContextValue::Strings(mut names)) = error.get(kind).cloned() {
             names.retain(|name| !is_hidden(name));
-            error.insert(kind, ContextValue::Strings(names));
+            // A list of none would be announced all the same.
+            match names.is_empty() {
+                true => error.remove(kind),
+                false => error.insert(kind, ContextValue::Strings(names)),
+            };
         }
     }
     error
@@ -112,6 +116,14 @@ mod tests {
         assert!(none.contains("completion") && !none.contains("complete,"), "{none}");
         let near = said("riverrun complet");
         assert!(near.contains("'completion'") && !near.contains("'complete'"), "{near}");
+    }
+
+    #[test]
+    fn where_only_what_help_hides_is_near_there_is_no_tip() {
+        let far = said("riverrun nope");
+        assert!(far.contains("unrecognized subcommand 'nope'") && !far.contains("tip:"), "{far}");
+        let near = said("riverrun topc");
+        assert!(near.contains("tip: ") && near.contains("'topic'"), "{near}");
     }
 
     #[test]
