@@ -101,6 +101,21 @@ fn a_setting_says_who_has_set_it_and_brokers_keep_what_nobody_knows() {
 }
 
 #[test]
+fn what_all_brokers_do_not_have_is_answered_with_the_command_that_lists_what_they_do() {
+    let broker = Broker::start("all-brokers");
+    for arguments in [
+        &["config", "get", "broker", "all", "nope"][..],
+        &["config", "set", "broker", "all", "--delete", "nope"],
+        &["config", "set", "broker", "all", "--append", "foo=bar"],
+    ] {
+        let refused = broker.run(arguments);
+        let said = refused.failed(3);
+        assert!(said.contains("next: `riverrun config get broker ID --all` shows"), "{refused:?}");
+    }
+    assert!(broker.run(&["config", "get", "broker", "1", "--all"]).ok().contains("num.io.threads"));
+}
+
+#[test]
 fn a_setting_is_explained_with_what_decides_where_it_is_not_set() {
     let run = |key: &str, format: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_riverrun"))

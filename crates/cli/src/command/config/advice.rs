@@ -16,12 +16,15 @@ pub fn known(key: &str, kind: Kind) -> Option<&'static OptionDef> {
     }
 }
 
-/// The command that shows all settings of something.
+/// The command that shows all settings that something can have. Of all brokers together those are shown that are set.
 fn shows_all(resource: &ConfigResource) -> String {
-    format!("`{}`", look(resource))
+    match resource {
+        ConfigResource::AllBrokers => "`riverrun config get broker ID --all`".to_owned(),
+        resource => format!("`{}`", look(resource)),
+    }
 }
 
-/// The same without quotes around it.
+/// The command that shows what is set for something, and where that can be told what else it can have.
 pub fn look(resource: &ConfigResource) -> String {
     let kind = kind_of(resource).name();
     let (name, all) = match resource {
