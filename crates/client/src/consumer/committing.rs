@@ -36,11 +36,14 @@ impl Consumer {
         self.committed(committing).await
     }
 
-    async fn committed(&self, committing: Committing) -> Result<(), Error> {
+    /// The consumer is not held while it is waited for: its listener is for one thread at a time, and whoever commits may
+    /// go from one to another meanwhile.
+    fn committed(&self, committing: Committing) -> impl Future<Output = Result<(), Error>> + Send + use<> {
         let time = self.client.config().default_api_timeout;
-        timeout(time, committing.wait())
-            .await
-            .unwrap_or(Err(Error::Timeout { what: "committing", after: time }))
+        async move {
+            let late = Err(Error::Timeout { what: "committing", after: time });
+            timeout(time, committing.wait()).await.unwrap_or(late)
+        }
     }
 
     /// Commits the positions without waiting. Commits end in the order in which they were begun, so that a later one is

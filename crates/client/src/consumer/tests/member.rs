@@ -249,3 +249,13 @@ async fn who_commits_before_it_joins_again_is_not_taken_for_dead() {
     assert_eq!(cluster.heard::<JoinGroupRequest>().len(), 1, "it is still committing");
     assert!(cluster.heard::<HeartbeatRequest>().len() > before + 5);
 }
+
+#[test]
+fn a_commit_can_go_from_one_thread_to_another_while_it_is_waited_for() {
+    fn can_go<T: Send>(_: T) {}
+    // That it is compiled is what is asked for.
+    let _ = |mut consumer: crate::Consumer| {
+        can_go(consumer.commit());
+        can_go(consumer.commit_offsets([]));
+    };
+}
