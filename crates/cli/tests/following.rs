@@ -259,6 +259,25 @@ fn topics_that_come_to_match_are_read_from_their_start() {
 }
 
 #[test]
+fn who_reads_what_matches_waits_until_something_does() {
+    let broker = Broker::start("later");
+    for (topic, further) in [("later-a", &[][..]), ("later-b", &["--group", "g"])] {
+        let pattern = format!("^{topic}$");
+        let matching = ["--regex", &pattern, "--from", "start", "-n", "2"];
+        let reader = Reader::begin(&broker, &[&matching[..], further].concat());
+        assert!(reader.note().starts_with("no topic matches yet; one that is made is noticed within 0.2s"));
+        create(&broker, topic, "1");
+        write(&broker, topic, "0", &["one", "two"]);
+        assert_eq!(reader.lines(2), [format!("{topic}-0 0 one"), format!("{topic}-0 1 two")]);
+        assert_eq!(reader.ended(), (Some(0), String::new()));
+    }
+    for bounded in [&["--until-end"][..], &["--until", "5"]] {
+        let read = [&["consume", "--regex", "^none", "--from", "start"], bounded].concat();
+        assert!(broker.run(&read).failed(3).contains("no topic matches"), "there is nothing up to there");
+    }
+}
+
+#[test]
 fn a_topic_that_came_to_match_is_told_when_it_is_deleted() {
     let broker = Broker::start("matching-deleted");
     create(&broker, "rx1", "1");

@@ -146,6 +146,7 @@ fn settings_of_the_client_hold_for_every_command_that_has_a_use_for_them() {
         (&["topic", "list"][..], "linger.ms=0"),
         (&["bench", "consume", "a"][..], "linger.ms=0"),
         (&["produce", "a"][..], "max.poll.records=5"),
+        (&["produce", "a"][..], "allow.auto.create.topics=true"),
         (&["group", "list"][..], "request.timeout.ms=soon"),
         (&["-X", "linger.ms=0", "topic", "list"][..], "client.id=me"),
         (&["start"][..], "client.id=me"),

@@ -108,7 +108,7 @@ fn of_all_brokers_there_is_what_was_set_for_them() {
         let all = broker.run(&["config", "get", "broker", "all", "--all"]);
         assert!(all.ok().is_empty() && all.stderr.contains("nothing is set for all brokers"), "{all:?}");
     }
-    refused(&broker, "config get broker all log.cleaner.thread", 3, "`riverrun config get broker all`");
+    refused(&broker, "config get broker all log.cleaner.thread", 3, "`riverrun config get broker ID --all`");
     broker.run(&["config", "set", "broker", "all", "--set", "log.cleaner.threads=2"]).ok();
     broker.run(&["config", "set", "broker", "1", "--set", "log.cleaner.threads=1"]).ok();
     for sides in [["1", "all"], ["all", "1"]] {

@@ -56,6 +56,17 @@ fn a_pipe_gets_names_as_they_are() {
 }
 
 #[test]
+fn a_line_that_is_typed_without_its_end_is_the_last_one() {
+    let broker = Broker::start("typed");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    // The first sends what was typed of the line, the second ends the input.
+    let typed = format!("hello\nworld{CTRL_D}{CTRL_D}");
+    let end = Terminal::default().run(broker.command(&["produce", "a"]), &typed);
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert_eq!(broker.run(&["consume", "a", "--from", ":end"]).ok(), "hello\nworld\n");
+}
+
+#[test]
 fn yes_is_taken_as_it_is_typed_and_only_where_the_question_is_seen() {
     let broker = broker_with_group("yes", "g");
     let delete = ["group", "delete", "g"];

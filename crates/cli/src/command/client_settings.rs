@@ -77,6 +77,9 @@ pub const OF_MEMBERS: [&str; 8] = [
     "session.timeout.ms",
 ];
 
+/// The setting of a producer that no command has: a topic that a typing error would make helps nobody.
+const MAKES_TOPICS: &str = "allow.auto.create.topics";
+
 /// The settings that a command has a use for besides those of every client.
 fn others(command: &Command) -> Vec<&'static str> {
     let (produces, consumes) = match command {
@@ -111,10 +114,17 @@ impl ClientSettings {
                 .next("leave one of them out"));
         }
         let others = others(command);
+        if others.contains(&MAKES_TOPICS) && settings.iter().any(|(name, _)| name == MAKES_TOPICS) {
+            let refused = format!("no topic is made by writing to it, whatever -X {MAKES_TOPICS} says");
+            return Err(
+                Failure::wrong_use(refused).next("leave it out; `riverrun topic create NAME` makes one")
+            );
+        }
         for (name, value) in settings {
             let known = config.set(name, value).map_err(refused)?;
             if !known && !others.contains(&name.as_str()) {
                 let mut names = [ClientConfig::NAMES, &others].concat();
+                names.retain(|name| *name != MAKES_TOPICS);
                 names.sort_unstable();
                 return Err(Failure::wrong_use(format!("the client has no setting {name:?} here"))
                     .next(format!("it has {}", names.join(", "))));

@@ -362,8 +362,14 @@ async fn topics(
     };
     let mut topics = session.admin.list_topics().await.map_err(failed)?;
     topics.retain(|topic| !topic.internal && patterns.want(&topic.name));
-    if topics.is_empty() && (consume.group.is_none() || consume.until_end) {
-        return Err(patterns.nothing("topic"));
+    if topics.is_empty() {
+        if consume.until_end || consume.until.is_some() {
+            return Err(patterns.nothing("topic"));
+        }
+        let within = units::span(session.client.config().metadata_max_age.as_secs_f64());
+        note(&format!(
+            "no topic matches yet; one that is made is noticed within {within} (metadata.max.age.ms)"
+        ));
     }
     Ok(topics)
 }
@@ -462,6 +468,9 @@ async fn starts(
     partitions: &[TopicPartition],
     session: &Session,
 ) -> Result<Vec<(TopicPartition, Start)>, Failure> {
+    if partitions.is_empty() {
+        return Ok(Vec::new());
+    }
     let find = async |place| resolve(partitions, place, session).await.map_err(failed);
     let everywhere = |start: Start| partitions.iter().map(|name| (name.clone(), start)).collect();
     let place = match (consume.tail, consume.from.begin) {

@@ -117,7 +117,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         partitions_of(written.topic(name, session).await?, produce.partition)?;
     }
     let config = config(&produce, session)?;
-    let max_line = config.max_request_size;
+    let max_record = config.max_request_size;
     written.unacknowledged = config.acks == Acks::None;
     let producer = Producer::new(&session.client, config)
         .map_err(|error| Failure::of(error, "cannot write to the topic"))?;
@@ -135,9 +135,9 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
                     "`riverrun produce --help` says what can, and what consume writes that it reads back",
                 )
             })?;
-            read_records(template.clone(), session.zone.clone())
+            read_records(template.clone(), session.zone.clone(), max_record)
         }
-        None => read_lines(max_line),
+        None => read_lines(max_record),
     };
     let mut watch = Watch::begin(session, produce.topic.iter().cloned().collect());
     let ended = tokio::select! {
@@ -398,8 +398,10 @@ fn read_lines(max: usize) -> mpsc::Receiver<Inputs> {
         loop {
             let mut line = Vec::new();
             let read = read_line(&mut input, max, &mut line);
-            let goes_on = matches!(read, Ok(count) if count > 0);
-            if goes_on {
+            let is_there = matches!(read, Ok(count) if count > 0);
+            // A line without an end is the last one: a terminal that is asked again would have to be told so again.
+            let goes_on = is_there && line.ends_with(b"\n");
+            if is_there {
                 line.pop_if(|last| *last == b'\n');
                 lines.push(Input::Line(line));
             }
@@ -432,12 +434,13 @@ fn read_line(input: &mut impl BufRead, max: usize, line: &mut Vec<u8>) -> io::Re
 }
 
 /// Reads what a template describes, on a thread of its own.
-fn read_records(template: Template, zone: Zone) -> mpsc::Receiver<Inputs> {
+fn read_records(template: Template, zone: Zone, max: usize) -> mpsc::Receiver<Inputs> {
     let (records, receiver) = mpsc::channel(RECORDS_AHEAD);
     std::thread::spawn(move || {
-        let Ok(mut reader) = Reader::new(io::stdin().lock(), template, zone) else {
+        let Ok(reader) = Reader::new(io::stdin().lock(), template, zone) else {
             return;
         };
+        let mut reader = reader.of_at_most(max);
         while let Some(record) = reader.next_record().transpose() {
             let failed = record.is_err();
             if records.blocking_send(record.map(|record| vec![Input::Record(record)])).is_err() || failed {

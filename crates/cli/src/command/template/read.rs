@@ -8,11 +8,14 @@ use serde_json::Value;
 
 use super::forms::{BytesForm, JSON_BASE64, JSON_NULL, NumberForm, TimeForm, unhex};
 use super::{Field, Number, Piece, Template};
-use crate::command::time::{Zone, date_time};
+use crate::command::time::{Time, Zone, date_time};
 use crate::print::json::unbase64;
 
 /// The longest field that is read: more than any broker takes.
 const FIELD_BYTES_MAX: usize = 1 << 30;
+
+/// What stands around the bytes of a record, as numbers and the text of the template.
+const AROUND_BYTES: usize = 1 << 20;
 
 /// The longest number, or date.
 const NUMBER_BYTES_MAX: usize = 40;
@@ -27,6 +30,10 @@ pub struct Reader<R> {
     template: Template,
     /// Where times are meant that name no offset.
     zone: Zone,
+    /// How many bytes a record may have.
+    record_max: usize,
+    /// How many bytes of input the record that is being read may still take.
+    left: usize,
 }
 
 /// How long a field is; nothing if it is null.
@@ -72,7 +79,12 @@ impl<R: BufRead> Reader<R> {
         if !template.0.iter().any(reads) {
             return Err("it has no field that could be read".to_owned());
         }
-        Ok(Reader { input, template, zone })
+        Ok(Reader { input, template, zone, record_max: FIELD_BYTES_MAX, left: 0 })
+    }
+
+    /// The same, for records that are no larger than so many bytes: no more memory is taken for one.
+    pub fn of_at_most(self, record_max: usize) -> Reader<R> {
+        Reader { record_max, ..self }
     }
 
     /// The next record; its topic is empty unless the template has one. Nothing at the end of the input.
@@ -82,6 +94,7 @@ impl<R: BufRead> Reader<R> {
         }
         let mut parts = Parts::default();
         let template = self.template.0.clone();
+        self.left = self.record_max.saturating_mul(growth(&template)).saturating_add(AROUND_BYTES);
         self.read_all(&template, &mut parts)?;
         Ok(Some(parts.record))
     }
@@ -141,7 +154,7 @@ impl<R: BufRead> Reader<R> {
             }
             Piece::Time(TimeForm::Date) => {
                 let (text, passed) = self.until(until, NUMBER_BYTES_MAX)?;
-                let date = std::str::from_utf8(&text).ok().and_then(|text| date_time(text.trim()));
+                let date = std::str::from_utf8(&text).ok().and_then(|text| date(text.trim()));
                 let nonsense = || wrong(format!("%d: {:?} is no date", String::from_utf8_lossy(&text)));
                 parts.record.timestamp = Some(self.zone.instant(date.ok_or_else(nonsense)?));
                 Ok(passed)
@@ -218,8 +231,19 @@ impl<R: BufRead> Reader<R> {
 
     fn byte(&mut self) -> io::Result<Option<u8>> {
         let byte = self.input.fill_buf()?.first().copied();
-        self.input.consume(usize::from(byte.is_some()));
+        self.pass(usize::from(byte.is_some()))?;
         Ok(byte)
+    }
+
+    /// Passes over what was looked at.
+    fn pass(&mut self, count: usize) -> io::Result<()> {
+        self.input.consume(count);
+        let too_large = || {
+            let max = self.record_max;
+            wrong(format!("it has more than {max} bytes; -X max.request.size=BYTES allows more"))
+        };
+        self.left = self.left.checked_sub(count).ok_or_else(too_large)?;
+        Ok(())
     }
 
     /// Memory follows the bytes that are there, never the length that was announced.
@@ -232,7 +256,7 @@ impl<R: BufRead> Reader<R> {
             }
             let take = there.len().min(len - bytes.len());
             bytes.extend_from_slice(there.get(..take).unwrap_or_default());
-            self.input.consume(take);
+            self.pass(take)?;
         }
         Ok(bytes)
     }
@@ -249,7 +273,7 @@ impl<R: BufRead> Reader<R> {
                 return Ok((bytes, Passed::Itself));
             }
             bytes.extend_from_slice(there.get(..take).unwrap_or_default());
-            self.input.consume(take);
+            self.pass(take)?;
             if bytes.len() > max + text.len() {
                 return Err(wrong("a field has no end"));
             }
@@ -259,6 +283,27 @@ impl<R: BufRead> Reader<R> {
             }
         }
     }
+}
+
+/// A time as `{date}` writes it: a date, or milliseconds where that has none.
+fn date(text: &str) -> Option<Time> {
+    let without_date = |millis: &i64| {
+        let written = Zone::UTC.format(Timestamp(*millis)).to_string();
+        written == text
+    };
+    let millis = || text.parse().ok().filter(without_date);
+    date_time(text).or_else(|| Some(Time::Instant(Timestamp(millis()?))))
+}
+
+/// How many times as long as a record its bytes in the forms of a template may be. In JSON each may stand as `\u00XX`.
+fn growth(template: &[Piece]) -> usize {
+    let times = |piece: &Piece| match piece {
+        Piece::Bytes(_, BytesForm::Json) => 6,
+        Piece::Bytes(_, BytesForm::Hex | BytesForm::Base64 | BytesForm::Base64Raw) => 2,
+        Piece::Headers(pieces) => growth(pieces),
+        _ => 1,
+    };
+    template.iter().map(times).max().unwrap_or(1)
 }
 
 /// Whether a template says where each field ends, and has none that cannot be read. Within a header it is read again and
@@ -372,6 +417,29 @@ mod tests {
         let expected = [record("a", "1"), record("b", ""), record("", "3")];
         assert_eq!(read("%k => %v\\n", b"a => 1\nb => \n => 3").expect("it is right"), expected);
         assert_eq!(read("%v", b"a\nb").expect("it is right"), [ProducerRecord::default().value("a\nb")]);
+    }
+
+    #[test]
+    fn a_field_takes_no_more_memory_than_a_record_may_have() {
+        for template in ["%v;", "%v{hex};", "%v{json};", "%K{big16}%k%v\\n"] {
+            let endless = io::BufReader::new(io::repeat(b'0'));
+            let template = template.parse().expect("it is right");
+            let reader = Reader::new(endless, template, Zone::UTC).expect("it can be read");
+            let mut reader = reader.of_at_most(1000);
+            let error = reader.next_record().expect_err("it has no end").to_string();
+            assert!(error.contains("more than 1000 bytes; -X max.request.size=BYTES"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_has_no_date_is_read_as_it_was_written() {
+        let times = [253_402_300_800_000, -377_705_116_800_001, 0].map(Timestamp);
+        for time in times {
+            let text = format!("{} x", Zone::UTC.format(time));
+            let records = read("%d{date} %v", text.as_bytes()).expect("it is right");
+            assert_eq!(records.first().and_then(|record| record.timestamp), Some(time), "{text}");
+        }
+        assert!(read("%d{date} %v", b"1000 x").is_err(), "that has a date");
     }
 
     #[test]
