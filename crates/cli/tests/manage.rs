@@ -150,6 +150,30 @@ fn a_setting_is_explained_with_what_decides_where_it_is_not_set() {
 }
 
 #[test]
+fn a_setting_says_where_this_release_does_not_do_what_it_describes() {
+    let explain = |key: &str, format: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+        command.args(["config", "explain", key, "--format", format]);
+        support::run(command, "").ok().to_owned()
+    };
+    for (key, said) in [
+        ("num.io.threads", "A change is kept, and changes nothing. Threads follow the machine's cores"),
+        ("listeners", "A change needs a restart. Listeners are opened once"),
+        ("queued.max.requests", "Nothing comes of it. What waits is bounded in bytes"),
+        ("preallocate", "A change is kept, and changes nothing. Segments are never preallocated"),
+    ] {
+        let table = explain(key, "table");
+        assert!(table.lines().any(|line| line.starts_with(&format!("in this release  {said}"))), "{table}");
+        let object = json(&explain(key, "json"))[0]["in_this_release"].clone();
+        assert!(object.as_str().is_some_and(|text| text.starts_with(said)), "{key}: {object}");
+    }
+    for key in ["retention.ms", "log.retention.ms"] {
+        assert!(!explain(key, "table").contains("in this release"), "{key} does what it says");
+        assert!(json(&explain(key, "json"))[0].get("in_this_release").is_none(), "{key}");
+    }
+}
+
+#[test]
 fn a_topic_gets_more_partitions_and_loses_old_records() {
     let broker = Broker::start("trim");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
