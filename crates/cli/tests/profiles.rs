@@ -92,6 +92,45 @@ fn only_the_command_line_changes_the_address_of_a_profile() {
 }
 
 #[test]
+fn the_star_is_at_the_profile_that_commands_go_to() {
+    let profiles = Profiles::new("profile-star");
+    profiles.run(&["profile", "create", "dev", "--bootstrap", "a:1"]).ok();
+    profiles.run(&["profile", "create", "prod", "--bootstrap", "b:1", "--use"]).ok();
+    let by_variable = [("RIVERRUN_PROFILE", "dev")];
+    let of_none = [("RIVERRUN_PROFILE", "nope")];
+    for (variables, options, used) in [
+        (&[][..], &[][..], Some("prod")),
+        (&by_variable, &[], Some("dev")),
+        (&[], &["--profile", "dev"], Some("dev")),
+        (&by_variable, &["--profile", "prod"], Some("prod")),
+        (&of_none, &[], None),
+        (&ELSEWHERE, &[], None),
+        (&ELSEWHERE, &["--profile", "dev"], Some("dev")),
+        (&by_variable, &["--bootstrap", "c:1"], None),
+    ] {
+        let run = |command: &[&str]| profiles.run_with(variables, &[command, options].concat());
+        let listed = run(&["profile", "list"]);
+        let star = listed.ok().lines().find_map(|line| line.strip_prefix('*')?.split_whitespace().next());
+        assert_eq!(star, used, "{variables:?} {options:?}: {listed:?}");
+        assert_eq!(listed.stderr.contains("without it commands go to"), used != Some("prod"), "{listed:?}");
+        let json: serde_json::Value =
+            serde_json::from_str(run(&["profile", "list", "--format", "json"]).ok()).expect("it is JSON");
+        assert_eq!(json["current"].as_str(), used, "{variables:?} {options:?}");
+        let current = run(&["profile", "current", "--format", "name"]);
+        match (used, variables == of_none) {
+            (Some(used), _) => assert_eq!(current.ok(), format!("{used}\n")),
+            (None, true) => assert!(current.failed(3).contains("nope"), "{current:?}"),
+            (None, false) => assert_eq!(current.ok(), ""),
+        }
+    }
+    let meant = profiles.run_with(&by_variable, &["profile", "use", "prod"]);
+    assert!(
+        meant.ok() == "prod (b:1) is the current profile\n" && meant.stderr.contains("names dev"),
+        "{meant:?}"
+    );
+}
+
+#[test]
 fn a_prompt_shows_the_cluster_that_commands_go_to() {
     let profiles = Profiles::new("profile-prompt");
     profiles.run(&["profile", "create", "p%F{red}", "--bootstrap", "a:1", "--color", "red"]).ok();

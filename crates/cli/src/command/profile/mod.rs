@@ -17,6 +17,7 @@ use super::tree::variable;
 use super::{Connection, Failure, Format};
 use crate::print::Output;
 use crate::print::table::Table;
+use crate::print::text::visible;
 
 /// Where a broker is looked for if nobody says where.
 const DEFAULT_BOOTSTRAP: &str = "127.0.0.1:9092";
@@ -47,11 +48,14 @@ impl Profile {
     }
 }
 
-/// List profiles; the current one has a star.
+/// List profiles; the one that commands go to has a star.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun profile list
   riverrun profile list --format json
+
+The star is at the profile that --profile or RIVERRUN_PROFILE names, or else at the current one, as `riverrun profile
+current` has it; none has it where --bootstrap or RIVERRUN_BOOTSTRAP names an address. For programs that is `current`.
 
 A profile has nothing else, so that --format wide shows the same.")]
 pub struct List {}
@@ -86,7 +90,7 @@ pub struct Use {
     change: Change,
 }
 
-/// Say which profile is the current one, and where it leads.
+/// Say which profile commands go to, and where it leads.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun profile current
@@ -258,7 +262,7 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
     let _lock = if profile.writes() { Some(Kept::lock()?) } else { None };
     let mut kept = Kept::read()?;
     let output = match profile {
-        Profile::List(_) => list(&kept),
+        Profile::List(_) => list(&kept, connection),
         Profile::Current(_) => current(connection)?,
         Profile::Prompt(asked) => return prompt(&kept, &asked, connection),
         Profile::Create(create) => self::create(&mut kept, create, connection)?,
@@ -266,7 +270,8 @@ pub fn run(profile: Profile, connection: &Connection) -> Result<(), Failure> {
             let address = kept.find(&wanted.name)?.clone();
             kept.current = Some(wanted.name.clone());
             let words = ["is the current profile", "would be the current profile"];
-            done(&kept, &wanted.name, &address, words, wanted.change.dry_run)?
+            let output = done(&kept, &wanted.name, &address, words, wanted.change.dry_run)?;
+            hinted(output, &kept, connection)
         }
         Profile::Set(set) => self::set(&mut kept, &set, connection)?,
         Profile::Rename(rename) => self::rename(&mut kept, rename)?,
@@ -319,18 +324,35 @@ fn delete(kept: &mut Kept, delete: &Delete) -> Result<Output, Failure> {
     })
 }
 
-fn list(kept: &Kept) -> Output {
+fn list(kept: &Kept, connection: &Connection) -> Output {
+    let (bootstrap, named) = connection.said();
+    let used = named.or(kept.current.as_deref()).filter(|_| bootstrap.is_none());
+    // Of one that is not there, the commands that would go there say so.
+    let used = used.and_then(|name| kept.profiles.get_key_value(name)).map(|(name, _)| name);
     let mut table = Table::new(&["", "NAME", "BOOTSTRAP", "COLOR"]);
     for (name, address) in &kept.profiles {
-        let star = if kept.current.as_ref() == Some(name) { "*" } else { " " };
+        let star = if used == Some(name) { "*" } else { " " };
         let color = address.color.clone().unwrap_or_default();
         table.row([star.to_owned(), name.clone(), address.bootstrap.clone(), color]);
     }
-    let output = Output::new(kept.json()).table(table).names(kept.profiles.keys());
-    match kept.profiles.is_empty() {
-        true => output
-            .hint("there are no profiles; `riverrun profile create NAME --bootstrap HOST:PORT` makes one"),
-        false => output,
+    let output = Output::new(kept.json()).member("current", used.cloned()).table(table);
+    let output = output.names(kept.profiles.keys());
+    if kept.profiles.is_empty() {
+        return output
+            .hint("there are no profiles; `riverrun profile create NAME --bootstrap HOST:PORT` makes one");
+    }
+    hinted(output, kept, connection)
+}
+
+/// Says so where commands go elsewhere than to the current profile.
+fn hinted(output: Output, kept: &Kept, connection: &Connection) -> Output {
+    let (bootstrap, named) = connection.said();
+    match (bootstrap.or(named), &kept.current) {
+        (Some(to), Some(current)) if bootstrap.is_some() || to != current => output.hint(format!(
+            "an option or a variable names {}; without it commands go to the current profile, {current}",
+            visible(to)
+        )),
+        _ => output,
     }
 }
 
