@@ -8,7 +8,7 @@ use client::config::OffsetReset;
 use client::{Client, ClientConfig, Consumer, ConsumerConfig};
 use serde_json::Value;
 use support::Broker;
-use support::terminal::Terminal;
+use support::terminal::{Step, Terminal};
 
 /// How long a group may take until its members have their partitions.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -140,4 +140,41 @@ fn who_waits_at_a_terminal_sees_what_for() {
     assert_eq!(seen.code, Some(0), "{seen:?}");
     assert!(seen.screen.contains("looking again in 0."), "{seen:?}");
     assert!(seen.screen.contains("\r\u{1b}[Kgroup "), "it goes away again: {seen:?}");
+}
+
+#[test]
+fn what_was_seen_at_first_is_shown_where_there_is_no_second_look() {
+    for format in ["table", "json", "yaml"] {
+        let broker = broker_with_group(&format!("trend-dies-{format}"));
+        let die = Step { at: "looking again in ", signal: "-KILL", process: Some(broker.process()) };
+        let terminal = Terminal { steps: vec![die], ..Terminal::default() };
+        let describe = ["group", "describe", "kitchen", "--trend", "1500ms", "--format", format];
+        let seen = terminal
+            .run(broker.command(&[&describe[..], &["-X", "default.api.timeout.ms=1000"]].concat()), "");
+        assert_eq!(seen.code, Some(1), "{seen:?}");
+        let lag = match format {
+            "table" => "lag          3 records",
+            "json" => "\"lag\": 3",
+            _ => "lag: 3",
+        };
+        let (shown, said) =
+            (seen.screen.find(lag), seen.screen.find("riverrun: cannot describe the group: "));
+        assert!(shown.is_some_and(|shown| said.is_some_and(|said| shown < said)), "{seen:?}");
+        let error = format == "table" || seen.screen.contains("error");
+        assert!(error && !seen.screen.contains("caught up in"), "{seen:?}");
+    }
+}
+
+#[test]
+fn who_interrupts_the_second_look_gets_the_first() {
+    let broker = broker_with_group("trend-hangs");
+    let hang = Step { at: "looking again in ", signal: "-STOP", process: Some(broker.process()) };
+    let interrupt = Step { at: "waiting for an answer from ", signal: "-INT", process: None };
+    let terminal = Terminal { steps: vec![hang, interrupt], ..Terminal::default() };
+    let seen = terminal.run(broker.command(&["group", "describe", "kitchen", "--trend", "1500ms"]), "");
+    assert_eq!(seen.code, Some(1), "{seen:?}");
+    assert!(seen.screen.contains("lag          3 records"), "{seen:?}");
+    assert!(
+        seen.screen.ends_with("riverrun: interrupted before the second look, so that there is no trend\n")
+    );
 }

@@ -40,6 +40,11 @@ impl Broker {
         &self.directory
     }
 
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the broker as `kill -9` does.
     pub fn kill(&mut self) {
         self.child.kill().expect("it runs");

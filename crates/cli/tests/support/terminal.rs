@@ -22,6 +22,17 @@ pub struct Terminal {
     pub stderr: Option<File>,
     /// Ctrl-C is pressed as soon as this is there to be read.
     pub interrupt_at: Option<&'static str>,
+    /// What is done then, one after the other.
+    pub steps: Vec<Step>,
+}
+
+/// As soon as the text is there to be read, and was not before the last step, a process is sent a signal: the command, if
+/// none is named.
+#[derive(Debug)]
+pub struct Step {
+    pub at: &'static str,
+    pub signal: &'static str,
+    pub process: Option<u32>,
 }
 
 /// The end of a command that was run at a terminal.
@@ -59,17 +70,22 @@ impl Terminal {
         let mut keyboard = File::from(keyboard);
         keyboard.write_all(typed.as_bytes()).expect("the terminal takes it");
         let (ended, wait) = mpsc::channel();
-        let (id, mut awaited) = (child.id(), self.interrupt_at);
+        let id = child.id();
+        let interrupt = self.interrupt_at.map(|at| Step { at, signal: "-INT", process: None });
+        let mut steps = interrupt.into_iter().chain(self.steps).peekable();
         std::thread::spawn(move || {
             let mut seen = Vec::new();
+            let mut begin = 0;
             let mut part = [0; 4096];
             // Where nobody is at the other end any more, reading fails.
             while let Ok(count) = keyboard.read(&mut part)
                 && count > 0
             {
                 seen.extend_from_slice(part.get(..count).expect("no more was read than there is room"));
-                if awaited.take_if(|text| String::from_utf8_lossy(&seen).contains(*text)).is_some() {
-                    super::send("-INT", id);
+                let new = String::from_utf8_lossy(seen.get(begin..).unwrap_or_default());
+                if let Some(step) = steps.next_if(|step| new.contains(step.at)) {
+                    super::send(step.signal, step.process.unwrap_or(id));
+                    begin = seen.len();
                 }
             }
             drop(ended.send(seen));

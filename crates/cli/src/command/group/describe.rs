@@ -39,47 +39,93 @@ const DOING: &str = "cannot describe the group";
 
 pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> {
     let (names, mut outcomes) = describe.groups.find(DOING, session).await?;
+    let Some(time) = describe.trend else {
+        for name in names {
+            outcomes.push(&name, look(&name, session).await.map(|seen| seen.output()));
+        }
+        return outcomes.show(session);
+    };
     let mut seen: Vec<(Result<Seen, Failure>, String)> = Vec::new();
     for name in names {
         seen.push((look(&name, session).await, name));
     }
-    let show = async |again| {
-        for (first, name) in seen {
-            let described = match first {
-                Ok(first) => one(&name, first, again, session).await,
-                Err(failure) => Err(failure),
-            };
-            outcomes.push(&name, described);
-        }
-        outcomes.show(session)
-    };
-    let Some(time) = describe.trend else { return show(false).await };
     let left = |waited| {
         let left = time.saturating_sub(waited);
         format!("looking again in {}", units::span(left.as_secs_f64()))
     };
     // What was seen at first is shown even to who does not wait for more.
     let mut signals = session::signals()?;
-    let is_over = tokio::select! {
+    let mut interrupted = tokio::select! {
         biased;
-        () = waiting(left, tokio::time::sleep(time)) => true,
-        _ = signals.next() => false,
+        () = waiting(left, tokio::time::sleep(time)) => false,
+        _ = signals.next() => true,
     };
-    let interrupted = Err(Failure::failed("interrupted before the second look, so that there is no trend"));
-    tokio::select! {
-        biased;
-        shown = show(is_over) => if is_over { shown } else { shown.and(interrupted) },
-        _ = signals.next() => interrupted,
+    let several = seen.len() > 1;
+    for (first, name) in seen {
+        let again = async {
+            match (&first, interrupted) {
+                (Ok(_), false) => Some(look(&name, session).await),
+                _ => None,
+            }
+        };
+        let later = tokio::select! {
+            biased;
+            later = again => later,
+            _ = signals.next() => {
+                interrupted = true;
+                None
+            }
+        };
+        match (first, later) {
+            (Ok(first), Some(Ok(later))) => outcomes.push(&name, Ok(first.followed_by(later, &name))),
+            (Ok(first), Some(Err(failure))) => {
+                let failure = if several { failure.about(&name) } else { failure };
+                outcomes.push(&name, Ok(first.output().member("error", failure.message())));
+                outcomes.lack(&name, failure);
+            }
+            (Ok(first), None) => outcomes.push(&name, Ok(first.output())),
+            (Err(failure), _) => outcomes.push(&name, Err(failure)),
+        }
+    }
+    let shown = outcomes.show(session);
+    match interrupted {
+        true => {
+            shown.and(Err(Failure::failed("interrupted before the second look, so that there is no trend")))
+        }
+        false => shown,
     }
 }
 
 /// What is there under a name.
 enum Seen {
-    Consumers(Box<(GroupDescription, Standing)>),
+    Consumers(Box<Described>),
     Share(Box<ShareGroup>),
 }
 
-/// A group, and where it stands.
+impl Seen {
+    fn output(&self) -> Output {
+        match self {
+            Seen::Consumers(described) => described.output(),
+            Seen::Share(share) => share.output(),
+        }
+    }
+
+    /// What there is to say after a second look.
+    fn followed_by(self, later: Seen, name: &str) -> Output {
+        match (self, later) {
+            (Seen::Consumers(first), Seen::Consumers(later)) => {
+                let trend = Trend::between(&first.standing, &later.standing);
+                Described { trend: Some(trend), ..*later }.output()
+            }
+            (_, Seen::Share(share)) => {
+                share.output().hint(format!("of {name}, a share group, no --trend can be told"))
+            }
+            (Seen::Share(_), later) => later.output(),
+        }
+    }
+}
+
+/// A group, and where it stands. All that is to be said is asked for, as nobody may answer later.
 async fn look(name: &str, session: &Session) -> Result<Seen, Failure> {
     let failed = |error| Failure::of(error, DOING);
     let group = match session.admin.describe_group(name).await {
@@ -95,7 +141,9 @@ async fn look(name: &str, session: &Session) -> Result<Seen, Failure> {
         Err(error) => return Err(failed(error)),
     };
     let standing = Standing::now(name, &assigned(&group), session).await.map_err(failed)?;
-    Ok(Seen::Consumers(Box::new((group, standing))))
+    let unread = first_unread(&standing, session).await.map_err(failed)?;
+    let now = RealClock::new().now().wall;
+    Ok(Seen::Consumers(Box::new(Described { group, standing, unread, trend: None, now })))
 }
 
 fn is_no_share_group(error: &Error) -> bool {
@@ -106,25 +154,6 @@ fn is_no_share_group(error: &Error) -> bool {
 
 async fn no_such(name: &str, error: Error, session: &Session) -> Failure {
     no_group_of(&["classic", "consumer", "share"], name, error, DOING, session).await
-}
-
-async fn one(name: &str, first: Seen, again: bool, session: &Session) -> Result<Output, Failure> {
-    let later = if again { Some(look(name, session).await?) } else { None };
-    let ((group, standing), trend) = match (first, later) {
-        (Seen::Consumers(seen), None) => (*seen, None),
-        (Seen::Consumers(first), Some(Seen::Consumers(later))) => {
-            let trend = Trend::between(&first.1, &later.1);
-            (*later, Some(trend))
-        }
-        (Seen::Share(share), None) => return Ok(share.output()),
-        (_, Some(Seen::Share(share))) => {
-            return Ok(share.output().hint(format!("of {name}, a share group, no --trend can be told")));
-        }
-        (Seen::Share(_), Some(Seen::Consumers(seen))) => (*seen, None),
-    };
-    let unread = first_unread(&standing, session).await.map_err(|error| Failure::of(error, DOING))?;
-    let now = RealClock::new().now().wall;
-    Ok(Described { group, standing, unread, trend, now }.output())
 }
 
 fn assigned(group: &GroupDescription) -> BTreeSet<TopicPartition> {
