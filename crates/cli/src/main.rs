@@ -34,7 +34,8 @@ Exit codes:
   0  done
   1  failed
   2  wrong use
-  3  what was named is not there"
+  3  what was named is not there
+It ends by the signal where Ctrl-C or another one stops it before it is done, which shells show as 130 and the like."
 )]
 struct Arguments {
     #[command(subcommand)]

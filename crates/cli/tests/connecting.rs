@@ -129,7 +129,7 @@ fn who_no_longer_waits_for_a_server_leaves_nothing_on_the_terminal() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
         command.args(arguments).args(["-b", &address]).env_remove("RIVERRUN_PROFILE");
         let seen = Terminal { interrupt_at: Some("waiting for"), ..Terminal::default() }.run(command, "");
-        assert_eq!(seen.code, Some(1), "{seen:?}");
+        assert_eq!(seen.code, Some(130), "{seen:?}");
         assert!(seen.screen.ends_with("\r\u{1b}[Kriverrun: interrupted before an answer came\n"), "{seen:?}");
     }
 }

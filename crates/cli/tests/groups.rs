@@ -172,7 +172,7 @@ fn who_interrupts_the_second_look_gets_the_first() {
     let interrupt = Step { at: "waiting for an answer from ", signal: "-INT", process: None };
     let terminal = Terminal { steps: vec![hang, interrupt], ..Terminal::default() };
     let seen = terminal.run(broker.command(&["group", "describe", "kitchen", "--trend", "1500ms"]), "");
-    assert_eq!(seen.code, Some(1), "{seen:?}");
+    assert_eq!(seen.code, Some(130), "{seen:?}");
     assert!(seen.screen.contains("lag          3 records"), "{seen:?}");
     assert!(
         seen.screen.ends_with("riverrun: interrupted before the second look, so that there is no trend\n")

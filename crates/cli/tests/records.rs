@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use support::{Broker, interrupt};
+use support::{Broker, code_of, interrupt};
 
 /// How long something may take that should not take long. Far less than a client tries by itself.
 const SOON: Duration = Duration::from_secs(20);
@@ -18,7 +18,7 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
     let mut notes = String::new();
     let stderr = child.stderr.take().expect("it is piped");
     std::io::read_to_string(stderr).map(|text| notes = text).expect("it is text");
-    (status.code(), notes)
+    (code_of(status), notes)
 }
 
 /// Whether the child ends within this time.
@@ -225,7 +225,7 @@ fn whoever_is_interrupted_says_what_was_done_and_that_it_was_not_all() {
     await_records(&broker, "a", 1);
     interrupt(&producer);
     let (code, notes) = ended(producer);
-    assert_eq!(code, Some(1), "{notes}");
+    assert_eq!(code, Some(130), "{notes}");
     assert!(notes.contains("1 record written to a") && notes.contains("interrupted"), "{notes}");
 
     let mut reader = broker.begin(&["consume", "a", "--from", "start", "-n", "5"]);
@@ -234,7 +234,7 @@ fn whoever_is_interrupted_says_what_was_done_and_that_it_was_not_all() {
     BufReader::new(stdout).read_line(&mut line).expect("it prints");
     interrupt(&reader);
     let (code, notes) = ended(reader);
-    assert_eq!(code, Some(1), "{notes}");
+    assert_eq!(code, Some(130), "{notes}");
     assert!(notes.contains("interrupted after 1 record"), "{notes}");
 }
 
@@ -298,7 +298,7 @@ fn who_does_not_want_to_wait_for_a_broker_that_is_gone_need_not() {
     producer.stderr = Some(notes.into_inner());
     assert_eq!(ended(producer).0, Some(1));
     assert_eq!(ended(reader).0, Some(1));
-    assert_eq!(ended(bench).0, Some(1));
+    assert_eq!(ended(bench).0, Some(130));
 }
 
 #[test]

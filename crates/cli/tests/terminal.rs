@@ -92,11 +92,11 @@ fn who_interrupts_a_question_or_a_wait_gets_a_line_of_his_own() {
     let broker = broker_with_group("at-a-question", "g");
     let terminal = Terminal { interrupt_at: Some("[y/N] "), ..Terminal::default() };
     let asked = terminal.run(broker.command(&["group", "delete", "g"]), "");
-    assert_eq!(asked.code, Some(1), "{asked:?}");
+    assert_eq!(asked.code, Some(130), "{asked:?}");
     assert!(asked.screen.ends_with("[y/N] \nriverrun: nothing was changed\n"), "{asked:?}");
     let terminal = Terminal { interrupt_at: Some("looking again in "), ..Terminal::default() };
     let waited = terminal.run(broker.command(&["group", "describe", "g", "--trend", "50s"]), "");
-    assert_eq!(waited.code, Some(1), "{waited:?}");
+    assert_eq!(waited.code, Some(130), "{waited:?}");
     let end = "\nriverrun: interrupted before the second look, so that there is no trend\n";
     assert!(waited.screen.ends_with(end) && waited.screen.contains("\r\u{1b}[Kgroup"), "{waited:?}");
     assert!(waited.screen.contains("COMMITTED"), "what was seen is shown: {waited:?}");

@@ -1,6 +1,8 @@
 //! Requests of the operating system to stop.
 
 use std::io;
+use std::os::raw::c_int;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -9,6 +11,18 @@ use tokio::time::Instant;
 /// What comes so soon after a request to stop is the same request: `timeout` sends a signal to the process and to its group,
 /// and others that pass signals on do it beside the terminal. People take longer to ask again.
 const SAME: Duration = Duration::from_millis(200);
+
+/// The last one that somebody has heard; signals are the process's, whoever listens.
+static HEARD: AtomicI32 = AtomicI32::new(0);
+
+/// Ends the process as the signal that was heard last would have, had nobody listened: shells and scripts tell by it that
+/// they are to end as well. Returns if none was heard, or the system does not let it.
+pub fn end_as_told() {
+    let signal: c_int = HEARD.load(Ordering::Relaxed);
+    if signal != 0 {
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+}
 
 /// Waits for SIGTERM, SIGINT or SIGHUP; can be asked again for the next one.
 #[derive(Debug)]
@@ -47,12 +61,14 @@ impl StopSignals {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let (kind, name) = tokio::select! {
             biased;
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = hangup => "SIGHUP",
-        }
+            _ = self.terminate.recv() => (SignalKind::terminate(), "SIGTERM"),
+            _ = self.interrupt.recv() => (SignalKind::interrupt(), "SIGINT"),
+            _ = hangup => (SignalKind::hangup(), "SIGHUP"),
+        };
+        HEARD.store(kind.as_raw_value(), Ordering::Relaxed);
+        name
     }
 }
 

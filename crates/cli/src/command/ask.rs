@@ -65,15 +65,18 @@ pub async fn confirm(question: &str) -> Result<(), Failure> {
     let mut signals = session::heard()?;
     put(question, &mut stderr)?;
     let answered = tokio::task::spawn_blocking(|| answer(&mut io::stdin().lock(), &mut io::stderr()));
-    let said_yes = tokio::select! {
-        answered = quietly(answered) => answered.map_err(io::Error::from)??,
+    const UNCHANGED: &str = "nothing was changed";
+    tokio::select! {
+        answered = quietly(answered) => match answered.map_err(io::Error::from)?? {
+            true => Ok(()),
+            false => Err(Failure::failed(UNCHANGED)),
+        },
         _ = signals.next() => {
             // Nobody has ended the line of the question.
             writeln!(stderr)?;
-            false
+            Err(Failure::interrupted(UNCHANGED))
         }
-    };
-    if said_yes { Ok(()) } else { Err(Failure::failed("nothing was changed")) }
+    }
 }
 
 fn put(question: &str, out: &mut impl Write) -> io::Result<()> {

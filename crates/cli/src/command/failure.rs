@@ -1,6 +1,6 @@
 //! How commands fail: an exit code, the cause with the broker's code, and the next step.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use client::{Error, ErrorCode, Timestamp};
@@ -17,6 +17,8 @@ pub const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
 /// What was named is not there.
 const NOT_THERE: u8 = 3;
+/// Told to stop by Ctrl-C, where the process does not end by the signal itself.
+const INTERRUPTED: u8 = 130;
 
 /// Where a line is completed that names a file next: the scripts leave that to the shell.
 pub const NAME_A_FILE: u8 = 10;
@@ -38,6 +40,11 @@ impl Failure {
 
     pub fn failed(message: impl Into<String>) -> Failure {
         Failure::new(FAILED, message, None)
+    }
+
+    /// Somebody has told the command to stop before it was done: it ends by the signal, once everything is said.
+    pub fn interrupted(message: impl Into<String>) -> Failure {
+        Failure::new(INTERRUPTED, message, None)
     }
 
     pub fn wrong_use(message: impl Into<String>) -> Failure {
@@ -156,7 +163,8 @@ impl Failure {
 
     /// The same, where something was to be changed: without an answer nobody knows whether it was, and `look` shows it.
     pub fn of_change(error: Error, doing: &str, look: &str) -> Failure {
-        let is_unknown = matches!(error, Error::Timeout { .. } | Error::Connection { .. });
+        let is_unknown =
+            matches!(error, Error::Timeout { .. } | Error::Connection { .. } | Error::Protocol { .. });
         let mut failure = Failure::of(error, doing);
         if is_unknown {
             failure.message.push_str("; it may have been done all the same");
@@ -176,6 +184,11 @@ impl Failure {
             if let Some(next) = failure.next.as_ref().filter(|_| !same_follows) {
                 note(&format!("next: {next}"));
             }
+        }
+        if self.exit == INTERRUPTED {
+            // Nobody is left to be told that it cannot be written.
+            let _ = io::stdout().flush();
+            host::signal::end_as_told();
         }
         ExitCode::from(self.exit)
     }
@@ -363,6 +376,17 @@ mod tests {
         let all = Failure::all(failures).expect("there are some");
         assert_eq!((all.exit, all.message(), all.later.len()), (NOT_THERE, "a", 1));
         assert_eq!(Failure::all(Vec::new()), None);
+    }
+
+    #[test]
+    fn where_no_answer_says_whether_it_was_done_nobody_is_told_that_it_was_not() {
+        let lost = |error| Failure::of_change(error, "cannot create the topic", "riverrun topic describe a");
+        let garbled = Error::Protocol { address: "h:1".to_owned(), reason: "it is cut".to_owned() };
+        let late = Error::Timeout { what: "an answer", after: std::time::Duration::from_secs(1) };
+        for failure in [lost(garbled), lost(late)] {
+            assert!(failure.message.ends_with("; it may have been done all the same"), "{failure:?}");
+            assert!(failure.next.is_some_and(|next| next.contains("`riverrun topic describe a`")));
+        }
     }
 
     #[test]

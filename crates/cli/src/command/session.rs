@@ -62,7 +62,7 @@ pub async fn changing<T>(
     tokio::select! {
         biased;
         done = act => Ok(done),
-        _ = signals.next() => Err(Failure::failed(format!("{doing}: interrupted; it may have been done all the same"))
+        _ = signals.next() => Err(Failure::interrupted(format!("{doing}: interrupted; it may have been done all the same"))
             .next(format!("look with `{look}` whether it was done"))),
     }
 }
@@ -179,7 +179,7 @@ pub fn on_a_runtime(act: impl Future<Output = Result<(), Failure>>) -> Result<()
         tokio::select! {
             biased;
             outcome = act => outcome,
-            () = told => Err(Failure::failed("interrupted before an answer came")),
+            () = told => Err(Failure::interrupted("interrupted before an answer came")),
         }
     });
     runtime.shutdown_background();

@@ -285,7 +285,8 @@ impl Outcomes {
             0 => String::new(),
             _ => format!("; not tried: {}", ask::listed(later.iter().cloned())),
         };
-        let failure = Failure::failed(format!("interrupted: what has become of {name} is not known{rest}"));
+        let failure =
+            Failure::interrupted(format!("interrupted: what has become of {name} is not known{rest}"));
         self.push(name, Err(failure.next(self.again)));
         if matches!(self.format, Format::Json | Format::Yaml) {
             let output =

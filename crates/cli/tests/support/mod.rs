@@ -9,8 +9,9 @@ pub mod node;
 pub mod terminal;
 
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -150,6 +151,11 @@ fn send(signal: &str, process: u32) {
     assert!(status.expect("it can be sent").success());
 }
 
+/// The code that a shell has for the end of a command, which is above 128 where a signal has ended it.
+pub fn code_of(status: ExitStatus) -> Option<i32> {
+    status.code().or_else(|| Some(128 + status.signal()?))
+}
+
 /// Presses Ctrl-C.
 pub fn interrupt(child: &Child) {
     send("-INT", child.id());
@@ -174,5 +180,5 @@ pub fn run(mut command: Command, input: &str) -> Ended {
     };
     writer.join().expect("writing does not panic");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
-    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Ended { code: code_of(output.status), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

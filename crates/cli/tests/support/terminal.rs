@@ -94,7 +94,7 @@ impl Terminal {
             child.kill().expect("it runs");
             panic!("the command did not end in time");
         };
-        let code = child.wait().expect("it can be waited for").code();
+        let code = super::code_of(child.wait().expect("it can be waited for"));
         Seen { code, screen: String::from_utf8(seen).expect("it prints text").replace("\r\n", "\n") }
     }
 }

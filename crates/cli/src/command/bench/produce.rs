@@ -109,7 +109,7 @@ async fn write(
                 records => format!("{cause}{records} records were not acknowledged"),
             };
             Some(match interrupted {
-                true => Failure::failed(doing)
+                true => Failure::interrupted(doing)
                     .next("Ctrl-C once waits for a moment until what was sent is acknowledged"),
                 false => Failure::of(error, &doing),
             })

@@ -69,9 +69,8 @@ pub async fn measure(
     drop(early);
     let outcome = match stopped {
         false => run(&mut topic).await,
-        true => {
-            Err(Failure::failed("interrupted before anything was measured").next("give it the time to begin"))
-        }
+        true => Err(Failure::interrupted("interrupted before anything was measured")
+            .next("give it the time to begin")),
     };
     let Topic { name, .. } = topic;
     let left = if own { remove(&name, session).await } else { Ok(()) };

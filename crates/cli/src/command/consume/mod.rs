@@ -208,7 +208,7 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         // Whoever reads without an end ends so.
         Ended::Interrupted if end.is_some() || consume.number.is_some() => {
             let records = if printed == 1 { "record" } else { "records" };
-            Err(Failure::failed(format!("interrupted after {printed} {records}"))
+            Err(Failure::interrupted(format!("interrupted after {printed} {records}"))
                 .next("there is more of what was asked for"))
         }
         _ => Ok(()),

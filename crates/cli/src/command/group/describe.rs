@@ -89,9 +89,8 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
     }
     let shown = outcomes.show(session);
     match interrupted {
-        true => {
-            shown.and(Err(Failure::failed("interrupted before the second look, so that there is no trend")))
-        }
+        true => shown
+            .and(Err(Failure::interrupted("interrupted before the second look, so that there is no trend"))),
         false => shown,
     }
 }

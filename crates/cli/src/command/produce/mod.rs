@@ -167,7 +167,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         Ok(_) if settled.is_err() => Err(settled.err()),
         // Whoever types ends so as well.
         Ok(Ended::Interrupted) if !typed || given_up => {
-            let interrupted = Failure::failed("interrupted before the end of the input");
+            let interrupted = Failure::interrupted("interrupted before the end of the input");
             Err(Some(interrupted.next(produce.rest_from(written.records_written() + 1))))
         }
         Ok(Ended::Interrupted | Ended::Unwritten | Ended::All) => closed.map_err(Some),
