@@ -119,6 +119,30 @@ fn of_all_brokers_there_is_what_was_set_for_them() {
 }
 
 #[test]
+fn a_default_in_other_units_is_told_in_those_of_the_setting_and_what_is_not_set_is_null() {
+    let broker = with_topic("units");
+    let set = ["config", "set", "broker", "1", "--set", "log.retention.ms=500000", "--format", "json"];
+    let changed = json(broker.run(&set).ok());
+    let change = &changed["changes"][0];
+    assert_eq!((&change["before"], &change["now"]), (&Value::Null, &"500000".into()), "{changed}");
+    assert_eq!(change["default"], "604800000", "of hours: {changed}");
+    broker.run(&["topic", "alter", "orders", "--set", "retention.ms=700000"]).ok();
+    for diff in [["config", "diff", "broker", "1"], ["config", "diff", "topic", "orders"]] {
+        let diff = json(broker.run(&[&diff[..], &["--format", "json"]].concat()).ok());
+        let all = diff.as_array().expect("a list");
+        let one = all.iter().find(|one| one["key"].as_str().is_some_and(|key| key.ends_with("retention.ms")));
+        assert_eq!(one.expect("it differs")["other"], "604800000", "{diff}");
+    }
+    let delete = ["config", "set", "broker", "1", "--delete", "log.retention.ms", "--format", "json"];
+    for _ in 0..8 {
+        broker.run(&set).ok();
+        let changed = json(broker.run(&delete).ok());
+        let change = &changed["changes"][0];
+        assert_eq!((&change["before"], &change["now"]), (&"500000".into(), &Value::Null), "{changed}");
+    }
+}
+
+#[test]
 fn values_alone_come_in_the_order_in_which_they_were_asked_for() {
     let broker = with_topic("values");
     let get = ["config", "get", "topic", "orders", "segment.bytes", "retention.ms", "--format", "name"];

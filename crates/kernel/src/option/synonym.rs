@@ -68,6 +68,12 @@ pub static TOPIC_TWINS: &[Twin] = twins! {
     "write.caching" <- "log.write.caching" Same;
 };
 
+/// The unit of an option of a broker, where others say the same in another one.
+pub fn unit_of_broker(name: &str) -> Unit {
+    let mut all = TOPIC_TWINS.iter().flat_map(|twin| twin.broker);
+    all.find(|(option, _)| *option == name).map_or(Unit::Same, |(_, unit)| *unit)
+}
+
 /// The broker's say in `topic_option`, if it has one.
 pub fn twins_of_topic(topic_option: &str) -> Option<&'static Twin> {
     TOPIC_TWINS.iter().find(|twin| twin.topic == topic_option)

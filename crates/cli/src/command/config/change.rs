@@ -8,7 +8,7 @@ use client::admin::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Con
 use kernel::option::{find_broker, synonym};
 use serde_json::json;
 
-use super::diff::default_of;
+use super::diff::{default_of, said_by};
 use super::explain::all_options;
 use super::meant::meant;
 use super::more::More;
@@ -103,7 +103,7 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
     let mut values = Vec::new();
     let (after, is_seen) = match dry_run {
         true => (Vec::new(), true),
-        false => settled(resource, &all, session)
+        false => settled(resource, &all, &before, session)
             .await
             .map_err(|error| Failure::of(error, "the settings are changed, but cannot be read again"))?,
     };
@@ -111,7 +111,7 @@ pub async fn alter(resource: &ConfigResource, changes: &Changes, session: &Sessi
         let name = name_of(change);
         let value_in = |entries: &[ConfigEntry]| {
             let entry = entries.iter().find(|entry| entry.name == name)?;
-            Some(shown_value(entry.value.as_deref(), entry.sensitive))
+            shown_value(entry.value.as_deref(), entry.sensitive)
         };
         let old = value_in(&before);
         let new = match dry_run {
@@ -206,7 +206,7 @@ async fn planned(
     let name = name_of(change);
     let entry = before.iter().find(|entry| entry.name == name);
     if let Some(entry) = entry.filter(|entry| entry.sensitive) {
-        return Some(shown_value(None, entry.sensitive));
+        return shown_value(None, entry.sensitive);
     }
     let old = entry.and_then(|entry| entry.value.as_deref()).unwrap_or_default();
     match change {
@@ -246,13 +246,13 @@ fn subtracted(list: &str, value: &str) -> String {
 }
 
 /// The value that counts where the resource itself says nothing, as far as the answer about the resource tells.
-fn without(entry: &ConfigEntry, resource: &ConfigResource) -> Option<String> {
+pub(super) fn without(entry: &ConfigEntry, resource: &ConfigResource) -> Option<String> {
     let own = own_source(resource).filter(|own| *own != ConfigSource::DynamicDefaultBroker)?;
     if entry.source != own {
         return entry.value.clone();
     }
     if let Some(next) = entry.synonyms.iter().find(|synonym| synonym.source != own) {
-        return next.value.clone();
+        return said_by(next, &entry.name);
     }
     // A broker may have said it in other units.
     let in_units = synonym::twins_of_topic(&entry.name).is_some_and(|twin| twin.broker.len() > 1);

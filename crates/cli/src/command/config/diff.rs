@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use client::admin::{ConfigEntry, ConfigResource, ConfigSource};
+use client::admin::{ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
 use kernel::option::{Default as OptionDefault, synonym};
 use serde_json::{Value, json};
 
@@ -111,10 +111,23 @@ fn defaults_of(kind: Kind, entries: &[ConfigEntry]) -> Values {
     open.map(|entry| (entry.name.clone(), default(entry))).collect()
 }
 
+/// The value of a synonym in the unit of the setting: brokers say of `retention.ms` what they have as hours.
+pub(super) fn said_by(synonym: &ConfigSynonym, name: &str) -> Option<String> {
+    let (told, wanted) = (synonym::unit_of_broker(&synonym.name), synonym::unit_of_broker(name));
+    let number = synonym.value.as_deref().and_then(|value| value.parse::<i64>().ok());
+    match number {
+        // Below zero there is no bound, in any unit.
+        Some(number) if told != wanted && number >= 0 => {
+            Some((told.convert(number) / wanted.convert(1)).to_string())
+        }
+        _ => synonym.value.clone(),
+    }
+}
+
 pub(super) fn default_of(kind: Kind, entry: &ConfigEntry) -> Option<String> {
     let said = entry.synonyms.iter().find(|synonym| synonym.source == ConfigSource::Default);
     if let Some(synonym) = said {
-        return synonym.value.clone();
+        return said_by(synonym, &entry.name);
     }
     // Brokers leave out what is said in another unit, as hours for `retention.ms`: no default, and where a file has hours
     // the value counts as one.
@@ -133,7 +146,7 @@ pub(super) fn default_of(kind: Kind, entry: &ConfigEntry) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use client::admin::{ConfigSynonym, ConfigType};
+    use client::admin::ConfigType;
 
     fn entry(name: &str, value: &str, source: ConfigSource, default: Option<&str>) -> ConfigEntry {
         let synonym = |value: &str| ConfigSynonym {
@@ -156,6 +169,21 @@ mod tests {
     #[track_caller]
     fn check(kind: Kind, entry: ConfigEntry, expected: Option<&str>) {
         assert_eq!(default_of(kind, &entry).as_deref(), expected, "{entry:?}");
+    }
+
+    #[test]
+    fn a_default_in_hours_is_told_in_the_unit_of_the_setting() {
+        let said = |name: &str, synonym: &str, value: &str| {
+            let mut entry = entry(name, "5", ConfigSource::DynamicBroker, Some(value));
+            entry.synonyms.iter_mut().for_each(|one| one.name = synonym.to_owned());
+            default_of(Kind::Broker, &entry)
+        };
+        assert_eq!(said("log.retention.ms", "log.retention.hours", "168").as_deref(), Some("604800000"));
+        assert_eq!(said("log.roll.ms", "log.roll.hours", "2").as_deref(), Some("7200000"));
+        assert_eq!(said("retention.ms", "log.retention.minutes", "3").as_deref(), Some("180000"));
+        assert_eq!(said("log.retention.minutes", "log.retention.hours", "3").as_deref(), Some("180"));
+        assert_eq!(said("log.retention.ms", "log.retention.hours", "-1").as_deref(), Some("-1"));
+        assert_eq!(said("flush.ms", "log.flush.interval.ms", "7").as_deref(), Some("7"));
     }
 
     #[test]

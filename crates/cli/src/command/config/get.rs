@@ -57,7 +57,7 @@ pub(super) async fn get(get: &Get, session: &Session) -> Result<(), Failure> {
     for entry in &shown {
         table.row([
             entry.name.clone(),
-            shown_value(entry.value.as_deref(), entry.sensitive),
+            shown_value(entry.value.as_deref(), entry.sensitive).unwrap_or_default(),
             source(entry.source, &resource),
             kind(entry.kind).to_owned(),
             entry.read_only.to_string(),

@@ -161,6 +161,6 @@ fn kind_of(resource: &ConfigResource) -> Kind {
     }
 }
 
-fn shown_value(value: Option<&str>, sensitive: bool) -> String {
-    if sensitive { "(hidden)".to_owned() } else { value.unwrap_or_default().to_owned() }
+fn shown_value(value: Option<&str>, sensitive: bool) -> Option<String> {
+    if sensitive { Some("(hidden)".to_owned()) } else { value.map(str::to_owned) }
 }

@@ -6,7 +6,7 @@ use client::Error;
 use client::admin::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
 use tokio::time::Instant;
 
-use super::change::{items, name_of};
+use super::change::{items, name_of, without};
 use crate::command::Session;
 
 /// How long a broker may take to see what its controller has decided, and how often it is asked.
@@ -17,12 +17,13 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 pub async fn settled(
     resource: &ConfigResource,
     changes: &[ConfigChange],
+    before: &[ConfigEntry],
     session: &Session,
 ) -> Result<(Vec<ConfigEntry>, bool), Error> {
     let deadline = Instant::now() + SEEN_MAX;
     loop {
         let after = session.admin.describe_configs(resource).await?;
-        let is_seen = changes.iter().all(|change| shows(resource, change, &after));
+        let is_seen = changes.iter().all(|change| shows(resource, change, before, &after));
         if is_seen || Instant::now() >= deadline {
             return Ok((after, is_seen));
         }
@@ -43,17 +44,29 @@ pub fn own_source(resource: &ConfigResource) -> Option<ConfigSource> {
 }
 
 /// Whether a change is among what a broker says.
-fn shows(resource: &ConfigResource, change: &ConfigChange, entries: &[ConfigEntry]) -> bool {
+fn shows(
+    resource: &ConfigResource,
+    change: &ConfigChange,
+    before: &[ConfigEntry],
+    entries: &[ConfigEntry],
+) -> bool {
     // Levels of loggers are changed by the broker itself, at once.
     let Some(own) = own_source(resource) else { return true };
-    let entry = entries.iter().find(|entry| entry.name == name_of(change));
+    let of_it = |entry: &&ConfigEntry| entry.name == name_of(change);
+    let (old, entry) = (before.iter().find(of_it), entries.iter().find(of_it));
     let value = entry.and_then(|entry| entry.value.as_deref()).unwrap_or_default();
     let has = |item: &str| items(value).any(|one| one == item);
     match change {
         ConfigChange::Set { value: set, .. } => {
             entry.is_some_and(|entry| entry.source == own && (entry.sensitive || is_same(value, set)))
         }
-        ConfigChange::Delete { .. } => entry.is_none_or(|entry| entry.source != own),
+        // Kafka's brokers forget first who has said a value, and then the value.
+        ConfigChange::Delete { .. } => entry.is_none_or(|entry| {
+            let old = old.filter(|old| old.source == own && !old.sensitive);
+            let has_changed = old.is_none_or(|old| old.value != entry.value);
+            let stays = || old.is_some_and(|old| without(old, resource) == entry.value);
+            entry.source != own && (has_changed || stays())
+        }),
         ConfigChange::Append { value: more, .. } => items(more).all(has),
         ConfigChange::Subtract { value: less, .. } => !items(less).any(has),
     }
@@ -68,7 +81,7 @@ fn is_same(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use client::admin::ConfigType;
+    use client::admin::{ConfigSynonym, ConfigType};
 
     use super::*;
 
@@ -90,7 +103,7 @@ mod tests {
         let broker = ConfigResource::Broker(kernel::NodeId(1));
         let change =
             |name: &str, value: &str| ConfigChange::Set { name: name.to_owned(), value: value.to_owned() };
-        let shown = |change: &ConfigChange, entries: &[ConfigEntry]| shows(&broker, change, entries);
+        let shown = |change: &ConfigChange, entries: &[ConfigEntry]| shows(&broker, change, &[], entries);
         let set = change("a", "7");
         assert!(!shown(&set, &[]));
         assert!(!shown(&set, &[entry("a", Some("6"), ConfigSource::DynamicBroker)]), "an older change");
@@ -107,6 +120,17 @@ mod tests {
         assert!(!shown(&delete, &[entry("a", Some("7"), ConfigSource::DynamicBroker)]));
         assert!(shown(&delete, &[entry("a", Some("7"), ConfigSource::StaticBroker)]));
         assert!(shown(&delete, &[]));
+        let own = [entry("a", Some("7"), ConfigSource::DynamicBroker)];
+        let deleted = |before: &[ConfigEntry], value: Option<&str>| {
+            let entries = [ConfigEntry { sensitive: false, ..entry("a", value, ConfigSource::Default) }];
+            shows(&broker, &delete, before, &entries)
+        };
+        assert!(!deleted(&own, Some("7")), "the value is not taken back yet");
+        assert!(deleted(&own, Some("5")) && deleted(&own, None));
+        let mut same = own.clone();
+        let said = |source| ConfigSynonym { name: "a".to_owned(), value: Some("7".to_owned()), source };
+        same[0].synonyms = [ConfigSource::DynamicBroker, ConfigSource::Default].map(said).to_vec();
+        assert!(deleted(&same, Some("7")), "the default is the same");
         let append = ConfigChange::Append { name: "a".to_owned(), value: "y,z".to_owned() };
         let subtract = ConfigChange::Subtract { name: "a".to_owned(), value: "x".to_owned() };
         for (told, appended, subtracted) in
