@@ -129,6 +129,29 @@ fn every_run_shows_on_a_terminal_how_far_it_is() {
 }
 
 #[test]
+fn a_run_that_is_interrupted_shows_what_it_measured_and_ends_by_the_signal() {
+    let broker = Broker::start("bench-torn");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    for bench in [["bench", "produce"], ["bench", "latency"]] {
+        let before = broker.run(&["bench", "consume", "a", "--format", "json"]);
+        let before = json(before.ok())["records"].as_u64().expect("it is a number");
+        let run = broker.begin(&[&bench[..], &["a", "--rate", "100", "--time", "50s"]].concat());
+        let deadline = Instant::now() + Duration::from_secs(50);
+        while broker.run(&["consume", "a", "--from", ":end", "--format", "name"]).ok().lines().count() as u64
+            == before
+        {
+            assert!(Instant::now() < deadline, "nothing is written in time");
+        }
+        support::interrupt(&run);
+        let ended = run.wait_with_output().expect("it has ended");
+        let (shown, said) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert_eq!(code_of(ended.status), Some(130), "{said}");
+        assert!(shown.contains("records") && shown.contains("acknowledged"), "{shown}");
+        assert!(said.contains("interrupted: the figures are of what was done before"), "{said}");
+    }
+}
+
+#[test]
 fn a_topic_that_a_run_has_to_leave_behind_is_named_with_the_way_to_delete_it() {
     let broker = Broker::start("bench-left");
     let mut run = broker.begin(&["bench", "produce", "--rate", "100", "--time", "50s"]);

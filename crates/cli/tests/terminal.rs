@@ -67,6 +67,16 @@ fn a_line_that_is_typed_without_its_end_is_the_last_one() {
 }
 
 #[test]
+fn who_ends_typing_with_the_signal_ends_the_command_by_it() {
+    let broker = Broker::start("typed-signal");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let terminal = Terminal { interrupt_at: Some("Ctrl-D ends"), ..Terminal::default() };
+    let end = terminal.run(broker.command(&["produce", "a"]), "");
+    assert_eq!(end.code, Some(130), "{end:?}");
+    assert!(!end.screen.contains("interrupted"), "{end:?}");
+}
+
+#[test]
 fn yes_is_taken_as_it_is_typed_and_only_where_the_question_is_seen() {
     let broker = broker_with_group("yes", "g");
     let delete = ["group", "delete", "g"];

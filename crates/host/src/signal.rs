@@ -47,8 +47,8 @@ impl StopSignals {
             let name = self.received().await;
             let now = Instant::now();
             let is_same = self.last.is_some_and(|last| now.duration_since(last) < SAME);
-            self.last = Some(now);
             if !is_same {
+                self.last = Some(now);
                 return name;
             }
         }

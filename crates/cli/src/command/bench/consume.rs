@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::figures::Count;
 use super::load;
+use super::scratch::torn;
 use crate::command::consume::{RECORDS_MAX, is_at_end, left_until};
 use crate::command::place::{Where, partitions_of, resolve};
 use crate::command::watch::Watch;
@@ -55,7 +56,10 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
         let left = usize::try_from(max - count.records).unwrap_or(usize::MAX);
         let records = tokio::select! {
             records = consumer.poll_up_to(left.min(RECORDS_MAX), POLL) => records.map_err(failed)?,
-            _ = signals.next() => break,
+            _ = signals.next() => {
+                failure = Some(torn());
+                break;
+            }
             topic = watch.deleted() => {
                 failure = Some(Failure::not_there(format!("{topic} was deleted during the run"))
                     .next("`riverrun topic list` shows the topics that are there"));

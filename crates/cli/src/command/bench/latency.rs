@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
-use super::scratch::{self, Measured};
+use super::scratch::{self, Measured, torn};
 use crate::command::place::partitions_of;
 use crate::command::session::FAREWELL;
 use crate::command::{Failure, Session, session};
@@ -96,7 +96,9 @@ async fn measure(
     };
     let measured = run.measure(latency, topic, &producer, &mut consumer).await;
     if measured.is_err() {
-        run.wrote = run.begun.elapsed();
+        if run.wrote.is_zero() {
+            run.wrote = run.begun.elapsed();
+        }
         run.forget_what_is_under_way();
     }
     let closed = producer
@@ -159,7 +161,7 @@ impl Run {
                         self.ends_writing(latency);
                     }
                     self.forget_what_is_under_way();
-                    return Ok(());
+                    return Err(torn());
                 }
                 failure = topic.deleted() => return Err(failure),
                 () = load::due(self.begun, self.records, latency.rate), if more && under_way.len().max(self.sent.len()) < UNDER_WAY_MAX => {
@@ -173,7 +175,7 @@ impl Run {
                         _ = signals.next() => {
                             self.ends_writing(latency);
                             self.forget_what_is_under_way();
-                            return Ok(());
+                            return Err(torn());
                         }
                     };
                     under_way.spawn(async move { delivery.await.map(|_| due.elapsed()) });

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
-use super::scratch::{self, Measured};
+use super::scratch::{self, Measured, torn};
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
@@ -100,7 +100,8 @@ async fn write(
     producer.close().await.map_err(failed)?;
     let failure = match (sent, lost) {
         (Err(failure), _) => Some(failure),
-        (Ok(_), None) => None,
+        (Ok(Ended::Interrupted), None) => Some(torn()),
+        (Ok(Ended::All), None) => None,
         (Ok(ended), Some((error, records))) => {
             let interrupted = matches!(ended, Ended::Interrupted);
             let cause = if interrupted { "interrupted: " } else { "" };

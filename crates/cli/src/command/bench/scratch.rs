@@ -39,6 +39,11 @@ impl Topic {
     }
 }
 
+/// Why figures are of less than was asked for.
+pub fn torn() -> Failure {
+    Failure::interrupted("interrupted: the figures are of what was done before")
+}
+
 /// Runs something on the topic that was named, or on a new one that takes values of so many bytes, and shows what was
 /// measured. The new one is removed before, whatever came of the run.
 pub async fn measure(

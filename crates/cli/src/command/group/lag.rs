@@ -140,13 +140,14 @@ pub async fn first_unread(
     standing: &Standing,
     session: &Session,
 ) -> Result<BTreeMap<TopicPartition, Timestamp>, Error> {
-    let behind: Vec<(TopicPartition, Start)> = standing
-        .committed
-        .iter()
-        .filter(|(name, _)| standing.lag(name).is_some_and(|lag| lag > 0))
-        .map(|(name, committed)| (name.clone(), Start::Offset(committed.offset)))
-        .collect();
-    let wanted = behind.len();
+    // What was trimmed away, or expired, nobody waits for.
+    let first = |(name, committed): (&TopicPartition, &CommittedOffset)| {
+        let (start, end) = standing.bounds.get(name).copied()?;
+        let first = committed.offset.max(start);
+        (first < end).then(|| (name.clone(), Start::Offset(first)))
+    };
+    let behind: Vec<(TopicPartition, Start)> = standing.committed.iter().filter_map(first).collect();
+    let names: Vec<TopicPartition> = behind.iter().map(|(name, _)| name.clone()).collect();
     let mut found = BTreeMap::new();
     let config = ConsumerConfig {
         // The first batch is sent whatever its size; more is not wanted.
@@ -157,7 +158,14 @@ pub async fn first_unread(
     let mut consumer = Consumer::new(&session.client, config)?;
     consumer.assign(behind)?;
     let deadline = Instant::now() + PATIENCE;
-    while found.len() < wanted && Instant::now() < deadline {
+    // Not every offset has a record: some mark the ends of transactions, some were compacted away.
+    let is_passed = |consumer: &Consumer, name: &TopicPartition| {
+        let position = consumer.position(name);
+        position.zip(standing.end(name)).is_some_and(|(position, end)| position.0 >= end)
+    };
+    while names.iter().any(|name| !found.contains_key(name) && !is_passed(&consumer, name))
+        && Instant::now() < deadline
+    {
         for record in consumer.poll(deadline.saturating_duration_since(Instant::now())).await? {
             let name = TopicPartition { topic: record.topic, partition: record.partition };
             found.entry(name).or_insert(record.timestamp);

@@ -165,12 +165,13 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         Err(failure) => Err(Failure::all([Some(failure), settled.err()].into_iter().flatten().collect())),
         Ok(Ended::Deleted(topic)) => Err(Some(deleted(&topic))),
         Ok(_) if settled.is_err() => Err(settled.err()),
-        // Whoever types ends so as well.
         Ok(Ended::Interrupted) if !typed || given_up => {
             let interrupted = Failure::interrupted("interrupted before the end of the input");
             Err(Some(interrupted.next(produce.rest_from(written.records_written() + 1))))
         }
-        Ok(Ended::Interrupted | Ended::Unwritten | Ended::All) => closed.map_err(Some),
+        // Whoever types knows what it was.
+        Ok(Ended::Interrupted) => Err(closed.err().or_else(|| Some(Failure::interrupted("")))),
+        Ok(Ended::Unwritten | Ended::All) => closed.map_err(Some),
     };
     let failures = [outcome.err().flatten(), reported.err()].into_iter().flatten();
     Failure::all(failures.chain(lost).collect()).map_or(Ok(()), Err)
