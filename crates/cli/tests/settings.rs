@@ -119,6 +119,25 @@ fn of_all_brokers_there_is_what_was_set_for_them() {
 }
 
 #[test]
+fn a_value_that_is_hidden_differs_from_none_and_from_another_one_nobody_can_say() {
+    let broker = Broker::start("secrets");
+    let secret = "listener.name.plaintext.ssl.keystore.password";
+    assert!(!broker.run(&["config", "diff", "broker", "1"]).ok().contains("(hidden)"), "nothing is set");
+    for of in ["1", "all"] {
+        broker.run(&["config", "set", "broker", of, "--set", "x.secret=abc"]).ok();
+    }
+    broker.run(&["config", "set", "broker", "1", "--set", &format!("{secret}=abc")]).ok();
+    let diff = broker.run(&["config", "diff", "broker", "1"]);
+    assert!(diff.ok().lines().any(|line| line.starts_with(secret) && line.contains("(hidden)")), "{diff:?}");
+    let told = json(broker.run(&["config", "diff", "broker", "1", "--format", "json"]).ok());
+    let one = told.as_array().expect("a list").iter().find(|one| one["key"] == secret).expect("it differs");
+    assert_eq!((&one["value"], &one["other"], &one["sensitive"]), (&Value::Null, &Value::Null, &true.into()));
+    let with = broker.run(&["config", "diff", "broker", "all", "--with", "1"]);
+    assert!(!with.ok().contains("x.secret"), "{with:?}");
+    assert!(with.stderr.contains("cannot be told, as their values are hidden: x.secret"), "{with:?}");
+}
+
+#[test]
 fn a_default_in_other_units_is_told_in_those_of_the_setting_and_what_is_not_set_is_null() {
     let broker = with_topic("units");
     let set = ["config", "set", "broker", "1", "--set", "log.retention.ms=500000", "--format", "json"];

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::explain::all_options;
 use super::more::More;
-use super::{Kind, Resource, describe, is_set};
+use super::{HIDDEN, Kind, Resource, describe, is_set};
 use crate::command::{Failure, Session};
-use crate::print::{Output, table::Table};
+use crate::print::{Output, note, table::Table};
 
 /// Compare settings with the defaults, or with another one's.
 #[derive(Debug, Args)]
@@ -58,13 +58,19 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
     let mut table = Table::new(&["KEY", "VALUE", title, "+SOURCE", "+TYPE", "+DOES"]);
     let mut values = Vec::new();
     let mut names = Vec::new();
+    let mut untold = Vec::new();
     for key in keys {
         let (mine, other) = (ours.get(key).cloned().flatten(), theirs.get(key).cloned().flatten());
         if mine == other {
+            if mine.as_deref() == Some(HIDDEN) {
+                untold.push(key.as_str());
+            }
             continue;
         }
         let entry = entries.iter().find(|entry| entry.name == *key);
         let more = More::of(key, entry, &resource);
+        let is_hidden = [&mine, &other].into_iter().any(|value| value.as_deref() == Some(HIDDEN));
+        let told = |value: Option<String>| value.filter(|value| value != HIDDEN);
         table.row([
             key.clone(),
             mine.clone().unwrap_or_default(),
@@ -75,8 +81,9 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
         ]);
         values.push(json!({
             "key": key,
-            "value": mine,
-            "other": other,
+            "value": told(mine),
+            "other": told(other),
+            "sensitive": is_hidden,
             "source": more.source,
             "type": more.kind,
         }));
@@ -84,6 +91,13 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
     }
     let same = names.is_empty();
     let output = Output::new(Value::from(values)).table(table).names(names);
+    if !untold.is_empty() {
+        note(&format!(
+            "whether these differ cannot be told, as their values are hidden: {}",
+            untold.join(", ")
+        ));
+    }
+    let same = same && untold.is_empty();
     session.show(&if same { output.hint("there is no difference") } else { output })
 }
 
@@ -92,23 +106,26 @@ const ROOT_LEVEL: &str = "INFO";
 
 type Values = BTreeMap<String, Option<String>>;
 
-/// What is secret cannot be compared.
+/// What is secret differs from what is not set, and cannot be compared otherwise.
 fn values_of(entries: &[ConfigEntry]) -> Values {
-    let open = entries.iter().filter(|entry| !entry.sensitive);
-    open.map(|entry| (entry.name.clone(), entry.value.clone())).collect()
+    let value = |entry: &ConfigEntry| match entry.sensitive {
+        true => is_set(entry).then(|| HIDDEN.to_owned()),
+        false => entry.value.clone(),
+    };
+    entries.iter().map(|entry| (entry.name.clone(), value(entry))).collect()
 }
 
 /// What settings are where nobody has set anything, by the kind of what they are of.
 fn defaults_of(kind: Kind, entries: &[ConfigEntry]) -> Values {
     let root = entries.iter().find(|entry| kind == Kind::Logger && entry.name == "root");
-    let open = entries.iter().filter(|entry| !entry.sensitive);
     let default = |entry: &ConfigEntry| match (kind, root) {
+        _ if entry.sensitive => None,
         (Kind::Logger, _) if entry.name == "root" => Some(ROOT_LEVEL.to_owned()),
         // A logger for which nobody has said anything has the level of root.
         (Kind::Logger, Some(root)) => root.value.clone(),
         _ => default_of(kind, entry),
     };
-    open.map(|entry| (entry.name.clone(), default(entry))).collect()
+    entries.iter().map(|entry| (entry.name.clone(), default(entry))).collect()
 }
 
 /// The value of a synonym in the unit of the setting: brokers say of `retention.ms` what they have as hours.

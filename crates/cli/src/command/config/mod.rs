@@ -161,6 +161,9 @@ fn kind_of(resource: &ConfigResource) -> Kind {
     }
 }
 
+/// What stands for a value that brokers tell nobody.
+const HIDDEN: &str = "(hidden)";
+
 fn shown_value(value: Option<&str>, sensitive: bool) -> Option<String> {
-    if sensitive { Some("(hidden)".to_owned()) } else { value.map(str::to_owned) }
+    if sensitive { Some(HIDDEN.to_owned()) } else { value.map(str::to_owned) }
 }
