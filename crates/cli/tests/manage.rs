@@ -410,6 +410,8 @@ fn the_cluster_is_described_with_its_health_and_its_disks() {
     let api = broker.run(&["api"]);
     assert!(api.ok().lines().any(|line| line.split_whitespace().eq(["1", "Fetch", "4", "18"])), "{api:?}");
     broker.run(&["api", "--broker", "9"]).failed(3);
+    let told = broker.run(&["api", "--format", "json"]);
+    assert!(told.ok().contains("\"broker\": 1,"), "{told:?}");
 }
 
 #[test]

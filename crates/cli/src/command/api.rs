@@ -1,6 +1,7 @@
 //! `riverrun api`: what a broker answers.
 
 use clap::Args;
+use client::metadata::Broker;
 use kernel::NodeId;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ use crate::print::{Output, table::Table};
 --format wide has the versions of this command beside those of the broker, the one that both would use, and what the newer
 ones bring.")]
 pub struct Api {
-    /// Which broker; the first that there is if not given.
+    /// Which broker; if not given the one whose address the command was given, or else the first that there is.
     #[arg(long, value_name = "BROKER", value_parser = units::broker)]
     broker: Option<i32>,
 }
@@ -27,7 +28,12 @@ pub struct Api {
 pub async fn run(api: &Api, session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot ask what is answered");
     let cluster = session.admin.describe_cluster().await.map_err(failed)?;
-    let wanted = cluster.brokers.iter().find(|broker| api.broker.is_none_or(|id| broker.id.0 == id));
+    let servers = &session.client.config().bootstrap_servers;
+    let is_named = |broker: &&Broker| servers.contains(&format!("{}:{}", broker.host, broker.port));
+    let wanted = match api.broker {
+        Some(id) => cluster.brokers.iter().find(|broker| broker.id.0 == id),
+        None => cluster.brokers.iter().find(is_named).or(cluster.brokers.first()),
+    };
     let Some(broker) = wanted else {
         return Err(no_broker(NodeId(api.broker.unwrap_or_default()), session).await);
     };
@@ -54,6 +60,7 @@ pub async fn run(api: &Api, session: &Session) -> Result<(), Failure> {
             ours.map(|ours| ours.note.to_owned()).unwrap_or_default(),
         ]);
         values.push(json!({
+            "broker": broker.id.0,
             "key": key,
             "name": name,
             "min_version": min,
@@ -64,5 +71,11 @@ pub async fn run(api: &Api, session: &Session) -> Result<(), Failure> {
         }));
         names.push(name);
     }
-    session.show(&Output::new(Value::from(values)).table(table).names(names))
+    let output = Output::new(Value::from(values)).table(table).names(names);
+    session.show(&match api.broker {
+        None if cluster.brokers.len() > 1 => {
+            output.hint(format!("this is of broker {}; --broker names another one", broker.id.0))
+        }
+        _ => output,
+    })
 }
