@@ -11,9 +11,10 @@ use std::time::Duration;
 use client::admin::NewTopic;
 use client::config::OffsetReset;
 use client::{
-    Admin, Client, ClientConfig, Consumer, ConsumerConfig, ConsumerRecord, Producer, ProducerConfig,
+    Admin, Client, ClientConfig, Consumer, ConsumerConfig, ConsumerRecord, Offset, Producer, ProducerConfig,
     ProducerRecord, Start, TopicPartition,
 };
+use kernel::NodeId;
 use support::node;
 use tokio::time::{Instant, sleep};
 
@@ -64,7 +65,7 @@ impl Cluster {
              listeners=PLAINTEXT://{address}{more}\nadvertised.listeners=PLAINTEXT://{address}\n\
              listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
              controller.quorum.bootstrap.servers=127.0.0.1:{controller}\nlog.dirs={}\n\
-             offsets.topic.replication.factor=3\noffsets.topic.num.partitions=1\n\
+             offsets.topic.replication.factor=3\noffsets.topic.num.partitions=2\n\
              broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n\
              group.initial.rebalance.delay.ms=0\nunclean.leader.election.enable=false\n",
             data.display()
@@ -220,14 +221,19 @@ async fn partitions_without_a_leader_hold_up_no_command(cluster: &mut Cluster, a
     };
     let lines: String = (0..3).map(|partition| format!("{partition} of {partition}\n")).collect();
     assert_eq!(run(&["produce", "u", "--template", "%p %v\\n"], &lines).0, Some(0));
+    spread_groups(admin).await;
     cluster.kill(3);
     let deadline = Instant::now() + DEADLINE;
     let gone = loop {
         let topic = admin.describe_topic("u").await.expect("it is there");
-        let gone: Vec<i32> =
-            topic.partitions.values().filter(|one| one.leader.is_none()).map(|one| one.partition).collect();
-        if !gone.is_empty() {
-            break gone;
+        let groups = admin.describe_topic("__consumer_offsets").await.expect("it is there");
+        let gone = [topic, groups].map(|topic| {
+            let gone = topic.partitions.into_values().filter(|one| one.leader.is_none());
+            gone.map(|one| one.partition).collect::<Vec<_>>()
+        });
+        let [topic, groups] = gone;
+        if !topic.is_empty() && !groups.is_empty() {
+            break topic;
         }
         assert!(Instant::now() < deadline, "broker 3 leads none of them");
         sleep(POLL).await;
@@ -256,8 +262,43 @@ async fn partitions_without_a_leader_hold_up_no_command(cluster: &mut Cluster, a
     let (code, printed, _) = run(&["cluster", "log-dirs", "--format", "json"], "");
     assert!(code == Some(1) && printed.contains("the broker is down"), "the others are shown: {printed}");
     assert_eq!(run(&["config", "get", "broker", "7"], "").0, Some(3), "nobody has heard of it");
+    groups_without_a_coordinator_are_missed(&run);
     // Far less than a client tries by itself.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// Leaves one group with broker 1 and another one with broker 3, which keep them alone.
+async fn spread_groups(admin: &Admin) {
+    admin.delete_topic("__consumer_offsets").await.expect("no member is left");
+    let topic = NewTopic {
+        configs: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
+        replicas: vec![vec![NodeId(3)], vec![NodeId(1)]],
+        ..NewTopic::new("__consumer_offsets")
+    };
+    admin.create_topic(&topic, false).await.expect("nobody else has made it");
+    let offsets = [(TopicPartition::new("t", 0), Offset(1).into())].into();
+    // By the hash of a name, "h" is in partition 0 and "g" in the other one.
+    for group in ["g", "h"] {
+        admin.alter_offsets(group, &offsets).await.expect("it has a coordinator");
+    }
+}
+
+/// What is left of a list is shown, and nobody takes the rest for deleted.
+fn groups_without_a_coordinator_are_missed(run: &impl Fn(&[&str], &str) -> (Option<i32>, String, String)) {
+    let words = "riverrun: groups of 1 partition of __consumer_offsets are not listed: it has no leader\n\
+                 next: `riverrun cluster health` shows which brokers are down\n";
+    for (arguments, printed) in [
+        (&["group", "list", "--format", "name"][..], "g\n"),
+        (&["group", "list", "--format", "name", "--regex", "h"], ""),
+        (&["group", "list", "--regex", "^h"], ""),
+        (&["group", "list", "--state", "Stable"], ""),
+        (&["group", "describe", "--format", "name", "--regex", "."], "g\n"),
+        (&["group", "describe", "--regex", "^h"], ""),
+        (&["group", "delete", "--regex", "^h", "--yes"], ""),
+        (&["group", "delete", "--regex", "^[gh]$", "--yes", "--format", "name"], "g\n"),
+    ] {
+        assert_eq!(run(arguments, ""), (Some(1), printed.to_owned(), words.to_owned()), "{arguments:?}");
+    }
 }
 
 /// Waits until every replica is in sync, so that the next broker may be killed.

@@ -72,7 +72,7 @@ impl Topics {
 impl Groups {
     /// The names of those that are meant; whether they are there is looked at later, unless they are found by an expression.
     pub async fn find(&self, doing: &str, session: &Session) -> Result<(Vec<String>, Outcomes), Failure> {
-        let outcomes = Outcomes::new("group", &self.groups, self.regex, session);
+        let mut outcomes = Outcomes::new("group", &self.groups, self.regex, session);
         if !self.regex {
             return Ok((once(&self.groups).cloned().collect(), outcomes));
         }
@@ -80,8 +80,39 @@ impl Groups {
         let groups = session.admin.list_groups().await.map_err(|error| Failure::of(error, doing))?;
         let found: Vec<String> =
             groups.into_iter().map(|group| group.group).filter(|name| patterns.want(name)).collect();
-        if found.is_empty() { Err(patterns.nothing("group")) } else { Ok((found, outcomes)) }
+        match (found.is_empty(), unlisted(session).await) {
+            (true, unlisted) => Err(unlisted.unwrap_or_else(|| patterns.nothing("group"))),
+            (false, unlisted) => {
+                if let Some(failure) = unlisted {
+                    outcomes.lack("", failure);
+                }
+                Ok((found, outcomes))
+            }
+        }
     }
+}
+
+/// Where groups are kept.
+const GROUPS: &str = "__consumer_offsets";
+
+/// Why a list of groups is not whole: a broker that is down is asked by nobody, and the groups that it coordinates are in no
+/// list until another one leads their partitions.
+pub async fn unlisted(session: &Session) -> Option<Failure> {
+    match session.admin.describe_topic(GROUPS).await {
+        Ok(topic) => without_leader(&topic),
+        // Before there is a group it is not there, and not everybody may describe it.
+        Err(error) if error.code().is_some() => None,
+        Err(error) => Some(Failure::of(error, "cannot tell whether all groups are listed")),
+    }
+}
+
+fn without_leader(topic: &Topic) -> Option<Failure> {
+    let count = topic.partitions.values().filter(|partition| partition.leader.is_none()).count();
+    let they_have = if count == 1 { "it has" } else { "they have" };
+    let partitions = units::counted(count, "partition");
+    let failure =
+        Failure::failed(format!("groups of {partitions} of {GROUPS} are not listed: {they_have} no leader"));
+    (count > 0).then(|| failure.next("`riverrun cluster health` shows which brokers are down"))
 }
 
 /// What it means that a topic was not found, with the one that was probably meant.
@@ -335,6 +366,9 @@ fn far(done: usize, all: usize, within: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use client::metadata::Partition;
+    use kernel::{LeaderEpoch, NodeId, Uuid};
+
     use super::*;
 
     #[test]
@@ -347,6 +381,28 @@ mod tests {
     fn how_far_a_command_is_is_told_with_the_time_that_is_left() {
         assert_eq!(far(0, 60, Duration::from_secs(2)), "0 of 60 done, 2.0s");
         assert_eq!(far(20, 60, Duration::from_secs(2)), "20 of 60 done, 10 a second, 4.0s left");
+    }
+
+    #[test]
+    fn groups_whose_partition_has_no_leader_are_missed() {
+        let partition = |(partition, leader): (i32, i32)| Partition {
+            partition,
+            leader: (leader > 0).then_some(NodeId(leader)),
+            leader_epoch: LeaderEpoch::NONE,
+            replicas: vec![NodeId(1)],
+            isr: Vec::new(),
+            offline: Vec::new(),
+        };
+        let missed = |leaders: [i32; 3]| {
+            let partitions = (0..).zip(leaders).map(partition).map(|one| (one.partition, one)).collect();
+            let topic = Topic { name: GROUPS.to_owned(), id: Uuid::ZERO, internal: true, partitions };
+            without_leader(&topic).map(|failure| failure.message().to_owned())
+        };
+        assert_eq!(missed([1, 2, 3]), None);
+        let one = "groups of 1 partition of __consumer_offsets are not listed: it has no leader";
+        assert_eq!(missed([1, 0, 3]).as_deref(), Some(one));
+        let two = "groups of 2 partitions of __consumer_offsets are not listed: they have no leader";
+        assert_eq!(missed([0, 1, 0]).as_deref(), Some(two));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use clap::Args;
 use client::admin::GroupListing;
 use serde_json::{Value, json};
 
-use crate::command::several::Patterns;
+use crate::command::several::{Patterns, unlisted};
 use crate::command::{Failure, Format, Session};
 use crate::print::{Output, table::Table};
 
@@ -39,6 +39,7 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     let patterns = Patterns::of(&list.regex)?;
     let groups = session.admin.list_groups().await;
     let mut groups = groups.map_err(|error| Failure::of(error, "cannot list groups"))?;
+    let unlisted = unlisted(session).await;
     let any = !groups.is_empty();
     groups.retain(|group| list.regex.is_empty() || patterns.want(&group.group));
     let matched = !groups.is_empty();
@@ -70,12 +71,15 @@ pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     }
     let none = table.is_empty();
     let output = Output::new(Value::from(entries)).table(table).names(names);
-    session.show(&match (none, &list.state) {
+    let shown = session.show(&match (none, &list.state) {
+        // Whether there is none cannot be said.
+        (true, _) if unlisted.is_some() => output,
         (true, _) if any && !matched => output.hint(patterns.nothing("group").message()),
         (true, Some(state)) => output.hint(format!("no group is {state}")),
         (true, None) => output.hint("there are no groups; `riverrun consume TOPIC --group NAME` makes one"),
         (false, _) => output,
-    })
+    });
+    shown.and(unlisted.map_or(Ok(()), Err))
 }
 
 /// What a group's coordinator tells of it.
