@@ -104,6 +104,17 @@ fn fish_completes_names_and_files() {
     };
     assert_eq!(complete("riverrun topic describe or"), "orders\n");
     assert!(complete("riverrun group reset g --undo-file Carg").contains("Cargo.toml"));
+    for (option, path) in [
+        ("group reset g --from-file=", "Carg"),
+        ("group reset g --undo-file=", "Carg"),
+        ("start --config=", "./Carg"),
+    ] {
+        let found = complete(&format!("riverrun {option}{path}"));
+        let word = option.rsplit(' ').next().expect("there is one");
+        assert!(found.starts_with(&format!("{word}{path}o.toml")), "{option}{path}: {found:?}");
+    }
+    assert!(complete("riverrun start --config=sr").starts_with("--config=src/"), "a directory goes on");
+    assert_eq!(complete("riverrun topic create --config=a --format=j").trim_end(), "--format=json");
     assert_eq!(complete("riverrun topic create Carg"), "", "that is no file");
     assert_eq!(complete("riverrun cluster log-dirs --broker "), "1\n");
 }

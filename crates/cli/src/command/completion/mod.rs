@@ -98,10 +98,15 @@ else
     compdef _riverrun riverrun
 fi"#;
 
+// A path that comes after an option and an equals sign is looked for alone, and is a part of its word.
 const FISH: &str = r#"function __riverrun_complete
     set -l found (riverrun complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
     if test $status -eq FILE
-        __fish_complete_path (commandline -ct)
+        set -l typed (commandline -ct)
+        set -l option (string match -r -- '^--[^=]*=' $typed)
+        for path in (__fish_complete_path (string replace -r -- '^--[^=]*=' '' $typed))
+            printf '%s\n' "$option$path"
+        end
     else if test (count $found) -gt 0
         printf '%s\n' $found
     end
