@@ -5,6 +5,7 @@ mod support;
 use std::io::{BufRead, BufReader};
 
 use serde_json::Value;
+use support::terminal::{Seen, Terminal};
 use support::{Broker, code_of};
 
 fn json(text: &str) -> Value {
@@ -94,6 +95,52 @@ fn trimming_says_which_partitions_are_shorter_and_asks_only_if_something_goes() 
     assert_eq!(trim(&["--before", "1", "--yes", "--format", "name"]).ok(), "a\n");
     assert!(trim(&["--before", "1"]).ok().starts_with("0 offsets deleted from a\n"));
     assert!(trim(&["--before", "2"]).failed(2).contains("--yes"));
+}
+
+/// What becomes of a topic that is deleted and made anew while it is asked about.
+fn changed_meanwhile(broker: &Broker, command: &[&str], anew: &'static [&[&str]]) -> Seen {
+    let bootstrap = broker.bootstrap.clone();
+    let anew = move || {
+        for arguments in anew {
+            support::run(support::command_at(&bootstrap, arguments), "5\n6\n7\n").ok();
+        }
+    };
+    let terminal = Terminal { before_yes: Some(Box::new(anew)), ..Terminal::default() };
+    terminal.run(broker.command(command), "")
+}
+
+#[test]
+fn a_yes_to_a_topic_is_none_to_another_one_of_its_name() {
+    let broker = with_offsets("anew");
+    // There are fewer records in partition 0.
+    let ours: &[&[&str]] = &[
+        &["topic", "delete", "a", "--yes"],
+        &["topic", "create", "a", "--partitions", "2"],
+        &["produce", "a", "--partition", "1"],
+    ];
+    let of_groups: &[&[&str]] = &[
+        &["topic", "delete", "__consumer_offsets", "--yes"],
+        &["consume", "a", "--group", "g", "--from", "start", "--until-end"],
+    ];
+    for (name, command, anew) in [
+        ("a", &["topic", "delete", "a"][..], ours),
+        ("a", &["topic", "trim", "a", "--before", "end"], ours),
+        ("__consumer_offsets", &["topic", "add-partitions", "__consumer_offsets", "--by", "1"], of_groups),
+    ] {
+        let seen = changed_meanwhile(&broker, command, anew);
+        assert_eq!(seen.code, Some(1), "{seen:?}");
+        let said = format!(
+            "[y/N] riverrun: {name} was deleted and made anew meanwhile, and nothing was changed\n\
+             next: the same command again asks about the new one\n"
+        );
+        assert!(seen.screen.ends_with(&said), "{seen:?}");
+    }
+    let left = broker.run(&["topic", "describe", "a", "--format", "json"]);
+    assert_eq!(json(left.ok()).pointer("/partitions/1/start_offset"), Some(&0.into()));
+    assert_eq!(partitions(&broker, "__consumer_offsets"), 3);
+    let terminal = Terminal { before_yes: Some(Box::new(|| ())), ..Terminal::default() };
+    let seen = terminal.run(broker.command(&["topic", "delete", "a"]), "");
+    assert!(seen.code == Some(0) && seen.screen.ends_with("deleted a\n"), "{seen:?}");
 }
 
 #[test]

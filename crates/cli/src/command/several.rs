@@ -8,6 +8,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use client::metadata::Topic;
 use client::{Error, ErrorCode};
+use kernel::Uuid;
 use kernel::option::nearest;
 use regex_lite::Regex;
 use serde_json::json;
@@ -113,6 +114,17 @@ fn without_leader(topic: &Topic) -> Option<Failure> {
     let failure =
         Failure::failed(format!("groups of {partitions} of {GROUPS} are not listed: {they_have} no leader"));
     (count > 0).then(|| failure.next("`riverrun cluster health` shows which brokers are down"))
+}
+
+/// Whoever said yes to a question has meant the topic that there was then, and not one that took its name since.
+pub async fn still_the_same(name: &str, id: Uuid, doing: &str, session: &Session) -> Result<(), Failure> {
+    let topic = session.admin.describe_topic(name).await.map_err(|error| Failure::of(error, doing))?;
+    // Old brokers tell no ids.
+    if topic.id == id || [topic.id, id].contains(&Uuid::ZERO) {
+        return Ok(());
+    }
+    let anew = format!("{name} was deleted and made anew meanwhile, and nothing was changed");
+    Err(Failure::failed(anew).next("the same command again asks about the new one"))
 }
 
 /// What it means that a topic was not found, with the one that was probably meant.
@@ -367,7 +379,7 @@ fn far(done: usize, all: usize, within: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use client::metadata::Partition;
-    use kernel::{LeaderEpoch, NodeId, Uuid};
+    use kernel::{LeaderEpoch, NodeId};
 
     use super::*;
 

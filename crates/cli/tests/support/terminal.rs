@@ -12,7 +12,7 @@ use rustix::termios::{LocalModes, OptionalActions, Winsize, tcgetattr, tcsetattr
 use super::DEADLINE;
 
 /// What goes to the terminal, and what elsewhere.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Terminal {
     /// How wide it is; as wide as they are wont to be if 0.
     pub columns: u16,
@@ -24,6 +24,8 @@ pub struct Terminal {
     pub interrupt_at: Option<&'static str>,
     /// What is done then, one after the other.
     pub steps: Vec<Step>,
+    /// What is done while a question is up, which is answered with yes after that.
+    pub before_yes: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// As soon as the text is there to be read, and was not before the last step, a process is sent a signal: the command, if
@@ -73,6 +75,7 @@ impl Terminal {
         let id = child.id();
         let interrupt = self.interrupt_at.map(|at| Step { at, signal: "-INT", process: None });
         let mut steps = interrupt.into_iter().chain(self.steps).peekable();
+        let mut before_yes = self.before_yes;
         std::thread::spawn(move || {
             let mut seen = Vec::new();
             let mut begin = 0;
@@ -86,6 +89,11 @@ impl Terminal {
                 if let Some(step) = steps.next_if(|step| new.contains(step.at)) {
                     super::send(step.signal, step.process.unwrap_or(id));
                     begin = seen.len();
+                } else if new.contains("[y/N] ")
+                    && let Some(act) = before_yes.take()
+                {
+                    act();
+                    keyboard.write_all(b"y\n").expect("the terminal takes it");
                 }
             }
             drop(ended.send(seen));

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::partitions;
 use crate::command::ask::{Destruction, listed};
-use crate::command::several::Topics;
+use crate::command::several::{Topics, still_the_same};
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, note};
 
@@ -109,6 +109,9 @@ async fn one(topic: &Topic, add: &AddPartitions, session: &Session) -> Result<Ou
     if after < before {
         return Err(Failure::failed(format!("{name} has {has} already, and none can be taken away"))
             .next(format!("ask for more than {before}, or create another topic with fewer")));
+    }
+    if add.destruction.asks() && loss(topic).is_some() {
+        still_the_same(name, topic.id, DOING, session).await?;
     }
     let added = session.admin.create_partitions(name, after, dry_run).await;
     let look = format!("riverrun topic describe {name}");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::partitions;
 use crate::command::ask::{Destruction, listed};
-use crate::command::several::Topics;
+use crate::command::several::{Topics, still_the_same};
 use crate::command::{Failure, Session};
 use crate::print::Output;
 
@@ -34,7 +34,7 @@ pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
         let whose = if topics.len() == 1 { "its" } else { "their" };
         delete.destruction.confirm(&format!("Delete {all} and all {whose} records"), session).await?;
     }
-    let act = async |topic: &Topic| one(topic, delete.destruction.dry_run, session).await;
+    let act = async |topic: &Topic| one(topic, &delete.destruction, session).await;
     outcomes.change(&topics, |topic| &topic.name, act, session).await
 }
 
@@ -48,8 +48,11 @@ fn size(topic: &Topic) -> String {
     }
 }
 
-async fn one(topic: &Topic, dry_run: bool, session: &Session) -> Result<Output, Failure> {
-    let name = &topic.name;
+async fn one(topic: &Topic, destruction: &Destruction, session: &Session) -> Result<Output, Failure> {
+    let (name, dry_run) = (&topic.name, destruction.dry_run);
+    if destruction.asks() {
+        still_the_same(name, topic.id, DOING, session).await?;
+    }
     let line = match dry_run {
         true => format!("{name} ({}) would be deleted", size(topic)),
         false => {

@@ -7,11 +7,12 @@ use client::admin::{ListedOffset, OffsetSpec};
 use client::config::IsolationLevel;
 use client::metadata::Topic;
 use client::{Error, ErrorCode, Offset, TopicPartition};
+use kernel::Uuid;
 use serde_json::{Value, json};
 
 use crate::command::ask::{Destruction, listed};
 use crate::command::place::{Where, partitions_of, resolve};
-use crate::command::several::Topics;
+use crate::command::several::{Topics, still_the_same};
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
@@ -42,6 +43,7 @@ type Row = (TopicPartition, Offset, Offset);
 /// What is to be deleted of a topic.
 struct Plan {
     topic: String,
+    id: Uuid,
     rows: Vec<Row>,
     /// Those of which everything goes because they end before the offset that was named.
     emptied: Vec<i32>,
@@ -67,6 +69,7 @@ pub async fn run(trim: &Trim, session: &Session) -> Result<(), Failure> {
         }
     }
     let records: i64 = plans.iter().map(|plan| count(&plan.rows)).sum();
+    let asks = records > 0 && trim.destruction.asks();
     if records > 0 {
         let all = listed(plans.iter().map(|plan| match plan.all_of(trim.before) {
             Some(words) => format!("{} ({words})", plan.topic),
@@ -74,7 +77,12 @@ pub async fn run(trim: &Trim, session: &Session) -> Result<(), Failure> {
         }));
         trim.destruction.confirm(&format!("Delete up to {records} records of {all}"), session).await?;
     }
-    let act = async |plan: &Plan| one(plan, trim, session).await;
+    let act = async |plan: &Plan| {
+        if asks {
+            still_the_same(&plan.topic, plan.id, DOING, session).await?;
+        }
+        one(plan, trim, session).await
+    };
     outcomes.change(&plans, |plan| &plan.topic, act, session).await
 }
 
@@ -140,7 +148,8 @@ async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Plan, Fai
         let target = wanted.get(&name).copied().unwrap_or(start).max(start);
         (name, start, target)
     };
-    Ok(Plan { topic: topic.name.clone(), rows: names.into_iter().map(row).collect(), emptied })
+    let rows = names.into_iter().map(row).collect();
+    Ok(Plan { topic: topic.name.clone(), id: topic.id, rows, emptied })
 }
 
 /// The partitions that have records, but fewer than up to this offset. All of them would be a digit too many.
