@@ -16,6 +16,7 @@ use client::{
 };
 use kernel::NodeId;
 use support::node;
+use support::terminal::Terminal;
 use tokio::time::{Instant, sleep};
 
 /// For each step: brokers that are killed are missed after some seconds, and start slowly.
@@ -222,6 +223,7 @@ async fn partitions_without_a_leader_hold_up_no_command(cluster: &mut Cluster, a
     let lines: String = (0..3).map(|partition| format!("{partition} of {partition}\n")).collect();
     assert_eq!(run(&["produce", "u", "--template", "%p %v\\n"], &lines).0, Some(0));
     spread_groups(admin).await;
+    what_was_trimmed_is_told_beside_what_was_not(cluster, admin).await;
     cluster.kill(3);
     let deadline = Instant::now() + DEADLINE;
     let gone = loop {
@@ -265,6 +267,28 @@ async fn partitions_without_a_leader_hold_up_no_command(cluster: &mut Cluster, a
     groups_without_a_coordinator_are_missed(&run);
     // Far less than a client tries by itself.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// Each broker has a partition, and one is killed while it is asked whether they are to be trimmed.
+async fn what_was_trimmed_is_told_beside_what_was_not(cluster: &Cluster, admin: &Admin) {
+    let replicas = (1..=3).map(|broker| vec![NodeId(broker)]).collect();
+    let topic = NewTopic { replicas, ..NewTopic::new("v") };
+    admin.create_topic(&topic, false).await.expect("it is new");
+    let address = cluster.address(1);
+    let command = |arguments: &[&str]| support::command_at(&address, arguments);
+    support::run(command(&["produce", "v", "--template", "%p %v\\n"]), "0 a\n1 b\n2 c\n").ok();
+    let broker = cluster.brokers[2].as_ref().expect("it runs").id();
+    let kill = Box::new(move || support::send("-KILL", broker));
+    let terminal = Terminal { before_yes: Some(kill), ..Terminal::default() };
+    let trim = ["topic", "trim", "v", "--before", "end", "-X", "default.api.timeout.ms=3000"];
+    let seen = terminal.run(command(&trim), "");
+    assert_eq!(seen.code, Some(1), "{seen:?}");
+    let (done, failed) = (seen.screen.find("2 offsets deleted from v\n"), seen.screen.find("riverrun: "));
+    assert!(done.is_some_and(|done| failed.is_some_and(|failed| done < failed)), "{seen:?}");
+    let failed = seen.screen.split_once("riverrun: ").map_or("", |(_, failed)| failed);
+    assert!(failed.starts_with("cannot trim the topic: v-2: ") && failed.contains("next: "), "{seen:?}");
+    let rows = seen.screen.lines().filter(|line| line.trim_start().starts_with(['0', '1', '2']));
+    assert_eq!(rows.count(), 2, "one for each that was trimmed: {seen:?}");
 }
 
 /// Leaves one group with broker 1 and another one with broker 3, which keep them alone.

@@ -234,6 +234,19 @@ impl Patterns {
     }
 }
 
+/// What came of a change: what there is to print, and what went wrong with a part of it.
+#[derive(Debug)]
+pub struct Done {
+    pub output: Output,
+    pub lack: Option<Failure>,
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Done {
+        Done { output, lack: None }
+    }
+}
+
 /// What came of each name.
 #[derive(Debug)]
 pub struct Outcomes {
@@ -291,12 +304,19 @@ impl Outcomes {
         self.failures.push((name.to_owned(), failure));
     }
 
+    /// The same, where people read what went wrong afterwards, and programs in what is printed.
+    pub fn push_lacking(&mut self, name: &str, output: Output, failure: Failure) {
+        let failure = if self.is_list { failure.about(name) } else { failure };
+        self.push(name, Ok(output.member("error", failure.message())));
+        self.lack(name, failure);
+    }
+
     /// Changes one thing after the other with `act`, and shows what came of each. Who interrupts it hears what was not done.
-    pub async fn change<T>(
+    pub async fn change<T, D: Into<Done>>(
         mut self,
         things: &[T],
         name: impl Fn(&T) -> &str,
-        act: impl AsyncFn(&T) -> Result<Output, Failure>,
+        act: impl AsyncFn(&T) -> Result<D, Failure>,
         session: &Session,
     ) -> Result<(), Failure> {
         let mut signals = session::heard()?;
@@ -314,7 +334,13 @@ impl Outcomes {
                         break;
                     }
                 };
-                self.push(name(thing), outcome);
+                match outcome.map(D::into) {
+                    Ok(Done { output, lack: Some(failure) }) => {
+                        self.push_lacking(name(thing), output, failure);
+                    }
+                    Ok(Done { output, lack: None }) => self.push(name(thing), Ok(output)),
+                    Err(failure) => self.push(name(thing), Err(failure)),
+                }
             }
         };
         waiting(said, all).await;

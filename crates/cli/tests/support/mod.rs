@@ -146,7 +146,7 @@ pub fn begin(command: &mut Command) -> Child {
     command.spawn().expect("the command can be started")
 }
 
-fn send(signal: &str, process: u32) {
+pub fn send(signal: &str, process: u32) {
     let status = Command::new("kill").args([signal, &process.to_string()]).status();
     assert!(status.expect("it can be sent").success());
 }

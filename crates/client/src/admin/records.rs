@@ -77,3 +77,52 @@ async fn delete(
     }
     Ok(answered)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripted::{Cluster, TOPIC, metadata};
+    use kernel::ErrorCode;
+    use wire::messages::delete_records_response::{
+        DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
+    };
+    use wire::messages::metadata_request::MetadataRequest;
+
+    /// Partition 1 has no record at the offset.
+    fn cluster() -> Cluster {
+        Cluster::new(|asked| {
+            if asked.is::<MetadataRequest>() {
+                let mut answer = metadata(1, 1);
+                let partitions = &mut answer.topics[0].partitions;
+                let mut other = partitions[0].clone();
+                other.partition_index = 1;
+                partitions.push(other);
+                return asked.answer(&answer);
+            }
+            let request: DeleteRecordsRequest = asked.read();
+            let result = |wanted: &DeleteRecordsPartition| DeleteRecordsPartitionResult {
+                partition_index: wanted.partition_index,
+                low_watermark: wanted.offset,
+                error_code: if wanted.partition_index == 1 { ErrorCode::OffsetOutOfRange.code() } else { 0 },
+            };
+            let partitions = request.topics[0].partitions.iter().map(result).collect();
+            let topic = DeleteRecordsTopicResult { name: TOPIC.to_owned(), partitions };
+            asked.answer(&DeleteRecordsResponse { topics: vec![topic], ..Default::default() })
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_deleted_is_told_beside_what_was_not() {
+        let cluster = cluster();
+        let admin = Admin::new(&cluster.client().await);
+        let name = |partition| TopicPartition::new(TOPIC, partition);
+        let before = [0, 1].map(|partition| (name(partition), Some(Offset(7)))).into();
+        let each = admin.delete_records_each(&before).await;
+        assert_eq!(each[&name(0)], Ok(Offset(7)));
+        let refused = each[&name(1)].as_ref().err().map(|error| (error.code(), error.partition()));
+        assert_eq!(refused, Some((Some(ErrorCode::OffsetOutOfRange), Some(1))));
+        let all = admin.delete_records(&before).await;
+        assert_eq!(all.err().and_then(|error| error.code()), Some(ErrorCode::OffsetOutOfRange));
+        assert_eq!(cluster.heard::<DeleteRecordsRequest>().len(), 2, "once for each call");
+    }
+}

@@ -60,7 +60,6 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
         () = waiting(left, tokio::time::sleep(time)) => false,
         _ = signals.next() => true,
     };
-    let several = seen.len() > 1;
     for (first, name) in seen {
         let again = async {
             match (&first, interrupted) {
@@ -79,9 +78,7 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
         match (first, later) {
             (Ok(first), Some(Ok(later))) => outcomes.push(&name, Ok(first.followed_by(later, &name))),
             (Ok(first), Some(Err(failure))) => {
-                let failure = if several { failure.about(&name) } else { failure };
-                outcomes.push(&name, Ok(first.output().member("error", failure.message())));
-                outcomes.lack(&name, failure);
+                outcomes.push_lacking(&name, first.output(), failure);
             }
             (Ok(first), None) => outcomes.push(&name, Ok(first.output())),
             (Err(failure), _) => outcomes.push(&name, Err(failure)),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::command::ask::{Destruction, listed};
 use crate::command::place::{Where, partitions_of, resolve};
-use crate::command::several::{Topics, still_the_same};
+use crate::command::several::{Done, Topics, still_the_same};
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
@@ -171,26 +171,62 @@ fn ended_before(
     Ok(emptied.map(|(name, _)| name.partition).collect())
 }
 
-async fn one(plan: &Plan, trim: &Trim, session: &Session) -> Result<Output, Failure> {
-    let (mut rows, dry_run) = (plan.rows.clone(), trim.destruction.dry_run);
-    if !dry_run {
-        let targets: BTreeMap<TopicPartition, Option<Offset>> =
-            rows.iter().map(|(name, _, target)| (name.clone(), Some(*target))).collect();
-        let look = format!("riverrun topic describe {}", plan.topic);
-        let begins = session.admin.delete_records(&targets).await;
-        let begins = begins.map_err(|error| match error.code() {
-            Some(_) => failed(error),
-            None => Failure::of_change(error, DOING, &look),
-        })?;
-        for (name, _, target) in &mut rows {
-            *target = begins.get(name).copied().unwrap_or(*target);
+async fn one(plan: &Plan, trim: &Trim, session: &Session) -> Result<Done, Failure> {
+    let dry_run = trim.destruction.dry_run;
+    let (rows, lack) = match dry_run {
+        true => (plan.rows.clone(), None),
+        false => {
+            let targets = plan.rows.iter().map(|(name, _, target)| (name.clone(), Some(*target)));
+            plan.outcome(session.admin.delete_records_each(&targets.collect()).await)
+        }
+    };
+    match (lack, plan.all_of(trim.before)) {
+        (Some(failure), _) if rows.is_empty() => Err(failure),
+        (None, Some(words)) => Ok(output(&plan.topic, &rows, dry_run).hint(words).into()),
+        (lack, _) => Ok(Done { output: output(&plan.topic, &rows, dry_run), lack }),
+    }
+}
+
+impl Plan {
+    /// What was trimmed, and what it means that the rest was not; what went wrong alike is told once.
+    fn outcome(
+        &self,
+        mut each: BTreeMap<TopicPartition, Result<Offset, Error>>,
+    ) -> (Vec<Row>, Option<Failure>) {
+        let mut rows = Vec::new();
+        let mut failed: Vec<(Error, &TopicPartition, usize)> = Vec::new();
+        for (name, start, target) in &self.rows {
+            match each.remove(name).unwrap_or(Ok(*target)) {
+                Ok(begins) => rows.push((name.clone(), *start, begins)),
+                Err(error) => {
+                    let is_alike = |other: &Error| match error.code() {
+                        Some(code) => other.code() == Some(code),
+                        None => *other == error,
+                    };
+                    match failed.iter_mut().find(|(other, ..)| is_alike(other)) {
+                        Some((_, _, count)) => *count += 1,
+                        None => failed.push((error, name, 1)),
+                    }
+                }
+            }
+        }
+        let failures = failed.into_iter().map(|(error, first, count)| self.refused(error, first, count));
+        (rows, Failure::all(failures.collect()))
+    }
+
+    fn refused(&self, error: Error, first: &TopicPartition, count: usize) -> Failure {
+        let doing = if count > 1 { format!("{DOING} in {count} partitions") } else { DOING.to_owned() };
+        // Of a connection that fails nobody else says what it was about.
+        let doing = if error.topic().is_none() { format!("{doing}: {first}") } else { doing };
+        let look = format!("riverrun topic describe {}", self.topic);
+        match error.code() {
+            None => Failure::of_change(error, &doing, &look),
+            Some(ErrorCode::PolicyViolation) => Failure::of(error, &doing).next(ONLY_DELETED),
+            Some(ErrorCode::OffsetOutOfRange) => Failure::of(error, &doing)
+                .next(format!("the topic may have become another one meanwhile: `{look}` shows its offsets")),
+            Some(_) => Failure::of(error, &doing),
         }
     }
-    let output = output(&plan.topic, &rows, dry_run);
-    Ok(match plan.all_of(trim.before) {
-        Some(words) => output.hint(words),
-        None => output,
-    })
 }
 
 fn output(topic: &str, rows: &[Row], dry_run: bool) -> Output {
@@ -216,4 +252,52 @@ fn output(topic: &str, rows: &[Row], dry_run: bool) -> Output {
     let words = if dry_run { "would be deleted from" } else { "deleted from" };
     // Where a log was compacted, there were fewer records than offsets.
     Output::new(value).line(format!("{deleted} offsets {words} {topic}")).table(table).names([topic])
+}
+
+#[cfg(test)]
+mod tests {
+    use client::BrokerError;
+
+    use super::*;
+
+    /// What became of partitions that began at 0 and were to begin at 5.
+    fn outcome(each: Vec<Result<i64, Error>>) -> (Vec<i32>, Option<Failure>) {
+        let name = |partition| TopicPartition::new("q", partition);
+        let each: BTreeMap<TopicPartition, _> =
+            (0..).zip(each).map(|(partition, result)| (name(partition), result.map(Offset))).collect();
+        let rows = each.keys().map(|name| (name.clone(), Offset(0), Offset(5))).collect();
+        let plan = Plan { topic: "q".to_owned(), id: Uuid::ZERO, rows, emptied: Vec::new() };
+        let (rows, failure) = plan.outcome(each);
+        (rows.iter().map(|(name, ..)| name.partition).collect(), failure)
+    }
+
+    fn lost(address: &str) -> Result<i64, Error> {
+        Err(Error::Protocol { address: address.to_owned(), reason: "it is cut".to_owned() })
+    }
+
+    fn refused(code: ErrorCode, partition: i32) -> Result<i64, Error> {
+        let topic = Some("q".to_owned());
+        let partition = Some(partition);
+        Err(Error::Broker(BrokerError { code, message: None, topic, partition, group: None }))
+    }
+
+    #[test]
+    fn partitions_that_were_trimmed_are_told_of_beside_those_that_were_not() {
+        assert_eq!(outcome(vec![Ok(5), Ok(5)]), (vec![0, 1], None));
+        let out_of_range = |partition| refused(ErrorCode::OffsetOutOfRange, partition);
+        let (trimmed, failure) =
+            outcome(vec![out_of_range(0), Ok(5), out_of_range(2), lost("h:1"), lost("h:2")]);
+        assert_eq!(trimmed, [1]);
+        let two = Failure::failed("cannot trim the topic in 2 partitions: q-0: OFFSET_OUT_OF_RANGE (1)");
+        let two = two.next(
+            "the topic may have become another one meanwhile: `riverrun topic describe q` shows its offsets",
+        );
+        let lost = |first, address| {
+            let cut = format!("{address} does not speak the protocol: it is cut");
+            let next =
+                "look whether the broker is alive, and with `riverrun topic describe q` whether it was done";
+            Failure::failed(format!("{DOING}: {first}: {cut}; it may have been done all the same")).next(next)
+        };
+        assert_eq!(failure, Failure::all(vec![two, lost("q-3", "h:1"), lost("q-4", "h:2")]));
+    }
 }
