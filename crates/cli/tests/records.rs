@@ -270,10 +270,14 @@ fn who_does_not_want_to_wait_for_a_broker_that_is_gone_need_not() {
     let mut input = producer.stdin.take().expect("it is piped");
     writeln!(input, "y").expect("it reads");
     await_records(&broker, "a", 2);
-    let mut reader = broker.begin(&["consume", "a", "--from", "start", "--group", "g"]);
-    let mut line = String::new();
-    let stdout = reader.stdout.as_mut().expect("it is piped");
-    BufReader::new(stdout).read_line(&mut line).expect("it prints");
+    let [reader, bounded] = [("g", &[][..]), ("h", &["-n", "50"])].map(|(group, further)| {
+        let consume = ["consume", "a", "--from", "start", "--group", group];
+        let mut reader = broker.begin(&[&consume[..], further].concat());
+        let mut line = String::new();
+        let stdout = reader.stdout.as_mut().expect("it is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it prints");
+        reader
+    });
     let bench = broker.begin(&["bench", "produce", "a", "--time", "60s", "--rate", "100"]);
     await_records(&broker, "a", 3);
     broker.kill();
@@ -288,7 +292,7 @@ fn who_does_not_want_to_wait_for_a_broker_that_is_gone_need_not() {
     };
     // By then it has read what it cannot write.
     await_note("no broker answers");
-    for child in [&producer, &reader, &bench] {
+    for child in [&producer, &reader, &bounded, &bench] {
         interrupt(child);
     }
     // The first time it says what there is to wait for.
@@ -297,7 +301,11 @@ fn who_does_not_want_to_wait_for_a_broker_that_is_gone_need_not() {
     interrupt(&producer);
     producer.stderr = Some(notes.into_inner());
     assert_eq!(ended(producer).0, Some(1));
-    assert_eq!(ended(reader).0, Some(1));
+    for (reader, code) in [(reader, 1), (bounded, 130)] {
+        let (ended, notes) = ended(reader);
+        assert_eq!(ended, Some(code), "{notes}");
+        assert!(notes.contains("what was printed last may not be committed"), "{notes}");
+    }
     assert_eq!(ended(bench).0, Some(130));
 }
 

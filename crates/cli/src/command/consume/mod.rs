@@ -195,8 +195,7 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     let read = read(&mut consumer, end.as_ref(), &mut printer, &mut follows, &mut signals, session).await;
     let printed = printer.printed;
     let interrupted = matches!(read, Ok(Ended::Interrupted));
-    let close =
-        async { consumer.close().await.map_err(|error| Failure::of(error, "cannot leave the group")) };
+    let close = async { consumer.close().await.map_err(uncommitted) };
     let closed = session::farewell(&mut signals, interrupted, close).await.unwrap_or_else(|| {
         Err(Failure::failed("the group was not told that this member is gone")
             .next("what was printed last may not be committed, and is printed again by the next member"))
@@ -213,7 +212,13 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         }
         _ => Ok(()),
     });
-    read.and(closed)
+    Failure::all([read.err(), closed.err()].into_iter().flatten().collect()).map_or(Ok(()), Err)
+}
+
+/// A member could not commit, or not leave.
+fn uncommitted(error: client::Error) -> Failure {
+    let doing = "what was printed last may not be committed, and be printed again by the next member: cannot leave the group";
+    Failure::of(error, doing)
 }
 
 /// How reading came to its end.
