@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use kernel::{LeaderEpoch, Offset, Timestamp};
+use kernel::{Instant, LeaderEpoch, Offset, Timestamp};
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use storage::{Chores, Log, LogConfig, LogDir, RecoveryReport, Rest, StorageError};
 use tracing::{error, info, warn};
@@ -31,11 +32,16 @@ pub(crate) struct Slot {
     open: bool,
     /// Is in the list of those that have background work.
     listed: bool,
+    /// The log could not be woken for a reason that passes, and is woken again from then on.
+    wake_again: Option<Instant>,
 }
+
+/// How long a log is left alone that could not be woken.
+const WAKE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Slot {
     pub fn resting(config: Arc<LogConfig>, rest: Rest) -> Self {
-        Self { config, rest, log: None, used: false, open: false, listed: false }
+        Self { config, rest, log: None, used: false, open: false, listed: false, wake_again: None }
     }
 
     /// The slot of a log that was just opened, and has no files open.
@@ -48,7 +54,7 @@ impl Slot {
                 // One that is offline keeps what it has.
                 let _ = log.release();
                 let rest = Rest::unwritten(Offset::ZERO);
-                Self { config, rest, log: Some(Box::new(log)), used: false, open: false, listed: false }
+                Self { log: Some(Box::new(log)), ..Self::resting(config, rest) }
             }
         }
     }
@@ -235,9 +241,12 @@ impl Partition {
         if self.awake.touch(&mut slot, &self.me) {
             self.awake.make_room();
         }
+        if slot.wake_again.is_some_and(|at| self.clock.now().mono >= at) {
+            (slot.log, slot.wake_again) = (None, None);
+        }
         MutexGuard::map(slot, |slot| {
-            let Slot { config, rest, log, .. } = slot;
-            &mut **log.get_or_insert_with(|| Box::new(self.wake(config, rest)))
+            let Slot { config, rest, log, wake_again, .. } = slot;
+            &mut **log.get_or_insert_with(|| Box::new(self.wake(config, rest, wake_again)))
         })
     }
 
@@ -295,7 +304,7 @@ impl Partition {
         }
     }
 
-    fn wake(&self, config: &Arc<LogConfig>, rest: &Rest) -> Log {
+    fn wake(&self, config: &Arc<LogConfig>, rest: &Rest, wake_again: &mut Option<Instant>) -> Log {
         let (disk, config, now) = (Arc::clone(&self.disk), Arc::clone(config), self.clock.now().wall);
         let name = || self.topic_partition();
         let home = self.home();
@@ -326,6 +335,9 @@ impl Partition {
             }
             Err(problem) => {
                 error!(partition = %self.name(), %problem, "the partition is offline");
+                // Of one that was not looked at since a crash the journal may have more, which is read but once.
+                *wake_again =
+                    (problem.passes() && !rest.unverified).then(|| self.clock.now().mono + WAKE_AGAIN);
                 let why = problem.to_string();
                 let disk = Arc::clone(&self.disk);
                 Log::not_woken(disk, &home.path, name(), self.topic_id, config, rest, &why)

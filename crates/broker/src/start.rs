@@ -191,7 +191,7 @@ fn assemble<N>(
         id: config.node_id,
         cluster_id: cluster_id.into(),
         memory: Memory::new(config.network.request_memory_bytes),
-        connections: Connections::new(&config.network),
+        connections: Connections::new(&config.network, connections_max()),
         traffic: Traffic::default(),
         fetch_sessions: FetchSessions::new(config.fetch.max_sessions),
         hosted: Hosted::default(),
@@ -219,6 +219,13 @@ fn assemble<N>(
 fn open_logs_max() -> usize {
     let files = usize::try_from(host::limits::file_limit()).unwrap_or(usize::MAX);
     (files / 2 / limits::FILES_PER_LOG).clamp(1, limits::MAX_OPEN_LOGS)
+}
+
+/// How many connections there may be, as what the logs may open is kept for them.
+fn connections_max() -> usize {
+    let files = usize::try_from(host::limits::file_limit()).unwrap_or(usize::MAX);
+    let of_logs = open_logs_max() * limits::FILES_PER_LOG;
+    files.saturating_sub(of_logs + limits::OTHER_FILES).max(1)
 }
 
 /// Fills in what the configuration leaves to the machine: the port that was chosen, and a host to connect to.

@@ -129,6 +129,23 @@ fn every_run_shows_on_a_terminal_how_far_it_is() {
 }
 
 #[test]
+fn a_run_says_what_it_can_do_about_a_compacted_topic_and_which_unit_is_meant() {
+    let broker = Broker::start("bench-compacted");
+    broker.run(&["topic", "create", "a", "--partitions", "1", "--config", "cleanup.policy=compact"]).ok();
+    for bench in ["produce", "latency"] {
+        let refused = broker.run(&["bench", bench, "a", "-n", "3"]);
+        assert!(
+            refused.failed(1).contains("without keys") && !refused.stderr.contains("--key"),
+            "{refused:?}"
+        );
+    }
+    let linger = |text: &str| broker.run(&["bench", "produce", "-n", "3", "--linger", text]);
+    assert!(linger("3").failed(2).contains("3ms, or 3s"), "as linger.ms it would be of milliseconds");
+    linger("0").ok();
+    linger("3ms").ok();
+}
+
+#[test]
 fn a_run_that_is_interrupted_shows_what_it_measured_and_ends_by_the_signal() {
     let broker = Broker::start("bench-torn");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();

@@ -166,6 +166,22 @@ fn what_was_seen_at_first_is_shown_where_there_is_no_second_look() {
 }
 
 #[test]
+fn of_many_groups_the_rest_is_not_tried_where_no_broker_is_left() {
+    let broker = broker_with_group("gone-of-many");
+    for group in ["b", "c"] {
+        broker.run(&["consume", "a", "--group", group, "--from", "start", "-n", "1"]).ok();
+    }
+    let process = broker.process();
+    let kill = move || support::send("-KILL", process);
+    let terminal = Terminal { before_yes: Some(Box::new(kill)), ..Terminal::default() };
+    let delete = ["group", "delete", "kitchen", "b", "c", "-X", "default.api.timeout.ms=1000"];
+    let seen = terminal.run(broker.command(&delete), "");
+    assert_eq!(seen.code, Some(1), "{seen:?}");
+    assert!(seen.screen.contains("kitchen: cannot delete the group: no broker can be reached"), "{seen:?}");
+    assert!(seen.screen.contains("no broker can be reached; not tried: b, c\n"), "{seen:?}");
+}
+
+#[test]
 fn who_interrupts_the_second_look_gets_the_first() {
     let broker = broker_with_group("trend-hangs");
     let hang = Step { at: "looking again in ", signal: "-STOP", process: Some(broker.process()) };

@@ -53,6 +53,10 @@ pub const MAX_OPEN_LOGS: usize = 3_000;
 /// Files that a log in use has open: its active segment with two indexes.
 pub const FILES_PER_LOG: usize = 3;
 
+/// Files that a node has open besides those of logs and connections: its journals, its metadata, what is written anew, the
+/// standard ones.
+pub const OTHER_FILES: usize = 64;
+
 /// Connections to the metrics at a time. Monitors are few, and each needs one for a moment; who comes when all are taken waits
 /// to be accepted.
 pub const MAX_METRICS_CONNECTIONS: usize = 16;

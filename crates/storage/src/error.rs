@@ -34,13 +34,30 @@ fn told(usable: Option<u64>) -> String {
 /// What may help where the operating system refuses something.
 fn helps(source: &io::Error) -> &'static str {
     match source.kind() {
+        _ if has_no_file_left(source) => {
+            "this process may open no more files: raise the limit (ulimit -n), or set max.connections to less"
+        }
         io::ErrorKind::NotADirectory => "a directory is needed there",
         io::ErrorKind::NotFound => "look whether the disk is mounted there",
         _ => "check the disk and the rights on the log directory",
     }
 }
 
+/// EMFILE and ENFILE: neither the process nor the system may open one more.
+fn has_no_file_left(source: &io::Error) -> bool {
+    matches!(source.raw_os_error(), Some(23 | 24))
+}
+
 impl StorageError {
+    /// Whether it may be gone in a moment, and has left nothing unsure: room on a disk, or files that may be opened.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Full { .. } => true,
+            Self::Io { source, .. } => has_no_file_left(source),
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {

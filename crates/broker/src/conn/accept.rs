@@ -61,7 +61,7 @@ impl<L: Listener> Acceptor<L> {
     /// Serves a connection, if there is a place for it.
     fn begin(&self, stream: L::Stream, address: SocketAddr, node: &Arc<Node>) {
         let Some(place) = node.connections.admit(&self.name, address.ip()) else {
-            debug!(%address, "connection refused: the limit of max.connections is reached");
+            debug!(%address, "connection refused: a limit of connections is reached");
             return;
         };
         let local = stream.local_addr().ok();
@@ -111,11 +111,14 @@ struct Counts {
     limits: Limits,
     pace: Throttle,
     pace_of_listeners: BTreeMap<Arc<str>, Throttle>,
+    /// Somebody was refused since there was last much room.
+    told: bool,
 }
 
 impl Counts {
     fn new(limits: Limits) -> Self {
         Self {
+            told: false,
             total: 0,
             accepted: 0,
             refused: 0,
@@ -139,6 +142,8 @@ pub struct ConnectionCounts {
 #[derive(Debug)]
 struct Limits {
     max: usize,
+    /// How many the process may have open files for.
+    files: usize,
     per_ip: usize,
     /// `max.connections.per.ip.overrides`, by address.
     overrides: BTreeMap<IpAddr, usize>,
@@ -149,10 +154,11 @@ struct Limits {
 }
 
 impl Limits {
-    fn new(network: &Network) -> Self {
+    fn new(network: &Network, files: usize) -> Self {
         let overrides = network.max_connections_per_ip_overrides.iter();
         Self {
-            max: network.max_connections,
+            max: network.max_connections.min(files),
+            files,
             per_ip: network.max_connections_per_ip,
             overrides: overrides.filter_map(|(ip, max)| Some((ip.parse().ok()?, *max))).collect(),
             rate: network.max_connection_rate,
@@ -162,14 +168,17 @@ impl Limits {
 }
 
 impl Connections {
-    pub fn new(network: &Network) -> Arc<Self> {
-        let counts = Counts::new(Limits::new(network));
+    /// There are never more than `files`: what the process may open beside them is for the logs, which a client that does not
+    /// close its connections would have to wait for else.
+    pub fn new(network: &Network, files: usize) -> Arc<Self> {
+        let counts = Counts::new(Limits::new(network, files));
         Arc::new(Self { counts: Mutex::new(counts) })
     }
 
     /// Other limits count for connections that come from now on.
     pub fn set_limits(&self, network: &Network) {
-        self.counts.lock().limits = Limits::new(network);
+        let mut counts = self.counts.lock();
+        counts.limits = Limits::new(network, counts.limits.files);
     }
 
     pub fn counts(&self) -> ConnectionCounts {
@@ -201,6 +210,14 @@ impl Connections {
         let listener_is_full = of_listener_max.is_some_and(|max| of_listener >= max);
         if counts.total >= counts.limits.max || of_ip >= of_ip_max || listener_is_full {
             counts.refused += 1;
+            let is_full = counts.total >= counts.limits.max;
+            if is_full && !std::mem::replace(&mut counts.told, true) {
+                warn!(
+                    open = counts.total,
+                    "connections are refused: there are as many as max.connections allows, or the limit of open files (ulimit -n) \
+                     beside those of the logs"
+                );
+            }
             return None;
         }
         counts.per_ip.insert(ip, of_ip + 1);
@@ -223,6 +240,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.connections.counts.lock();
         counts.total = counts.total.saturating_sub(1);
+        counts.told &= counts.total > counts.limits.max / 2;
         if let Some(of_listener) = counts.per_listener.get_mut(&self.listener) {
             *of_listener = of_listener.saturating_sub(1);
         }
@@ -238,11 +256,13 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernel::option::{NodeOptions, Sources, resolve};
     use std::net::Ipv4Addr;
 
     fn connections(max: usize, per_ip: usize) -> Arc<Connections> {
         let of_listeners = BTreeMap::new();
-        let limits = Limits { max, per_ip, overrides: BTreeMap::new(), rate: u32::MAX, of_listeners };
+        let overrides = BTreeMap::new();
+        let limits = Limits { max, files: max, per_ip, overrides, rate: u32::MAX, of_listeners };
         Arc::new(Connections { counts: Mutex::new(Counts::new(limits)) })
     }
 
@@ -264,6 +284,18 @@ mod tests {
         let now = Instant::default();
         assert_eq!(connections.pace(&name(), now), Duration::from_millis(250));
         assert!(connections.pace(&other, now) < PAUSE_MIN);
+    }
+
+    #[test]
+    fn connections_leave_the_files_that_logs_need() {
+        let sources = Sources { file: None, environment: &[], command_line: &[] };
+        let options = NodeOptions::new(resolve(&sources).expect("these are the defaults"));
+        let network = options.broker_config().expect("they are sound").network;
+        let limits = |max| Limits::new(&Network { max_connections: max, ..network.clone() }, 450);
+        assert_eq!((limits(usize::MAX).max, limits(100).max), (450, 100));
+        let connections = Connections::new(&network, 450);
+        connections.set_limits(&network);
+        assert_eq!(connections.counts.lock().limits.max, 450, "also after a change of settings");
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! A whole node on a disk that loses power, fails, fills up, or takes its time.
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
 use kernel::ErrorCode;
 use sim::{Completions, Fault, Op, PowerCut, SimDisk, When};
+use tokio::time::Instant;
 use wire::messages::fetch_request::FetchRequest;
 
 use crate::client::{
@@ -276,6 +280,27 @@ fn a_full_disk_refuses_records_until_there_is_room() {
     assert_eq!(values(&client.fetch("t", 0)), ["a"], "what is there can be read");
     disk.set_capacity(None);
     assert_eq!(client.append("t", batch(&[&wide])), 1);
+}
+
+#[test]
+fn a_partition_that_could_not_get_its_first_files_gets_them_once_there_is_room() {
+    let disk = SimDisk::new(1);
+    let node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    client.create("t", &[]);
+    disk.fail(Fault::new(Op::Write, When::Every(1)).on("partition.metadata").with(ErrorKind::StorageFull));
+    let mut write = || code(client.produce("t", batch(&["a"])).error_code);
+    assert_eq!(write(), ErrorCode::KafkaStorageError);
+    disk.clear_faults();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match write() {
+            ErrorCode::None => break,
+            refused => assert_eq!(refused, ErrorCode::KafkaStorageError),
+        }
+        assert!(Instant::now() < deadline, "it is not tried again");
+    }
+    assert_eq!(values(&client.fetch("t", 0)), ["a"]);
 }
 
 #[test]

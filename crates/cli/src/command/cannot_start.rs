@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use broker::{DirError, Lost, StartError, StorageError};
+use broker::{DirError, Lost, MetadataError, StartError, StorageError};
 use kernel::option::endpoint::SecurityProtocol;
 
 use super::Failure;
@@ -15,6 +15,10 @@ pub fn cannot_start(error: StartError) -> Failure {
         StartError::Option(error) => with_option(failure, &error.name),
         StartError::Dir(error) => failure.next(dir_next(error)),
         StartError::Storage(error) => failure.next(storage_next(error)),
+        // Nothing is wrong with what is there.
+        StartError::Metadata(MetadataError::Storage(
+            error @ (StorageError::Full { .. } | StorageError::Io { .. }),
+        )) => failure.next(storage_next(error)),
         StartError::Metadata(_) => failure.next(
             "the cluster's own log cannot be read: bring the directory __cluster_metadata-0 back from a copy of it",
         ),
@@ -136,6 +140,18 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn a_metadata_log_for_which_there_is_no_room_is_not_to_be_replaced() {
+        let next = |error: StorageError| {
+            let failure = cannot_start(StartError::Metadata(MetadataError::Storage(error)));
+            format!("{failure:?}")
+        };
+        let full = next(StorageError::Full { what: "write", path: PathBuf::from("/data") });
+        assert!(full.contains("free space") && !full.contains("from a copy"), "{full}");
+        let (path, what) = (PathBuf::from("/data"), "a checksum".to_owned());
+        assert!(next(StorageError::Corrupt { path, position: 1, what }).contains("from a copy of it"));
+    }
 
     #[test]
     fn each_reason_why_a_directory_cannot_be_used_has_a_next_step_of_its_own() {

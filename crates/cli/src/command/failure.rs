@@ -31,11 +31,13 @@ pub struct Failure {
     next: Option<String>,
     /// What went wrong after it, where several things were tried.
     later: Vec<Failure>,
+    /// No broker can be reached, so that whatever else is tried fails as well.
+    is_of_all: bool,
 }
 
 impl Failure {
     fn new(exit: u8, message: impl Into<String>, next: Option<String>) -> Failure {
-        Failure { exit, message: message.into(), next, later: Vec::new() }
+        Failure { exit, message: message.into(), next, later: Vec::new(), is_of_all: false }
     }
 
     pub fn failed(message: impl Into<String>) -> Failure {
@@ -148,7 +150,13 @@ impl Failure {
             }
             _ => error.code().map_or((FAILED, None), |code| advice(code, &error)),
         };
-        Failure::new(exit, message, next)
+        let is_of_all = matches!(error, Error::Unreachable { .. });
+        Failure { is_of_all, ..Failure::new(exit, message, next) }
+    }
+
+    /// Whether it is of no use to try anything else.
+    pub fn is_of_all(&self) -> bool {
+        self.is_of_all
     }
 
     /// Records cannot be printed on, of which so many were.

@@ -12,6 +12,7 @@ mod completion;
 mod config;
 mod consume;
 mod failure;
+mod files;
 mod format;
 mod group;
 mod place;

@@ -7,6 +7,7 @@ use kernel::option::{NodeOptions, ResolveError, Sources, properties, resolve};
 
 use super::Failure;
 use super::cannot_start::with_option;
+use super::files::read_small;
 
 #[derive(Debug, Args)]
 pub struct Settings {
@@ -23,7 +24,7 @@ impl Settings {
     pub fn read(&self) -> Result<NodeOptions, Failure> {
         let text = match &self.config {
             Some(path) => {
-                let bytes = std::fs::read(path).map_err(|error| {
+                let bytes = read_small(path).map_err(|error| {
                     Failure::wrong_use(format!("cannot read {}: {error}", path.display()))
                         .next("name a file of settings that is there, or leave --config out and use --set")
                 })?;

@@ -339,7 +339,15 @@ impl Outcomes {
                         self.push_lacking(name(thing), output, failure);
                     }
                     Ok(Done { output, lack: None }) => self.push(name(thing), Ok(output)),
-                    Err(failure) => self.push(name(thing), Err(failure)),
+                    Err(failure) => {
+                        let is_of_all = failure.is_of_all();
+                        self.push(name(thing), Err(failure));
+                        if is_of_all {
+                            let why = "no broker can be reached";
+                            self.untried(why, things.iter().skip(place + 1).map(&name));
+                            break;
+                        }
+                    }
                 }
             }
         };
@@ -357,11 +365,25 @@ impl Outcomes {
         let failure =
             Failure::interrupted(format!("interrupted: what has become of {name} is not known{rest}"));
         self.push(name, Err(failure.next(self.again)));
+        self.not_tried("interrupted", later);
+    }
+
+    /// The changes of the others would fail as well, each after a long wait.
+    fn untried<'n>(&mut self, why: &str, later: impl ExactSizeIterator<Item = &'n str>) {
+        let later: Vec<String> = later.map(str::to_owned).collect();
+        let Some(first) = later.first() else { return };
+        let failure = Failure::failed(format!("{why}; not tried: {}", ask::listed(later.iter().cloned())));
+        self.failures.push((first.clone(), failure.next(self.again)));
+        self.not_tried(why, later);
+    }
+
+    /// Programs read of each that it was not tried.
+    fn not_tried(&mut self, why: &str, names: Vec<String>) {
         if matches!(self.format, Format::Json | Format::Yaml) {
+            let word = self.word;
             let output =
-                |name: &String| Output::new(json!({ self.word: name, "error": "interrupted: not tried" }));
-            let outputs: Vec<_> = later.iter().map(|name| (name.clone(), output(name))).collect();
-            self.outputs.extend(outputs);
+                |name: &String| Output::new(json!({ word: name, "error": format!("{why}: not tried") }));
+            self.outputs.extend(names.into_iter().map(|name| (name.clone(), output(&name))));
         }
     }
 

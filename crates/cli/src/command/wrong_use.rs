@@ -42,10 +42,14 @@ fn advise(mut error: Error, words: &[OsString]) -> Error {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg).cloned() else {
         return error;
     };
-    if error.kind() == ErrorKind::UnknownArgument
-        && let Some(tip) = tip(&word, &named(words))
-    {
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    match tip(&word, &named(words)) {
+        Some(tip) => drop(error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]))),
+        // An option of another tool is no name, as it would be after `--`.
+        None if word.starts_with("--") => drop(error.remove(ContextKind::Suggested)),
+        None => {}
     }
     error
 }
@@ -108,6 +112,16 @@ mod tests {
             assert!(said.contains("  tip: ") && said.contains(tip), "{line}: {said}");
         }
         assert!(!said("riverrun topic list retention.ms=5").contains("tip:"), "it takes no settings");
+    }
+
+    #[test]
+    fn an_option_of_another_tool_is_not_taken_for_a_name() {
+        for line in ["topic describe --topic a", "group reset g --execute", "topic delete --topic a"] {
+            let said = said(&format!("riverrun {line}"));
+            assert!(said.contains("unexpected argument") && !said.contains("tip:"), "{line}: {said}");
+        }
+        let near = said("riverrun topic create a --partition 3");
+        assert!(near.contains("--partitions"), "{near}");
     }
 
     #[test]

@@ -111,7 +111,7 @@ async fn measure(
 }
 
 fn failed(error: Error) -> Failure {
-    Failure::of(error, "cannot measure")
+    load::unwritten(error, "cannot measure")
 }
 
 struct Run {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use client::{Codec, Consumer, ConsumerConfig, Error, Producer, ProducerConfig};
+use client::{Codec, Consumer, ConsumerConfig, Error, ErrorCode, Producer, ProducerConfig};
 use host::RealEntropy;
 use kernel::port::Entropy;
 use tokio::time::{Instant, sleep_until};
@@ -37,6 +37,18 @@ pub const RECORD_OVERHEAD: usize = 1024;
 
 /// The largest value of a run.
 const VALUE_SIZE_MAX: u32 = 64 << 20;
+
+/// Why records could not be written.
+pub fn unwritten(error: Error, doing: &str) -> Failure {
+    let lacks_key = error.code() == Some(ErrorCode::InvalidRecord);
+    let failure = Failure::of(error, doing);
+    match lacks_key {
+        true => {
+            failure.next("a run writes records without keys: name a topic that is not compacted, or none")
+        }
+        false => failure,
+    }
+}
 
 impl Load {
     /// Refuses what the settings of the client could not send, before anything is made for it.

@@ -45,7 +45,7 @@ pub struct Produce {
     #[arg(long, value_name = "BYTES", default_value_t = 65_536, value_parser = units::within(1..=64_u32 << 20))]
     batch_size: u32,
     /// How long a batch that is not full waits for more.
-    #[arg(long, value_name = "DURATION", default_value = "5ms", value_parser = units::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5ms", value_parser = linger)]
     linger: Duration,
     #[command(flatten)]
     load: Load,
@@ -57,6 +57,14 @@ const GROUP: u64 = 64;
 
 /// How long a group may have taken before one that goes fast.
 const FAST: Duration = Duration::from_micros(GROUP * 1_000_000 / 20_000);
+
+/// Reads a duration with its unit: as `linger.ms` a number alone is of milliseconds, and elsewhere it is of seconds.
+fn linger(text: &str) -> Result<Duration, String> {
+    match text.parse::<u32>() {
+        Ok(number) if number > 0 => Err(format!("the unit is missing: {number}ms, or {number}s")),
+        _ => units::duration(text),
+    }
+}
 
 /// How many records may be on their way before the oldest is waited for.
 const DELIVERIES_MAX: usize = 100_000;
@@ -112,7 +120,7 @@ async fn write(
             Some(match interrupted {
                 true => Failure::interrupted(doing)
                     .next("Ctrl-C once waits for a moment until what was sent is acknowledged"),
-                false => Failure::of(error, &doing),
+                false => load::unwritten(error, &doing),
             })
         }
     };
@@ -121,7 +129,7 @@ async fn write(
 }
 
 fn failed(error: Error) -> Failure {
-    Failure::of(error, "cannot write to the topic")
+    load::unwritten(error, "cannot write to the topic")
 }
 
 /// How sending came to its end.

@@ -1,15 +1,14 @@
 //! The topic that a run writes to: one that was named, or one of its own that goes afterwards.
 
-use std::time::Duration;
-
 use client::ErrorCode;
 use client::admin::NewTopic;
 use host::{RealClock, RealEntropy};
 use kernel::port::{Clock, Entropy};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::load::RECORD_OVERHEAD;
 use crate::command::session::{self, FAREWELL};
+use crate::command::topic::await_topic;
 use crate::command::watch::Watch;
 use crate::command::{Failure, Session};
 use crate::print::Output;
@@ -117,14 +116,6 @@ async fn create(partitions: i32, value_size: u32, session: &Session) -> Result<S
     let topic = NewTopic { partitions: Some(partitions), configs, ..NewTopic::new(&name) };
     let created = session.admin.create_topic(&topic, false).await;
     created.map_err(|error| Failure::of(error, "cannot create a topic for the run"))?;
-    // Apache Kafka's brokers hear of a topic after its controller has made it.
-    let deadline = Instant::now() + SEEN_MAX;
-    while session.admin.describe_topic(&name).await.is_err() && Instant::now() < deadline {
-        sleep(ASK_EVERY).await;
-    }
+    await_topic(&name, None, session).await;
     Ok(name)
 }
-
-/// How long a broker may take to hear of a topic, and how often it is asked.
-const SEEN_MAX: Duration = Duration::from_secs(5);
-const ASK_EVERY: Duration = Duration::from_millis(20);

@@ -72,11 +72,21 @@ fn shows(
     }
 }
 
-/// Whether two texts say the same: brokers tell a value in a form of their own.
+/// Whether two texts say the same: brokers tell a value in a form of their own, and what a list has twice once.
 fn is_same(one: &str, other: &str) -> bool {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let is_number = number(one).is_some() && number(one) == number(other);
-    is_number || items(one).map(str::to_ascii_lowercase).eq(items(other).map(str::to_ascii_lowercase))
+    is_number || distinct(one) == distinct(other)
+}
+
+fn distinct(list: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for item in items(list).map(str::to_ascii_lowercase) {
+        if !all.contains(&item) {
+            all.push(item);
+        }
+    }
+    all
 }
 
 #[cfg(test)]
@@ -111,7 +121,7 @@ mod tests {
         assert!(shown(&set, &[entry("a", Some("7"), ConfigSource::DynamicBroker)]));
         assert!(shown(&change("a", "secret"), &[entry("a", None, ConfigSource::DynamicBroker)]));
         for (told, said) in
-            [("true", "TRUE"), ("0.5", "0.50"), ("compact,delete", "compact, delete"), ("", "")]
+            [("true", "TRUE"), ("0.5", "0.50"), ("compact,delete", "compact, delete,compact"), ("", "")]
         {
             let entries = [entry("a", Some(told), ConfigSource::DynamicBroker)];
             assert!(shown(&change("a", said), &entries), "{said}");

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::has_members;
 use super::lag::{Bounds, bounds};
 use crate::command::ask::Destruction;
+use crate::command::files::read_small_text;
 use crate::command::place::{Where, partitions_of, resolve};
 use crate::command::session::changing;
 use crate::command::several::{OtherGroup, no_group, no_topic, other_group};
@@ -240,7 +241,7 @@ async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan,
 fn kept(file: &Path, group: &str) -> Result<Plan, Failure> {
     const NEXT: &str = "name a file that --undo-file has written";
     let path = file.display();
-    let text = std::fs::read_to_string(file)
+    let text = read_small_text(file)
         .map_err(|error| Failure::failed(format!("cannot read {path}: {error}")).next(NEXT))?;
     let (of, plan) = read_undo(&text)
         .ok_or_else(|| Failure::failed(format!("{path} is not what --undo-file writes")).next(NEXT))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use kernel::option::nearest;
 use serde_json::{Map, Value, json};
 
 use crate::command::Failure;
+use crate::command::files::read_small_text;
 use crate::command::tree::variable;
 
 /// How long is waited for others that change profiles, which takes them a moment.
@@ -48,7 +49,7 @@ impl Kept {
         let Some(path) = Kept::path() else {
             return Ok(Kept::default());
         };
-        let text = match read_small(&path) {
+        let text = match read_file(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
             Err(error) => {
@@ -149,21 +150,12 @@ impl Kept {
     }
 }
 
-/// Reads a file that is no larger than what people keep in it: a device may have no end.
-fn read_small(path: &Path) -> io::Result<String> {
-    const BYTES_MAX: u64 = 4 << 20;
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+/// Reads the file of profiles. What is no file cannot be written anew either.
+fn read_file(path: &Path) -> io::Result<String> {
+    match std::fs::metadata(path)?.is_file() {
+        true => read_small_text(path),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
     }
-    let mut text = String::new();
-    if file.take(BYTES_MAX + 1).read_to_string(&mut text)? as u64 > BYTES_MAX {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it has more than {BYTES_MAX} bytes"),
-        ));
-    }
-    Ok(text)
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Failure {

@@ -5,7 +5,7 @@ use client::ErrorCode;
 use client::admin::NewTopic;
 use serde_json::json;
 
-use super::partitions;
+use super::{await_topic, partitions};
 use crate::command::ask::Change;
 use crate::command::session::changing;
 use crate::command::{Failure, Session, config, units};
@@ -59,6 +59,7 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
     };
     let dry_run = create.change.dry_run;
     let look = format!("riverrun topic describe {}", topic.name);
+    let before = session.admin.describe_topic(&topic.name).await.ok().map(|topic| topic.id);
     let created = changing(DOING, &look, session.admin.create_topic(&topic, dry_run)).await?;
     let count = created.map_err(|error| {
         let code = error.code();
@@ -73,6 +74,9 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
         }
     })?;
     let name = &topic.name;
+    if !dry_run {
+        await_topic(name, before, session).await;
+    }
     let count = count.or(topic.partitions);
     let words =
         count.map_or(String::new(), |count| format!(" with {}", partitions(count.unsigned_abs() as usize)));

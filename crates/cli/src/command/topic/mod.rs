@@ -8,7 +8,11 @@ mod describe;
 mod list;
 mod trim;
 
+use std::time::Duration;
+
 use clap::Subcommand;
+use kernel::Uuid;
+use tokio::time::{Instant, sleep};
 
 use super::{Failure, Session};
 
@@ -32,6 +36,24 @@ pub async fn run(topic: Topic, session: &Session) -> Result<(), Failure> {
         Topic::AddPartitions(add) => add_partitions::run(&add, session).await,
         Topic::Trim(trim) => trim::run(&trim, session).await,
         Topic::Delete(delete) => delete::run(&delete, session).await,
+    }
+}
+
+/// How long a broker may take to hear of a topic, and how often it is asked.
+const SEEN_MAX: Duration = Duration::from_secs(5);
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// Waits until a topic is there that was created, and not the one `before` that it takes the name of: Apache Kafka's brokers
+/// hear of a topic after its controller has made it, and the next command would not find it.
+pub async fn await_topic(name: &str, before: Option<Uuid>, session: &Session) {
+    let deadline = Instant::now() + SEEN_MAX;
+    loop {
+        let seen = session.admin.describe_topic(name).await;
+        let is_there = seen.is_ok_and(|topic| topic.id.is_zero() || Some(topic.id) != before);
+        if is_there || Instant::now() >= deadline {
+            return;
+        }
+        sleep(ASK_EVERY).await;
     }
 }
 
