@@ -166,6 +166,26 @@ fn what_was_seen_at_first_is_shown_where_there_is_no_second_look() {
 }
 
 #[test]
+fn an_expression_that_matches_nothing_is_told_beside_one_that_does() {
+    let broker = broker_with_group("unmatched");
+    let group = broker.run(&["group", "describe", "--regex", "^kit", "^none$"]);
+    assert!(
+        group.failed(3).contains("no group matches ^none$\n") && group.stdout.contains("kitchen"),
+        "{group:?}"
+    );
+    let topic = broker.run(&["topic", "describe", "--regex", "^a$", "^none$"]);
+    assert!(
+        topic.failed(3).contains("no topic matches ^none$\n") && topic.stdout.contains("PARTITION"),
+        "{topic:?}"
+    );
+    let fresh = broker.run(&["group", "reset", "fresh", "--by", "1", "--topic", "a", "--dry-run"]);
+    assert!(
+        fresh.failed(3).contains("there is no group fresh") && fresh.stderr.contains("group list"),
+        "{fresh:?}"
+    );
+}
+
+#[test]
 fn of_many_groups_the_rest_is_not_tried_where_no_broker_is_left() {
     let broker = broker_with_group("gone-of-many");
     for group in ["b", "c"] {

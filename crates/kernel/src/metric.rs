@@ -131,7 +131,7 @@ metrics! {
     CONNECTIONS_ACCEPTED: Counter Count "riverrun_connections_accepted_total" [],
         "Connections that were let in.";
     CONNECTIONS_REFUSED: Counter Count "riverrun_connections_refused_total" [],
-        "Connections that were closed at once, because a limit of max.connections or max.connections.per.ip was reached.";
+        "Connections that were closed at once, because max.connections, max.connections.per.ip, or the number of files that may be open was reached.";
     RECEIVED: Counter Bytes "riverrun_received_bytes_total" [],
         "Bytes that clients sent.";
     SENT: Counter Bytes "riverrun_sent_bytes_total" [],

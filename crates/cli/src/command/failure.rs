@@ -272,6 +272,9 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
              names others"
                 .to_owned(),
         ),
+        ErrorCode::CoordinatorNotAvailable => {
+            (FAILED, "`riverrun cluster health` shows which brokers are down".to_owned())
+        }
         ErrorCode::InvalidTimestamp => (FAILED, about_times(&error.to_string(), topic)),
         code => match about_records(code, topic).or_else(|| about_members(code)) {
             Some(next) => (FAILED, next),

@@ -53,7 +53,13 @@ impl Topics {
             let (internal, found): (Vec<Topic>, Vec<Topic>) =
                 found.into_iter().partition(|topic| topic.internal);
             return match (found.is_empty(), internal.first()) {
-                (false, _) => Ok((found, outcomes)),
+                (false, _) => {
+                    let names = || found.iter().chain(&internal).map(|topic| topic.name.as_str());
+                    if let Some(failure) = patterns.unmatched("topic", names) {
+                        outcomes.lack("", failure);
+                    }
+                    Ok((found, outcomes))
+                }
                 (true, Some(topic)) => Err(patterns
                     .nothing("topic but the cluster's own")
                     .next(format!("name those as they are, without --regex: {}", topic.name))),
@@ -83,8 +89,12 @@ impl Groups {
             groups.into_iter().map(|group| group.group).filter(|name| patterns.want(name)).collect();
         match (found.is_empty(), unlisted(session).await) {
             (true, unlisted) => Err(unlisted.unwrap_or_else(|| patterns.nothing("group"))),
-            (false, unlisted) => {
-                if let Some(failure) = unlisted {
+            (false, Some(failure)) => {
+                outcomes.lack("", failure);
+                Ok((found, outcomes))
+            }
+            (false, None) => {
+                if let Some(failure) = patterns.unmatched("group", || found.iter().map(String::as_str)) {
                     outcomes.lack("", failure);
                 }
                 Ok((found, outcomes))
@@ -228,10 +238,25 @@ impl Patterns {
 
     /// What it means that there is nothing that they match.
     pub fn nothing(&self, what: &str) -> Failure {
-        let texts: Vec<&str> = self.patterns.iter().map(Regex::as_str).collect();
-        Failure::not_there(format!("no {what} matches {}", texts.join(" or ")))
-            .next(format!("`riverrun {what} list` shows which there are"))
+        nothing_matches(what, &self.patterns.iter().collect::<Vec<_>>())
     }
+
+    /// The same of those that match none of the names.
+    fn unmatched<'n, N: Iterator<Item = &'n str>>(
+        &self,
+        what: &str,
+        names: impl Fn() -> N,
+    ) -> Option<Failure> {
+        let unmatched: Vec<&Regex> =
+            self.patterns.iter().filter(|pattern| !names().any(|name| pattern.is_match(name))).collect();
+        (!unmatched.is_empty()).then(|| nothing_matches(what, &unmatched))
+    }
+}
+
+fn nothing_matches(what: &str, patterns: &[&Regex]) -> Failure {
+    let texts: Vec<&str> = patterns.iter().map(|pattern| pattern.as_str()).collect();
+    Failure::not_there(format!("no {what} matches {}", texts.join(" or ")))
+        .next(format!("`riverrun {what} list` shows which there are"))
 }
 
 /// What came of a change: what there is to print, and what went wrong with a part of it.

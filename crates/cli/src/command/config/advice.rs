@@ -98,6 +98,12 @@ fn of_settings(failure: Failure, keys: &[&str], kind: Kind, shows_all: impl Fn()
     // Brokers name the one that they refuse.
     let message = failure.message().to_owned();
     let now = "a broker does not change it while it runs: put it into its file, and start it again";
+    if message.contains("broker id must be specified") {
+        return failure.next("`riverrun config set broker ID` changes it, for one broker at a time");
+    }
+    if message.contains("cannot be removed") {
+        return failure.next("--set KEY=VALUE gives it another value");
+    }
     if kind == Kind::Broker && message.contains("dynamically") {
         return failure.next(now);
     }

@@ -115,7 +115,7 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
     let before = committed(name, session).await.map_err(failed)?;
     let plan = plan(reset, &before, session).await?;
     if plan.offsets.is_empty() {
-        return Err(nothing(reset));
+        return Err(nothing(reset, is_new));
     }
     let bounds = match session.format {
         Format::Table | Format::Name => Bounds::new(),
@@ -158,7 +158,7 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
 }
 
 /// Why there is nothing to do.
-fn nothing(reset: &Reset) -> Failure {
+fn nothing(reset: &Reset, is_new: bool) -> Failure {
     let name = &reset.group;
     let partition =
         reset.partition.map_or_else(String::new, |partition| format!(" in partition {partition}"));
@@ -170,6 +170,10 @@ fn nothing(reset: &Reset) -> Failure {
         (true, Some(_)) => {
             Failure::not_there(format!("{name} has no committed offset{partition}")).next(describe)
         }
+        (false, _) if is_new => Failure::not_there(format!(
+            "there is no group {name}, from which --by could count"
+        ))
+        .next("`riverrun group list` shows the groups that are there; --to says where a new one begins"),
         (false, _) => Failure::not_there(format!(
             "{name} has no committed offset in {topics}{partition}, from which --by could count"
         ))
