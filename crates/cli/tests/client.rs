@@ -241,7 +241,11 @@ async fn consumers_go_on_when_the_broker_comes_back() {
     topic(&client, "t", 2, &[]).await;
     let producer = producer(&client);
     let mut alone = reader(&client, "t", 2);
-    let mut members = vec![member(&client, None)];
+    // A broker may take longer to come back than a member with a short session may be away.
+    let patient = ConsumerConfig { session_timeout: Duration::from_secs(30), ..member_config(None) };
+    let mut patient = Consumer::new(&client, patient).expect("it works");
+    patient.subscribe(["t"]).expect("it has a group");
+    let mut members = vec![patient];
     settle(&mut members, 2).await;
     for round in 0..2 {
         for n in 0..10 {
