@@ -55,9 +55,7 @@ impl Topics {
             return match (found.is_empty(), internal.first()) {
                 (false, _) => {
                     let names = || found.iter().chain(&internal).map(|topic| topic.name.as_str());
-                    if let Some(failure) = patterns.unmatched("topic", names) {
-                        outcomes.lack("", failure);
-                    }
+                    outcomes.lack_of_all(patterns.unmatched("topic", names));
                     Ok((found, outcomes))
                 }
                 (true, Some(topic)) => Err(patterns
@@ -87,19 +85,14 @@ impl Groups {
         let groups = session.admin.list_groups().await.map_err(|error| Failure::of(error, doing))?;
         let found: Vec<String> =
             groups.into_iter().map(|group| group.group).filter(|name| patterns.want(name)).collect();
-        match (found.is_empty(), unlisted(session).await) {
-            (true, unlisted) => Err(unlisted.unwrap_or_else(|| patterns.nothing("group"))),
-            (false, Some(failure)) => {
-                outcomes.lack("", failure);
-                Ok((found, outcomes))
-            }
-            (false, None) => {
-                if let Some(failure) = patterns.unmatched("group", || found.iter().map(String::as_str)) {
-                    outcomes.lack("", failure);
-                }
-                Ok((found, outcomes))
-            }
+        let unlisted = unlisted(session).await;
+        if found.is_empty() {
+            return Err(unlisted.unwrap_or_else(|| patterns.nothing("group")));
         }
+        let names = || found.iter().map(String::as_str);
+        // What is not listed may match.
+        outcomes.lack_of_all(unlisted.or_else(|| patterns.unmatched("group", names)));
+        Ok((found, outcomes))
     }
 }
 
@@ -327,6 +320,11 @@ impl Outcomes {
     /// What went wrong with something of which there is all the same something to print.
     pub fn lack(&mut self, name: &str, failure: Failure) {
         self.failures.push((name.to_owned(), failure));
+    }
+
+    /// What went wrong with none of them in particular, if anything did.
+    fn lack_of_all(&mut self, failure: Option<Failure>) {
+        self.failures.extend(failure.map(|failure| (String::new(), failure)));
     }
 
     /// The same, where people read what went wrong afterwards, and programs in what is printed.
