@@ -305,6 +305,8 @@ impl Partition {
     }
 
     fn wake(&self, config: &Arc<LogConfig>, rest: &Rest, wake_again: &mut Option<Instant>) -> Log {
+        // A log that works must not be given up for one before it that did not.
+        *wake_again = None;
         let (disk, config, now) = (Arc::clone(&self.disk), Arc::clone(config), self.clock.now().wall);
         let name = || self.topic_partition();
         let home = self.home();
