@@ -241,7 +241,8 @@ async fn consumers_go_on_when_the_broker_comes_back() {
     topic(&client, "t", 2, &[]).await;
     let producer = producer(&client);
     let mut alone = reader(&client, "t", 2);
-    // A broker may take longer to come back than a member with a short session may be away.
+    // Kafka's broker loads the group, and lets sessions run, up to ten seconds before it opens its port: it waits until its
+    // controller takes the process that was killed for dead.
     let patient = ConsumerConfig { session_timeout: Duration::from_secs(30), ..member_config(None) };
     let mut patient = Consumer::new(&client, patient).expect("it works");
     patient.subscribe(["t"]).expect("it has a group");

@@ -352,8 +352,11 @@ impl Group {
     /// Tells the group that the member is there, until it joins again or is not a member any more. A rebalance does not
     /// end it: whoever is still busy with records must not be taken for dead.
     async fn beat(self: Arc<Self>) {
+        let mut backoff = Backoff::default();
+        let mut wait = self.config.heartbeat_interval;
         loop {
-            tokio::time::sleep(self.config.heartbeat_interval).await;
+            tokio::time::sleep(wait).await;
+            wait = self.config.heartbeat_interval;
             if self.standing() == Standing::Joining || self.generation().is_none() {
                 return;
             }
@@ -371,9 +374,15 @@ impl Group {
             }
             let member = self.member();
             let Err(error) = self.beat_once(&member).await else {
+                backoff.reset();
                 continue;
             };
             self.client.coordinators().heed(&self.id, &error);
+            match error.code() {
+                Some(ErrorCode::RebalanceInProgress) => backoff.reset(),
+                // Whoever coordinates the group from now on hears of the member before its session is over.
+                _ => wait = wait.min(backoff.next(&self.client)),
+            }
             if !self.beat_failed(&member, error) {
                 return;
             }

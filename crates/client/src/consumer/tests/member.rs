@@ -33,6 +33,29 @@ async fn a_member_outlives_a_coordinator_that_is_away_for_any_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_with_a_short_session_is_heard_soon_after_its_coordinator_is_back() {
+    let (script, cluster) = coordinator("t", 1, 3);
+    let config = ConsumerConfig { session_timeout: seconds(6), ..ConsumerConfig::default() };
+    let mut consumer = consumer(&cluster, config).await;
+    consumer.subscribe(["t"]).expect("it has a group");
+    poll(&mut consumer, seconds(5)).await;
+    // The heart may be at any place between two beats.
+    for away in 30..34 {
+        [1, 2].into_iter().for_each(|node| cluster.take_down(node));
+        poll(&mut consumer, seconds(away)).await;
+        [1, 2].into_iter().for_each(|node| cluster.bring_back(node));
+        script.lock().away = true;
+        poll(&mut consumer, seconds(1)).await;
+        script.lock().away = false;
+        let before = cluster.heard::<HeartbeatRequest>().len();
+        poll(&mut consumer, seconds(2)).await;
+        let beats = cluster.heard::<HeartbeatRequest>().len() - before;
+        assert!((1..=2).contains(&beats), "{beats} beats after {away} s");
+    }
+    assert_eq!(cluster.heard::<JoinGroupRequest>().len(), 1, "it was a member all the time");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_waits_in_a_poll_polls() {
     let (script, cluster) = coordinator("t", 0, 0);
     let config = ConsumerConfig { max_poll_interval: seconds(60), ..ConsumerConfig::default() };
