@@ -102,6 +102,8 @@ impl Slot {
                 // A log that is offline keeps what it has; whoever uses it next is told.
                 let _ = log.release();
             }
+            // Nothing is unsure; it rests another time.
+            Err(problem) if problem.passes() => {}
             Err(problem) => log.take_offline(&problem.to_string()),
         }
     }

@@ -37,11 +37,10 @@ pub(crate) mod partition_metadata {
     /// Makes the file of a log durable.
     pub fn sync(at: &Place) -> Result<()> {
         let path = at.path(names::PARTITION_METADATA);
-        match at.disk.open(&path, OpenMode::Write).and_then(|file| file.sync_data()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(StorageError::io("sync", &path, error))
-            }
-            _ => Ok(()),
+        match at.disk.open(&path, OpenMode::Write) {
+            Ok(file) => file.sync_data().map_err(|error| StorageError::unsynced(&path, error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(StorageError::io("open", &path, error)),
         }
     }
 
@@ -191,7 +190,7 @@ impl LogDir {
 
     /// Makes all that was written to the directory durable. Syncs the file system, once, however many logs there are.
     pub fn sync_whole(&self) -> Result<()> {
-        let failed = |error| StorageError::io("sync", &self.path, error);
+        let failed = |error| StorageError::unsynced(&self.path, error);
         match &self.whole {
             Some(whole) => whole.sync().map_err(failed),
             None => Err(failed(std::io::ErrorKind::Unsupported.into())),
@@ -363,7 +362,7 @@ impl LogDir {
     }
 
     fn sync(&self) -> Result<()> {
-        self.disk.sync_dir(&self.path).map_err(|error| StorageError::io("sync", &self.path, error))
+        self.disk.sync_dir(&self.path).map_err(|error| StorageError::unsynced(&self.path, error))
     }
 }
 
@@ -371,7 +370,7 @@ fn set_aside(disk: &dyn Disk, log_dir: &Path, partition: &TopicPartition, id: [u
     let from = log_dir.join(partition.to_string());
     let to = log_dir.join(names::stray_folder(partition, id));
     disk.rename(&from, &to).map_err(|error| StorageError::io("rename", &from, error))?;
-    disk.sync_dir(log_dir).map_err(|error| StorageError::io("sync", log_dir, error))?;
+    disk.sync_dir(log_dir).map_err(|error| StorageError::unsynced(log_dir, error))?;
     Ok(to)
 }
 
@@ -401,7 +400,7 @@ fn make_durable(disk: &dyn Disk, path: &Path) -> Result<()> {
     for parent in missing.iter().filter_map(|folder| folder.parent()) {
         // A relative path ends with an empty one, which stands for the current folder.
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        disk.sync_dir(parent).map_err(|error| StorageError::io("sync", parent, error))?;
+        disk.sync_dir(parent).map_err(|error| StorageError::unsynced(parent, error))?;
     }
     Ok(())
 }

@@ -37,6 +37,7 @@ fn helps(source: &io::Error) -> &'static str {
         _ if has_no_file_left(source) => {
             "this process may open no more files: raise the limit (ulimit -n), or set max.connections to less"
         }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space, then restart the node",
         io::ErrorKind::NotADirectory => "a directory is needed there",
         io::ErrorKind::NotFound => "look whether the disk is mounted there",
         _ => "check the disk and the rights on the log directory",
@@ -66,6 +67,12 @@ impl StorageError {
         }
     }
 
+    /// A sync failed. Also where there is no room: the kernel forgets what it could not write, and a later sync that succeeds
+    /// does not cover it.
+    pub(crate) fn unsynced(path: &Path, source: io::Error) -> Self {
+        Self::Io { what: "sync", path: path.to_owned(), source: Arc::new(source) }
+    }
+
     /// What is in a file, or in some file of a directory, cannot be had.
     pub fn unreadable(path: &Path, source: io::Error) -> Self {
         Self::io("read", path, source)
@@ -87,9 +94,14 @@ impl StorageError {
     /// Whether it is the disk that fails, and not one file or this process: nothing else on it can be relied on either.
     pub fn blames_the_disk(&self) -> bool {
         let Self::Io { source, .. } = self else { return false };
-        // Linux's numbers for too many open files, of the system and of this process.
-        let out_of_files = matches!(source.raw_os_error(), Some(23 | 24));
-        !out_of_files && !matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::OutOfMemory)
+        let spares_others = matches!(
+            source.kind(),
+            io::ErrorKind::NotFound
+                | io::ErrorKind::OutOfMemory
+                | io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+        );
+        !has_no_file_left(source) && !spares_others
     }
 
     /// What a client is told.

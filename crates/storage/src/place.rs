@@ -62,6 +62,6 @@ impl Place {
     }
 
     pub fn sync_dir(&self) -> Result<()> {
-        self.disk.sync_dir(&self.dir).map_err(|error| StorageError::io("sync", &self.dir, error))
+        self.disk.sync_dir(&self.dir).map_err(|error| StorageError::unsynced(&self.dir, error))
     }
 }

@@ -110,7 +110,7 @@ async fn clean_dirtiest(node: &Arc<Node>) -> bool {
             debug!(partition = %name, "a cleaning was given up, because the log changed or is not served any more");
             false
         }
-        Err(problem @ StorageError::Full { .. }) => {
+        Err(problem) if problem.passes() => {
             warn!(partition = %name, %problem, "a cleaning was given up; it is tried again");
             false
         }

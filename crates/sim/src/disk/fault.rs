@@ -71,13 +71,14 @@ pub struct Fault {
     when: When,
     path_part: Option<String>,
     error: Option<io::ErrorKind>,
+    errno: Option<i32>,
     seen: u64,
 }
 
 impl Fault {
     /// Lets operations of this kind fail with `EIO`, and without any effect.
     pub fn new(op: Op, when: When) -> Self {
-        Self { op, when, path_part: None, error: None, seen: 0 }
+        Self { op, when, path_part: None, error: None, errno: None, seen: 0 }
     }
 
     /// Only for paths that contain `part`.
@@ -89,6 +90,12 @@ impl Fault {
     /// Fails with this kind of error instead of `EIO`.
     pub fn with(mut self, error: io::ErrorKind) -> Self {
         self.error = Some(error);
+        self
+    }
+
+    /// Fails with this error of the operating system instead of `EIO`.
+    pub fn with_errno(mut self, errno: i32) -> Self {
+        self.errno = Some(errno);
         self
     }
 
@@ -115,7 +122,7 @@ impl Fault {
     }
 
     fn error(&self) -> io::Error {
-        self.error.map_or_else(|| io::Error::from_raw_os_error(EIO), io::Error::from)
+        self.error.map_or_else(|| io::Error::from_raw_os_error(self.errno.unwrap_or(EIO)), io::Error::from)
     }
 }
 

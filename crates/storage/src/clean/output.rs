@@ -92,7 +92,7 @@ impl Output {
         self.segment.seal(&self.at)?;
         for file in self.segment.files_to_sync(&self.at, false)? {
             let synced = file.sync_data();
-            synced.map_err(|error| StorageError::io("sync", &self.segment.path(&self.at), error))?;
+            synced.map_err(|error| StorageError::unsynced(&self.segment.path(&self.at), error))?;
         }
         self.segment.release(&self.at)
     }

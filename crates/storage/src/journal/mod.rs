@@ -57,7 +57,7 @@ impl Journal {
             return Ok(path.to_owned());
         }
         disk.rename(path, &kept).map_err(|error| StorageError::io("rename", path, error))?;
-        disk.sync_dir(dir).map_err(|error| StorageError::io("sync", dir, error))?;
+        disk.sync_dir(dir).map_err(|error| StorageError::unsynced(dir, error))?;
         Ok(kept)
     }
 
@@ -74,7 +74,7 @@ impl Journal {
     pub fn open(disk: &dyn Disk, dir: &Path, bytes: u64, life: u64) -> Result<Self> {
         let path = dir.join(FILE);
         let failed = |error| StorageError::io("write", &path, error);
-        let synced = || disk.sync_dir(dir).map_err(|error| StorageError::io("sync", dir, error));
+        let synced = || disk.sync_dir(dir).map_err(|error| StorageError::unsynced(dir, error));
         let open =
             || disk.open(&path, OpenMode::Direct).map_err(|error| StorageError::io("open", &path, error));
         let mut file = open()?;

@@ -170,6 +170,9 @@ impl Log {
         };
         self.usage = Usage::Used;
         self.roll_if_due(&upcoming, millis(now))?;
+        if let Some(active) = self.segments.last_mut() {
+            active.prepare(&self.at)?;
+        }
         self.assign_epochs(write.batches);
         self.write_bytes(write)?;
         self.note_batches(write, millis(now))?;
@@ -213,9 +216,9 @@ impl Log {
         for batch in write.batches {
             let interval = self.config.index_interval_bytes;
             let noted = active.note_batch(&self.at, &batch.header, last_offset(batch), position, interval);
-            // Entries that a full disk does not take stay in memory and are written later.
+            // Entries that cannot be written for now stay in memory, and are written later.
             if let Err(error) = noted
-                && !matches!(error, StorageError::Full { .. })
+                && !error.passes()
             {
                 result = Err(error);
             }
@@ -235,8 +238,13 @@ impl Log {
         };
         for txn in aborted {
             let Some(active) = self.segments.last_mut() else { break };
-            // Without this entry a reader of committed records would see aborted ones.
-            if let Err(error) = active.push_aborted(&self.at, &txn) {
+            // Where the file is missing after a power cut, a recovery looks for what it lacks from the recovery point on only.
+            self.names_dirty |= !active.has_txn_index;
+            // Without this entry a reader of committed records would see aborted ones. What cannot be written for now is read
+            // from memory.
+            if let Err(error) = active.push_aborted(&self.at, &txn)
+                && !error.passes()
+            {
                 return Err(self.fail(error));
             }
         }

@@ -83,6 +83,10 @@ impl Log {
         tools: CleanerTools,
     ) -> Result<Cleaning> {
         self.ensure_online()?;
+        if let Some(active) = self.segments.last_mut() {
+            // The cleaning reads what the file has, without the log.
+            active.write_txns(&self.at)?;
+        }
         let ends: Vec<i64> = (0..self.segments.len()).map(|index| self.segment_end(index)).collect();
         let sources = self.segments.iter().zip(ends).filter(|(_, end)| *end <= range.first_uncleanable.0);
         let sources = sources.map(|(segment, end)| Source {

@@ -107,7 +107,7 @@ impl Log {
         renamed.map_err(|problem| (problem, true))?;
         if let Err(error) = disk.sync_dir(&parent) {
             let undone = disk.rename(&to, &from).and_then(|()| disk.sync_dir(&parent)).is_ok();
-            return Err((StorageError::io("sync", &parent, error), undone));
+            return Err((StorageError::unsynced(&parent, error), undone));
         }
         for (_, doomed) in &mut self.doomed {
             if let Some(name) = doomed.file_name() {

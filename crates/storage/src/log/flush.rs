@@ -42,6 +42,10 @@ impl Log {
             return Ok(None);
         }
         self.keep_epochs()?;
+        if let Some(active) = self.segments.last_mut() {
+            // What is aborted before the recovery point is told by the index alone.
+            active.write_txns(&self.at)?;
+        }
         self.sync_names()?;
         self.cut_since_flush = None;
         let active = self.segments.len().saturating_sub(1);
@@ -57,7 +61,7 @@ impl Log {
     /// a crash.
     fn keep_epochs(&mut self) -> Result<()> {
         if self.epochs.is_dirty() {
-            self.save_epochs().map_err(|error| self.fail(error))?;
+            self.save_epochs().map_err(|error| self.fail_unless_it_passes(error))?;
             self.names_dirty = true;
         }
         Ok(())
@@ -70,15 +74,15 @@ impl Log {
         }
         // The indexes of a new log have no files yet; made later, their names would be missing after a power cut.
         let indexes = self.segments.last_mut().map_or(Ok(()), |active| active.ensure_index_files(&self.at));
-        indexes.map_err(|error| self.fail(error))?;
+        indexes.map_err(|error| self.fail_unless_it_passes(error))?;
         let owner = if self.owner_dirty { crate::dir::partition_metadata::sync(&self.at) } else { Ok(()) };
         let synced = owner.and_then(|()| self.at.sync_dir()).and_then(|()| match self.at.dir.parent() {
             Some(parent) => {
-                self.at.disk.sync_dir(parent).map_err(|error| StorageError::io("sync", parent, error))
+                self.at.disk.sync_dir(parent).map_err(|error| StorageError::unsynced(parent, error))
             }
             None => Ok(()),
         });
-        synced.map_err(|error| self.fail(error))?;
+        synced.map_err(|error| self.fail_unless_it_passes(error))?;
         self.names_dirty = false;
         self.owner_dirty = false;
         Ok(())
@@ -96,7 +100,7 @@ impl Log {
 
     /// A sync failed. What it should have covered may be lost though later syncs succeed, so the log goes offline.
     pub fn flush_failed(&mut self, error: std::io::Error) -> StorageError {
-        let error = StorageError::io("sync", &self.at.dir, error);
+        let error = StorageError::unsynced(&self.at.dir, error);
         self.fail(error)
     }
 
@@ -149,7 +153,7 @@ impl Log {
         if let Some(active) = self.segments.last_mut() {
             active.seal(&self.at)?;
             for file in active.files_to_sync(&self.at, false)? {
-                file.sync_data().map_err(|error| StorageError::io("sync", &active.path(&self.at), error))?;
+                file.sync_data().map_err(|error| StorageError::unsynced(&active.path(&self.at), error))?;
             }
         }
         self.save_epochs()?;

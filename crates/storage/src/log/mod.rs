@@ -199,6 +199,11 @@ impl Log {
         error
     }
 
+    /// The same, unless the reason passes and what was begun is as it was: then it is tried again with the next call.
+    fn fail_unless_it_passes(&mut self, error: StorageError) -> StorageError {
+        if error.passes() { error } else { self.fail(error) }
+    }
+
     fn save_epochs(&mut self) -> Result<()> {
         self.put_epochs(true)
     }

@@ -8,7 +8,7 @@ use kernel::port::DiskFile;
 
 use super::{Log, Usage};
 use crate::error::{ReadError, Result, StorageError};
-use crate::index::txn::{self, AbortedTxn};
+use crate::index::txn::AbortedTxn;
 use crate::segment::Scan;
 
 /// How far from the end of a log its readers are still with those who write it.
@@ -298,7 +298,7 @@ impl Log {
         let mut found = Vec::new();
         let first = self.segment_of(from.0);
         for segment in self.segments.iter().skip(first).filter(|segment| segment.has_txn_index) {
-            if txn::collect(&self.at, segment.base, from, upper, &mut found)? {
+            if segment.collect_aborted(&self.at, from, upper, &mut found)? {
                 break;
             }
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kernel::{Offset, Timestamp};
 
 use super::{Log, Usage, millis};
-use crate::error::{ReadError, Result, StorageError};
+use crate::error::{ReadError, Result};
 use crate::names;
 
 /// How long nobody must have used a log until its files are closed.
@@ -188,8 +188,8 @@ impl Log {
             Usage::IdleSince(since) if now_ms.saturating_sub(since) >= IDLE_MS && self.offline.is_none() => {
                 match self.release() {
                     Ok(()) => self.usage = Usage::Resting,
-                    // Index entries that a full disk does not take stay in memory until it does.
-                    Err(StorageError::Full { .. }) => self.usage = Usage::Used,
+                    // Index entries that cannot be written for now stay in memory until they are.
+                    Err(error) if error.passes() => self.usage = Usage::Used,
                     Err(error) => self.take_offline(&error.to_string()),
                 }
             }

@@ -58,13 +58,11 @@ impl Log {
             self.flush(kernel::Timestamp(now_ms))?;
         }
         self.keep_aborted_txns()?;
-        self.producers.set_end(base);
-        self.take_snapshot()?;
-        let segment = Segment::create(&self.at, base, now_ms)?;
-        self.names_dirty = true;
         if let Some(old) = self.segments.last_mut() {
+            // Now, so that the next finds as many files as this one gives back.
             old.release(&self.at)?;
         }
+        let segment = self.begin_segment(base, now_ms)?;
         let abandoned = self.segments.pop_if(|active| active.size == 0);
         self.segments.push(segment);
         if let Some(mut empty) = abandoned {
@@ -75,14 +73,33 @@ impl Log {
         Ok(())
     }
 
+    /// Makes the files of the next segment, and the snapshot of the producers before it.
+    fn begin_segment(&mut self, base: i64, now_ms: i64) -> Result<Segment> {
+        self.names_dirty = true;
+        let known_to = self.producers.end();
+        self.producers.set_end(base);
+        let begun = self.take_snapshot().and_then(|()| Segment::create(&self.at, base, now_ms));
+        begun.map_err(|error| {
+            self.producers.set_end(known_to);
+            // Other records may come before `base` now, which that snapshot lacks.
+            let end = self.end;
+            let undone = self.remove_snapshots(|offset| offset > end);
+            match self.at.disk.exists(&self.at.segment_path(base, crate::names::LOG)) || undone.is_err() {
+                // It would hide what is appended before it from the next start.
+                true => self.fail(error),
+                false => error,
+            }
+        })
+    }
+
     /// Makes the index of aborted transactions durable before another segment follows. Where all records are durable
     /// already, no later sync covers it, and no recovery would look at this segment again.
     fn keep_aborted_txns(&mut self) -> Result<()> {
         let Some(active) = self.segments.last().filter(|active| active.has_txn_index) else { return Ok(()) };
         if let Some(file) = txn::file(&self.at, active.base)? {
             let path = self.at.segment_path(active.base, crate::names::TXN_INDEX);
-            file.sync_data().map_err(|error| self.fail(StorageError::io("sync", &path, error)))?;
+            file.sync_data().map_err(|error| self.fail(StorageError::unsynced(&path, error)))?;
         }
-        self.at.sync_dir().map_err(|error| self.fail(error))
+        self.at.sync_dir().map_err(|error| self.fail_unless_it_passes(error))
     }
 }

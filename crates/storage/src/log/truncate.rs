@@ -108,6 +108,6 @@ pub fn take_away(
     let from = log_dir.join(partition.to_string());
     let to = log_dir.join(names::deleted_folder(partition, id));
     disk.rename(&from, &to).map_err(|error| StorageError::io("rename", &from, error))?;
-    disk.sync_dir(log_dir).map_err(|error| StorageError::io("sync", log_dir, error))?;
+    disk.sync_dir(log_dir).map_err(|error| StorageError::unsynced(log_dir, error))?;
     Ok(to)
 }

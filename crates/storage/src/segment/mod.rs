@@ -11,6 +11,7 @@ mod search;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use kernel::Offset;
 use kernel::port::DiskFile;
 use kernel::port::disk::OpenMode;
 use wire::batch::BatchHeader;
@@ -42,6 +43,8 @@ pub(crate) struct Segment {
     pub times: TimeIndex,
     /// Whether there is a `.txnindex` file, so that most segments never look for one.
     pub has_txn_index: bool,
+    /// Aborted transactions that could not be written there yet.
+    unwritten_txns: Vec<txn::AbortedTxn>,
     /// When the segment was last written, or its file where it was only read.
     pub modified_ms: i64,
     /// When this node made or opened the segment: what its age is measured from if its records have no timestamps.
@@ -69,7 +72,7 @@ impl Segment {
         }
         let mut segment = Self::create_first(at, base, now_ms)?;
         if let Err(error) = segment.ensure_index_files(at).and_then(|()| segment.release(at)) {
-            // Nobody knows of the segment yet; half of one must not be found later.
+            // Nobody knows of the segment yet; half of one must not be found behind what the one before it takes meanwhile.
             let _ = segment.remove_files(at);
             return Err(error);
         }
@@ -85,6 +88,7 @@ impl Segment {
             offsets: OffsetIndex::empty(),
             times: TimeIndex::empty(),
             has_txn_index: false,
+            unwritten_txns: Vec::new(),
             modified_ms: now_ms,
             created_ms: now_ms,
             file: None,
@@ -106,6 +110,7 @@ impl Segment {
             offsets: OffsetIndex::unread(),
             times: TimeIndex::unread(),
             has_txn_index,
+            unwritten_txns: Vec::new(),
             modified_ms,
             created_ms: now_ms,
             file: None,
@@ -247,7 +252,8 @@ impl Segment {
         self.offsets.load(at, self.base)?;
         self.ensure_index_files(at)?;
         self.offsets.write_pending(at, self.base)?;
-        self.times.write_pending(at, self.base)
+        self.times.write_pending(at, self.base)?;
+        self.write_txns(at)
     }
 
     /// Makes the files of the indexes that have none yet.
@@ -260,6 +266,7 @@ impl Segment {
     pub fn release(&mut self, at: &Place) -> Result<()> {
         self.offsets.release(at, self.base)?;
         self.times.release(at, self.base)?;
+        self.write_txns(at)?;
         self.file = None;
         Ok(())
     }
@@ -287,10 +294,48 @@ impl Segment {
         Ok(max)
     }
 
-    /// Adds an aborted transaction whose marker is in this segment.
+    /// Adds an aborted transaction whose marker is in this segment. It stays in memory if it cannot be written.
     pub fn push_aborted(&mut self, at: &Place, txn: &txn::AbortedTxn) -> Result<()> {
         self.has_txn_index = true;
-        txn::append(at, self.base, txn)
+        self.unwritten_txns.push(*txn);
+        self.write_txns(at)
+    }
+
+    /// Writes the aborted transactions that wait in memory.
+    pub fn write_txns(&mut self, at: &Place) -> Result<()> {
+        while let Some(txn) = self.unwritten_txns.first() {
+            txn::append(at, self.base, txn)?;
+            self.unwritten_txns.remove(0);
+        }
+        self.unwritten_txns = Vec::new();
+        Ok(())
+    }
+
+    /// Adds to `into` the aborted transactions that overlap the offsets from `from` up to `upper`.
+    /// Returns whether that is all of them, so that no later segment needs to be asked.
+    pub fn collect_aborted(
+        &self,
+        at: &Place,
+        from: Offset,
+        upper: Offset,
+        into: &mut Vec<txn::AbortedTxn>,
+    ) -> Result<bool> {
+        if txn::collect(at, self.base, from, upper, into)? {
+            return Ok(true);
+        }
+        into.extend(
+            self.unwritten_txns.iter().filter(|txn| txn.last_offset >= from && txn.first_offset < upper),
+        );
+        Ok(self.unwritten_txns.iter().any(|txn| txn.last_stable_offset >= upper))
+    }
+
+    /// Opens and reads what taking a batch needs, so that little can go wrong once it is written.
+    pub fn prepare(&mut self, at: &Place) -> Result<()> {
+        self.file(at)?;
+        self.offsets.load(at, self.base)?;
+        self.times.load(at, self.base)?;
+        self.max_timestamp(at)?;
+        Ok(())
     }
 
     /// The files of a sealed segment that a sync must cover.
@@ -338,7 +383,8 @@ impl Segment {
         let kept = self.times.last_where(at, self.base, |entry| entry.relative < relative)?;
         self.times.truncate(at, self.base, kept.map_or(0, |(number, _)| number + 1))?;
         if self.has_txn_index {
-            txn::truncate(at, self.base, kernel::Offset(offset))?;
+            self.unwritten_txns.retain(|txn| txn.last_offset.0 < offset);
+            txn::truncate(at, self.base, Offset(offset))?;
         }
         let file = self.file(at)?;
         file.set_len(found.position).map_err(|error| StorageError::io("shorten", &self.path(at), error))?;

@@ -11,6 +11,7 @@ mod damage;
 mod disk_format;
 mod flips;
 mod model;
+mod no_room;
 mod offsets;
 mod producers;
 mod read;
