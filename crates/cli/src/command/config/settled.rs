@@ -74,9 +74,21 @@ fn shows(
 
 /// Whether two texts say the same: brokers tell a value in a form of their own, and what a list has twice once.
 fn is_same(one: &str, other: &str) -> bool {
-    let number = |text: &str| text.trim().parse::<f64>().ok();
-    let is_number = number(one).is_some() && number(one) == number(other);
-    is_number || distinct(one) == distinct(other)
+    let whole = |text: &str| text.trim().parse::<i64>().ok();
+    match (whole(one), whole(other)) {
+        // As fractions, large ones that are near would be the same.
+        (Some(one), Some(other)) => one == other,
+        _ => {
+            let is_number = fraction(one).is_some() && fraction(one) == fraction(other);
+            is_number || distinct(one) == distinct(other)
+        }
+    }
+}
+
+/// A number as Kafka's brokers read it, which may have the letter of its type in Java behind it.
+fn fraction(text: &str) -> Option<f64> {
+    let text = text.trim();
+    text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text).parse().ok()
 }
 
 fn distinct(list: &str) -> Vec<String> {
@@ -120,12 +132,19 @@ mod tests {
         assert!(!shown(&set, &[entry("a", Some("7"), ConfigSource::Default)]), "nobody has set it yet");
         assert!(shown(&set, &[entry("a", Some("7"), ConfigSource::DynamicBroker)]));
         assert!(shown(&change("a", "secret"), &[entry("a", None, ConfigSource::DynamicBroker)]));
-        for (told, said) in
-            [("true", "TRUE"), ("0.5", "0.50"), ("compact,delete", "compact, delete,compact"), ("", "")]
-        {
+        for (told, said) in [
+            ("true", "TRUE"),
+            ("0.5", "0.50"),
+            ("0.5", ".5d"),
+            ("1.0E10", "1e10F"),
+            ("compact,delete", "compact, delete,compact"),
+            ("", ""),
+        ] {
             let entries = [entry("a", Some(told), ConfigSource::DynamicBroker)];
             assert!(shown(&change("a", said), &entries), "{said}");
         }
+        let largest = [entry("a", Some("9223372036854775807"), ConfigSource::DynamicBroker)];
+        assert!(!shown(&change("a", "9223372036854775806"), &largest), "an older change");
         let delete = ConfigChange::Delete { name: "a".to_owned() };
         assert!(!shown(&delete, &[entry("a", Some("7"), ConfigSource::DynamicBroker)]));
         assert!(shown(&delete, &[entry("a", Some("7"), ConfigSource::StaticBroker)]));
