@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
-use clap::{ArgMatches, Command};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
 
 use super::tree::{tree, without_variables};
 
 /// Understands a command line, or says why it cannot be meant like this.
 pub fn understand(words: &[OsString]) -> Result<ArgMatches, Error> {
-    tree().try_get_matches_from(words).map_err(|error| {
+    let understood = tree().try_get_matches_from(words).map_err(|error| {
         if !error.use_stderr() {
             return error;
         }
@@ -17,7 +18,52 @@ pub fn understand(words: &[OsString]) -> Result<ArgMatches, Error> {
         let bare = without_variables(tree()).try_get_matches_from(words);
         let error = bare.err().filter(Error::use_stderr).unwrap_or(error);
         advise(without_hidden(error), words)
-    })
+    })?;
+    said_once(words, &understood)?;
+    Ok(understood)
+}
+
+/// Refuses an option of all commands that says one thing before the name of a command and another one behind it: the last
+/// would count, and nobody would hear of the first.
+fn said_once(words: &[OsString], understood: &ArgMatches) -> Result<(), Error> {
+    let root = without_variables(tree());
+    let of_all: Vec<Arg> = root.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    if !of_all.iter().any(|arg| is_said(understood, arg)) {
+        return Ok(());
+    }
+    // Clap tells of such options what counts; of those that each command has for itself it tells each.
+    let of_all: Vec<Arg> = of_all.into_iter().map(|arg| arg.global(false)).collect();
+    let root = on_each_level(root.mut_args(|arg| arg.global(false)), &of_all);
+    let Ok(levels) = root.try_get_matches_from(words) else { return Ok(()) };
+    for arg in &of_all {
+        let said: Vec<String> = levels_of(&levels).filter_map(|matches| value_of(matches, arg)).collect();
+        if let Some((first, later)) = said.split_first()
+            && let Some(other) = later.iter().find(|value| *value != first)
+        {
+            let option = arg.get_long().unwrap_or_default();
+            let words = format!("--{option} is given as {first} and as {other}; leave one of them out");
+            return Err(tree().error(ErrorKind::ArgumentConflict, words));
+        }
+    }
+    Ok(())
+}
+
+fn is_said(matches: &ArgMatches, arg: &Arg) -> bool {
+    matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+}
+
+/// What the words of one command say.
+fn value_of(matches: &ArgMatches, arg: &Arg) -> Option<String> {
+    let values = matches.get_raw(arg.get_id().as_str()).filter(|_| is_said(matches, arg))?;
+    Some(values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(" "))
+}
+
+fn levels_of(matches: &ArgMatches) -> impl Iterator<Item = &ArgMatches> {
+    std::iter::successors(Some(matches), |matches| Some(matches.subcommand()?.1))
+}
+
+fn on_each_level(command: Command, args: &[Arg]) -> Command {
+    command.mut_subcommands(|below| on_each_level(below.args(args), args))
 }
 
 /// What help hides is not named where commands are listed either.
@@ -144,6 +190,26 @@ mod tests {
     fn the_version_is_that_of_the_product_on_each_level() {
         for line in ["riverrun --version", "riverrun topic --version", "riverrun topic list --version"] {
             assert_eq!(said(line), format!("riverrun {}\n", env!("CARGO_PKG_VERSION")), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_option_of_all_commands_says_one_thing_wherever_it_stands() {
+        for (line, given) in [
+            ("-b a:1 topic -b b:1 list", "--bootstrap is given as a:1 and as b:1"),
+            ("topic --brokers a:1 list --bootstrap-server b:1", "as a:1 and as b:1"),
+            ("--format json topic list --format yaml", "--format is given as json and as yaml"),
+            ("--profile a consume t --profile b", "--profile is given as a and as b"),
+        ] {
+            let said = said(&format!("riverrun {line}"));
+            assert!(said.contains(given), "{line}: {said}");
+        }
+        for line in
+            ["-b a:1 topic -b a:1 list", "-b a:1 topic list --format json", "--local topic list --local"]
+        {
+            let words: Vec<OsString> =
+                "riverrun".split(' ').chain(line.split(' ')).map(OsString::from).collect();
+            assert!(understand(&words).is_ok(), "{line}");
         }
     }
 
