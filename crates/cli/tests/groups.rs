@@ -202,6 +202,19 @@ fn of_many_groups_the_rest_is_not_tried_where_no_broker_is_left() {
 }
 
 #[test]
+fn who_says_no_to_a_question_hears_what_it_left_out() {
+    let broker = broker_with_group("said-no");
+    let delete = ["group", "delete", "-r", "kitchen", "nobody"];
+    let seen = Terminal::default().run(broker.command(&delete), "n\n");
+    assert_eq!(seen.code, Some(1), "{seen:?}");
+    let said = seen.screen.split_once("[y/N] ").map_or("", |(_, said)| said);
+    let ends = "riverrun: nothing was changed\nriverrun: no group matches nobody\n\
+                next: `riverrun group list` shows which there are\n";
+    assert!(said.ends_with(ends), "{seen:?}");
+    assert!(broker.run(&["group", "list"]).ok().contains("kitchen"));
+}
+
+#[test]
 fn who_interrupts_the_second_look_gets_the_first() {
     let broker = broker_with_group("trend-hangs");
     let hang = Step { at: "looking again in ", signal: "-STOP", process: Some(broker.process()) };

@@ -13,8 +13,9 @@ use kernel::option::nearest;
 use regex_lite::Regex;
 use serde_json::json;
 
+use super::ask::{Destruction, listed};
 use super::waiting::waiting;
-use super::{Failure, Format, Session, ask, session, units};
+use super::{Failure, Format, Session, session, units};
 use crate::print::{Output, Several};
 
 /// The topics that a command is about.
@@ -322,6 +323,18 @@ impl Outcomes {
         self.failures.push((name.to_owned(), failure));
     }
 
+    /// Asks before anything is changed. Who says no hears all the same what went wrong until then.
+    pub async fn confirm(
+        &mut self,
+        destruction: &Destruction,
+        what: &str,
+        session: &Session,
+    ) -> Result<(), Failure> {
+        let Err(no) = destruction.confirm(what, session).await else { return Ok(()) };
+        let until_then = std::mem::take(&mut self.failures).into_iter().map(|(_, failure)| failure);
+        Failure::all(std::iter::once(no).chain(until_then).collect()).map_or(Ok(()), Err)
+    }
+
     /// What went wrong with none of them in particular, if anything did.
     fn lack_of_all(&mut self, failure: Option<Failure>) {
         self.failures.extend(failure.map(|failure| (String::new(), failure)));
@@ -383,7 +396,7 @@ impl Outcomes {
         let later: Vec<String> = later.map(str::to_owned).collect();
         let rest = match later.len() {
             0 => String::new(),
-            _ => format!("; not tried: {}", ask::listed(later.iter().cloned())),
+            _ => format!("; not tried: {}", listed(later.iter().cloned())),
         };
         let failure =
             Failure::interrupted(format!("interrupted: what has become of {name} is not known{rest}"));
@@ -395,7 +408,7 @@ impl Outcomes {
     fn untried<'n>(&mut self, why: &str, later: impl ExactSizeIterator<Item = &'n str>) {
         let later: Vec<String> = later.map(str::to_owned).collect();
         let Some(first) = later.first() else { return };
-        let failure = Failure::failed(format!("{why}; not tried: {}", ask::listed(later.iter().cloned())));
+        let failure = Failure::failed(format!("{why}; not tried: {}", listed(later.iter().cloned())));
         self.failures.push((first.clone(), failure.next(self.again)));
         self.not_tried(why, later);
     }

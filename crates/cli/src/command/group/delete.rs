@@ -39,10 +39,8 @@ pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
         let all = listed(found.iter().map(|(name, _)| name.clone()));
         let offsets = units::counted(found.iter().map(|(_, offsets)| offsets).sum(), "offset");
         let who = if found.len() == 1 { "it" } else { "they" };
-        delete
-            .destruction
-            .confirm(&format!("Delete {all} and the {offsets} that {who} committed"), session)
-            .await?;
+        let question = format!("Delete {all} and the {offsets} that {who} committed");
+        outcomes.confirm(&delete.destruction, &question, session).await?;
     }
     let act = async |found: &(String, usize)| {
         let (name, offsets) = found;

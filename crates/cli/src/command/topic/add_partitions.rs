@@ -51,14 +51,13 @@ impl Count {
 const DOING: &str = "cannot add partitions";
 
 pub async fn run(add: &AddPartitions, session: &Session) -> Result<(), Failure> {
-    let (topics, outcomes) = add.topics.find(DOING, session).await?;
+    let (topics, mut outcomes) = add.topics.find(DOING, session).await?;
     let grows = |topic: &&Topic| add.count.after(count(topic)) > count(topic);
     let lost: Vec<String> = topics.iter().filter(grows).filter_map(named_loss).collect();
     if !lost.is_empty() {
         let lost = listed(lost.into_iter());
-        add.destruction
-            .confirm(&format!("Add partitions, which cannot be undone, to {lost}"), session)
-            .await?;
+        let question = format!("Add partitions, which cannot be undone, to {lost}");
+        outcomes.confirm(&add.destruction, &question, session).await?;
         if !add.destruction.asks() && !add.destruction.dry_run {
             note(&format!("this cannot be undone: {lost}"));
         }

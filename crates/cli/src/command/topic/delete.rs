@@ -28,11 +28,12 @@ pub struct Delete {
 const DOING: &str = "cannot delete the topic";
 
 pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
-    let (topics, outcomes) = delete.topics.find(DOING, session).await?;
+    let (topics, mut outcomes) = delete.topics.find(DOING, session).await?;
     if !topics.is_empty() {
         let all = listed(topics.iter().map(|topic| format!("{} ({})", topic.name, size(topic))));
         let whose = if topics.len() == 1 { "its" } else { "their" };
-        delete.destruction.confirm(&format!("Delete {all} and all {whose} records"), session).await?;
+        let question = format!("Delete {all} and all {whose} records");
+        outcomes.confirm(&delete.destruction, &question, session).await?;
     }
     let act = async |topic: &Topic| one(topic, &delete.destruction, session).await;
     outcomes.change(&topics, |topic| &topic.name, act, session).await

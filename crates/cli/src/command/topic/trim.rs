@@ -75,7 +75,8 @@ pub async fn run(trim: &Trim, session: &Session) -> Result<(), Failure> {
             Some(words) => format!("{} ({words})", plan.topic),
             None => plan.topic.clone(),
         }));
-        trim.destruction.confirm(&format!("Delete up to {records} records of {all}"), session).await?;
+        let question = format!("Delete up to {records} records of {all}");
+        outcomes.confirm(&trim.destruction, &question, session).await?;
     }
     let act = async |plan: &Plan| {
         if asks {
