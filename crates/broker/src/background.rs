@@ -69,7 +69,10 @@ async fn round(node: &Arc<Node>, rounds: &mut Rounds) {
             give_way(number).await;
         }
     }
-    node.dirs.iter().for_each(|dir| dir.journal().rest());
+    for dir in node.dirs.iter() {
+        dir.journal().rest();
+        dir.journal().free_stuck();
+    }
     // Those that rest have nothing to do, however many they are.
     for (number, partition) in node.awake.take_listed().iter().enumerate() {
         chores(node, partition);

@@ -64,6 +64,22 @@ impl Flush {
         (Some(end), told)
     }
 
+    /// The sync could not begin, and may another time: what is durable is as it was. Returns whom to tell; what the journal has,
+    /// which is everything before `journaled`, needs no sync.
+    pub fn not_begun(&mut self, journaled: Offset) -> Vec<Told> {
+        self.running = false;
+        let (kept, needed) = self.waiting.drain(..).partition(|(wanted, _)| *wanted <= journaled);
+        self.waiting = kept;
+        let needed: VecDeque<_> = needed;
+        let refused = needed.into_iter().chain(self.syncing.drain(..));
+        refused.map(|(_, done)| (done, Err(ErrorCode::KafkaStorageError))).collect()
+    }
+
+    /// Whether what is durable is unknown.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Everything before `end` is durable. Returns whom to tell.
     pub fn durable(&mut self, end: Offset) -> Vec<Told> {
         if self.failed { self.fail() } else { due(&mut self.waiting, end) }
@@ -131,6 +147,24 @@ mod tests {
         tell(told);
         assert_eq!((durable, count.load(Ordering::SeqCst)), (Some(Offset(3)), 3));
         assert!(!flush.begin(Offset(0)), "nobody waits");
+    }
+
+    #[test]
+    fn a_sync_that_could_not_begin_is_tried_again_for_whoever_asks_next() {
+        let (count, done) = counter();
+        let mut flush = Flush::default();
+        flush.wait(Offset(1), done());
+        flush.wait(Offset(2), done());
+        flush.wait_for_segments(Offset(1), done());
+        assert!(flush.begin(Offset(1)));
+        let told = flush.not_begun(Offset(1));
+        assert_eq!((told.len(), flush.has_failed()), (2, false), "the journal has what the other waits for");
+        tell(told);
+        assert!(!flush.begin(Offset(1)), "nobody waits for it");
+        flush.wait(Offset(2), done());
+        assert!(flush.begin(Offset(1)));
+        tell(flush.ended(Ok(Offset(2))).1);
+        assert_eq!(count.load(Ordering::SeqCst), 2);
     }
 
     #[test]

@@ -77,6 +77,23 @@ struct State {
     busy: bool,
     /// Who has records in the zones that are not free.
     zones: BTreeMap<u64, Vec<Arc<Partition>>>,
+    /// Zones that could not be freed for a reason that passes.
+    stuck: Vec<Arc<Freeing>>,
+}
+
+/// A zone that is being freed: what it has is made durable in its segments.
+struct Freeing {
+    zone: u64,
+    partitions: Vec<Arc<Partition>>,
+}
+
+/// What has become of the syncs that free a zone.
+#[derive(Default)]
+struct Outcome {
+    left: AtomicUsize,
+    failed: AtomicBool,
+    /// Some could not begin, and may another time.
+    not_begun: AtomicBool,
 }
 
 /// What a journal has done so far, and what it holds now.
@@ -211,7 +228,7 @@ impl Journal {
         let done = move |result: std::io::Result<()>| journal.written(result, number, holders, written);
         file.submit_write(place.position, block, Box::new(done));
         if let Some((zone, partitions)) = left {
-            self.clean(zone, partitions);
+            self.clean(Arc::new(Freeing { zone, partitions }));
         }
     }
 
@@ -302,35 +319,52 @@ impl Journal {
         }
     }
 
+    /// Tries again to free zones that had no room, or no file, for a sync.
+    pub fn free_stuck(self: &Arc<Self>) {
+        let stuck = std::mem::take(&mut self.state.lock().stuck);
+        stuck.into_iter().for_each(|freeing| self.clean(freeing));
+    }
+
     /// Makes what a zone has durable in its segments.
-    fn clean(self: &Arc<Self>, zone: u64, partitions: Vec<Arc<Partition>>) {
+    fn clean(self: &Arc<Self>, freeing: Arc<Freeing>) {
+        let outcome = Arc::new(Outcome::default());
         // One more than there are partitions, so that the zone is not free before all have begun.
-        let left = Arc::new(AtomicUsize::new(partitions.len() + 1));
-        let failed = Arc::new(AtomicBool::new(false));
-        for partition in &partitions {
-            let (journal, left, failed) = (Arc::clone(self), Arc::clone(&left), Arc::clone(&failed));
+        outcome.left.store(freeing.partitions.len() + 1, Ordering::SeqCst);
+        for partition in &freeing.partitions {
+            let (journal, freeing, outcome) = (Arc::clone(self), Arc::clone(&freeing), Arc::clone(&outcome));
+            let synced = Arc::clone(partition);
             let ended = partition.is_deleted();
             partition.sync_segments(Box::new(move |result| {
                 // What was deleted needs no copy.
-                failed.fetch_or(result.is_err() && !ended, Ordering::SeqCst);
-                journal.one_cleaned(zone, &left, &failed);
+                if result.is_err() && !ended {
+                    let lasting = synced.has_failed_sync();
+                    let what = if lasting { &outcome.failed } else { &outcome.not_begun };
+                    what.store(true, Ordering::SeqCst);
+                }
+                journal.one_cleaned(&freeing, &outcome);
             }));
         }
-        self.one_cleaned(zone, &left, &failed);
+        self.one_cleaned(&freeing, &outcome);
     }
 
-    fn one_cleaned(self: &Arc<Self>, zone: u64, left: &AtomicUsize, failed: &AtomicBool) {
-        if left.fetch_sub(1, Ordering::SeqCst) != 1 {
+    fn one_cleaned(self: &Arc<Self>, freeing: &Arc<Freeing>, outcome: &Outcome) {
+        if outcome.left.fetch_sub(1, Ordering::SeqCst) != 1 {
             return;
         }
-        if failed.load(Ordering::SeqCst) {
+        if outcome.failed.load(Ordering::SeqCst) {
             return self.fail(
                 "segments could not be synced, and the journal may have the only copy of their records",
             );
         }
-        if let Some(ring) = &mut self.state.lock().ring {
-            ring.cleaned(zone);
+        let mut state = self.state.lock();
+        if outcome.not_begun.load(Ordering::SeqCst) {
+            state.stuck.push(Arc::clone(freeing));
+            return;
         }
+        if let Some(ring) = &mut state.ring {
+            ring.cleaned(freeing.zone);
+        }
+        drop(state);
         self.kick();
     }
 

@@ -83,9 +83,26 @@ impl Partition {
                     error!(partition = %self.name(), %problem, "a sync cannot begin");
                     self.home().blame(&problem);
                 }
-                self.sync_ended(Err(()));
+                match problem.passes() {
+                    true => self.sync_not_begun(),
+                    false => self.sync_ended(Err(())),
+                }
             }
         }
+    }
+
+    fn sync_not_begun(self: &Arc<Self>) {
+        let told = self.flush.lock().not_begun(Offset(self.journaled.load(Ordering::Acquire)));
+        self.waiters.wake();
+        for (done, outcome) in told {
+            done(outcome);
+        }
+        self.begin_sync();
+    }
+
+    /// Whether a sync has failed, so that nothing is known of what is durable.
+    pub(crate) fn has_failed_sync(&self) -> bool {
+        self.flush.lock().has_failed()
     }
 
     /// Submits a sync of each file; the last to complete settles all.

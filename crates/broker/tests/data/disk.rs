@@ -283,6 +283,27 @@ fn a_full_disk_refuses_records_until_there_is_room() {
 }
 
 #[test]
+fn a_log_directory_goes_on_where_what_its_journal_has_cannot_be_brought_into_a_log_for_now() {
+    const EMFILE: i32 = 24;
+    let disk = SimDisk::new(1);
+    let node = TestNode::start_on_with(&disk, &["log.journal.bytes=4194304"]);
+    let mut client = node.client();
+    client.create("t", &[]);
+    let wide = "x".repeat(100_000);
+    client.append("t", batch(&[&wide]));
+    // The indexes get their files with the first sync, which comes once a quarter of the journal is full.
+    disk.fail(Fault::new(Op::Open, When::Every(1)).on("t-0").with_errno(EMFILE));
+    for offset in 1..20 {
+        assert_eq!(client.append("t", batch(&[&wide])), offset);
+    }
+    disk.clear_faults();
+    for offset in 20..100 {
+        assert_eq!(client.append("t", batch(&[&wide])), offset, "the journal is freed once that is possible");
+    }
+    assert_eq!(client.all("t").len(), 100);
+}
+
+#[test]
 fn a_partition_that_could_not_get_its_first_files_gets_them_once_there_is_room() {
     let disk = SimDisk::new(1);
     let node = TestNode::start_on(&disk);
