@@ -304,6 +304,27 @@ fn a_log_directory_goes_on_where_what_its_journal_has_cannot_be_brought_into_a_l
 }
 
 #[test]
+fn on_a_full_disk_records_can_be_deleted_and_their_room_is_there_at_once() {
+    let disk = SimDisk::new(1);
+    let mut node = TestNode::start_on(&disk);
+    let mut client = node.client();
+    client.create("t", &[("segment.bytes", "1048576")]);
+    let wide = "x".repeat(400_000);
+    for _ in 0..6 {
+        client.append("t", batch(&[&wide]));
+    }
+    disk.fill_up_after(0);
+    assert_eq!(code(client.produce("t", batch(&[&wide])).error_code), ErrorCode::KafkaStorageError);
+    let deleted = client.delete_records("t", 5);
+    assert_eq!((code(deleted.error_code), deleted.low_watermark), (ErrorCode::None, 5));
+    assert_eq!(client.append("t", batch(&["y"])), 6);
+    cut_power(&mut node, &disk, PowerCut::Strict);
+    let mut client = node.client();
+    assert_eq!(client.offset("t", EARLIEST).offset, 5);
+    assert_eq!(client.all("t").len(), 2);
+}
+
+#[test]
 fn a_partition_that_could_not_get_its_first_files_gets_them_once_there_is_room() {
     let disk = SimDisk::new(1);
     let node = TestNode::start_on(&disk);

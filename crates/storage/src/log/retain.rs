@@ -94,10 +94,22 @@ impl Log {
         if count == 0 {
             return Ok(retained);
         }
-        if count >= self.segments.len() {
-            self.roll_at(self.end, millis(now))?;
+        let before_active = self.segments.len().saturating_sub(1);
+        self.drop_oldest(count.min(before_active), now, &mut retained)?;
+        // Last, as on a full disk there may be no room for the segment that follows it.
+        let rolled = if count > before_active { self.roll_at(self.end, millis(now)) } else { Ok(()) };
+        if count > before_active && rolled.is_ok() && self.segments.len() > 1 {
+            self.drop_oldest(1, now, &mut retained)?;
         }
-        let count = count.min(self.segments.len().saturating_sub(1));
+        if let Some(first) = self.segments.first() {
+            self.raise_start(first.base)?;
+        }
+        self.cursors.clear();
+        self.at.sync_dir()?;
+        rolled.map(|()| retained)
+    }
+
+    fn drop_oldest(&mut self, count: usize, now: Timestamp, retained: &mut Retained) -> Result<()> {
         for _ in 0..count {
             let Some(oldest) = self.segments.first_mut() else { break };
             let (base, size) = (oldest.base, oldest.size);
@@ -108,12 +120,7 @@ impl Log {
             retained.segments += 1;
             retained.bytes += size;
         }
-        if let Some(first) = self.segments.first() {
-            self.raise_start(first.base)?;
-        }
-        self.cursors.clear();
-        self.at.sync_dir()?;
-        Ok(retained)
+        Ok(())
     }
 
     /// Raises the start of the log, so that records before `to` can no longer be read. Whole segments go with the next
@@ -142,7 +149,16 @@ impl Log {
         if self.producers.end() < to {
             self.producers.set_end(to);
         }
-        self.save_epochs()
+        match self.save_epochs() {
+            // Those before the start are passed over at the next start anyway, and the file follows with the next sync.
+            Err(error) if error.passes() => Ok(()),
+            saved => saved,
+        }
+    }
+
+    /// The files out of use, whether or not it is time to remove them: for whoever needs their room now.
+    pub fn take_doomed(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.doomed).into_iter().map(|(_, path)| path).collect()
     }
 
     /// Plans the removal of files that were renamed out of use.

@@ -4,10 +4,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use kernel::port::Disk;
-use kernel::{ErrorCode, Offset, Timestamp};
+use kernel::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 use sim::{Fault, Op, PowerCut, When};
 
-use crate::testing::{Bench, EPOCH, in_txn, judged, marker, records, small_segments};
+use crate::testing::{Bench, EPOCH, from_producer, in_txn, judged, marker, records, small_segments};
 use crate::{LogConfig, OpenParams, Origin};
 
 const ENFILE: i32 = 23;
@@ -157,4 +157,36 @@ fn an_aborted_transaction_before_the_recovery_point_is_known_after_a_power_cut()
     bench.disk.power_cut(PowerCut::Strict);
     bench.reopen(OpenParams { recovery_point, ..OpenParams::default() });
     assert_eq!(aborted(&mut bench), 1);
+}
+
+#[test]
+fn on_a_full_disk_all_goes_but_the_segment_that_another_one_would_have_to_follow() {
+    let mut bench = Bench::new(LogConfig { retention_ms: 100, ..small_segments(2) });
+    bench.append(&from_producer(7, 0, 0, 1));
+    bench.fill(6);
+    let now = Timestamp(10_000);
+    let segments = bench.log.segment_count();
+    bench.disk.fail(Fault::new(Op::Write, When::Every(1)).with(ErrorKind::StorageFull));
+    let end = bench.log.end_offset();
+    assert!(bench.log.apply_retention(now, end).is_err(), "no room for what is known of the producer");
+    assert_eq!((bench.log.segment_count(), bench.log.offline()), (1, None), "of {segments}");
+    assert!(!bench.log.take_doomed().is_empty());
+    bench.disk.clear_faults();
+    bench.log.apply_retention(now, end).unwrap();
+    assert_eq!((bench.log.segment_count(), bench.log.start_offset()), (1, end));
+}
+
+#[test]
+fn on_a_full_disk_the_start_is_raised_and_the_epochs_follow() {
+    let mut bench = Bench::new(LogConfig::default());
+    bench.fill(3);
+    bench.log.append(Timestamp(0), &[judged(&records(&[(1, "b")]))], LeaderEpoch(9), Origin::Client).unwrap();
+    let (start, end) = (Offset(3), bench.log.end_offset());
+    bench.disk.fail(Fault::new(Op::Write, When::Every(1)).with(ErrorKind::StorageFull));
+    assert_eq!(bench.log.delete_records(start, end).unwrap(), start);
+    bench.disk.clear_faults();
+    bench.log.flush(Timestamp(0)).unwrap();
+    assert_eq!(bench.content("leader-epoch-checkpoint").trim_ascii_end(), b"0\n1\n9 3");
+    bench.crash();
+    assert_eq!((bench.log.start_offset(), bench.log.epochs().len()), (start, 1));
 }
