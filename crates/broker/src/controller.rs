@@ -108,11 +108,16 @@ impl Controller {
             cleanup: CleanupPolicy { delete: false, compact: false },
             ..LogConfig::default()
         });
-        let params = OpenParams { clean, ..OpenParams::default() };
+        // One that is cut off would take whole topics with it, so only what can be a torn write is.
+        let params = OpenParams { clean, one_by_one: true, ..OpenParams::default() };
         let id = Some(Uuid::METADATA_TOPIC);
         let (mut log, report) = Log::open(Arc::clone(&disk), dir, partition, id, config, params, now)?;
         if report.is_notable() {
             warn!(?report, "the metadata log was repaired");
+        }
+        if !clean {
+            // The last batch may be there without being durable, and must be before another follows it.
+            log.flush(now)?;
         }
         if log.end_offset() < start {
             // The snapshot is newer than the log: a fresh node that was given only a snapshot.

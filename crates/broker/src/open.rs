@@ -53,6 +53,7 @@ pub(crate) fn open_partitions(node: &Arc<Node>, remembered: Vec<Vec<Remembered>>
             clean: dir.clean,
             recovery_point: known.recovery.unwrap_or(Offset::ZERO),
             log_start: known.start.unwrap_or(Offset::ZERO),
+            ..OpenParams::default()
         };
         let begin = match remembered {
             Some((id, rest)) if *id == replica.topic_id => Begin::Rest(dir, *rest),

@@ -42,12 +42,19 @@ impl Bench {
         (self.log, self.report) = open(&self.disk, &self.config, params, self.now);
     }
 
+    /// Opens the log again where that may be refused.
+    pub fn try_reopen(&mut self, params: OpenParams) -> crate::error::Result<()> {
+        (self.log, self.report) = try_open(&self.disk, &self.config, params, self.now)?;
+        Ok(())
+    }
+
     /// Opens the log as after `kill -9`, with the recovery point that a checkpoint would have.
     pub fn crash(&mut self) {
         let params = OpenParams {
             clean: false,
             recovery_point: self.log.recovery_point(),
             log_start: self.log.start_offset(),
+            ..OpenParams::default()
         };
         self.disk.crash_process();
         self.reopen(params);
@@ -56,7 +63,12 @@ impl Bench {
     /// Stops cleanly and starts again.
     pub fn restart(&mut self) {
         let recovery_point = self.log.close(Timestamp(self.now)).expect("closes");
-        let params = OpenParams { clean: true, recovery_point, log_start: self.log.start_offset() };
+        let params = OpenParams {
+            clean: true,
+            recovery_point,
+            log_start: self.log.start_offset(),
+            ..OpenParams::default()
+        };
         self.disk.crash_process();
         self.reopen(params);
     }
@@ -127,9 +139,18 @@ pub(crate) fn open(
     params: OpenParams,
     now: i64,
 ) -> (Log, RecoveryReport) {
+    try_open(disk, config, params, now).expect("opens")
+}
+
+fn try_open(
+    disk: &SimDisk,
+    config: &LogConfig,
+    params: OpenParams,
+    now: i64,
+) -> crate::error::Result<(Log, RecoveryReport)> {
     let partition = TopicPartition::new("t", 0);
     let (disk, config) = (disk.port(), Arc::new(config.clone()));
-    Log::open(disk, Path::new("/data"), partition, None, config, params, Timestamp(now)).expect("opens")
+    Log::open(disk, Path::new("/data"), partition, None, config, params, Timestamp(now))
 }
 
 /// Segments of about `batches` small batches, and an index entry for each but the first.

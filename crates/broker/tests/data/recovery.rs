@@ -256,3 +256,37 @@ fn a_damaged_batch_is_refused_and_what_is_before_and_after_it_is_read() {
     assert_eq!(values(&client.fetch("t", 5)), ["5"]);
     assert_eq!(values(&client.fetch("t", 0)), ["0", "1"], "once more");
 }
+
+#[test]
+fn damage_within_the_metadata_log_is_refused_until_it_is_mended_or_given_up() {
+    for kill in [true, false] {
+        let mut node = TestNode::start(if kill { "damaged-metadata-kill" } else { "damaged-metadata" });
+        let mut client = node.client();
+        client.create("before", &[]);
+        let path = node.dir().join("__cluster_metadata-0/00000000000000000000.log");
+        let damaged_at = read(&path).len();
+        client.create("damaged", &[]);
+        client.create("after", &[]);
+        client.append("after", batch(&["kept"]));
+        if kill {
+            node.kill()
+        } else {
+            node.stop()
+        }
+        let sound = read(&path);
+        let mut damaged = sound.clone();
+        damaged[damaged_at + 70] ^= 4;
+        write(&path, &damaged);
+        let refused = node.try_restart().expect_err("whole changes follow the damaged one").to_string();
+        assert!(refused.contains(&format!("damaged at byte {damaged_at}")), "{refused}");
+        assert_eq!(read(&path), damaged, "nothing is cut off");
+        write(&path, &sound);
+        node.restart();
+        assert_eq!(node.client().all("after"), ["kept"]);
+        node.kill();
+        write(&path, &sound[..damaged_at]);
+        node.restart();
+        let image = node.node().image();
+        assert_eq!(["before", "after"].map(|name| image.topic(name).is_some()), [true, false]);
+    }
+}

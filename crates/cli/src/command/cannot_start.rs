@@ -19,14 +19,14 @@ pub fn cannot_start(error: StartError) -> Failure {
         StartError::Metadata(MetadataError::Storage(
             error @ (StorageError::Full { .. } | StorageError::Io { .. }),
         )) => failure.next(storage_next(error)),
-        StartError::Metadata(_) => failure.next(
-            "the cluster's own log cannot be read: bring the directory __cluster_metadata-0 back from a copy of it",
-        ),
+        StartError::Metadata(error) => failure.next(metadata_next(error)),
         StartError::Listen { error, .. } => failure.next(listen_next(error, "listeners")),
         StartError::ListenForMetrics { error, .. } => failure.next(listen_next(error, "metrics.listener")),
         StartError::NotServed { instead, .. } => failure.next(*instead),
         StartError::Register(_) => failure.next("RIVERRUN_LOG=debug has the log say what came before"),
-        StartError::Newer(..) => failure.next("start a release that is as new as the one that was used before"),
+        StartError::Newer(..) => {
+            failure.next("start a release that is as new as the one that was used before")
+        }
     }
 }
 
@@ -53,6 +53,19 @@ pub fn with_option(failure: Failure, name: &str) -> Failure {
         ),
         _ => format!("`riverrun config explain {name}` says what it may be"),
     })
+}
+
+fn metadata_next(error: &MetadataError) -> String {
+    let copy = "bring the directory __cluster_metadata-0 back from a copy of it";
+    match error {
+        MetadataError::Storage(StorageError::Corrupt { path, position, .. }) => format!(
+            "what the cluster was told later is whole behind that place, so nothing was cut off: {copy}. Without one, \
+             `truncate -s {position} {}` gives all of it up; the records of topics that are unknown then are set aside, not \
+             removed",
+            path.display()
+        ),
+        _ => format!("the cluster's own log cannot be read: {copy}"),
+    }
 }
 
 fn listen_next(error: &io::Error, option: &str) -> String {

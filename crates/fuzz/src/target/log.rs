@@ -88,6 +88,7 @@ fn params(input: &mut Input<'_>) -> OpenParams {
         clean: flags & 1 != 0,
         recovery_point: offset(2, input.byte()),
         log_start: offset(4, input.byte()),
+        one_by_one: flags & 8 != 0,
     }
 }
 
@@ -194,7 +195,7 @@ fn use_log(disk: &Arc<MemoryDisk>, params: OpenParams, bytes: usize) {
         return;
     }
     drop(log);
-    let again = OpenParams { clean: false, recovery_point: Offset::ZERO, log_start: start };
+    let again = OpenParams { clean: false, recovery_point: Offset::ZERO, log_start: start, ..params };
     let reopened = within(may, || open(disk, again));
     if verified {
         let (log, report) = reopened.expect("what was recovered can be opened");

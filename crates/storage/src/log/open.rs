@@ -28,11 +28,14 @@ pub struct OpenParams {
     pub recovery_point: Offset,
     /// From `log-start-offset-checkpoint`.
     pub log_start: Offset,
+    /// Whether each batch was durable before the next was appended. Then only the last one can be a torn write: damage to any
+    /// other is refused as [`StorageError::Corrupt`], with nothing cut off.
+    pub one_by_one: bool,
 }
 
 impl Default for OpenParams {
     fn default() -> Self {
-        Self { clean: false, recovery_point: Offset::ZERO, log_start: Offset::ZERO }
+        Self { clean: false, recovery_point: Offset::ZERO, log_start: Offset::ZERO, one_by_one: false }
     }
 }
 
@@ -158,7 +161,7 @@ impl Log {
         if let Some(first) = self.segments.first() {
             self.start = self.start.max(first.base);
         }
-        let mut recovered = if params.clean { None } else { self.recover(now, report)? };
+        let mut recovered = if params.clean { None } else { self.recover(params, now, report)? };
         let verified_from = recovered.unwrap_or(i64::MAX);
         self.rebuild_missing_indexes(&listing, verified_from, report)?;
         if self.segments.is_empty() {
@@ -167,8 +170,8 @@ impl Log {
         }
         match self.find_end() {
             // The stop was not as clean as it was said to be.
-            Err(StorageError::Corrupt { .. }) if recovered.is_none() => {
-                recovered = self.recover(now, report)?;
+            Err(StorageError::Corrupt { .. }) if recovered.is_none() && !params.one_by_one => {
+                recovered = self.recover(params, now, report)?;
                 self.find_end()?;
             }
             other => other?,

@@ -3,7 +3,7 @@
 use kernel::planted::{self, Bug};
 use kernel::{Offset, Timestamp};
 
-use super::{Log, RecoveryReport, producers};
+use super::{Log, OpenParams, RecoveryReport, producers};
 use crate::error::{Result, StorageError};
 use crate::index::txn::AbortedTxn;
 use crate::names;
@@ -15,7 +15,12 @@ impl Log {
     /// there, and truncates at the first batch that is not sound. Returns the base of the segment where it began.
     ///
     /// Running it again, also after a crash in the middle of it, gives the same result.
-    pub(super) fn recover(&mut self, now: Timestamp, report: &mut RecoveryReport) -> Result<Option<i64>> {
+    pub(super) fn recover(
+        &mut self,
+        params: OpenParams,
+        now: Timestamp,
+        report: &mut RecoveryReport,
+    ) -> Result<Option<i64>> {
         let first = self.segment_of(self.recovery_point);
         let Some(segment) = self.segments.get_mut(first) else { return Ok(None) };
         let from = segment.base;
@@ -29,8 +34,12 @@ impl Log {
         let mut index = first;
         while index < self.segments.len() {
             let segment = self.segments.remove(index);
-            let (mut segment, rebuilt) = self.recover_segment(segment, resume.take(), report)?;
-            if rebuilt.damage.is_some() {
+            let (mut segment, mut rebuilt) = self.recover_segment(segment, resume.take(), report)?;
+            if let Some(damage) = rebuilt.damage.take() {
+                let last = index >= self.segments.len();
+                if params.one_by_one && (!last || segment.goes_on_after(&self.at, &rebuilt)?) {
+                    return Err(damage);
+                }
                 // Records after a gap are no continuation of those before it. They go first: what is cut off no longer shows
                 // that there is a gap.
                 self.settle_damage(&mut segment, index, &rebuilt, now, report)?;

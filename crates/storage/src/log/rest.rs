@@ -103,7 +103,12 @@ impl Log {
         now: Timestamp,
     ) -> Result<(Log, RecoveryReport)> {
         let clean = !rest.unverified;
-        let params = OpenParams { clean, recovery_point: rest.recovery_point, log_start: rest.start };
+        let params = OpenParams {
+            clean,
+            recovery_point: rest.recovery_point,
+            log_start: rest.start,
+            ..OpenParams::default()
+        };
         let (mut log, report) = Self::open(disk, log_dir, partition, Some(topic_id), config, params, now)?;
         log.recovery_point = log.recovery_point.min(rest.recovery_point.0);
         log.names_dirty |= rest.names_dirty;
@@ -127,7 +132,12 @@ impl Log {
         why: &str,
     ) -> Log {
         let at = crate::place::Place { disk, dir: log_dir.join(partition.to_string()), ending: "" };
-        let params = OpenParams { clean: true, recovery_point: rest.recovery_point, log_start: rest.start };
+        let params = OpenParams {
+            clean: true,
+            recovery_point: rest.recovery_point,
+            log_start: rest.start,
+            ..OpenParams::default()
+        };
         let mut log = Self::unloaded(at, partition, Some(topic_id), config, params, Timestamp(0));
         log.end = rest.end.0;
         log.cleaned_to = rest.cleaned_to.0;

@@ -191,6 +191,13 @@ impl Segment {
         Ok(rebuilt)
     }
 
+    /// Whether a sound batch is anywhere behind the damage that a rebuild found.
+    pub(crate) fn goes_on_after(&mut self, at: &Place, rebuilt: &Rebuilt) -> Result<bool> {
+        let (file, path, end) = (self.file(at)?, self.path(at), self.size);
+        let damaged = rebuilt.next_offset.unwrap_or(self.base);
+        Scan::headers(file.as_ref(), &path, rebuilt.valid, end).finds_later_than(damaged)
+    }
+
     /// Copies what follows the sound batches into a file of its own, which nobody but an operator reads or removes. Syncs.
     pub(crate) fn copy_aside(&mut self, at: &Place, valid: u64) -> Result<()> {
         let (file, aside) = (self.file(at)?, at.path(&names::damaged_file(self.base, valid)));

@@ -123,6 +123,25 @@ impl<'a> Scan<'a> {
         self.position
     }
 
+    /// Whether a sound batch begins at any byte behind the position of the walk, whose records come after offset `damaged`. It
+    /// is looked for everywhere, as the length of the batch before it may be what is damaged.
+    pub fn finds_later_than(mut self, damaged: i64) -> Result<bool> {
+        let from = self.position;
+        self.refill = CHECKED_WINDOW;
+        for position in from.saturating_add(1)..self.end {
+            let Ok(header) = BatchHeader::read(self.bytes_at(position, HEADER_LEN)?) else { continue };
+            let found = Found { position, header };
+            let base = header.base_offset().0;
+            // Each record between takes a byte at least.
+            let most = damaged.saturating_add(i64::try_from(position - from).unwrap_or(i64::MAX));
+            let plausible = base > damaged && base <= most && header.last_offset_delta() >= 0;
+            if plausible && found.end() <= self.end && whole(self.verify(&found))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn verify(&mut self, found: &Found) -> Result<()> {
         let mut position = found.position + CHECKED_FROM as u64;
         let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
@@ -178,5 +197,14 @@ impl<'a> Scan<'a> {
             return Err(StorageError::corrupt(path, found.position, "the file ends within a batch"));
         }
         Ok(bytes)
+    }
+}
+
+/// Whether a check found nothing wrong; what kept it from being made is no answer.
+fn whole(checked: Result<()>) -> Result<bool> {
+    match checked {
+        Ok(()) => Ok(true),
+        Err(StorageError::Corrupt { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }

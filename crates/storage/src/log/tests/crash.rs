@@ -30,6 +30,7 @@ fn try_open(disk: &SimDisk, known: &Known) -> Result<Log, crate::StorageError> {
         clean: false,
         recovery_point: Offset(known.recovery_point),
         log_start: Offset(known.start),
+        ..OpenParams::default()
     };
     let (disk, partition) = (disk.port(), kernel::TopicPartition::new("t", 0));
     let config = std::sync::Arc::new(config());

@@ -84,7 +84,8 @@ fn a_damaged_file_never_causes_a_panic_or_an_invented_record() {
         let bench = bench();
         let what = damage(&bench, seed);
         let clean = seed % 2 == 0;
-        let params = OpenParams { clean, recovery_point: Offset(0), log_start: Offset(0) };
+        let params =
+            OpenParams { clean, recovery_point: Offset(0), log_start: Offset(0), ..OpenParams::default() };
         let partition = TopicPartition::new("t", 0);
         let config = Arc::new(bench.config.clone());
         let path = Path::new("/data");

@@ -31,7 +31,8 @@ fn bench(indexed: bool) -> Bench {
 }
 
 fn open(bench: &Bench) -> Result<Log, StorageError> {
-    let params = OpenParams { clean: true, recovery_point: Offset(40), log_start: Offset(0) };
+    let params =
+        OpenParams { clean: true, recovery_point: Offset(40), log_start: Offset(0), ..OpenParams::default() };
     let (disk, partition) = (bench.disk.port(), TopicPartition::new("t", 0));
     let config = Arc::new(bench.config.clone());
     let opened = Log::open(disk, Path::new("/data"), partition, None, config, params, Timestamp(0));
@@ -183,7 +184,12 @@ fn no_flipped_bit_in_the_topic_id_takes_a_log_from_its_topic() {
     let id: Uuid = "4L6g3nShT-eMCtK--X86sw".parse().expect("an id");
     let disk = sim::SimDisk::new(1);
     let open = |id: Uuid| {
-        let params = OpenParams { clean: true, recovery_point: Offset(1), log_start: Offset(0) };
+        let params = OpenParams {
+            clean: true,
+            recovery_point: Offset(1),
+            log_start: Offset(0),
+            ..OpenParams::default()
+        };
         let (disk, partition, config) = (disk.port(), TopicPartition::new("t", 0), Arc::default());
         Log::open(disk, Path::new("/data"), partition, Some(id), config, params, Timestamp(0))
     };

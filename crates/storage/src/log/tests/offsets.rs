@@ -37,7 +37,12 @@ fn a_log_that_has_rested_finds_by_its_time_what_came_after_the_last_index_entry(
     let mut bench = Bench::new(LogConfig::default());
     bench.append(&records(&[(10, "a"), (20, "b")]));
     let rest = bench.log.rest().expect("works").expect("nothing is left to do");
-    bench.reopen(OpenParams { clean: true, recovery_point: rest.recovery_point, log_start: rest.start });
+    bench.reopen(OpenParams {
+        clean: true,
+        recovery_point: rest.recovery_point,
+        log_start: rest.start,
+        ..OpenParams::default()
+    });
     assert_eq!(at(&mut bench, 15), Some((20, 1)));
     assert_eq!(query(&mut bench, -3).map(|newest| newest.offset), Some(Offset(1)));
     bench.append(&records(&[(30, "c")]));

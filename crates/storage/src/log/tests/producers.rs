@@ -113,7 +113,8 @@ fn a_missing_or_damaged_snapshot_is_made_up_for_by_the_batches() {
     let newest = bench.names().into_iter().rfind(|name| name.ends_with(".snapshot")).expect("a snapshot");
     let file = bench.file(&newest);
     file.write_at(12, &[std::io::IoSlice::new(&[0xff])]).unwrap();
-    let params = OpenParams { clean: true, recovery_point: Offset(10), log_start: Offset(0) };
+    let params =
+        OpenParams { clean: true, recovery_point: Offset(10), log_start: Offset(0), ..OpenParams::default() };
     bench.reopen(params);
     assert_eq!(bench.report.snapshots_dropped, 1);
     assert!(bench.report.batches_replayed > 0);

@@ -90,6 +90,43 @@ fn segments_after_a_damaged_one_are_dropped() {
 }
 
 #[test]
+fn damage_before_the_last_of_batches_that_were_synced_one_by_one_is_refused() {
+    let one_by_one = OpenParams { one_by_one: true, ..OpenParams::default() };
+    let mut bench = Bench::new(LogConfig::default());
+    bench.fill(3);
+    let whole = bench.content(LOG);
+    let batch = whole.len() / 3;
+    // The offset is at 0, and a larger one is a gap; the leader epoch at 12 is covered by no checksum.
+    for at in (8..12).chain(16..batch) {
+        for (number, refused) in [(0, true), (1, true), (2, false)] {
+            let mut damaged = whole.clone();
+            damaged[number * batch + at] ^= 0x55;
+            write(&bench, LOG, 0, &damaged);
+            let opened = bench.try_reopen(one_by_one);
+            assert_eq!(opened.is_err(), refused, "byte {at} of batch {number}");
+            if refused {
+                assert_eq!(bench.content(LOG), damaged, "nothing is cut off");
+            } else {
+                assert_eq!(bench.log.end_offset(), Offset(2));
+            }
+        }
+        write(&bench, LOG, 0, &whole);
+    }
+}
+
+#[test]
+fn a_segment_behind_a_damaged_one_of_batches_synced_one_by_one_is_kept() {
+    let one_by_one = OpenParams { one_by_one: true, ..OpenParams::default() };
+    let mut bench = Bench::new(small_segments(2));
+    bench.fill(4);
+    let behind = bench.content("00000000000000000002.log");
+    let last = bench.content(LOG).len() as u64 / 2;
+    write(&bench, LOG, last + 70, &[0xff; 4]);
+    assert!(bench.try_reopen(one_by_one).is_err());
+    assert_eq!(bench.content("00000000000000000002.log"), behind);
+}
+
+#[test]
 fn damage_below_the_recovery_point_is_told_from_a_torn_write() {
     let mut bench = Bench::new(LogConfig::default());
     bench.fill(4);
@@ -143,7 +180,8 @@ fn missing_indexes_are_rebuilt_and_equal_those_that_were_written() {
     for name in &names {
         bench.disk.remove_file(&bench.path(name)).unwrap();
     }
-    let params = OpenParams { clean: true, recovery_point: Offset(25), log_start: Offset(0) };
+    let params =
+        OpenParams { clean: true, recovery_point: Offset(25), log_start: Offset(0), ..OpenParams::default() };
     bench.reopen(params);
     assert_eq!(bench.report.indexes_rebuilt, 3);
     let after: Vec<Vec<u8>> = names.iter().map(|name| bench.content(name)).collect();
@@ -160,7 +198,12 @@ fn damaged_indexes_are_noticed_when_they_are_used() {
             bench.log.close(Timestamp(0)).unwrap();
             let len = bench.content(name).len() as u64;
             write(&bench, name, len, damage);
-            let params = OpenParams { clean: true, recovery_point: Offset(30), log_start: Offset(0) };
+            let params = OpenParams {
+                clean: true,
+                recovery_point: Offset(30),
+                log_start: Offset(0),
+                ..OpenParams::default()
+            };
             bench.reopen(params);
             assert_eq!(bench.values(0).len(), 30, "{name} with {damage:?}");
             for from in 0..30 {
@@ -190,7 +233,12 @@ fn the_leader_epochs_are_rebuilt_from_the_batches() {
     bench.log.close(Timestamp(0)).unwrap();
     let before = bench.content("leader-epoch-checkpoint");
     write(&bench, "leader-epoch-checkpoint", 0, b"what");
-    bench.reopen(OpenParams { clean: true, recovery_point: Offset(3), log_start: Offset(0) });
+    bench.reopen(OpenParams {
+        clean: true,
+        recovery_point: Offset(3),
+        log_start: Offset(0),
+        ..OpenParams::default()
+    });
     assert!(bench.report.epochs_rebuilt);
     assert_eq!(bench.content("leader-epoch-checkpoint"), before);
     bench.disk.remove_file(&bench.path("leader-epoch-checkpoint")).unwrap();
@@ -204,7 +252,12 @@ fn the_leader_epochs_are_rebuilt_from_the_batches() {
 fn a_log_that_ends_before_its_checkpointed_start_begins_there() {
     let mut bench = Bench::new(small_segments(2));
     bench.fill(5);
-    bench.reopen(OpenParams { clean: false, recovery_point: Offset(5), log_start: Offset(50) });
+    bench.reopen(OpenParams {
+        clean: false,
+        recovery_point: Offset(5),
+        log_start: Offset(50),
+        ..OpenParams::default()
+    });
     assert_eq!((bench.log.start_offset(), bench.log.end_offset()), (Offset(50), Offset(50)));
     bench.append(&from_producer(7, 0, 0, 1));
     assert_eq!(bench.values(50).len(), 1);
@@ -264,7 +317,12 @@ fn a_stop_that_was_not_clean_after_all_is_recovered_from() {
     bench.log.close(Timestamp(0)).unwrap();
     let size = bench.log.size();
     bench.file(LOG).set_len(size - 1).unwrap();
-    bench.reopen(OpenParams { clean: true, recovery_point: Offset(4), log_start: Offset(0) });
+    bench.reopen(OpenParams {
+        clean: true,
+        recovery_point: Offset(4),
+        log_start: Offset(0),
+        ..OpenParams::default()
+    });
     assert_eq!(bench.log.end_offset(), Offset(3));
     assert!(bench.report.lost_durable && bench.report.damage.is_some());
     bench.fill(1);
@@ -285,7 +343,12 @@ fn damage_in_an_old_segment_leaves_the_others_readable() {
     for name in bench.names().iter().filter(|name| name.ends_with(".snapshot")) {
         bench.disk.remove_file(&bench.path(name)).unwrap();
     }
-    bench.reopen(OpenParams { clean: true, recovery_point: Offset(8), log_start: Offset(0) });
+    bench.reopen(OpenParams {
+        clean: true,
+        recovery_point: Offset(8),
+        log_start: Offset(0),
+        ..OpenParams::default()
+    });
     assert!(bench.report.damage.as_deref().is_some_and(|damage| damage.contains("magic")));
     assert_eq!(bench.log.end_offset(), Offset(8));
     assert_eq!(bench.values(3).len(), 5);
