@@ -70,7 +70,11 @@ async fn replicas_are_named_by_hand_and_topics_are_deleted_by_id() {
     let (_client, admin) = connect(&broker).await;
     let here = vec![NodeId(1)];
     let topic = NewTopic { replicas: vec![here.clone(), here.clone()], ..NewTopic::new("t") };
-    assert_eq!(admin.create_topic(&topic, false).await, Ok(Some(2)));
+    let validated = admin.create_topic(&topic, true).await.map(|topic| (topic.id, topic.partitions));
+    assert_eq!(validated, Ok((None, Some(2))));
+    let created = admin.create_topic(&topic, false).await.expect("it is new");
+    let described = admin.describe_topic("t").await.expect("it is there");
+    assert_eq!((created.id, created.partitions), (Some(described.id), Some(2)));
     let elsewhere = NewTopic { replicas: vec![vec![NodeId(9)]], ..NewTopic::new("u") };
     let refused = code(admin.create_topic(&elsewhere, true).await);
     assert_eq!(refused, Some(ErrorCode::InvalidReplicaAssignment));

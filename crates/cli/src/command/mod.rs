@@ -18,6 +18,7 @@ mod group;
 mod place;
 mod produce;
 mod profile;
+mod seen;
 mod session;
 mod settings;
 mod several;

@@ -30,7 +30,7 @@ pub use partitions::{PartitionDescription, TopicPartitions};
 pub use producers::ActiveProducer;
 pub use quorum::{Election, Quorum, QuorumReplica, Reassignment};
 pub use shares::{ShareGroupDescription, ShareGroupMember, ShareGroupOffset};
-pub use topics::NewTopic;
+pub use topics::{CreatedTopic, NewTopic};
 
 /// Asks and changes a cluster. Questions are asked again where that may help, for `default.api.timeout.ms`;
 /// changes are not, as one that succeeded unseen would fail the second time, unless they say so.

@@ -43,6 +43,15 @@ impl NewTopic {
     }
 }
 
+/// A topic that was created, from [`Admin::create_topic`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreatedTopic {
+    /// Which one of its name it is; nothing where it was only validated, or before Kafka 2.8.
+    pub id: Option<Uuid>,
+    /// How many partitions it has, if the cluster tells.
+    pub partitions: Option<i32>,
+}
+
 /// The version from which a cluster's own defaults can be asked for.
 const DEFAULTS_FROM: i16 = 4;
 
@@ -75,8 +84,7 @@ impl Admin {
         metadata.topic(name).cloned().ok_or_else(unknown)
     }
 
-    /// Creates a topic; with `validate_only`, only says whether it could be. Returns the number of its partitions, if
-    /// the cluster tells.
+    /// Creates a topic; with `validate_only`, only says whether it could be.
     ///
     /// # Errors
     /// `TOPIC_ALREADY_EXISTS`, `INVALID_TOPIC_EXCEPTION` for its name, `INVALID_CONFIG` for its settings,
@@ -84,7 +92,7 @@ impl Admin {
     /// that there is not, `INVALID_PARTITIONS` for less than one, `INVALID_REQUEST` where both replicas and their number are
     /// given, and `POLICY_VIOLATION` where the cluster's `create.topic.policy.class.name` forbids it.
     /// `TOPIC_AUTHORIZATION_FAILED` without `Create` of the cluster or of the topic.
-    pub async fn create_topic(&self, topic: &NewTopic, validate_only: bool) -> Result<Option<i32>, Error> {
+    pub async fn create_topic(&self, topic: &NewTopic, validate_only: bool) -> Result<CreatedTopic, Error> {
         let connection = self.client.any().await?;
         let version = connection.version::<CreateTopicsRequest>()?;
         let unset = if version >= DEFAULTS_FROM || !topic.replicas.is_empty() { -1 } else { 1 };
@@ -113,7 +121,11 @@ impl Admin {
         let result = result.ok_or_else(|| missing(&topic.name))?;
         BrokerError::check(result.error_code)
             .map_err(|error| error.topic(&topic.name).message(result.error_message))?;
-        Ok((result.num_partitions > 0).then_some(result.num_partitions))
+        Ok(CreatedTopic {
+            // Kafka's controller names one also for a topic that it does not make.
+            id: Some(result.topic_id).filter(|id| !validate_only && !id.is_zero()),
+            partitions: (result.num_partitions > 0).then_some(result.num_partitions),
+        })
     }
 
     /// Gives a topic more partitions, so that it has `total`; with `validate_only`, only says whether it could be. Records

@@ -115,7 +115,7 @@ async fn create(partitions: i32, value_size: u32, session: &Session) -> Result<S
     };
     let topic = NewTopic { partitions: Some(partitions), configs, ..NewTopic::new(&name) };
     let created = session.admin.create_topic(&topic, false).await;
-    created.map_err(|error| Failure::of(error, "cannot create a topic for the run"))?;
-    await_topic(&name, None, session).await;
+    let created = created.map_err(|error| Failure::of(error, "cannot create a topic for the run"))?;
+    await_topic(&name, &created, session).await;
     Ok(name)
 }

@@ -1,17 +1,11 @@
-//! Reads settings again that were changed. Kafka's brokers take over later what their controller has decided and answered.
-
-use std::time::Duration;
+//! Reads settings again that were changed, once the broker has taken them over.
 
 use client::Error;
 use client::admin::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
-use tokio::time::Instant;
 
 use super::change::{items, name_of, without};
 use crate::command::Session;
-
-/// How long a broker may take to see what its controller has decided, and how often it is asked.
-const SEEN_MAX: Duration = Duration::from_secs(3);
-const ASK_EVERY: Duration = Duration::from_millis(20);
+use crate::command::seen::until_seen;
 
 /// The settings once the broker shows all changes; and whether it did so in time.
 pub async fn settled(
@@ -20,15 +14,11 @@ pub async fn settled(
     before: &[ConfigEntry],
     session: &Session,
 ) -> Result<(Vec<ConfigEntry>, bool), Error> {
-    let deadline = Instant::now() + SEEN_MAX;
-    loop {
-        let after = session.admin.describe_configs(resource).await?;
-        let is_seen = changes.iter().all(|change| shows(resource, change, before, &after));
-        if is_seen || Instant::now() >= deadline {
-            return Ok((after, is_seen));
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    }
+    let shows_all =
+        |after: &[ConfigEntry]| changes.iter().all(|change| shows(resource, change, before, after));
+    let ask = async || session.admin.describe_configs(resource).await;
+    let (after, is_seen) = until_seen(ask, |after| after.as_deref().map_or(true, shows_all)).await;
+    Ok((after?, is_seen))
 }
 
 /// The source of what was said for the resource itself.

@@ -59,9 +59,8 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
     };
     let dry_run = create.change.dry_run;
     let look = format!("riverrun topic describe {}", topic.name);
-    let before = session.admin.describe_topic(&topic.name).await.ok().map(|topic| topic.id);
     let created = changing(DOING, &look, session.admin.create_topic(&topic, dry_run)).await?;
-    let count = created.map_err(|error| {
+    let created = created.map_err(|error| {
         let code = error.code();
         let failure = Failure::of_change(error, DOING, &look);
         let keys: Vec<&str> = topic.configs.iter().map(|(key, _)| key.as_str()).collect();
@@ -75,9 +74,9 @@ pub async fn run(create: Create, session: &Session) -> Result<(), Failure> {
     })?;
     let name = &topic.name;
     if !dry_run {
-        await_topic(name, before, session).await;
+        await_topic(name, &created, session).await;
     }
-    let count = count.or(topic.partitions);
+    let count = created.partitions.or(topic.partitions);
     let words =
         count.map_or(String::new(), |count| format!(" with {}", partitions(count.unsigned_abs() as usize)));
     let line =

@@ -8,12 +8,11 @@ mod describe;
 mod list;
 mod trim;
 
-use std::time::Duration;
-
 use clap::Subcommand;
-use kernel::Uuid;
-use tokio::time::{Instant, sleep};
+use client::admin::CreatedTopic;
+use client::metadata;
 
+use super::seen::until_seen;
 use super::{Failure, Session};
 
 #[derive(Debug, Subcommand)]
@@ -39,22 +38,12 @@ pub async fn run(topic: Topic, session: &Session) -> Result<(), Failure> {
     }
 }
 
-/// How long a broker may take to hear of a topic, and how often it is asked.
-const SEEN_MAX: Duration = Duration::from_secs(5);
-const ASK_EVERY: Duration = Duration::from_millis(20);
-
-/// Waits until a topic is there that was created, and not the one `before` that it takes the name of: Apache Kafka's brokers
-/// hear of a topic after its controller has made it, and the next command would not find it.
-pub async fn await_topic(name: &str, before: Option<Uuid>, session: &Session) {
-    let deadline = Instant::now() + SEEN_MAX;
-    loop {
-        let seen = session.admin.describe_topic(name).await;
-        let is_there = seen.is_ok_and(|topic| topic.id.is_zero() || Some(topic.id) != before);
-        if is_there || Instant::now() >= deadline {
-            return;
-        }
-        sleep(ASK_EVERY).await;
-    }
+/// Waits until a topic is there that was created, and not one before it of the same name: the next command would not find it.
+pub async fn await_topic(name: &str, created: &CreatedTopic, session: &Session) {
+    let ask = async || session.admin.describe_topic(name).await;
+    let is_it = |topic: &metadata::Topic| topic.id.is_zero() || created.id.is_none_or(|id| id == topic.id);
+    // Whoever works with it next hears why it is not there.
+    let _ = until_seen(ask, |topic| topic.as_ref().is_ok_and(is_it)).await;
 }
 
 /// So many partitions, in words.
