@@ -173,13 +173,19 @@ impl Failure {
     pub fn of_change(error: Error, doing: &str, look: &str) -> Failure {
         let is_unknown =
             matches!(error, Error::Timeout { .. } | Error::Connection { .. } | Error::Protocol { .. });
-        let mut failure = Failure::of(error, doing);
-        if is_unknown {
-            failure.message.push_str("; it may have been done all the same");
-            failure.next =
-                Some(format!("look whether the broker is alive, and with `{look}` whether it was done"));
+        let failure = Failure::of(error, doing);
+        match is_unknown {
+            true => failure.maybe_done(format!(
+                "look whether the broker is alive, and with `{look}` whether it was done"
+            )),
+            false => failure,
         }
-        failure
+    }
+
+    /// Says that nobody knows whether what was begun was done, and how to look.
+    pub fn maybe_done(mut self, next: impl Into<String>) -> Failure {
+        self.message.push_str("; it may have been done all the same");
+        self.next(next)
     }
 
     /// Tells the user, and gives the process its exit code.

@@ -62,8 +62,8 @@ pub async fn changing<T>(
     tokio::select! {
         biased;
         done = act => Ok(done),
-        _ = signals.next() => Err(Failure::interrupted(format!("{doing}: interrupted; it may have been done all the same"))
-            .next(format!("look with `{look}` whether it was done"))),
+        _ = signals.next() => Err(Failure::interrupted(format!("{doing}: interrupted"))
+            .maybe_done(format!("look with `{look}` whether it was done"))),
     }
 }
 

@@ -362,11 +362,12 @@ impl Outcomes {
         let all = async {
             for (place, thing) in things.iter().enumerate() {
                 done.set(place);
+                let later = || things.iter().skip(place + 1).map(|thing| name(thing).to_owned()).collect();
                 let outcome = tokio::select! {
                     biased;
                     outcome = act(thing) => outcome,
                     _ = signals.next() => {
-                        self.interrupted(name(thing), things.iter().skip(place + 1).map(&name));
+                        self.interrupted(name(thing), later());
                         break;
                     }
                 };
@@ -379,8 +380,7 @@ impl Outcomes {
                         let is_of_all = failure.is_of_all();
                         self.push(name(thing), Err(failure));
                         if is_of_all {
-                            let why = "no broker can be reached";
-                            self.untried(why, things.iter().skip(place + 1).map(&name));
+                            self.untried("no broker can be reached", later());
                             break;
                         }
                     }
@@ -392,23 +392,17 @@ impl Outcomes {
     }
 
     /// The change of a name did not come to its end, and those of others were not begun.
-    fn interrupted<'n>(&mut self, name: &str, later: impl ExactSizeIterator<Item = &'n str>) {
-        let later: Vec<String> = later.map(str::to_owned).collect();
-        let rest = match later.len() {
-            0 => String::new(),
-            _ => format!("; not tried: {}", listed(later.iter().cloned())),
-        };
-        let failure =
-            Failure::interrupted(format!("interrupted: what has become of {name} is not known{rest}"));
+    fn interrupted(&mut self, name: &str, later: Vec<String>) {
+        let why = format!("interrupted: what has become of {name} is not known");
+        let failure = Failure::interrupted(with_untried(why, &later));
         self.push(name, Err(failure.next(self.again)));
         self.not_tried("interrupted", later);
     }
 
     /// The changes of the others would fail as well, each after a long wait.
-    fn untried<'n>(&mut self, why: &str, later: impl ExactSizeIterator<Item = &'n str>) {
-        let later: Vec<String> = later.map(str::to_owned).collect();
+    fn untried(&mut self, why: &str, later: Vec<String>) {
         let Some(first) = later.first() else { return };
-        let failure = Failure::failed(format!("{why}; not tried: {}", listed(later.iter().cloned())));
+        let failure = Failure::failed(with_untried(why.to_owned(), &later));
         self.failures.push((first.clone(), failure.next(self.again)));
         self.not_tried(why, later);
     }
@@ -445,6 +439,14 @@ impl Outcomes {
         };
         let failures = self.failures.into_iter().map(|(_, failure)| failure);
         Failure::all(failures.chain(printed.err()).collect()).map_or(Ok(()), Err)
+    }
+}
+
+/// Why a command stopped, with what it did not begin.
+fn with_untried(why: String, untried: &[String]) -> String {
+    match untried {
+        [] => why,
+        _ => format!("{why}; not tried: {}", listed(untried.iter().cloned())),
     }
 }
 

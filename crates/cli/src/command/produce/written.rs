@@ -93,23 +93,28 @@ impl Written {
 
     /// Topics that are gone or others now than when they were first written to, though records of theirs were acknowledged.
     pub async fn lost(&self, session: &Session) -> Vec<Failure> {
-        let mut lost = Vec::new();
         let is_written = |name: &str| self.partitions.keys().any(|written| &*written.topic == name);
-        for (name, target) in self.topics.iter().filter(|(name, _)| is_written(name)) {
-            let anew = match session.admin.describe_topic(name).await {
-                Ok(now) if now.id == target.topic.id => continue,
-                Ok(_) => " and made anew",
-                Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => "",
-                // Nothing is known of it.
-                Err(_) => continue,
+        let written = || self.topics.iter().filter(|(name, _)| is_written(name));
+        let names: Vec<String> = written().map(|(name, _)| name.to_string()).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        // Where nobody tells, nothing is known of them.
+        let Ok(now) = session.client.fetch_metadata(Some(&names)).await else { return Vec::new() };
+        let lost = |(name, target): (&Arc<str>, &Target)| {
+            let anew = match now.topic(name) {
+                Some(topic) if topic.id == target.topic.id => return None,
+                Some(_) => " and made anew",
+                None if now.error(name) == Some(ErrorCode::UnknownTopicOrPartition) => "",
+                None => return None,
             };
             let failure = Failure::not_there(format!("{name} was deleted{anew} while it was written to"));
-            lost.push(
+            Some(
                 failure
                     .next("what was written before has gone with it; `riverrun consume` shows what is there"),
-            );
-        }
-        lost
+            )
+        };
+        written().filter_map(lost).collect()
     }
 
     /// Whether something is on its way.
