@@ -3,8 +3,10 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use support::node::is_ours;
 use support::terminal::{Seen, Terminal};
 use support::{Broker, code_of};
 
@@ -204,4 +206,32 @@ fn who_interrupts_a_change_of_many_is_told_what_was_done() {
     let left = broker.run(&["topic", "list", "--format", "name"]);
     let left = left.ok().lines().count();
     assert!((TOPICS - told.len() - 2..TOPICS - told.len()).contains(&left), "{left} are left of {TOPICS}");
+}
+
+/// The partition of a broker that is alone has nobody to take it over, and nobody says that it has no leader.
+#[test]
+fn a_log_that_cannot_be_used_is_told_of_soon() {
+    if !is_ours() {
+        return;
+    }
+    let mut broker = Broker::start("offline");
+    broker.run(&["topic", "create", "a", "--partitions", "2"]).ok();
+    broker.run_with_input(&["produce", "a", "--partition", "0"], "1\n").ok();
+    broker.run_with_input(&["produce", "a", "--partition", "1"], "1\n2\n").ok();
+    broker.kill();
+    let folders = std::fs::read_dir(broker.directory()).expect("it is there");
+    let folders = folders.map(|entry| entry.expect("it can be read").path());
+    let data = folders.into_iter().find(|path| path.join("a-0").exists());
+    let folder = data.as_deref().unwrap_or(broker.directory()).join("a-0");
+    std::fs::rename(&folder, folder.with_extension("aside")).expect("it is there");
+    std::fs::write(&folder, "no folder").expect("it can be written");
+    broker.restart();
+
+    let begun = Instant::now();
+    let described = broker.run(&["topic", "describe", "a", "--format", "json"]);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let said = "riverrun: not all of a is known: broker 1 leads a-0 and cannot use its log\nnext: ";
+    assert!(described.failed(1).starts_with(said), "{described:?}");
+    let ends = |partition: usize| json(&described.stdout)["partitions"][partition]["end_offset"].clone();
+    assert_eq!((ends(0), ends(1)), (Value::Null, 2.into()), "{described:?}");
 }

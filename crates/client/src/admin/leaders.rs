@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kernel::{ErrorCode, NodeId, TopicPartition};
 use tokio::task::JoinSet;
@@ -18,8 +19,13 @@ pub(crate) type Each<A> = BTreeMap<TopicPartition, Result<A, Error>>;
 /// What a leader answered, for each partition.
 pub(crate) type Answered<A> = BTreeMap<TopicPartition, Result<A, BrokerError>>;
 
+/// How long a leader may say that it cannot use its log until it is believed. If it has replicas elsewhere, one of them leads by
+/// then; if not, only whoever mends the disk helps.
+const OFFLINE_BELIEVED: Duration = Duration::from_secs(2);
+
 /// Asks the leaders of partitions with `ask`, all at once, and whoever took over where one is away or deposed, until every
-/// partition has its answer, an error that trying again does not mend, or `default.api.timeout.ms` has passed.
+/// partition has its answer, an error that trying again does not mend, or `default.api.timeout.ms` has passed. That a log is
+/// offline is such an error if its leader stays the same.
 ///
 /// Partitions do not wait for each other: one without a leader leaves the others their answers.
 pub(super) async fn ask_leaders<Q, A, F>(
@@ -35,13 +41,11 @@ where
     let time = client.config().default_api_timeout;
     let deadline = Instant::now() + time;
     let mut backoff = Backoff::default();
-    let mut settled = BTreeMap::new();
-    // Why those that are open could not be asked, or were not answered.
-    let mut reasons: BTreeMap<TopicPartition, Error> = BTreeMap::new();
+    let mut asking = Asking::default();
     while !open.is_empty() && Instant::now() < deadline {
-        let round = timeout_at(deadline, ask_once(client, &open, &mut reasons, &mut settled, &ask));
+        let round = timeout_at(deadline, ask_once(client, &open, &mut asking, &ask));
         let _ = round.await;
-        open.retain(|name, _| !settled.contains_key(name));
+        open.retain(|name, _| !asking.settled.contains_key(name));
         if open.is_empty() {
             break;
         }
@@ -54,6 +58,7 @@ where
         let _ = timeout_at(deadline, refresh(client, &open)).await;
     }
     let late = || Error::Timeout { what: "asking the leaders of partitions", after: time };
+    let Asking { mut settled, mut reasons, .. } = asking;
     let unanswered = open.into_keys().map(|name| {
         let reason = reasons.remove(&name).unwrap_or_else(late);
         (name, Err(reason))
@@ -62,60 +67,93 @@ where
     settled
 }
 
+/// How far a question has come.
+struct Asking<A> {
+    settled: Each<A>,
+    /// Why those that are open could not be asked, or were not answered.
+    reasons: BTreeMap<TopicPartition, Error>,
+    /// Whose log is offline: at which leader, and since when that is known.
+    offline: BTreeMap<TopicPartition, (NodeId, Instant)>,
+}
+
+impl<A> Default for Asking<A> {
+    fn default() -> Self {
+        Self { settled: BTreeMap::new(), reasons: BTreeMap::new(), offline: BTreeMap::new() }
+    }
+}
+
+impl<A> Asking<A> {
+    fn put(&mut self, name: TopicPartition, result: Result<A, Error>) {
+        match result {
+            Err(reason) if reason.retriable() => drop(self.reasons.insert(name, reason)),
+            result => drop(self.settled.insert(name, result)),
+        }
+    }
+
+    /// The same of what a leader has answered.
+    fn answered(&mut self, leader: NodeId, name: TopicPartition, result: Result<A, Error>) {
+        let code = result.as_ref().err().and_then(Error::code);
+        if code != Some(ErrorCode::KafkaStorageError) {
+            self.offline.remove(&name);
+            return self.put(name, result);
+        }
+        let (told_by, since) = self.offline.entry(name.clone()).or_insert((leader, Instant::now()));
+        if *told_by != leader {
+            (*told_by, *since) = (leader, Instant::now());
+        }
+        if since.elapsed() >= OFFLINE_BELIEVED {
+            self.settled.insert(name, result);
+        } else {
+            self.put(name, result);
+        }
+    }
+}
+
 /// Asks each leader that is known once. Partitions that are not settled then have a reason, if one is known.
 async fn ask_once<Q, A, F>(
     client: &Client,
     open: &BTreeMap<TopicPartition, Q>,
-    reasons: &mut BTreeMap<TopicPartition, Error>,
-    settled: &mut Each<A>,
+    asking: &mut Asking<A>,
     ask: &impl Fn(Client, NodeId, Vec<(TopicPartition, Q)>) -> F,
 ) where
     Q: Clone + Send + 'static,
     A: Send + 'static,
     F: Future<Output = Result<Answered<A>, Error>> + Send + 'static,
 {
-    let mut put = |name: TopicPartition, result: Result<A, Error>| match result {
-        Err(reason) if reason.retriable() => {
-            reasons.insert(name, reason);
-        }
-        result => {
-            settled.insert(name, result);
-        }
-    };
     let mut metadata = client.metadata();
     if open.keys().any(|name| leader(&metadata, name).is_err()) {
         match refresh(client, open).await {
             Ok(fresh) => metadata = fresh,
-            Err(error) => return open.keys().for_each(|name| put(name.clone(), Err(error.clone()))),
+            Err(error) => {
+                return open.keys().for_each(|name| asking.put(name.clone(), Err(error.clone())));
+            }
         }
     }
     let mut by_leader: BTreeMap<NodeId, Vec<(TopicPartition, Q)>> = BTreeMap::new();
     for (name, question) in open {
         match leader(&metadata, name) {
             Ok(leader) => by_leader.entry(leader).or_default().push((name.clone(), question.clone())),
-            Err(error) => put(name.clone(), Err(error.into())),
+            Err(error) => asking.put(name.clone(), Err(error.into())),
         }
     }
     let mut asked = JoinSet::new();
     for (leader, partitions) in by_leader {
         let names: Vec<TopicPartition> = partitions.iter().map(|(name, _)| name.clone()).collect();
-        let asking = ask(client.clone(), leader, partitions);
-        asked.spawn(async move { (leader, names, asking.await) });
+        let answer = ask(client.clone(), leader, partitions);
+        asked.spawn(async move { (leader, names, answer.await) });
     }
     while let Some(Ok((leader, names, result))) = asked.join_next().await {
         let mut answered = match result {
             Ok(answered) => answered,
             Err(error) => {
-                names.into_iter().for_each(|name| put(name, Err(error.clone())));
+                names.into_iter().for_each(|name| asking.put(name, Err(error.clone())));
                 continue;
             }
         };
         for name in names {
             let result = answered.remove(&name);
-            put(
-                name.clone(),
-                result.map_or_else(|| Err(left_out(leader, &name)), |one| one.map_err(Error::from)),
-            );
+            let result = result.map_or_else(|| Err(left_out(leader, &name)), |one| one.map_err(Error::from));
+            asking.answered(leader, name, result);
         }
     }
 }
@@ -220,5 +258,37 @@ mod tests {
         assert_eq!(all.map(|listed| listed.len()), Ok(1));
         let all = admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await;
         assert!(matches!(all, Err(Error::Connection { .. })), "that of the first: {all:?}");
+    }
+
+    /// A cluster whose only partition has an offline log at node 1, and is led by `leader` of the seconds since it began.
+    fn with_a_log_offline(leader: impl Fn(u64) -> i32 + Send + Sync + 'static) -> Cluster {
+        let begun = Instant::now();
+        Cluster::new(move |asked| {
+            let leader = leader(begun.elapsed().as_secs());
+            if asked.is::<MetadataRequest>() {
+                return asked.answer(&metadata(leader, leader));
+            }
+            let error_code = if asked.node == 1 { ErrorCode::KafkaStorageError.code() } else { 0 };
+            let partitions =
+                vec![ListOffsetsPartitionResponse { error_code, offset: 7, ..Default::default() }];
+            let topic = ListOffsetsTopicResponse { name: TOPIC.to_owned(), partitions };
+            asked.answer(&ListOffsetsResponse { topics: vec![topic], ..Default::default() })
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_is_offline_is_told_of_soon_unless_another_replica_takes_over() {
+        let ask = async |cluster: Cluster| {
+            let admin = Admin::new(&cluster.client().await);
+            let wanted = [(TopicPartition::new(TOPIC, 0), OffsetSpec::Latest)];
+            let begun = Instant::now();
+            let asked = admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await;
+            (asked.map_err(|error| error.code()).map(|listed| listed.len()), begun.elapsed().as_secs())
+        };
+        let (alone, seconds) = ask(with_a_log_offline(|_| 1)).await;
+        assert_eq!(alone, Err(Some(ErrorCode::KafkaStorageError)));
+        assert!((2..=4).contains(&seconds), "{seconds}");
+        let (taken_over, _) = ask(with_a_log_offline(|seconds| if seconds < 1 { 1 } else { 2 })).await;
+        assert_eq!(taken_over, Ok(1));
     }
 }

@@ -106,7 +106,8 @@ impl Admin {
     /// As [`Admin::list_offsets`], with what became of each partition: no partition waits for another one's leader.
     ///
     /// # Errors
-    /// A partition's own are `UNKNOWN_TOPIC_OR_PARTITION` and `LEADER_NOT_AVAILABLE`, once the time is up, and
+    /// A partition's own are `UNKNOWN_TOPIC_OR_PARTITION` and `LEADER_NOT_AVAILABLE`, once the time is up,
+    /// `KAFKA_STORAGE_ERROR` where the leader cannot use its log and nobody takes over within two seconds, and
     /// `TOPIC_AUTHORIZATION_FAILED` without `Describe` of the topic; [`Error::Unsupported`] where the leader is too old for the
     /// kind of offset.
     pub async fn list_offsets_each(

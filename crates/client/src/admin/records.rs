@@ -38,7 +38,8 @@ impl Admin {
     ///
     /// # Errors
     /// A partition's own are those of [`Admin::delete_records`], and `UNKNOWN_TOPIC_OR_PARTITION` and `LEADER_NOT_AVAILABLE`,
-    /// once the time is up.
+    /// once the time is up; and `KAFKA_STORAGE_ERROR` where the leader cannot use its log and nobody takes over within two
+    /// seconds.
     pub async fn delete_records_each(
         &self,
         before: &BTreeMap<TopicPartition, Option<Offset>>,

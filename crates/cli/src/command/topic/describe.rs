@@ -7,7 +7,7 @@ use clap::Args;
 use client::admin::{ConfigEntry, ConfigSource, ListedOffset, OffsetSpec};
 use client::config::IsolationLevel;
 use client::metadata::{Partition, Topic};
-use client::{Error, TopicPartition};
+use client::{Error, ErrorCode, TopicPartition};
 use kernel::NodeId;
 use serde_json::{Value, json};
 
@@ -160,6 +160,18 @@ impl Asked<'_> {
         let (name, error) = self.silent.first_key_value()?;
         let others = self.silent.len() - 1;
         let more = if others > 0 { format!(", and {others} more") } else { String::new() };
+        if error.code() == Some(ErrorCode::KafkaStorageError) {
+            let leader = self.topic.partitions.get(&name.partition).and_then(|partition| partition.leader);
+            let leader =
+                leader.map_or_else(|| "its leader".to_owned(), |leader| format!("broker {}", leader.0));
+            return Some(
+                Failure::failed(format!(
+                    "not all of {} is known: {leader} leads {name} and cannot use its log{more}",
+                    self.topic.name
+                ))
+                .next("what the broker itself logs says why; `riverrun cluster log-dirs` shows full or failed directories"),
+            );
+        }
         let cause = if error.partition().is_some() { error.to_string() } else { format!("{name}: {error}") };
         Some(
             Failure::failed(format!("not all of {} is known: {cause}{more}", self.topic.name))
