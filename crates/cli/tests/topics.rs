@@ -210,7 +210,7 @@ fn who_interrupts_a_change_of_many_is_told_what_was_done() {
 
 /// The partition of a broker that is alone has nobody to take it over, and nobody says that it has no leader.
 #[test]
-fn a_log_that_cannot_be_used_is_told_of_soon() {
+fn a_log_that_cannot_be_used_is_told_of_soon_and_counts_as_ill() {
     if !is_ours() {
         return;
     }
@@ -234,4 +234,11 @@ fn a_log_that_cannot_be_used_is_told_of_soon() {
     assert!(described.failed(1).starts_with(said), "{described:?}");
     let ends = |partition: usize| json(&described.stdout)["partitions"][partition]["end_offset"].clone();
     assert_eq!((ends(0), ends(1)), (Value::Null, 2.into()), "{described:?}");
+
+    let health = broker.run(&["cluster", "health"]);
+    health.failed(1);
+    let lines = ["cluster               not healthy", "without a usable log  1: a-0"];
+    assert_eq!(health.stdout.lines().collect::<Vec<_>>(), lines);
+    let wide = broker.run(&["cluster", "health", "--format", "wide"]);
+    assert!(wide.stdout.contains("its leader cannot use its log"), "{wide:?}");
 }

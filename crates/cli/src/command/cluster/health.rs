@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use client::Error;
-use client::metadata::Partition;
+use client::admin::{LogDir, OffsetSpec};
+use client::config::IsolationLevel;
+use client::metadata::{Partition, Topic};
+use client::{Error, ErrorCode, TopicPartition};
 use kernel::NodeId;
 use serde_json::{Value, json};
 
@@ -15,7 +17,7 @@ use crate::command::waiting::waiting;
 use crate::command::{Failure, Session, units};
 use crate::print::{Output, table::Table};
 
-/// Say whether every partition has a leader and all its replicas; it ends with 1 if not.
+/// Say whether every partition has a leader, a log and all its replicas, and disks have room; it ends with 1 if not.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   riverrun cluster health
@@ -29,6 +31,12 @@ pub struct Health {
     wait: Option<Duration>,
 }
 
+/// A directory with less than this, and than a hundredth of its disk, counts as full.
+const ROOM_MIN: u64 = 1 << 30;
+
+/// How long the ends of all partitions may take.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
 /// What is wrong with a cluster.
 #[derive(Debug, Default)]
 struct Ills {
@@ -39,7 +47,10 @@ struct Ills {
     silent: Vec<String>,
     leaderless: Vec<String>,
     under_replicated: Vec<String>,
+    /// Those whose leader cannot use their log.
+    offline: Vec<String>,
     offline_dirs: Vec<String>,
+    full_dirs: Vec<String>,
     partitions: Vec<IllPartition>,
 }
 
@@ -52,7 +63,7 @@ struct IllPartition {
 }
 
 /// Why a partition is not whole, if it is not.
-fn why(partition: &Partition, alive: &BTreeSet<NodeId>) -> Option<String> {
+fn why(partition: &Partition, alive: &BTreeSet<NodeId>, offline: bool) -> Option<String> {
     let list = |ids: &[NodeId]| ids.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(",");
     let (down, behind): (Vec<NodeId>, Vec<NodeId>) = partition
         .replicas
@@ -63,6 +74,9 @@ fn why(partition: &Partition, alive: &BTreeSet<NodeId>) -> Option<String> {
     if partition.leader.is_none() {
         whys.push("no leader".to_owned());
     }
+    if offline {
+        whys.push("its leader cannot use its log".to_owned());
+    }
     if !down.is_empty() {
         whys.push(format!("down or without its directory: {}", list(&down)));
     }
@@ -72,6 +86,38 @@ fn why(partition: &Partition, alive: &BTreeSet<NodeId>) -> Option<String> {
     (!whys.is_empty()).then(|| whys.join("; "))
 }
 
+/// What is left in a directory that will soon take no more records, if it is so little.
+fn hardly_any_room(dir: &LogDir) -> Option<u64> {
+    dir.usable_bytes.zip(dir.total_bytes).and_then(|(usable, total)| {
+        let little = usable < ROOM_MIN && usable < total / 100;
+        little.then_some(usable)
+    })
+}
+
+/// Partitions whose leader cannot use their log, which only the leader knows where it is alone. Their ends are asked for, as no
+/// broker has to open a log to tell them.
+async fn offline(
+    topics: &[Topic],
+    answering: &BTreeSet<NodeId>,
+    session: &Session,
+) -> BTreeSet<TopicPartition> {
+    let led = topics.iter().flat_map(|topic| {
+        let led = topic
+            .partitions
+            .values()
+            .filter(|partition| partition.leader.is_some_and(|leader| answering.contains(&leader)));
+        led.map(|partition| TopicPartition::new(topic.name.as_str(), partition.partition))
+    });
+    let wanted: Vec<_> = led.map(|name| (name, OffsetSpec::Latest)).collect();
+    let asked = session.admin.list_offsets_each(&wanted, IsolationLevel::ReadUncommitted);
+    // Of those whose leader goes meanwhile nothing is known.
+    let each = tokio::time::timeout(ANSWER_MAX, asked).await.unwrap_or_default();
+    let offline = each.into_iter().filter(|(_, listed)| {
+        listed.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::KafkaStorageError))
+    });
+    offline.map(|(name, _)| name).collect()
+}
+
 impl Ills {
     fn is_healthy(&self) -> bool {
         !self.no_controller
@@ -79,7 +125,9 @@ impl Ills {
             && self.silent.is_empty()
             && self.leaderless.is_empty()
             && self.under_replicated.is_empty()
+            && self.offline.is_empty()
             && self.offline_dirs.is_empty()
+            && self.full_dirs.is_empty()
     }
 
     async fn find(session: &Session) -> Result<Ills, Error> {
@@ -88,32 +136,50 @@ impl Ills {
         let mut ills = Ills { no_controller: cluster.controller.is_none(), ..Ills::default() };
         let topics = session.admin.list_topics().await?;
         ills.down = brokers::missing(&alive, &topics).iter().map(|id| id.0).collect();
+        let answering = ills.look_into_dirs(&alive, session).await;
+        let offline = offline(&topics, &answering, session).await;
         for topic in topics {
             for partition in topic.partitions.values() {
-                let name = || format!("{}-{}", topic.name, partition.partition);
-                if let Some(why) = why(partition, &alive) {
+                let name = TopicPartition::new(topic.name.as_str(), partition.partition);
+                let is_offline = offline.contains(&name);
+                if let Some(why) = why(partition, &alive, is_offline) {
                     let topic = topic.name.clone();
                     ills.partitions.push(IllPartition { topic, partition: partition.clone(), why });
                 }
-                if partition.leader.is_none() {
-                    ills.leaderless.push(name());
+                if is_offline {
+                    ills.offline.push(name.to_string());
+                } else if partition.leader.is_none() {
+                    ills.leaderless.push(name.to_string());
                 } else if partition.isr.len() < partition.replicas.len() {
-                    ills.under_replicated.push(name());
+                    ills.under_replicated.push(name.to_string());
                 }
             }
         }
+        Ok(ills)
+    }
+
+    /// Returns who has answered.
+    async fn look_into_dirs(&mut self, alive: &BTreeSet<NodeId>, session: &Session) -> BTreeSet<NodeId> {
+        let mut answering = BTreeSet::new();
         for id in alive {
-            let dirs = match if_served(session.admin.describe_log_dirs(id).await) {
+            let dirs = match if_served(session.admin.describe_log_dirs(*id).await) {
                 Ok(dirs) => dirs.unwrap_or_default(),
                 Err(error) => {
-                    ills.silent.push(format!("{} ({error})", id.0));
+                    self.silent.push(format!("{} ({error})", id.0));
                     continue;
                 }
             };
-            let broken = dirs.iter().filter_map(|dir| Some((dir, dir.error.as_ref()?)));
-            ills.offline_dirs.extend(broken.map(|(dir, error)| format!("{}:{} {error}", id.0, dir.path)));
+            answering.insert(*id);
+            for dir in &dirs {
+                let name = || format!("{}:{}", id.0, dir.path);
+                if let Some(error) = &dir.error {
+                    self.offline_dirs.push(format!("{} {error}", name()));
+                } else if let Some(usable) = hardly_any_room(dir) {
+                    self.full_dirs.push(format!("{} ({} left)", name(), units::bytes(usable)));
+                }
+            }
         }
-        Ok(ills)
+        answering
     }
 
     fn output(&self) -> Output {
@@ -124,7 +190,9 @@ impl Ills {
             "brokers_silent": self.silent,
             "leaderless": self.leaderless,
             "under_replicated": self.under_replicated,
+            "offline": self.offline,
             "offline_log_dirs": self.offline_dirs,
+            "full_log_dirs": self.full_dirs,
             "partitions": self.partitions.iter().map(IllPartition::json).collect::<Vec<_>>(),
         });
         let state = if self.is_healthy() { "healthy" } else { "not healthy" };
@@ -138,7 +206,9 @@ impl Ills {
             ("no answer from", &self.silent),
             ("without leader", &self.leaderless),
             ("under-replicated", &self.under_replicated),
+            ("without a usable log", &self.offline),
             ("offline dirs", &self.offline_dirs),
+            ("full dirs", &self.full_dirs),
         ] {
             if !names.is_empty() {
                 output = output.fact(word, format!("{}: {}", names.len(), names.join(" ")));
@@ -222,7 +292,8 @@ pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
     match ills.is_healthy() {
         true => Ok(()),
         false => Err(Failure::failed("the cluster is not healthy").next(
-            "start the brokers that are down; `riverrun cluster log-dirs` shows full or failed directories",
+            "start the brokers that are down; `riverrun cluster log-dirs` shows full or failed directories, and what a \
+             broker logs says why it cannot use one",
         )),
     }
 }
@@ -245,11 +316,30 @@ mod tests {
                 isr: ids(isr),
                 offline: ids(offline),
             };
-            why(&partition, &alive)
+            why(&partition, &alive, false)
         };
         assert_eq!(why(Some(1), &[1, 2], &[]), None);
         assert_eq!(why(Some(1), &[1], &[]).as_deref(), Some("not in sync: 2"));
         assert_eq!(why(Some(1), &[1], &[2]).as_deref(), Some("down or without its directory: 2"));
         assert_eq!(why(None, &[1], &[]).as_deref(), Some("no leader; not in sync: 2"));
+    }
+
+    #[test]
+    fn a_directory_is_full_where_little_is_left_both_of_its_disk_and_at_all() {
+        const GIB: u64 = 1 << 30;
+        let room = |usable: u64, total: u64| {
+            hardly_any_room(&LogDir {
+                path: "/data".to_owned(),
+                error: None,
+                replicas: Default::default(),
+                total_bytes: Some(total),
+                usable_bytes: Some(usable),
+                cordoned: false,
+            })
+        };
+        assert_eq!(room(GIB / 2, 100 * GIB), Some(GIB / 2));
+        assert_eq!(room(0, 4096), Some(0));
+        assert_eq!(room(2 * GIB, 1000 * GIB), None, "there is time");
+        assert_eq!(room(GIB / 2, GIB), None, "the disk is small");
     }
 }
