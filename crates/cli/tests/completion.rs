@@ -80,13 +80,16 @@ fn what_ends_with_an_equals_sign_goes_on_in_the_same_word() {
     let script = format!(
         r#"compdef() {{ :; }}; source <(riverrun completion zsh)
         compadd() {{ echo "compadd $*"; }}; compset() {{ :; }}; _files() {{ echo files; }}
-        words=({line}); CURRENT=$#words; _riverrun
-        words=(riverrun group reset g --undo-file ./f); CURRENT=$#words; _riverrun
-        words=(riverrun topic li); CURRENT=$#words; _riverrun"#
+        typed() {{ words=("$@"); CURRENT=$#words; PREFIX=${{words[CURRENT]#[\'\"]}}; _riverrun; }}
+        typed {line}
+        typed riverrun group reset g --undo-file ./f
+        typed riverrun topi
+        typed riverrun topic "'li""#
     );
     if is_there("zsh") {
         let ended = run(broker.shell_command("zsh", &["-fc", &script]), "");
-        let expected = "compadd --\ncompadd -S  -- retention.ms=\nfiles\ncompadd -- list\ncompadd -S  --\n";
+        let expected = "compadd --\ncompadd -S  -- retention.ms=\nfiles\ncompadd -- topic\ncompadd -S  --\n\
+                        compadd -- list\ncompadd -S  --\n";
         assert_eq!(ended.ok().replace("  --\n", " --\n"), expected.replace("  --\n", " --\n"));
     }
 }
@@ -99,10 +102,19 @@ fn fish_completes_names_and_files() {
     let broker = Broker::start("fish");
     broker.run(&["topic", "create", "orders", "--partitions", "1"]).ok();
     let complete = |line: &str| {
-        let script = format!("riverrun completion fish | source; complete -C '{line}'");
-        run(broker.shell_command("fish", &["--no-config", "-c", &script]), "").ok().to_owned()
+        let script = "riverrun completion fish | source; complete -C $argv[1]";
+        run(broker.shell_command("fish", &["--no-config", "-c", script, line]), "").ok().to_owned()
     };
-    assert_eq!(complete("riverrun topic describe or"), "orders\n");
+    for quote in ["", "'", "\""] {
+        assert_eq!(complete(&format!("riverrun topic describe {quote}or")), "orders\n", "after {quote:?}");
+    }
+    let path = format!("{}/odd ", broker.directory().display());
+    std::fs::write(format!("{path}file"), "").expect("the directory is there");
+    for typed in [path.replace(' ', "\\ "), format!("'{path}"), format!("\"{path}")] {
+        assert_eq!(complete(&format!("riverrun start --config {typed}")), format!("{path}file\n"));
+    }
+    let escaped = complete(&format!("riverrun start --config={}", path.replace(' ', "\\ ")));
+    assert_eq!(escaped, format!("--config={path}file\n"));
     assert!(complete("riverrun group reset g --undo-file Carg").contains("Cargo.toml"));
     for (option, path) in [
         ("group reset g --from-file=", "Carg"),
@@ -140,7 +152,7 @@ fn subscriptions_and_values_are_completed() {
         let script = format!(
             r#"compdef() {{ :; }}; source <(riverrun completion zsh)
             compadd() {{ echo "compadd $*"; }}
-            words=({line}); CURRENT=$#words; _riverrun"#
+            words=({line}); CURRENT=$#words; PREFIX=$words[CURRENT]; _riverrun"#
         );
         let ended = run(broker.shell_command("zsh", &["-fc", &script]), "");
         assert!(ended.ok().contains("compadd -- compression.type=zstd\n"), "{ended:?}");

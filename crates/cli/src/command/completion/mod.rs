@@ -82,7 +82,7 @@ complete -F _riverrun riverrun"#;
 const ZSH: &str = r#"#compdef riverrun
 _riverrun() {
     local -a found
-    found=(${(f)"$(riverrun complete -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)"})
+    found=(${(f)"$(riverrun complete -- "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"})
     if [[ $? == FILE ]]; then
         compset -P '--*='
         _files
@@ -98,11 +98,17 @@ else
     compdef _riverrun riverrun
 fi"#;
 
-// A path that comes after an option and an equals sign is looked for alone, and is a part of its word.
-const FISH: &str = r#"function __riverrun_complete
-    set -l found (riverrun complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
+// A path that comes after an option and an equals sign is looked for alone, and is a part of its word. Fish puts quotes
+// around what it inserts, or goes on in those that are open.
+const FISH: &str = r#"function __riverrun_unquoted
+    string unescape -- $argv[1]
+    or string unescape -- "$argv[1]'"
+    or string unescape -- "$argv[1]\""
+end
+function __riverrun_complete
+    set -l typed (__riverrun_unquoted (commandline -ct))
+    set -l found (riverrun complete -- (commandline -opc)[2..] "$typed" 2>/dev/null)
     if test $status -eq FILE
-        set -l typed (commandline -ct)
         set -l option (string match -r -- '^--[^=]*=' $typed)
         for path in (__fish_complete_path (string replace -r -- '^--[^=]*=' '' $typed))
             printf '%s\n' "$option$path"
