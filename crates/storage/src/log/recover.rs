@@ -21,7 +21,11 @@ impl Log {
         now: Timestamp,
         report: &mut RecoveryReport,
     ) -> Result<Option<i64>> {
-        let first = self.segment_of(self.recovery_point);
+        let mut first = self.segment_of(self.recovery_point);
+        if self.segments.get(first).is_some_and(|segment| segment.size == 0) {
+            // The one before it may have gone on.
+            first = first.saturating_sub(1);
+        }
         let Some(segment) = self.segments.get_mut(first) else { return Ok(None) };
         let from = segment.base;
         // What the index of aborted transactions lacks is told by the batches alone.
@@ -33,7 +37,13 @@ impl Log {
         self.load_producers(known, now, report)?;
         let mut index = first;
         while index < self.segments.len() {
-            let segment = self.segments.remove(index);
+            let mut segment = self.segments.remove(index);
+            if index > first && segment.size == 0 && segment.base < self.producers.end() {
+                // Its files could not all be made, and were taken away; a power cut has brought them back.
+                segment.remove_files(&self.at)?;
+                self.names_dirty = true;
+                continue;
+            }
             let (mut segment, mut rebuilt) = self.recover_segment(segment, resume.take(), report)?;
             if let Some(damage) = rebuilt.damage.take() {
                 let last = index >= self.segments.len();

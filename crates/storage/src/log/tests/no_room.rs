@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use kernel::port::Disk;
+use kernel::port::disk::OpenMode;
 use kernel::{ErrorCode, LeaderEpoch, Offset, Timestamp};
 use sim::{Fault, Op, PowerCut, When};
 
@@ -105,6 +106,23 @@ fn half_a_segment_that_cannot_be_taken_away_takes_the_log_offline() {
     bench.crash();
     bench.fill(3);
     assert_eq!(bench.values(0).len(), 5);
+}
+
+#[test]
+fn half_a_segment_that_a_power_cut_brings_back_hides_nothing() {
+    for flushed in [2, 3] {
+        let mut bench = Bench::new(LogConfig::default());
+        bench.fill(flushed);
+        bench.log.flush(Timestamp(0)).unwrap();
+        bench.fill(4 - flushed);
+        let left = bench.path("00000000000000000002.log");
+        bench.disk.open(&left, OpenMode::CreateNew).unwrap();
+        bench.crash();
+        assert_eq!(bench.log.end_offset(), Offset(4), "flushed to {flushed}");
+        bench.fill(2);
+        assert_eq!(bench.values(0).len(), 6);
+        assert!(!bench.disk.exists(&left));
+    }
 }
 
 fn aborted(bench: &mut Bench) -> usize {
