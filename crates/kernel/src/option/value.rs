@@ -139,7 +139,9 @@ fn parse(def: &OptionDef, raw: &str) -> Result<Value, OptionError> {
         Kind::Short => Value::Short(text.parse().map_err(|_| no_number())?),
         Kind::Long => Value::Long(text.parse().map_err(|_| no_number())?),
         Kind::Double => {
-            let number: f64 = text.trim_end_matches(['d', 'D', 'f', 'F']).parse().map_err(|_| no_number())?;
+            // A letter behind it says its type, as in Java.
+            let digits = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
+            let number: f64 = digits.parse().map_err(|_| no_number())?;
             if number.is_nan() {
                 return Err(no_number());
             }

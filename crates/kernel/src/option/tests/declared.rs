@@ -233,6 +233,17 @@ fn refusals_say_what_is_wrong() {
 }
 
 #[test]
+fn a_fraction_may_say_its_type_once_as_in_java() {
+    let ratio = def("log.cleaner.min.cleanable.ratio");
+    for raw in ["0.5", ".5d", "5e-1F", " 0.5D "] {
+        assert_eq!(validate(ratio, raw).map(|value| value.as_f64()), Ok(Some(0.5)), "{raw}");
+    }
+    for raw in ["0.5dd", "0.5df", "d", "", "NaN"] {
+        assert!(validate(ratio, raw).is_err(), "{raw}");
+    }
+}
+
+#[test]
 fn a_secret_is_not_repeated_in_an_error() {
     let error = OptionError::new(def("ssl.key.password"), "hunter2", "wrong");
     assert!(!error.to_string().contains("hunter2"));
