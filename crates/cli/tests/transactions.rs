@@ -211,3 +211,35 @@ async fn who_reads_committed_tells_transactions_that_lie_among_each_other_apart(
     let mut again = Reader::new(&client, COMMITTED);
     assert_eq!(again.read_up_to(all).await, ["b1", "b2", "a3", "a4", "a6"]);
 }
+
+#[tokio::test]
+async fn the_end_is_where_an_open_transaction_begins_to_who_reads_committed_however_it_is_named() {
+    let broker = Broker::start("transactions-end");
+    broker.run(&["topic", "create", "t", "--partitions", "1"]).ok();
+    let mut java = Java::start(&broker, "a");
+    java.tell_all(&["begin", "send c1", "send c2", "commit", "begin", "send o1", "send o2"]);
+    let read = |more: &[&str]| {
+        let arguments = [&["consume", "t", "--read-committed"], more].concat();
+        broker.run(&arguments).ok().to_owned()
+    };
+    // The end of the first transaction takes an offset: the stable end is 3, that of the log 5.
+    for all in [
+        &["--from", "start", "--until-end"][..],
+        &["--from", "start", "--until", "end"],
+        &["--from", "start", "--until", "@2099-01-01"],
+        &["--from", "start", "--until", "@-0s"],
+        &["--from", "start", "--until", "-1"],
+        &["--from", "-3:end"],
+        &["--tail", "3", "-e"],
+    ] {
+        assert_eq!(read(all), "c1\nc2\n", "{all:?}");
+    }
+    assert_eq!(read(&["--tail", "2", "-e"]), "c2\n", "an end of a transaction is no record");
+    assert_eq!(read(&["--from", "start", "--until", "-2"]), "c1\n");
+    assert_eq!(read(&["--from", "4", "-e"]), "", "it is behind the end, and nothing is waited for");
+    let everything = broker.run(&["consume", "t", "--tail", "2", "-e"]);
+    assert_eq!(everything.ok(), "o1\no2\n");
+    let bench =
+        broker.run(&["bench", "consume", "t", "-X", "isolation.level=read_committed", "--format", "json"]);
+    assert!(bench.ok().contains("\"records\": 2,"), "{bench:?}");
+}

@@ -50,6 +50,17 @@ pub async fn resolve(
     place: Where,
     session: &Session,
 ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+    resolve_as(IsolationLevel::ReadUncommitted, partitions, place, session).await
+}
+
+/// As [`resolve`], with the end as such a reader has it: one who reads what is committed gets no further than to the first
+/// open transaction.
+pub async fn resolve_as(
+    isolation: IsolationLevel,
+    partitions: &[TopicPartition],
+    place: Where,
+    session: &Session,
+) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
     let metadata = session.client.metadata();
     let leaderless = partitions.iter().find(|name| {
         metadata.partition(&name.topic, name.partition).is_some_and(|known| known.leader.is_none())
@@ -65,7 +76,7 @@ pub async fn resolve(
     }
     let ask = async |spec| {
         let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), spec)).collect();
-        let listed = session.admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await?;
+        let listed = session.admin.list_offsets(&wanted, isolation).await?;
         let found = listed.into_iter().filter_map(|(name, listed)| Some((name, listed.offset?)));
         Ok::<BTreeMap<TopicPartition, Offset>, Error>(found.collect())
     };

@@ -11,7 +11,7 @@ use super::figures::Count;
 use super::load;
 use super::scratch::torn;
 use crate::command::consume::{RECORDS_MAX, is_at_end, left_until};
-use crate::command::place::{Where, partitions_of, resolve};
+use crate::command::place::{Where, partitions_of, resolve_as};
 use crate::command::watch::Watch;
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
@@ -42,7 +42,8 @@ pub async fn run(consume: Consume, session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot read the topic");
     let topic = session.admin.describe_topic(&consume.topic).await.map_err(failed)?;
     let partitions = partitions_of(&topic, None)?;
-    let ends = resolve(&partitions, Where::End, session).await.map_err(failed)?;
+    let isolation = load::consumer_config(session)?.isolation_level;
+    let ends = resolve_as(isolation, &partitions, Where::End, session).await.map_err(failed)?;
     let mut signals = session::signals()?;
     let mut consumer = load::consumer(session)?;
     consumer.assign(partitions.into_iter().map(|partition| (partition, Start::Earliest))).map_err(failed)?;

@@ -123,10 +123,16 @@ impl Load {
     }
 }
 
-/// A consumer, with what was set for it.
-pub fn consumer(session: &Session) -> Result<Consumer, Failure> {
+/// What was set for a consumer.
+pub fn consumer_config(session: &Session) -> Result<ConsumerConfig, Failure> {
     let mut config = ConsumerConfig::default();
     session.settings.set_consumer(&mut config)?;
+    Ok(config)
+}
+
+/// A consumer, with what was set for it.
+pub fn consumer(session: &Session) -> Result<Consumer, Failure> {
+    let config = consumer_config(session)?;
     Consumer::new(&session.client, config).map_err(|error| Failure::of(error, "cannot read the topic"))
 }
 

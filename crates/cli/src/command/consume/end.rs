@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use client::admin::OffsetSpec;
-use client::config::IsolationLevel;
 use client::{Consumer, Error, Offset, TopicPartition};
 use tokio::time::Instant;
 
 use super::Consume;
 use super::range::Begin;
-use crate::command::place::{Where, resolve};
+use crate::command::place::{Where, resolve_as};
 use crate::command::{Failure, Session};
 use crate::print::{self, Left};
 
@@ -23,6 +21,7 @@ pub(super) async fn ends(
     partitions: &[TopicPartition],
     session: &Session,
 ) -> Result<Option<Ends>, Error> {
+    let find = async |place| resolve_as(consume.isolation(), partitions, place, session).await;
     if let Some(until) = consume.until {
         let moved = |places: Ends, by: i64| -> Ends {
             places.into_iter().map(|(name, at)| (name, Offset(at.0.saturating_add(by).max(0)))).collect()
@@ -32,24 +31,13 @@ pub(super) async fn ends(
             Begin::At(Where::Offset(offset)) => {
                 partitions.iter().map(|name| (name.clone(), Offset(offset))).collect()
             }
-            Begin::At(place) => resolve(partitions, place, session).await?,
-            Begin::AfterStart(count) => {
-                moved(resolve(partitions, Where::Start, session).await?, i64::from(count))
-            }
-            Begin::BeforeEnd(count) => {
-                moved(resolve(partitions, Where::End, session).await?, -i64::from(count))
-            }
+            Begin::At(place) => find(place).await?,
+            Begin::AfterStart(count) => moved(find(Where::Start).await?, i64::from(count)),
+            Begin::BeforeEnd(count) => moved(find(Where::End).await?, -i64::from(count)),
         };
         return Ok(Some(ends));
     }
-    if !consume.until_end {
-        return Ok(None);
-    }
-    let isolation =
-        if consume.read_committed { IsolationLevel::ReadCommitted } else { IsolationLevel::ReadUncommitted };
-    let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), OffsetSpec::Latest)).collect();
-    let listed = session.admin.list_offsets(&wanted, isolation).await?;
-    Ok(Some(listed.into_iter().filter_map(|(name, listed)| Some((name, listed.offset?))).collect()))
+    if consume.until_end { find(Where::End).await.map(Some) } else { Ok(None) }
 }
 
 /// Whether everything has been read that this consumer has to read now. Partitions that are done are not read on.

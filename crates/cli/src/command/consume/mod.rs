@@ -20,7 +20,7 @@ use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
 use host::signal::StopSignals;
 
-use super::place::{Where, partitions_of, resolve};
+use super::place::{Where, partitions_of, resolve_as};
 use super::several::{Patterns, no_topic, once};
 use super::template::Template;
 use super::watch::Watch;
@@ -96,7 +96,7 @@ pub struct Consume {
     /// Stop after so many records.
     #[arg(short = 'n', long = "number", value_name = "N", value_parser = units::count)]
     number: Option<u64>,
-    /// Leave out records of transactions that are open or aborted.
+    /// Leave out records of transactions that are open or aborted; the end is where the first open one begins.
     #[arg(long)]
     read_committed: bool,
     /// How a record is printed, instead of as a line with its value.
@@ -172,7 +172,7 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     let (mut consumer, from) = begin(&consume, patterns.as_ref(), &partitions, session).await?;
     let end = ends(&consume, &partitions, session).await.map_err(failed)?;
     if let (Some(end), true) = (&end, consume.begins_at_end()) {
-        refuse_if_there(end, &partitions, session).await?;
+        refuse_if_there(end, &consume, &partitions, session).await?;
     }
     let mut places = Places::new(session, from, consume.group.is_some(), &topics);
     places.stop_at(end.as_ref());
@@ -344,6 +344,11 @@ fn leave_out(partitions: &[TopicPartition]) {
 }
 
 impl Consume {
+    /// Which records it sees, and with that what the end is to it.
+    fn isolation(&self) -> IsolationLevel {
+        if self.read_committed { IsolationLevel::ReadCommitted } else { IsolationLevel::ReadUncommitted }
+    }
+
     /// Whether leaders have to say where something is before anything is read.
     fn asks_for_offsets(&self) -> bool {
         let begins = matches!(self.from.begin, Begin::At(Where::Start | Where::End));
@@ -408,10 +413,11 @@ fn partitions(consume: &Consume, topics: &[Topic]) -> Result<Vec<TopicPartition>
 /// Who begins at the end has nothing to read where every partition has the place already at which it would stop.
 async fn refuse_if_there(
     end: &Ends,
+    consume: &Consume,
     partitions: &[TopicPartition],
     session: &Session,
 ) -> Result<(), Failure> {
-    let there = resolve(partitions, Where::End, session).await.map_err(failed)?;
+    let there = resolve_as(consume.isolation(), partitions, Where::End, session).await.map_err(failed)?;
     let is_there = |(name, there)| end.get(name).is_some_and(|end| there >= end);
     match !there.is_empty() && there.iter().all(is_there) {
         true => Err(meant::stops_at_once()),
@@ -436,12 +442,10 @@ async fn begin(
             .next("leave --group out to read from an offset or a time"));
         }
     };
-    let isolation_level =
-        if consume.read_committed { IsolationLevel::ReadCommitted } else { IsolationLevel::ReadUncommitted };
     let mut config = ConsumerConfig {
         group_id: consume.group.clone(),
         auto_offset_reset: reset,
-        isolation_level,
+        isolation_level: consume.isolation(),
         ..Default::default()
     };
     if consume.until_end {

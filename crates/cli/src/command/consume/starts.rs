@@ -5,7 +5,7 @@ use client::{Offset, Start, TopicPartition};
 use super::places::say_gone;
 use super::range::Begin;
 use super::{Consume, failed};
-use crate::command::place::{Where, resolve};
+use crate::command::place::{Where, resolve, resolve_as};
 use crate::command::{Failure, Session};
 
 fn past_the_end(what: String) -> Failure {
@@ -21,12 +21,14 @@ pub(super) async fn starts(
     if partitions.is_empty() {
         return Ok(Vec::new());
     }
+    // An offset is there, and may be waited at, also behind a transaction that is open.
     let find = async |place| resolve(partitions, place, session).await.map_err(failed);
     let everywhere = |start: Start| partitions.iter().map(|name| (name.clone(), start)).collect();
     let place = match (consume.tail, consume.from.begin) {
         (Some(_), _) | (None, Begin::BeforeEnd(_)) => {
             let back = i64::from(consume.tail.unwrap_or_default());
-            let (starts, ends) = (find(Where::Start).await?, find(Where::End).await?);
+            let end = resolve_as(consume.isolation(), partitions, Where::End, session);
+            let (starts, ends) = (find(Where::Start).await?, end.await.map_err(failed)?);
             let start = |(name, end): (TopicPartition, Offset)| {
                 let first = starts.get(&name).copied().unwrap_or_default();
                 let offset = Offset(end.0.saturating_sub(back)).max(first);
