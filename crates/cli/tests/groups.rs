@@ -215,6 +215,40 @@ fn who_says_no_to_a_question_hears_what_it_left_out() {
 }
 
 #[test]
+fn a_reset_that_is_refused_leaves_no_undo_file_in_the_way_of_the_next() {
+    let broker = broker_with_group("undo-refused");
+    let undo = std::env::temp_dir().join(format!("riverrun-cli-refused-undo-{}", std::process::id()));
+    let path = undo.display().to_string();
+    let reset = ["group", "reset", "kitchen", "--to", "start", "--undo-file", &path];
+    let (member, joined) = std::sync::mpsc::channel();
+    let mut consume =
+        broker.command(&["consume", "a", "--group", "kitchen", "-X", "enable.auto.commit=false"]);
+    let mut look = broker.command(&["group", "describe", "kitchen", "--format", "json"]);
+    let join = move || {
+        member.send(support::begin(&mut consume)).expect("it is waited for");
+        let deadline = Instant::now() + DEADLINE;
+        let mut has_partition = || {
+            let seen = look.output().expect("it can be run");
+            json(&String::from_utf8_lossy(&seen.stdout))["partitions"][0]["member"].is_string()
+        };
+        while !has_partition() {
+            assert!(Instant::now() < deadline, "it gets no partition");
+        }
+    };
+    let terminal = Terminal { before_yes: Some(Box::new(join)), ..Terminal::default() };
+    let refused = terminal.run(broker.command(&reset), "");
+    let mut member = joined.recv().expect("the question was asked");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.screen.contains("next: the group has members: stop them first\n"), "{refused:?}");
+    assert!(!undo.exists(), "nothing was changed: {refused:?}");
+    support::send("-INT", member.id());
+    member.wait().expect("it ends");
+    broker.run(&[&reset[..], &["--yes"]].concat()).ok();
+    assert!(std::fs::read_to_string(&undo).is_ok_and(|kept| kept.contains("\"offset\": 2")));
+    std::fs::remove_file(undo).expect("it was written");
+}
+
+#[test]
 fn who_interrupts_the_second_look_gets_the_first() {
     let broker = broker_with_group("trend-hangs");
     let hang = Step { at: "looking again in ", signal: "-STOP", process: Some(broker.process()) };

@@ -106,6 +106,13 @@ impl Failure {
         if self.next.is_some() { self } else { self.next(next) }
     }
 
+    /// Says this besides.
+    pub fn and_next(self, more: impl Into<String>) -> Failure {
+        let more = more.into();
+        let next = self.next.as_ref().map_or_else(|| more.clone(), |next| format!("{next}; {more}"));
+        self.next(next)
+    }
+
     /// What a client's error means for somebody who was `doing` something.
     pub fn of(error: Error, doing: &str) -> Failure {
         // A broker's words may hold anything, as the names that it repeats.

@@ -1,15 +1,17 @@
 //! `riverrun group reset`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use client::admin::CommittedOffset;
 use client::{Error, ErrorCode, Offset, TopicPartition};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::has_members;
 use super::lag::{Bounds, bounds};
@@ -31,7 +33,8 @@ use crate::print::{Output, table::Table};
   riverrun group reset kitchen --from-file undo.json
 
 Without --topic it is about all that the group has committed. It asks before it changes anything; without a terminal to
-ask on, it needs --yes. What the group had before is printed, and kept in --undo-file, which --from-file takes.
+ask on, it needs --yes. What the group had before is printed, and kept in --undo-file, which --from-file takes; where
+nothing was changed, there is no such file.
 --format wide has where the partitions begin and end besides, and how far behind the group is then.")]
 pub struct Reset {
     /// The group.
@@ -68,6 +71,9 @@ struct Target {
 }
 
 const DOING: &str = "cannot reset the group";
+
+/// How long is waited to see whether anything was changed, after a refusal.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reads how many records it is on, or back.
 fn records(text: &str) -> Result<i64, String> {
@@ -145,16 +151,36 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
             .next("the same command again shows what it has now"));
     }
     if !dry_run {
-        if let Some(file) = &reset.undo_file {
-            keep(file, &undo(name, &plan, &before))?;
-        }
-        let look = format!("riverrun group describe {name}");
-        changing(DOING, &look, apply(name, &plan, session)).await?.map_err(|error| match error.code() {
-            Some(_) => failed(error),
-            None => Failure::of_change(error, DOING, &look),
-        })?;
+        change(reset, &plan, &before, session).await?;
     }
     session.show(&outcome.output(if dry_run { Stage::DryRun } else { Stage::Done }))
+}
+
+/// Does it. What the group had before is written first, as nobody knows it afterwards.
+async fn change(reset: &Reset, plan: &Plan, before: &Before, session: &Session) -> Result<(), Failure> {
+    let name = &reset.group;
+    if let Some(file) = &reset.undo_file {
+        keep(file, &undo(name, plan, before))?;
+    }
+    let look = format!("riverrun group describe {name}");
+    let done = changing(DOING, &look, apply(name, plan, session)).await;
+    let (failure, is_refused) = match done {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) if error.code().is_some() => {
+            (Failure::of(error, DOING).or_next(format!("`{look}` shows where it is")), true)
+        }
+        Ok(Err(error)) => (Failure::of_change(error, DOING, &look), false),
+        Err(interrupted) => (interrupted, false),
+    };
+    let Some(file) = &reset.undo_file else { return Err(failure) };
+    // A refusal may be of one partition alone, or come after an earlier attempt was done.
+    let is_as_before = async { committed(name, session).await.is_ok_and(|now| now == *before) };
+    let is_unchanged = is_refused && timeout(PATIENCE, is_as_before).await.unwrap_or(false);
+    // Where it is of no use, it would only stand in the way of the next attempt.
+    Err(match is_unchanged && fs::remove_file(file).is_ok() {
+        true => failure,
+        false => failure.and_next(format!("{} holds what the group had before", file.display())),
+    })
 }
 
 /// Why there is nothing to do.
@@ -184,7 +210,10 @@ fn nothing(reset: &Reset, is_new: bool) -> Failure {
 /// Writes what the group had before. A file that is there may be needed yet.
 fn keep(file: &Path, undo: &Value) -> Result<(), Failure> {
     let text = format!("{undo:#}\n");
-    let written = File::create_new(file).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = File::create_new(file).and_then(|mut made| {
+        // Half of it is of no use, and would stand in the way of the next attempt.
+        made.write_all(text.as_bytes()).inspect_err(|_| drop(fs::remove_file(file)))
+    });
     written.map_err(|error| {
         Failure::failed(format!("cannot write {}: {error}", file.display())).next(match error.kind() {
             io::ErrorKind::AlreadyExists => "nothing was changed; name a file that is not there yet",
