@@ -12,7 +12,7 @@ use kernel::{ErrorCode, NodeId};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use wire::Request;
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use wire::messages::metadata_response::MetadataResponseView;
@@ -82,6 +82,10 @@ impl Slot {
 
 /// How long one server is waited for before the next is tried as well.
 const ALONE: Duration = Duration::from_secs(1);
+
+/// How often others are asked whether a broker that does not answer is still there, and how long each may take.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_MAX: Duration = Duration::from_secs(3);
 
 /// Whom a connection leads to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -305,14 +309,51 @@ impl Client {
         }
     }
 
-    /// Sends a request to one broker, and tries again what may be.
+    /// Sends a request to one broker, and tries again what may be, as long as the cluster has it.
     pub(crate) async fn ask_broker<R: Request>(&self, id: NodeId, request: &R) -> Result<R::Response, Error> {
         let mut retry = Retry::within(self, self.config().default_api_timeout);
+        let answered = async {
+            loop {
+                let asked = async { self.broker(id, Lane::General).await?.ask(request).await };
+                match retry.attempt(asked).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) => retry.after(error).await?,
+                }
+            }
+        };
+        self.while_there(id, answered).await
+    }
+
+    /// Waits for one broker's answer no longer than until another one says that the cluster does not have it any more.
+    pub(crate) async fn while_there<T>(
+        &self,
+        id: NodeId,
+        answered: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            answer = answered => answer,
+            () = self.gone(id) => Err(Error::Connection {
+                address: format!("broker {}", id.0),
+                reason: "the cluster does not have it any more".to_owned(),
+            }),
+        }
+    }
+
+    /// Ends once another broker says that the cluster does not have this one.
+    async fn gone(&self, id: NodeId) {
+        let mut aside = BTreeSet::from([Peer::Broker(id)]);
         loop {
-            let asked = async { self.broker(id, Lane::General).await?.ask(request).await };
-            match retry.attempt(asked).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => retry.after(error).await?,
+            sleep(LOOK_EVERY).await;
+            let Ok((peer, connection)) = self.any_but(&aside).await else {
+                aside = BTreeSet::from([Peer::Broker(id)]);
+                continue;
+            };
+            match timeout(LOOK_MAX, self.refresh_by(&connection, Wanted::Nothing)).await {
+                Ok(Ok(metadata)) if !metadata.brokers.contains_key(&id) => return,
+                Ok(Ok(_)) => {}
+                // It may be the same one by the address of a bootstrap server.
+                Ok(Err(_)) | Err(_) => drop(aside.insert(peer)),
             }
         }
     }

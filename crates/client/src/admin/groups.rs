@@ -116,14 +116,33 @@ impl Admin {
     /// # Errors
     /// [`Error::Unsupported`] where a broker is too old for the filter; and as for [`Admin::list_groups`].
     pub async fn list_groups_where(&self, filter: &GroupFilter) -> Result<Vec<GroupListing>, Error> {
-        let metadata = self.client.fetch_metadata(Some(&[])).await?;
+        let mut retry = Retry::within(&self.client, self.client.config().default_api_timeout);
+        loop {
+            let metadata = self.client.fetch_metadata(Some(&[])).await?;
+            match self.list_groups_at(metadata.brokers.keys(), filter).await {
+                Ok(groups) => return Ok(groups.into_values().collect()),
+                // Another broker has its groups now, and may have been asked before it had.
+                Err((broker, error)) if !self.client.metadata().brokers.contains_key(&broker) => {
+                    retry.after(error).await?;
+                }
+                Err((_, error)) => return Err(error),
+            }
+        }
+    }
+
+    async fn list_groups_at(
+        &self,
+        brokers: impl Iterator<Item = &NodeId>,
+        filter: &GroupFilter,
+    ) -> Result<BTreeMap<String, GroupListing>, (NodeId, Error)> {
         let mut groups = BTreeMap::new();
-        for broker in metadata.brokers.keys() {
-            for group in self.list_groups_of(*broker, filter).await? {
+        for broker in brokers {
+            let listed = self.client.while_there(*broker, self.list_groups_of(*broker, filter)).await;
+            for group in listed.map_err(|error| (*broker, error))? {
                 groups.insert(group.group.clone(), group);
             }
         }
-        Ok(groups.into_values().collect())
+        Ok(groups)
     }
 
     async fn list_groups_of(&self, broker: NodeId, filter: &GroupFilter) -> Result<Vec<GroupListing>, Error> {

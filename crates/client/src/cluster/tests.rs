@@ -1,4 +1,8 @@
+use wire::messages::list_groups_request::ListGroupsRequest;
+use wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
+
 use super::*;
+use crate::admin::Admin;
 use crate::scripted::{Cluster, Reply, metadata};
 
 /// Both orders, as which server is asked first is a matter of chance.
@@ -127,4 +131,51 @@ async fn a_call_takes_no_longer_than_it_may() {
     let begun = Instant::now();
     assert!(client.fetch_metadata(None).await.is_err());
     assert!(begun.elapsed() <= Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// One that learns within ten seconds that its node 2 is gone, which does not answer any more, and whose groups node 1 has then.
+fn one_that_loses_a_broker() -> Cluster {
+    let begun = Instant::now();
+    Cluster::new(move |asked| {
+        let known = begun.elapsed() >= Duration::from_secs(9);
+        if asked.is::<MetadataRequest>() && asked.node == 1 {
+            let mut answer = metadata(1, 1);
+            answer.brokers.retain(|broker| broker.node_id == 1 || !known);
+            return asked.answer(&answer);
+        }
+        if asked.is::<ListGroupsRequest>() && asked.node == 1 {
+            let moved = ListedGroup { group_id: "moved".to_owned(), ..Default::default() };
+            let groups = if known { vec![moved] } else { Vec::new() };
+            return asked.answer(&ListGroupsResponse { groups, ..Default::default() });
+        }
+        Reply::Silence
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_is_waited_for_until_the_others_know_that_it_is_gone() {
+    // Whether it is silent or cannot be reached, and whichever address is known of it.
+    for (down, servers) in [(false, "node:1"), (true, "node:1"), (false, ORDERS[0]), (false, ORDERS[1])] {
+        let cluster = one_that_loses_a_broker();
+        if down {
+            cluster.take_down(2);
+        }
+        let client = cluster.client_with(ClientConfig::new(servers)).await;
+        let begun = Instant::now();
+        let asked = Admin::new(&client).describe_log_dirs(NodeId(2)).await;
+        let took = begun.elapsed();
+        assert!(
+            matches!(&asked, Err(Error::Connection { address, .. }) if address == "broker 2"),
+            "{asked:?}"
+        );
+        assert!(took < Duration::from_secs(15), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_of_a_broker_that_is_gone_are_found_where_they_are_then() {
+    let cluster = one_that_loses_a_broker();
+    let client = cluster.client_with(ClientConfig::new("node:1")).await;
+    let groups = Admin::new(&client).list_groups().await.expect("node 1 has them all");
+    assert_eq!(groups.iter().map(|group| group.group.as_str()).collect::<Vec<_>>(), ["moved"]);
 }

@@ -1,6 +1,6 @@
 //! `riverrun cluster health`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args;
@@ -42,9 +42,9 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 struct Ills {
     no_controller: bool,
     /// Brokers that should have replicas, and are not there.
-    down: BTreeSet<i32>,
+    down: BTreeSet<NodeId>,
     /// Those that are there, and did not say what is in their directories.
-    silent: Vec<String>,
+    silent: BTreeMap<NodeId, Error>,
     leaderless: Vec<String>,
     under_replicated: Vec<String>,
     /// Those whose leader cannot use their log.
@@ -131,12 +131,16 @@ impl Ills {
     }
 
     async fn find(session: &Session) -> Result<Ills, Error> {
+        let mut ills = Ills::default();
+        let known = session.admin.describe_cluster().await?;
+        let answering = ills.look_into_dirs(known.brokers.iter().map(|broker| broker.id), session).await;
+        // Afterwards, as one that has just died is waited for until the others know of it.
         let cluster = session.admin.describe_cluster().await?;
         let alive: BTreeSet<NodeId> = cluster.brokers.iter().map(|broker| broker.id).collect();
-        let mut ills = Ills { no_controller: cluster.controller.is_none(), ..Ills::default() };
         let topics = session.admin.list_topics().await?;
-        ills.down = brokers::missing(&alive, &topics).iter().map(|id| id.0).collect();
-        let answering = ills.look_into_dirs(&alive, session).await;
+        ills.no_controller = cluster.controller.is_none();
+        ills.down = brokers::missing(&alive, &topics);
+        ills.silent.retain(|id, _| !ills.down.contains(id));
         let offline = offline(&topics, &answering, session).await;
         for topic in topics {
             for partition in topic.partitions.values() {
@@ -159,17 +163,21 @@ impl Ills {
     }
 
     /// Returns who has answered.
-    async fn look_into_dirs(&mut self, alive: &BTreeSet<NodeId>, session: &Session) -> BTreeSet<NodeId> {
+    async fn look_into_dirs(
+        &mut self,
+        brokers: impl Iterator<Item = NodeId>,
+        session: &Session,
+    ) -> BTreeSet<NodeId> {
         let mut answering = BTreeSet::new();
-        for id in alive {
-            let dirs = match if_served(session.admin.describe_log_dirs(*id).await) {
+        for id in brokers {
+            let dirs = match if_served(session.admin.describe_log_dirs(id).await) {
                 Ok(dirs) => dirs.unwrap_or_default(),
                 Err(error) => {
-                    self.silent.push(format!("{} ({error})", id.0));
+                    self.silent.insert(id, error);
                     continue;
                 }
             };
-            answering.insert(*id);
+            answering.insert(id);
             for dir in &dirs {
                 let name = || format!("{}:{}", id.0, dir.path);
                 if let Some(error) = &dir.error {
@@ -183,11 +191,13 @@ impl Ills {
     }
 
     fn output(&self) -> Output {
+        let silent: Vec<String> =
+            self.silent.iter().map(|(id, error)| format!("{} ({error})", id.0)).collect();
         let value = json!({
             "healthy": self.is_healthy(),
             "controller": !self.no_controller,
-            "brokers_down": self.down,
-            "brokers_silent": self.silent,
+            "brokers_down": self.down.iter().map(|id| id.0).collect::<Vec<_>>(),
+            "brokers_silent": silent,
             "leaderless": self.leaderless,
             "under_replicated": self.under_replicated,
             "offline": self.offline,
@@ -200,10 +210,10 @@ impl Ills {
         if self.no_controller {
             output = output.fact("controller", "none");
         }
-        let down: Vec<String> = self.down.iter().map(ToString::to_string).collect();
+        let down: Vec<String> = self.down.iter().map(|id| id.0.to_string()).collect();
         for (word, names) in [
             ("brokers down", &down),
-            ("no answer from", &self.silent),
+            ("no answer from", &silent),
             ("without leader", &self.leaderless),
             ("under-replicated", &self.under_replicated),
             ("without a usable log", &self.offline),
