@@ -85,6 +85,21 @@ fn every_record_of_a_latency_run_is_acknowledged_and_arrives() {
 }
 
 #[test]
+fn latency_is_measured_once_the_reader_has_had_an_answer_for_every_partition() {
+    let broker = Broker::start("bench-reader");
+    let wait = Duration::from_millis(1500);
+    let begun = Instant::now();
+    let run = ["bench", "latency", "-n", "20", "--rate", "100", "-X", "fetch.max.wait.ms=1500"];
+    let figures = json(broker.run(&[&run[..], &["--format", "json"]].concat()).ok());
+    assert!(begun.elapsed() >= wait, "its first answer comes when nothing was written for so long");
+    let seconds = figures["seconds"].as_f64().expect("it is told");
+    assert!(begun.elapsed() >= wait + Duration::from_secs_f64(seconds), "that is in no figure: {figures}");
+    assert_eq!((&figures["records"], &figures["missing"]), (&20.into(), &0.into()));
+    // One that waits for an answer to others does so for most of that time.
+    assert!(figures["arrived_ms"]["p50"].as_f64().is_some_and(|time| time < 750.0), "{figures}");
+}
+
+#[test]
 fn each_record_is_measured_at_a_rate_and_no_percentile_is_told_that_there_is_none_of() {
     let broker = Broker::start("bench-measured");
     let slow = ["bench", "produce", "--rate", "500", "-n", "30"];

@@ -11,6 +11,7 @@ pub const PART: &str = "client";
 /// The test programs of the command line that begin with a broker of their own.
 const PROGRAMS: &[&str] = &[
     "admin",
+    "bench",
     "client",
     "commands",
     "failover",

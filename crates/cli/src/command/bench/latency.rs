@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use client::{Consumer, Error, Producer, ProducerRecord, Start};
+use client::{Consumer, Error, Producer, ProducerRecord, Start, TopicPartition};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use super::load::{self, Load, Values};
 use super::scratch::{self, Measured, torn};
 use crate::command::place::partitions_of;
 use crate::command::session::FAREWELL;
-use crate::command::{Failure, Session, session};
+use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
 /// Write records at a rate and read them again: how long until they are acknowledged, and until they arrive.
@@ -26,9 +26,10 @@ use crate::print::{Output, Progress};
   riverrun bench latency --rate 1000 --size 100 --acks leader
   riverrun bench latency orders --rate 10 --time 5s
 
-Without a topic one is made, and removed afterwards. Each record is sent at once, without waiting for others. Times count
-from when a record was due, so that a stall is felt by all that were due meanwhile. What is due in that time is written up
-to a second later; beyond that it is said how many were not, as their times are in no figure.")]
+Without a topic one is made, and removed afterwards. It begins once its reader has had an answer for every partition, which
+may take twice fetch.max.wait.ms where nothing is written. Each record is sent at once, without waiting for others. Times
+count from when a record was due, so that a stall is felt by all that were due meanwhile. What is due in that time is
+written up to a second later; beyond that it is said how many were not, as their times are in no figure.")]
 pub struct Latency {
     /// The topic to write to and to read. What is written stays there.
     #[arg(value_name = "TOPIC")]
@@ -73,17 +74,7 @@ async fn measure(
     let partitions = partitions_of(&described, None)?;
     let mut consumer = load::consumer(session)?;
     consumer.assign(partitions.iter().map(|partition| (partition.clone(), Start::Latest))).map_err(failed)?;
-    // What is written before it knows where the end is would not be seen.
-    let ready = Instant::now() + LATE;
-    while !partitions.iter().all(|partition| consumer.position(partition).is_some()) {
-        if Instant::now() > ready {
-            return Err(Failure::failed("the topic has not become readable within 10 s").next(format!(
-                "`riverrun topic describe {}` shows whether each partition has a leader",
-                topic.name
-            )));
-        }
-        consumer.poll(POLL).await.map_err(failed)?;
-    }
+    await_reader(&partitions, &mut consumer, topic, session).await?;
     let producer = latency.load.producer(16_384, latency.size, Duration::ZERO, session)?;
     let mut run = Run {
         begun: Instant::now(),
@@ -108,6 +99,34 @@ async fn measure(
     let failure = measured.and(closed).err();
     consumer.close().await.map_err(failed)?;
     Ok((run.output(&topic.name, latency), failure))
+}
+
+/// Waits until the reader has every partition in one fetch, so that no record waits for its turn to be asked for. It has once
+/// each was answered: those that came late, as a new topic's may, wait for the answer to the others.
+async fn await_reader(
+    partitions: &[TopicPartition],
+    consumer: &mut Consumer,
+    topic: &mut scratch::Topic,
+    session: &Session,
+) -> Result<(), Failure> {
+    // Where nothing is written an answer takes as long as it may: that of the first, and that of all.
+    let patience = LATE + load::consumer_config(session)?.fetch_max_wait * 2;
+    let deadline = Instant::now() + patience;
+    let mut signals = session::signals()?;
+    while !partitions.iter().all(|partition| consumer.high_watermark(partition).is_some()) {
+        if Instant::now() > deadline {
+            let within = units::span(patience.as_secs_f64());
+            return Err(Failure::failed(format!("the topic has not become readable within {within}")).next(
+                format!("`riverrun topic describe {}` shows whether each partition has a leader", topic.name),
+            ));
+        }
+        tokio::select! {
+            read = consumer.poll(POLL) => drop(read.map_err(failed)?),
+            failure = topic.deleted() => return Err(failure),
+            _ = signals.next() => return Err(scratch::too_early()),
+        }
+    }
+    Ok(())
 }
 
 fn failed(error: Error) -> Failure {

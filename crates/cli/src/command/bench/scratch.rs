@@ -43,6 +43,11 @@ pub fn torn() -> Failure {
     Failure::interrupted("interrupted: the figures are of what was done before")
 }
 
+/// Why there are no figures.
+pub fn too_early() -> Failure {
+    Failure::interrupted("interrupted before anything was measured").next("give it the time to begin")
+}
+
 /// Runs something on the topic that was named, or on a new one that takes values of so many bytes, and shows what was
 /// measured. The new one is removed before, whatever came of the run.
 pub async fn measure(
@@ -73,8 +78,7 @@ pub async fn measure(
     drop(early);
     let outcome = match stopped {
         false => run(&mut topic).await,
-        true => Err(Failure::interrupted("interrupted before anything was measured")
-            .next("give it the time to begin")),
+        true => Err(too_early()),
     };
     let Topic { name, .. } = topic;
     let left = if own { remove(&name, session).await } else { Ok(()) };
