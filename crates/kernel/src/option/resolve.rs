@@ -104,6 +104,9 @@ pub fn resolve(sources: &Sources<'_>) -> Result<Resolved, ResolveError> {
     let mut of_options = resolved.check_values();
     of_options.extend(resolved.copy_node_id());
     resolved.warn_unknown();
+    if of_options.is_empty() {
+        resolved.warn_of_missing_brokers();
+    }
     if problems.is_empty() && of_options.is_empty() {
         let conflicts = check::conflicts(&resolved).into_iter().chain(BrokerConfig::new(&resolved).err());
         of_options.extend(conflicts.map(|error| resolved.problem(&error)));
@@ -326,6 +329,29 @@ impl Resolved {
             }
         }
         self.warnings.extend(warnings);
+    }
+
+    /// A node alone starts with what a node of a cluster was told, but cannot do it.
+    fn warn_of_missing_brokers(&mut self) {
+        const ASKING: [(&str, &str); 2] = [
+            ("default.replication.factor", "a topic has to say for itself how many replicas it gets"),
+            (
+                "offsets.topic.replication.factor",
+                "the topic of offsets is not made, and without it nobody can join a group or commit",
+            ),
+        ];
+        if !self.is_lone() {
+            return;
+        }
+        for (name, consequence) in ASKING {
+            let wanted = self.number(name);
+            if let Some(setting) = self.settings.get(name).filter(|_| wanted > 1) {
+                self.warnings.push(format!(
+                    "{}: {name}={wanted} asks for as many brokers, and this one is alone: {consequence}; set it to 1",
+                    setting.origin
+                ));
+            }
+        }
     }
 
     /// Kafka caps these when they come from dynamic configuration, so that a broker with tighter bounds still starts.

@@ -81,6 +81,20 @@ fn kafkas_own_file_starts_unchanged() {
     assert_eq!(config.quorum.bootstrap_servers.len(), 1);
 }
 
+#[test]
+fn a_node_alone_that_is_to_keep_replicas_elsewhere_starts_with_a_warning_of_what_it_cannot_do() {
+    let asked = "default.replication.factor=3\noffsets.topic.replication.factor=3\n";
+    let resolved = from_file(asked);
+    let [topics, offsets] = resolved.warnings() else { panic!("{:?}", resolved.warnings()) };
+    assert!(topics.contains("default.replication.factor=3 asks for as many brokers"), "{topics}");
+    assert!(offsets.contains("offsets.topic.replication.factor=3"), "{offsets}");
+    assert!(offsets.contains("nobody can join a group or commit; set it to 1"), "{offsets}");
+    let one = from_file("default.replication.factor=1\noffsets.topic.replication.factor=1\n");
+    assert!(one.warnings().is_empty(), "{:?}", one.warnings());
+    let among_others = from_file(&format!("{TEST_CLUSTER}{asked}"));
+    assert!(among_others.warnings().is_empty(), "{:?}", among_others.warnings());
+}
+
 /// The shape of what a test cluster of Kafka writes for a combined node.
 const TEST_CLUSTER: &str = "\
 process.roles=broker,controller
