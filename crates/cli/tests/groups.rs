@@ -143,6 +143,37 @@ fn who_waits_at_a_terminal_sees_what_for() {
 }
 
 #[test]
+fn of_a_group_that_is_set_back_meanwhile_the_trend_says_so() {
+    let broker = broker_with_group("trend-back");
+    let records: String = (0..2000).map(|number| format!("{number}\n")).collect();
+    broker.run_with_input(&["produce", "a"], &records).ok();
+    for format in ["table", "json"] {
+        broker.run(&["group", "reset", "kitchen", "--to", "end", "--yes"]).ok();
+        let mut described =
+            broker.begin(&["group", "describe", "kitchen", "--trend", "1500ms", "--format", format]);
+        // Wherever the two looks fall, it is further back in the second one.
+        while described.try_wait().expect("it runs").is_none() {
+            broker.run(&["group", "reset", "kitchen", "--by", "-1", "--yes"]).ok();
+        }
+        let output = described.wait_with_output().expect("it has ended").stdout;
+        let output = String::from_utf8(output).expect("it prints text");
+        if format == "json" {
+            let expected = serde_json::json!({
+                "written_per_second": 0.0,
+                "read_per_second": null,
+                "set_back": true,
+                "caught_up_in_seconds": null,
+            });
+            assert_eq!(json(&output)["trend"], expected);
+            continue;
+        }
+        assert!(output.contains("trend         0.0 a second written, set back meanwhile\n"), "{output}");
+        let unknown = "caught up in  not known, as the group was set back meanwhile\n";
+        assert!(output.contains(unknown), "{output}");
+    }
+}
+
+#[test]
 fn what_was_seen_at_first_is_shown_where_there_is_no_second_look() {
     for format in ["table", "json", "yaml"] {
         let broker = broker_with_group(&format!("trend-dies-{format}"));

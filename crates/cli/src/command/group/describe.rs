@@ -30,7 +30,8 @@ pub struct Describe {
     #[command(flatten)]
     groups: Groups,
     /// Look twice, so long apart, and say how fast the group reads and when it will have caught up (s, m). What it has read is
-    /// known by what it commits, so this has to be longer than its members take from one commit to the next (usually 5 s).
+    /// known by what it commits, so this has to be longer than its members take from one commit to the next (usually 5 s), and
+    /// cannot be told of a group that is set back meanwhile.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = units::some_time)]
     trend: Option<Duration>,
 }
@@ -230,6 +231,7 @@ impl Described {
             json!({
                 "written_per_second": trend.written,
                 "read_per_second": trend.read,
+                "set_back": trend.set_back,
                 "caught_up_in_seconds": trend.caught_up_in.filter(|seconds| seconds.is_finite()),
             })
         };
@@ -260,10 +262,15 @@ impl Described {
             .fact("coordinator", &group.coordinator)
             .fact("lag", self.lag());
         if let Some(trend) = &self.trend {
-            let read = trend.read.map_or_else(|| "-".to_owned(), |read| format!("{read:.1}"));
-            let rates = format!("{:.1} a second written, {read} read", trend.written);
+            let read = match trend.read {
+                Some(read) => format!("{read:.1} read"),
+                None if trend.set_back => "set back meanwhile".to_owned(),
+                None => "- read".to_owned(),
+            };
+            let rates = format!("{:.1} a second written, {read}", trend.written);
             let caught_up_in = match trend.caught_up_in {
                 Some(seconds) => units::span(seconds),
+                None if trend.set_back => "not known, as the group was set back meanwhile".to_owned(),
                 None if trend.read.is_none() => "not known, as there was no commit before".to_owned(),
                 None if self.standing.total_lag().total().is_some() => {
                     "not known, as nothing was committed meanwhile".to_owned()

@@ -180,8 +180,10 @@ pub async fn first_unread(
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trend {
     pub written: f64,
-    /// Nothing where a first offset was committed meanwhile: who reads may have read before.
+    /// Nothing where a first offset was committed meanwhile, as who reads may have read before, nor for a group that was set back.
     pub read: Option<f64>,
+    /// Whether the group was sent back meanwhile, in any partition: what it has committed does not tell then how much it reads.
+    pub set_back: bool,
     /// In how many seconds nothing will be left, where it is known how much is left and anything was committed meanwhile;
     /// infinite if never.
     pub caught_up_in: Option<f64>,
@@ -196,7 +198,9 @@ impl Trend {
             names.filter_map(change).sum::<i64>() as f64 / seconds
         };
         let is_known = after.committed.keys().all(|name| before.committed(name).is_some());
-        let (written, read) = (moved(Standing::end), is_known.then(|| moved(Standing::committed)));
+        let set_back = after.committed.keys().any(|name| after.committed(name) < before.committed(name));
+        let read = (is_known && !set_back).then(|| moved(Standing::committed));
+        let written = moved(Standing::end);
         let caught_up_in = after.total_lag().total().and_then(|lag| match (lag, read) {
             (0, _) => Some(0.0),
             (lag, Some(read)) if read > written => Some(lag as f64 / (read - written)),
@@ -204,7 +208,7 @@ impl Trend {
             // Who reads commits only now and then.
             _ => None,
         });
-        Trend { written, read, caught_up_in }
+        Trend { written, read, set_back, caught_up_in }
     }
 }
 
@@ -228,7 +232,8 @@ mod tests {
         let now = Instant::now();
         let later = now + Duration::from_secs(2);
         let trend = |committed, end| Trend::between(&standing(now, 0, 100), &standing(later, committed, end));
-        assert_eq!(trend(60, 120), Trend { written: 10.0, read: Some(30.0), caught_up_in: Some(3.0) });
+        let reads = Trend { written: 10.0, read: Some(30.0), set_back: false, caught_up_in: Some(3.0) };
+        assert_eq!(trend(60, 120), reads);
         assert_eq!(trend(0, 120).caught_up_in, None, "nothing was committed");
         assert_eq!(trend(10, 120).caught_up_in, Some(f64::INFINITY));
         assert_eq!(trend(120, 120).caught_up_in, Some(0.0));
@@ -237,9 +242,24 @@ mod tests {
         let first = Trend::between(&unknown, &standing(later, 120, 120));
         assert_eq!(
             first,
-            Trend { written: 10.0, read: None, caught_up_in: Some(0.0) },
+            Trend { written: 10.0, read: None, set_back: false, caught_up_in: Some(0.0) },
             "it was the first commit"
         );
+    }
+
+    #[tokio::test]
+    async fn of_a_group_that_is_set_back_nobody_says_how_fast_it_reads() {
+        let now = Instant::now();
+        let (mut before, mut after) =
+            (standing(now, 50, 100), standing(now + Duration::from_secs(2), 0, 120));
+        let back = Trend { written: 10.0, read: None, set_back: true, caught_up_in: None };
+        assert_eq!(Trend::between(&before, &after), back);
+        for (standing, committed) in [(&mut before, 10), (&mut after, 90)] {
+            let other = TopicPartition::new("t", 1);
+            standing.bounds.insert(other.clone(), (Offset(0), Offset(100)));
+            standing.committed.insert(other, Offset(committed).into());
+        }
+        assert_eq!(Trend::between(&before, &after), back, "what it reads elsewhere does not hide it");
     }
 
     #[tokio::test]
