@@ -72,6 +72,20 @@ fn what_is_not_there_ends_alike_and_what_was_meant_is_said() {
 }
 
 #[test]
+fn what_belongs_to_a_listener_is_named_as_it_can_be_set_while_the_broker_runs() {
+    let broker = Broker::start("per-listener");
+    let key = "ssl.keystore.password";
+    let next = format!(
+        "`riverrun config set broker ID` changes it for one listener at a time: name it listener.name.LISTENER.{key}, with"
+    );
+    for of in ["1", "all"] {
+        refused(&broker, &format!("config set broker {of} --set {key}=x"), 1, &next);
+    }
+    refused(&broker, &format!("config set broker 1 --set log.cleaner.threads=2 --set {key}=x"), 1, &next);
+    broker.run(&["config", "set", "broker", "1", "--set", &format!("listener.name.plaintext.{key}=x")]).ok();
+}
+
+#[test]
 fn loggers_are_named_where_they_are_refused_and_differ_from_root() {
     let broker = Broker::start("loggers");
     refused(&broker, "config set logger 1 --set root=FOO", 1, "--set LOGGER=LEVEL gives it one of FATAL");

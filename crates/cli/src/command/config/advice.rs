@@ -101,6 +101,13 @@ fn of_settings(failure: Failure, keys: &[&str], kind: Kind, shows_all: impl Fn()
     if message.contains("broker id must be specified") {
         return failure.next("`riverrun config set broker ID` changes it, for one broker at a time");
     }
+    if message.contains("only per-listener") {
+        let key = keys.iter().find(|key| message.contains(*key)).unwrap_or(&"KEY");
+        return failure.next(format!(
+            "`riverrun config set broker ID` changes it for one listener at a time: name it listener.name.LISTENER.{key}, with \
+             the listener's name in lower case"
+        ));
+    }
     if message.contains("cannot be removed") {
         return failure.next("--set KEY=VALUE gives it another value");
     }
