@@ -86,24 +86,37 @@ fn what_belongs_to_a_listener_is_named_as_it_can_be_set_while_the_broker_runs() 
 }
 
 #[test]
-fn loggers_are_named_where_they_are_refused_and_differ_from_root() {
+fn loggers_are_named_where_they_are_refused() {
     let broker = Broker::start("loggers");
     refused(&broker, "config set logger 1 --set root=FOO", 1, "--set LOGGER=LEVEL gives it one of FATAL");
     refused(&broker, "config set logger 1 --append root=DEBUG", 1, "--set LOGGER=LEVEL gives it");
     refused(&broker, "config set logger 1 --set no.such=DEBUG", 3, "`riverrun config get logger 1` shows");
     refused(&broker, "config get logger all", 2, "`riverrun cluster info` shows the brokers; each has");
-    let diff = ["config", "diff", "logger", "1", "--format", "name"];
-    if is_ours() {
-        assert_eq!(broker.run(&diff).ok(), "", "nobody has said anything");
+}
+
+#[test]
+fn a_logger_differs_from_root_and_no_default_of_root_is_made_up() {
+    let broker = Broker::start("root-logger");
+    let diff = |format: &str| {
+        let ended = broker.run(&["config", "diff", "logger", "1", "--format", format]);
+        ended.ok().to_owned() + &ended.stderr
+    };
+    for level in ["ERROR", "INFO"] {
+        broker.run(&["config", "set", "logger", "1", "--set", &format!("root={level}")]).ok();
+        let hint = format!("root is at {level}, which is the default of all others, and has none itself\n");
+        assert!(diff("table").contains(&hint), "{}", diff("table"));
+        let names = diff("name");
+        assert!(names.lines().all(|name| name != "root"), "{names}");
+        if is_ours() {
+            assert_eq!(names, "", "the others follow root");
+        }
     }
-    broker.run(&["config", "set", "logger", "1", "--set", "root=ERROR"]).ok();
-    let diff = broker.run(&["config", "diff", "logger", "1", "--format", "json"]);
-    let diff = json(diff.ok());
-    let root = diff.as_array().expect("a list").iter().find(|one| one["key"] == "root").expect("it differs");
-    assert_eq!((&root["value"], &root["other"]), (&"ERROR".into(), &"INFO".into()));
-    if is_ours() {
-        assert_eq!(diff.as_array().map(Vec::len), Some(1), "the others follow root: {diff}");
-    }
+    let other = if is_ours() { "storage" } else { "kafka.server.KafkaApis" };
+    broker.run(&["config", "set", "logger", "1", "--set", &format!("{other}=TRACE")]).ok();
+    let listed = json(&diff("json"));
+    let listed = listed.as_array().expect("a list");
+    let other = listed.iter().find(|one| one["key"] == other).expect("it differs");
+    assert_eq!((&other["value"], &other["other"]), (&"TRACE".into(), &"INFO".into()));
 }
 
 #[test]

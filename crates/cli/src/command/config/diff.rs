@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::explain::all_options;
 use super::more::More;
-use super::{HIDDEN, Kind, Resource, describe, is_set};
+use super::{HIDDEN, Kind, Resource, describe, is_set, kind_of};
 use crate::command::{Failure, Session};
 use crate::print::{Output, note, table::Table};
 
@@ -24,7 +24,7 @@ use crate::print::{Output, note, table::Table};
 --format wide says who has set the value, its type, and what it does.
 
 Of all brokers there is only what was set for all of them: nothing else is compared then. A logger's default is the level
-of root.")]
+of root, which has no default itself, and is compared only with another broker's.")]
 pub struct Diff {
     #[command(flatten)]
     resource: Resource,
@@ -44,7 +44,7 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
             let theirs = values_of(&describe(&other, DOING, session).await?);
             (theirs, if other == ConfigResource::AllBrokers { "ALL" } else { "OTHER" })
         }
-        None => (defaults_of(diff.resource.kind, &ours), "DEFAULT"),
+        None => (defaults_of(&resource, &ours), "DEFAULT"),
     };
     let entries = ours;
     let ours = values_of(&entries);
@@ -91,6 +91,8 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
     }
     let same = names.is_empty();
     let output = Output::new(Value::from(values)).table(table).names(names);
+    let root = root_of(&resource, &entries).filter(|_| diff.with.is_none());
+    let output = about_root(root).into_iter().fold(output, Output::hint);
     if !untold.is_empty() {
         note(&format!(
             "whether these differ cannot be told, as their values are hidden: {}",
@@ -100,9 +102,6 @@ pub(super) async fn diff(diff: &Diff, session: &Session) -> Result<(), Failure> 
     let same = same && untold.is_empty();
     session.show(&if same { output.hint("there is no difference") } else { output })
 }
-
-/// The level of the root logger where nobody has set it, Kafka's as well.
-const ROOT_LEVEL: &str = "INFO";
 
 type Values = BTreeMap<String, Option<String>>;
 
@@ -115,15 +114,26 @@ fn values_of(entries: &[ConfigEntry]) -> Values {
     entries.iter().map(|entry| (entry.name.clone(), value(entry))).collect()
 }
 
+/// The logger that others inherit from. Nobody tells at what level it is where nobody has set it.
+fn root_of<'e>(resource: &ConfigResource, entries: &'e [ConfigEntry]) -> Option<&'e ConfigEntry> {
+    let is_root = |entry: &&ConfigEntry| kind_of(resource) == Kind::Logger && entry.name == "root";
+    entries.iter().find(is_root)
+}
+
+/// Why root is not compared.
+fn about_root(root: Option<&ConfigEntry>) -> Option<String> {
+    let level = root?.value.as_ref()?;
+    Some(format!("root is at {level}, which is the default of all others, and has none itself"))
+}
+
 /// What settings are where nobody has set anything, by the kind of what they are of.
-fn defaults_of(kind: Kind, entries: &[ConfigEntry]) -> Values {
-    let root = entries.iter().find(|entry| kind == Kind::Logger && entry.name == "root");
-    let default = |entry: &ConfigEntry| match (kind, root) {
+fn defaults_of(resource: &ConfigResource, entries: &[ConfigEntry]) -> Values {
+    let root = root_of(resource, entries);
+    let default = |entry: &ConfigEntry| match (kind_of(resource), root) {
         _ if entry.sensitive => None,
-        (Kind::Logger, _) if entry.name == "root" => Some(ROOT_LEVEL.to_owned()),
-        // A logger for which nobody has said anything has the level of root.
+        // A logger for which nobody has said anything has the level of root; what root has is taken as it is.
         (Kind::Logger, Some(root)) => root.value.clone(),
-        _ => default_of(kind, entry),
+        (kind, _) => default_of(kind, entry),
     };
     entries.iter().map(|entry| (entry.name.clone(), default(entry))).collect()
 }
