@@ -190,6 +190,7 @@ async fn leaders_and_coordinators_that_are_killed_are_followed_without_a_word() 
     flow.producer.close().await.expect("it closes");
     each_is_there_once(&client, written).await;
     partitions_without_a_leader_hold_up_no_command(&mut cluster, &admin).await;
+    who_does_not_answer_is_named_beside_what_the_others_say(&mut cluster);
 }
 
 /// Whatever was sent again, the log has every record once, and a partition's in their order.
@@ -267,6 +268,34 @@ async fn partitions_without_a_leader_hold_up_no_command(cluster: &mut Cluster, a
     groups_without_a_coordinator_are_missed(&run);
     // Far less than a client tries by itself.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// A broker stands still, and then the only controller is gone.
+fn who_does_not_answer_is_named_beside_what_the_others_say(cluster: &mut Cluster) {
+    let run = |address: String, arguments: &[&str]| {
+        let begun = Instant::now();
+        let ended = support::run(support::command_at(&address, arguments), "");
+        assert_eq!(ended.code, Some(1), "{arguments:?}: {ended:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{arguments:?}: {:?}", begun.elapsed());
+        ended.stdout
+    };
+    let still = cluster.brokers[1].as_ref().expect("it runs").id();
+    support::send("-STOP", still);
+    let of_all = format!("{},{}", cluster.address(2), cluster.address(1));
+    for waits in [&["cluster", "health"][..], &["cluster", "health", "--wait", "8s"]] {
+        let printed = run(of_all.clone(), waits);
+        assert!(printed.contains("no answer from  1: 2 (") || printed.contains("2: 2 3\n"), "{printed}");
+        assert!(printed.contains("without leader"), "{printed}");
+    }
+    support::send("-CONT", still);
+    cluster.kill(1);
+    let printed = run(cluster.address(2), &["cluster", "info"]);
+    assert!(
+        printed.contains("no controller answers\n") && printed.contains("metadata.version="),
+        "{printed}"
+    );
+    let printed = run(cluster.address(2), &["cluster", "health", "--format", "json"]);
+    assert!(printed.contains("\"controller\": false"), "{printed}");
 }
 
 /// Each broker has a partition, and one is killed while it is asked whether they are to be trimmed.

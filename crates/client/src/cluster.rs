@@ -83,8 +83,10 @@ impl Slot {
 /// How long one server is waited for before the next is tried as well.
 const ALONE: Duration = Duration::from_secs(1);
 
-/// How often others are asked whether a broker that does not answer is still there, and how long each may take.
+/// How often others are asked whether a broker that does not answer is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long one may take to describe the cluster before another is asked.
 const LOOK_MAX: Duration = Duration::from_secs(3);
 
 /// Whom a connection leads to.
@@ -264,7 +266,31 @@ impl Client {
 
     /// Asks once, any broker that answers.
     pub(crate) async fn refresh(&self, wanted: Wanted<'_>) -> Result<Arc<Metadata>, Error> {
-        self.refresh_by(&*self.any().await?, wanted).await
+        self.refresh_but(BTreeSet::new(), wanted).await
+    }
+
+    /// The same without those that are set `aside`. One that takes long is left for the next; where all do, one has all the
+    /// time that there is.
+    async fn refresh_but(
+        &self,
+        mut aside: BTreeSet<Peer>,
+        wanted: Wanted<'_>,
+    ) -> Result<Arc<Metadata>, Error> {
+        let mut slow = false;
+        loop {
+            let (peer, connection) = match self.any_but(&aside).await {
+                Ok(reached) => reached,
+                Err(_) if slow => return self.refresh_by(&*self.any().await?, wanted).await,
+                Err(error) => return Err(error),
+            };
+            match timeout(LOOK_MAX, self.refresh_by(&connection, wanted)).await {
+                Ok(answered) => return answered,
+                Err(_) => {
+                    slow = true;
+                    aside.insert(peer);
+                }
+            }
+        }
     }
 
     async fn refresh_by(&self, connection: &Connection, wanted: Wanted<'_>) -> Result<Arc<Metadata>, Error> {
@@ -342,18 +368,11 @@ impl Client {
 
     /// Ends once another broker says that the cluster does not have this one.
     async fn gone(&self, id: NodeId) {
-        let mut aside = BTreeSet::from([Peer::Broker(id)]);
         loop {
             sleep(LOOK_EVERY).await;
-            let Ok((peer, connection)) = self.any_but(&aside).await else {
-                aside = BTreeSet::from([Peer::Broker(id)]);
-                continue;
-            };
-            match timeout(LOOK_MAX, self.refresh_by(&connection, Wanted::Nothing)).await {
-                Ok(Ok(metadata)) if !metadata.brokers.contains_key(&id) => return,
-                Ok(Ok(_)) => {}
-                // It may be the same one by the address of a bootstrap server.
-                Ok(Err(_)) | Err(_) => drop(aside.insert(peer)),
+            let looked = self.refresh_but(BTreeSet::from([Peer::Broker(id)]), Wanted::Nothing).await;
+            if looked.is_ok_and(|metadata| !metadata.brokers.contains_key(&id)) {
+                return;
             }
         }
     }
@@ -405,7 +424,7 @@ impl Client {
         Err(Error::Unreachable { servers: self.config().bootstrap_servers.join(", "), reason })
     }
 
-    /// An open connection for what any broker answers. One that is being made is not waited for.
+    /// An open connection for what any broker answers. One that is being made, or on which there is no answer, is not waited for.
     fn open_connection(&self, aside: &BTreeSet<Peer>) -> Option<(Peer, Arc<Connection>)> {
         let slots = self.0.slots.lock();
         let general =
@@ -413,13 +432,13 @@ impl Client {
         let open = |((peer, _), slot): (&(Peer, Lane), &Arc<AsyncMutex<Slot>>)| {
             let slot = slot.try_lock().ok()?;
             let connection = slot.connection.clone().filter(|connection| connection.is_open())?;
-            Some((peer.clone(), connection))
+            (!connection.is_silent(ALONE)).then(|| (peer.clone(), connection))
         };
         general.filter_map(open).next()
     }
 
     /// Whom any request can go to: brokers before bootstrap servers, each beginning anywhere, so that not every client has
-    /// the same one. Those to which no connection could be made come last, the latest failure at the end.
+    /// the same one. Those that do not answer, or to which no connection could be made, come last, the latest failure at the end.
     fn peers(&self) -> Vec<Peer> {
         let mut brokers: Vec<Peer> = self.metadata().brokers.keys().map(|id| Peer::Broker(*id)).collect();
         let mut servers: Vec<Peer> = (0..self.0.servers.len()).map(Peer::Bootstrap).collect();
@@ -432,7 +451,9 @@ impl Client {
         let failed_at = |peer: &Peer| {
             let slot = slots.get(&(peer.clone(), Lane::General))?;
             // Whoever holds it is connecting, which may take long.
-            slot.try_lock().map_or(Some(Instant::now()), |slot| Some(slot.failure.as_ref()?.at))
+            let Ok(slot) = slot.try_lock() else { return Some(Instant::now()) };
+            let silent = slot.connection.as_ref().is_some_and(|connection| connection.is_silent(ALONE));
+            if silent { Some(Instant::now()) } else { Some(slot.failure.as_ref()?.at) }
         };
         brokers.sort_by_cached_key(failed_at);
         brokers

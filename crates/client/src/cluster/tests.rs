@@ -179,3 +179,21 @@ async fn groups_of_a_broker_that_is_gone_are_found_where_they_are_then() {
     let groups = Admin::new(&client).list_groups().await.expect("node 1 has them all");
     assert_eq!(groups.iter().map(|group| group.group.as_str()).collect::<Vec<_>>(), ["moved"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_any_broker_answers_is_not_asked_of_one_that_is_silent() {
+    let stopped = Arc::new(Mutex::new(false));
+    let script = Arc::clone(&stopped);
+    let cluster = Cluster::new(move |asked| match asked.node == 1 && *script.lock() {
+        true => Reply::Silence,
+        false => asked.answer(&metadata(2, 1)),
+    });
+    let client = cluster.client_with(ClientConfig::new("node:1")).await;
+    *stopped.lock() = true;
+    // Node 1 is known as a server to begin with, and as a broker: neither answers for long.
+    for time in [2 * LOOK_MAX, Duration::ZERO] {
+        let begun = Instant::now();
+        client.fetch_metadata(None).await.expect("node 2 answers");
+        assert!(begun.elapsed() <= time, "{:?}", begun.elapsed());
+    }
+}

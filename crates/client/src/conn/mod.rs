@@ -18,7 +18,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use wire::api_table;
 use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::{Request, frame};
@@ -72,6 +72,7 @@ struct Outgoing {
 #[derive(Debug)]
 struct Waiting {
     correlation_id: i32,
+    asked_at: Instant,
     answer_bytes_max: usize,
     reply: oneshot::Sender<Result<Bytes, Error>>,
 }
@@ -139,6 +140,12 @@ impl Connection {
         self.shared.closed.get().is_none()
     }
 
+    /// Whether a request has waited for its answer for longer than `time`.
+    pub fn is_silent(&self, time: Duration) -> bool {
+        let queue = self.shared.queue.lock();
+        queue.waiting.front().is_some_and(|waiting| waiting.asked_at.elapsed() > time)
+    }
+
     /// The highest version of the API, up to `max`, that both sides know.
     pub fn version_up_to<R: Request>(&self, max: i16) -> Result<i16, Error> {
         let api = api_table::lookup(R::API_KEY);
@@ -180,7 +187,8 @@ impl Connection {
         let answer_bytes_max = if is_fetch { self.fetch_bytes_max } else { ANSWER_BYTES_MAX };
         let (reply, answer) = oneshot::channel();
         self.enqueue(request, version, None, |queue, correlation_id| {
-            queue.waiting.push_back(Waiting { correlation_id, answer_bytes_max, reply });
+            let asked_at = Instant::now();
+            queue.waiting.push_back(Waiting { correlation_id, asked_at, answer_bytes_max, reply });
         })?;
         Ok(Pending { shared: Arc::clone(&self.shared), api_key: R::API_KEY, version, answer })
     }

@@ -11,7 +11,7 @@ use client::{Error, ErrorCode, TopicPartition};
 use kernel::NodeId;
 use serde_json::{Value, json};
 
-use super::if_served;
+use super::{ANSWER_MAX, if_served};
 use crate::command::brokers;
 use crate::command::waiting::waiting;
 use crate::command::{Failure, Session, units};
@@ -33,9 +33,6 @@ pub struct Health {
 
 /// A directory with less than this, and than a hundredth of its disk, counts as full.
 const ROOM_MIN: u64 = 1 << 30;
-
-/// How long the ends of all partitions may take.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// What is wrong with a cluster.
 #[derive(Debug, Default)]
@@ -130,15 +127,17 @@ impl Ills {
             && self.full_dirs.is_empty()
     }
 
-    async fn find(session: &Session) -> Result<Ills, Error> {
+    async fn find(session: &Session, time: Duration) -> Result<Ills, Error> {
         let mut ills = Ills::default();
         let known = session.admin.describe_cluster().await?;
-        let answering = ills.look_into_dirs(known.brokers.iter().map(|broker| broker.id), session).await;
+        let answering =
+            ills.look_into_dirs(known.brokers.iter().map(|broker| broker.id), time, session).await;
         // Afterwards, as one that has just died is waited for until the others know of it.
         let cluster = session.admin.describe_cluster().await?;
         let alive: BTreeSet<NodeId> = cluster.brokers.iter().map(|broker| broker.id).collect();
         let topics = session.admin.list_topics().await?;
-        ills.no_controller = cluster.controller.is_none();
+        // Brokers name any of them as the controller, also where the quorum has no leader.
+        ills.no_controller = cluster.controller.is_none() || super::quorum(session).await.is_err();
         ills.down = brokers::missing(&alive, &topics);
         ills.silent.retain(|id, _| !ills.down.contains(id));
         let offline = offline(&topics, &answering, session).await;
@@ -166,11 +165,12 @@ impl Ills {
     async fn look_into_dirs(
         &mut self,
         brokers: impl Iterator<Item = NodeId>,
+        time: Duration,
         session: &Session,
     ) -> BTreeSet<NodeId> {
         let mut answering = BTreeSet::new();
-        for id in brokers {
-            let dirs = match if_served(session.admin.describe_log_dirs(id).await) {
+        for (id, dirs) in super::dirs_of(brokers, time, session).await {
+            let dirs = match if_served(dirs) {
                 Ok(dirs) => dirs.unwrap_or_default(),
                 Err(error) => {
                     self.silent.insert(id, error);
@@ -272,32 +272,16 @@ impl Health {
 }
 
 pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
-    const PAUSE: Duration = Duration::from_millis(500);
-    let deadline = session.begun + health.patience();
-    let looking = async {
-        loop {
-            let ills = Ills::find(session).await;
-            let late = tokio::time::Instant::now() + PAUSE >= deadline;
-            match ills {
-                Ok(ills) if ills.is_healthy() || late => return Ok(ills),
-                Err(error) if late => return Err(error),
-                Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
-            }
+    let found = match health.wait() {
+        None => Ills::find(session, ANSWER_MAX).await,
+        Some(patience) => {
+            let said = |waited: Duration| {
+                format!("waiting for {} to be healthy, {}", session.place, units::span(waited.as_secs_f64()))
+            };
+            waiting(said, until_healthy(patience, session)).await
         }
     };
-    let said = |waited: Duration| {
-        format!("waiting for {} to be healthy, {}", session.place, units::span(waited.as_secs_f64()))
-    };
-    let bounded = async {
-        match health.wait() {
-            None => looking.await,
-            Some(after) => tokio::time::timeout_at(deadline, looking)
-                .await
-                .unwrap_or(Err(Error::Timeout { what: "an answer", after })),
-        }
-    };
-    let ills =
-        waiting(said, bounded).await.map_err(|error| Failure::of(error, "cannot look at the cluster"))?;
+    let ills = found.map_err(|error| Failure::of(error, "cannot look at the cluster"))?;
     session.show(&ills.output())?;
     match ills.is_healthy() {
         true => Ok(()),
@@ -305,6 +289,26 @@ pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
             "start the brokers that are down; `riverrun cluster log-dirs` shows full or failed directories, and what a \
              broker logs says why it cannot use one",
         )),
+    }
+}
+
+/// Looks again until nothing is wrong or patience is at its end. Returns what was seen last.
+async fn until_healthy(patience: Duration, session: &Session) -> Result<Ills, Error> {
+    const PAUSE: Duration = Duration::from_millis(500);
+    let deadline = session.begun + patience;
+    let mut last = Err(Error::Timeout { what: "an answer", after: patience });
+    loop {
+        // One broker that is silent must leave time to say so.
+        let looked = Ills::find(session, ANSWER_MAX.min(patience / 2));
+        match tokio::time::timeout_at(deadline, looked).await {
+            Ok(Ok(ills)) if ills.is_healthy() => return Ok(ills),
+            Ok(found) => last = found,
+            Err(_) => return last,
+        }
+        if tokio::time::Instant::now() + PAUSE >= deadline {
+            return last;
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

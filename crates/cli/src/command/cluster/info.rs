@@ -19,20 +19,23 @@ use crate::print::{Output, table::Table};
   riverrun cluster info
   riverrun cluster info --format json | jq -r .cluster_id
 
-It ends with 1 if a broker is down of which the cluster cannot say where it was.")]
+It ends with 1 if a broker is down of which the cluster cannot say where it was, or no controller answers.")]
 pub struct Info {}
 
 pub async fn info(session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot describe the cluster");
     let cluster = session.admin.describe_cluster().await.map_err(failed)?;
-    let quorum = if_served(session.admin.describe_quorum().await).map_err(failed)?;
+    let asked = super::quorum(session).await;
+    let silent = asked.as_ref().err().cloned();
+    let quorum = asked.ok().flatten();
     let features = if_served(session.admin.describe_features().await).map_err(failed)?;
     let topics = session.admin.list_topics().await.map_err(failed)?;
     let alive: BTreeSet<NodeId> = cluster.brokers.iter().map(|broker| broker.id).collect();
     let down = brokers::down(&alive, &topics, session).await;
     let counts = Counts::of(&topics);
     // Brokers name any of them as the controller, as all pass on what is for it. The quorum knows who it is.
-    let controller = quorum.as_ref().map(|quorum| quorum.leader).or(cluster.controller);
+    let named = cluster.controller.filter(|_| silent.is_none());
+    let controller = quorum.as_ref().map(|quorum| quorum.leader).or(named);
     let of = |id: NodeId| counts.by_broker.get(&id).copied().unwrap_or_default();
     let broker = |broker: &Broker| {
         json!({
@@ -64,6 +67,8 @@ pub async fn info(session: &Session) -> Result<(), Failure> {
         let leader =
             format!("{} of voters {}, epoch {}", quorum.leader.0, voters.join(","), quorum.leader_epoch);
         output = output.fact("quorum", leader);
+    } else if silent.is_some() {
+        output = output.fact("quorum", "no controller answers");
     }
     if let Some(features) = &features {
         for (name, level) in features.by_name.keys().filter_map(|name| Some((name, features.level(name)?))) {
@@ -77,6 +82,10 @@ pub async fn info(session: &Session) -> Result<(), Failure> {
     )?;
     let unknown: Vec<(NodeId, Option<&Broker>)> =
         down.iter().filter(|(_, known)| known.is_none()).map(|(id, _)| (*id, None)).collect();
+    if let Some(error) = silent {
+        return Err(Failure::of(error, "cannot describe the quorum of controllers")
+            .next("look whether most of the controllers are alive: no setting, topic or leader changes without them"));
+    }
     if unknown.is_empty() { Ok(()) } else { Err(brokers::is_down(&unknown)) }
 }
 

@@ -40,8 +40,9 @@ pub async fn log_dirs(asked: &LogDirs, session: &Session) -> Result<(), Failure>
     let mut dirs: BTreeMap<i32, Vec<LogDir>> = BTreeMap::new();
     let mut failures = Vec::new();
     let mut values: Vec<Value> = Vec::new();
-    for id in alive.iter().filter(|id| named.is_none_or(|named| named == **id)) {
-        match session.admin.describe_log_dirs(*id).await {
+    let of = alive.iter().copied().filter(|id| named.is_none_or(|named| named == *id));
+    for (id, found) in super::dirs_of(of, std::time::Duration::MAX, session).await {
+        match found {
             Ok(found) => {
                 values.extend(found.iter().map(|dir| dir_json(id.0, dir, asked.topic.as_deref())));
                 dirs.insert(id.0, found);

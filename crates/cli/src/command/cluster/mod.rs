@@ -4,10 +4,14 @@ mod health;
 mod info;
 mod log_dirs;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Subcommand;
-use client::Error;
+use client::admin::{LogDir, Quorum};
+use client::{Error, ErrorCode};
+use kernel::NodeId;
+use tokio::task::JoinSet;
 
 use super::{Failure, Session};
 
@@ -34,6 +38,41 @@ pub async fn run(cluster: Cluster, session: &Session) -> Result<(), Failure> {
         Cluster::Health(health) => health::health(&health, session).await,
         Cluster::LogDirs(dirs) => log_dirs::log_dirs(&dirs, session).await,
     }
+}
+
+/// How long the controllers, or one broker, may take for an answer before the others are told of without it.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Bounds what may never be answered, as the rest can be told without it.
+async fn within<T>(time: Duration, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = Error::Timeout { what: "an answer", after: time };
+    tokio::time::timeout(time, asked).await.unwrap_or(Err(late))
+}
+
+/// The quorum of controllers, where the cluster has one and tells of it.
+async fn quorum(session: &Session) -> Result<Option<Quorum>, Error> {
+    match if_served(within(ANSWER_MAX, session.admin.describe_quorum()).await) {
+        Err(error) if error.code() == Some(ErrorCode::ClusterAuthorizationFailed) => Ok(None),
+        asked => asked,
+    }
+}
+
+/// The directories of brokers, all asked at once, each up to `time`.
+async fn dirs_of(
+    brokers: impl IntoIterator<Item = NodeId>,
+    time: Duration,
+    session: &Session,
+) -> BTreeMap<NodeId, Result<Vec<LogDir>, Error>> {
+    let mut asked = JoinSet::new();
+    for id in brokers {
+        let admin = session.admin.clone();
+        asked.spawn(async move { (id, within(time, admin.describe_log_dirs(id)).await) });
+    }
+    let mut dirs = BTreeMap::new();
+    while let Some(answered) = asked.join_next().await {
+        dirs.extend(answered);
+    }
+    dirs
 }
 
 /// What cannot be asked is not shown; the rest is worth as much.
