@@ -444,6 +444,25 @@ fn ctrl_c_ends_a_reader_well() {
 }
 
 #[test]
+fn a_member_says_which_answer_it_waits_for_where_no_coordinator_takes_it() {
+    let broker = Broker::start_with("no-coordinator", &["offsets.topic.replication.factor=3"]);
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "x\n").ok();
+    let mut reader = broker.begin(&["consume", "a", "--from", "start", "--group", "g", "-e"]);
+    let mut notes = BufReader::new(reader.stderr.take().expect("it is piped")).lines();
+    let mut line = || notes.next().expect("it says something").expect("it is text");
+    let (cause, next) = (line(), line());
+    assert!(
+        cause.contains("cannot join the group yet: group \"g\": COORDINATOR_NOT_AVAILABLE (15)"),
+        "{cause}"
+    );
+    assert!(cause.ends_with("; trying again, Ctrl-C ends"), "{cause}");
+    assert!(next.starts_with("next: ") && next.contains("offsets.topic.replication.factor"), "{next}");
+    reader.kill().expect("it runs");
+    reader.wait().expect("it ends");
+}
+
+#[test]
 fn a_reader_says_when_the_broker_is_gone_and_when_it_is_back() {
     let mut broker = Broker::start("gone");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();

@@ -95,6 +95,11 @@ impl Failure {
         &self.message
     }
 
+    /// What the user can do, if anything is known.
+    pub fn next_step(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
     /// Says what the user can do.
     pub fn next(mut self, next: impl Into<String>) -> Failure {
         self.next = Some(next.into());
@@ -244,6 +249,10 @@ fn unreachable(servers: &str, reason: &str) -> &'static str {
     }
 }
 
+/// What may help where no broker keeps what groups commit.
+const NO_COORDINATOR: &str = "`riverrun cluster health` shows which brokers are down; where none is, there may be fewer than \
+                              offsets.topic.replication.factor asks for, which `riverrun config get broker NUMBER --all` shows";
+
 /// The exit code for a broker's code, and what may help.
 fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
     let topic = error.topic().unwrap_or("NAME");
@@ -286,7 +295,7 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
                 .to_owned(),
         ),
         ErrorCode::CoordinatorNotAvailable => {
-            (FAILED, "`riverrun cluster health` shows which brokers are down".to_owned())
+            (FAILED, NO_COORDINATOR.to_owned())
         }
         ErrorCode::InvalidTimestamp => (FAILED, about_times(&error.to_string(), topic)),
         code => match about_records(code, topic).or_else(|| about_members(code)) {

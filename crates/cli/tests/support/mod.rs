@@ -24,16 +24,23 @@ const RIVERRUN: &str = env!("CARGO_BIN_EXE_riverrun");
 pub struct Broker {
     child: Child,
     directory: PathBuf,
+    settings: Vec<String>,
     pub bootstrap: String,
 }
 
 impl Broker {
     /// Starts a broker on a free port, with a directory named after the test.
     pub fn start(test: &str) -> Broker {
+        Self::start_with(test, &[])
+    }
+
+    /// As [`Broker::start`], with settings of its own, each as `KEY=VALUE`.
+    pub fn start_with(test: &str, settings: &[&str]) -> Broker {
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let directory = std::env::temp_dir().join(format!("riverrun-cli-{test}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);
-        let (child, bootstrap) = node::launch(&directory, 0);
-        Broker { child, directory, bootstrap }
+        let (child, bootstrap) = node::launch(&directory, 0, &settings);
+        Broker { child, directory, settings, bootstrap }
     }
 
     /// Where it keeps its data.
@@ -64,7 +71,8 @@ impl Broker {
     /// Starts the broker again where it was.
     pub fn restart(&mut self) {
         let port = self.bootstrap.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        (self.child, self.bootstrap) = node::launch(&self.directory, port.expect("it has a port"));
+        (self.child, self.bootstrap) =
+            node::launch(&self.directory, port.expect("it has a port"), &self.settings);
     }
 
     /// Runs `riverrun` with these arguments against the broker.

@@ -19,15 +19,15 @@ fn other_broker() -> Option<String> {
     std::env::var("RIVERRUN_TEST_BROKER").ok().filter(|command| !command.is_empty())
 }
 
-/// Starts a broker and waits until it listens; on any port if it is 0.
-pub fn launch(directory: &Path, port: u16) -> (Child, String) {
+/// Starts a broker with these settings besides and waits until it listens; on any port if it is 0.
+pub fn launch(directory: &Path, port: u16, settings: &[String]) -> (Child, String) {
     match other_broker() {
-        Some(command) => launch_other(&command, directory, port),
-        None => launch_ours(directory, port),
+        Some(command) => launch_other(&command, directory, port, settings),
+        None => launch_ours(directory, port, settings),
     }
 }
 
-fn launch_other(command: &str, directory: &Path, port: u16) -> (Child, String) {
+fn launch_other(command: &str, directory: &Path, port: u16, settings: &[String]) -> (Child, String) {
     let port = if port == 0 { free_port() } else { port };
     let properties = directory.join("server.properties");
     if !properties.exists() {
@@ -42,8 +42,9 @@ fn launch_other(command: &str, directory: &Path, port: u16) -> (Child, String) {
              share.coordinator.state.topic.min.isr=1\noffsets.topic.num.partitions=3\n\
              transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
              transaction.state.log.num.partitions=3\n\
-             group.initial.rebalance.delay.ms=0\n",
-            directory.join("data").display()
+             group.initial.rebalance.delay.ms=0\n{}\n",
+            directory.join("data").display(),
+            settings.join("\n")
         );
         std::fs::write(&properties, text).expect("the file can be written");
     }
@@ -84,13 +85,14 @@ pub fn free_port() -> u16 {
     ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).expect("a port is free")
 }
 
-fn launch_ours(directory: &Path, port: u16) -> (Child, String) {
+fn launch_ours(directory: &Path, port: u16, settings: &[String]) -> (Child, String) {
     let mut child = Command::new(RIVERRUN)
         .arg("start")
         .args(["--set", &format!("listeners=PLAINTEXT://127.0.0.1:{port}")])
         .args(["--set", &format!("log.dirs={}", directory.display())])
         .args(["--set", "group.initial.rebalance.delay.ms=0"])
         .args(["--set", "offsets.topic.num.partitions=3"])
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()

@@ -79,6 +79,8 @@ struct State {
     standing: Standing,
     polled_at: Instant,
     failure: Option<Error>,
+    /// What the coordinator last refused that it may take later.
+    hindrance: Option<Error>,
     /// Grows whenever the consumer leaves, so that a join that ends after that changes nothing.
     era: u64,
 }
@@ -110,6 +112,7 @@ impl Group {
             standing: Standing::Out,
             polled_at: Instant::now(),
             failure: None,
+            hindrance: None,
             era: 0,
         };
         Group {
@@ -188,6 +191,7 @@ impl Group {
             let joined = match self.join_once(own, era).await {
                 Ok(answer) => {
                     backoff.reset();
+                    self.hindered(None, era);
                     self.sync(answer, own).await
                 }
                 Err(error) => Err(error),
@@ -213,6 +217,7 @@ impl Group {
                 }
                 _ if error.retriable() => {
                     tracing::debug!(%error, group = self.id, "joining again");
+                    self.hindered(Some(error), era);
                     tokio::time::sleep(backoff.next(&self.client)).await;
                 }
                 code => {
@@ -223,6 +228,18 @@ impl Group {
                 }
             }
         }
+    }
+
+    /// Takes note of what it waits for, or that it does not any more.
+    fn hindered(&self, by: Option<Error>, era: u64) {
+        let mut state = self.state.lock();
+        if state.era == era {
+            state.hindrance = by;
+        }
+    }
+
+    pub fn hindrance(&self) -> Option<Error> {
+        self.state.lock().hindrance.clone()
     }
 
     async fn connection(&self) -> Result<Arc<Connection>, Error> {
@@ -340,7 +357,7 @@ impl Group {
     pub fn part(&self) -> Member {
         let mut state = self.state.lock();
         state.era += 1;
-        (state.standing, state.failure) = (Standing::Out, None);
+        (state.standing, state.failure, state.hindrance) = (Standing::Out, None, None);
         let member = std::mem::replace(&mut state.member, Member::nobody());
         drop(state);
         if let Some(beating) = self.beating.lock().take() {
@@ -495,6 +512,7 @@ mod tests {
             standing: Standing::In,
             polled_at: Instant::now(),
             failure: None,
+            hindrance: None,
             era: 0,
         };
         // The beat was sent while the member was joining, and answered once it had.

@@ -261,6 +261,12 @@ impl Consumer {
         self.group.as_ref()?.generation()
     }
 
+    /// Why this is not a member of its group yet, or again, where `poll` waits for a coordinator that takes it; nothing while
+    /// it waits for nothing but other members.
+    pub fn hindrance(&self) -> Option<Error> {
+        self.group.as_ref()?.hindrance()
+    }
+
     /// The offset of the next record of a partition that `poll` will return; nothing while it is being looked up.
     pub fn position(&self, partition: &TopicPartition) -> Option<Offset> {
         match self.positions.get(partition)?.at {

@@ -83,11 +83,47 @@ impl<'c> Joining<'c> {
     /// Whether the member has its share, be it nothing.
     pub fn is_over(&mut self, consumer: &Consumer) -> bool {
         let over = consumer.has_assignment();
-        if !over && !self.said && self.since.elapsed() > UNNOTICED {
+        if !over && !self.said && self.since.elapsed() > UNNOTICED && consumer.hindrance().is_none() {
             self.said = true;
             print::note(&format!("waiting until {} has shared out its partitions", self.group));
         }
         over
+    }
+}
+
+/// Tells of a coordinator that does not take this member: the client goes on trying without a word.
+pub(super) struct Hindrance {
+    since: Option<Instant>,
+    said: bool,
+}
+
+/// How long a coordinator may take to begin. A group's first member may be there before the topic of offsets.
+const BEGINNING: Duration = Duration::from_secs(5);
+
+impl Hindrance {
+    pub fn none() -> Self {
+        Self { since: None, said: false }
+    }
+
+    /// Says it where that has lasted, and when it is over.
+    pub fn look(&mut self, consumer: &Consumer) {
+        let Some(error) = consumer.hindrance() else {
+            if std::mem::replace(self, Self::none()).said {
+                print::note("the coordinator of the group has taken this member");
+            }
+            return;
+        };
+        let since = *self.since.get_or_insert_with(Instant::now);
+        // Of a cluster that cannot be reached somebody else tells.
+        if self.said || error.code().is_none() || since.elapsed() < BEGINNING {
+            return;
+        }
+        self.said = true;
+        let failure = Failure::of(error, "cannot join the group yet");
+        print::note(&format!("{}; trying again, Ctrl-C ends", failure.message()));
+        if let Some(next) = failure.next_step() {
+            print::note(&format!("next: {next}"));
+        }
     }
 }
 

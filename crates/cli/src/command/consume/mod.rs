@@ -26,7 +26,7 @@ use super::template::Template;
 use super::watch::Watch;
 use super::{Failure, Format, Session, session, units};
 use crate::print::{Left, Progress, nobody_reads, note};
-use end::{Ends, Joining, Share, ends};
+use end::{Ends, Hindrance, Joining, Share, ends};
 pub use end::{is_at_end, left_until};
 use growth::Growth;
 use places::Places;
@@ -255,6 +255,7 @@ async fn read(
     let max = printer.consume.number.unwrap_or(u64::MAX);
     let group = printer.consume.group.as_deref();
     let mut joining = group.map(Joining::new);
+    let mut hindrance = Hindrance::none();
     let mut share = group.zip(end).map(|(group, end)| Share::new(group, end));
     while printer.printed < max {
         if end.is_some_and(|end| is_at_end(consumer, end)) {
@@ -298,6 +299,7 @@ async fn read(
                 Unwritten::Interrupted | Unwritten::Stuck => Ok(Ended::Interrupted),
             };
         }
+        hindrance.look(consumer);
         joining.take_if(|joining| joining.is_over(consumer));
         let left = end.map_or(Left::Unknown, |end| left_until(consumer, end));
         progress.show(printer.printed, left.at_most(printer.consume.number, printer.printed));

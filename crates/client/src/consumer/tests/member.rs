@@ -26,10 +26,13 @@ async fn a_member_outlives_a_coordinator_that_is_away_for_any_time() {
     let mut consumer = consumer(&cluster, ConsumerConfig::default()).await;
     consumer.subscribe(["t"]).expect("it has a group");
     assert_eq!(poll(&mut consumer, seconds(600)).await, Vec::<i64>::new());
+    let told = consumer.hindrance().and_then(|error| error.code());
+    assert_eq!(told, Some(ErrorCode::CoordinatorNotAvailable), "it can be asked what it waits for");
     let asked = cluster.heard::<FindCoordinatorRequest>().len();
     assert!((300..700).contains(&asked), "it is looked for about once a second: {asked}");
     script.lock().away = false;
     assert_eq!(poll(&mut consumer, seconds(5)).await, [0, 1, 2]);
+    assert_eq!(consumer.hindrance().map(|error| error.to_string()), None);
 }
 
 #[tokio::test(start_paused = true)]
