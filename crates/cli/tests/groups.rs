@@ -112,6 +112,24 @@ fn a_place_that_is_not_there_is_told_with_the_one_that_is_taken() {
 }
 
 #[test]
+fn a_name_that_is_too_long_to_be_sent_is_told_and_is_no_setting() {
+    let broker = broker_with_group("long-name");
+    let long = format!("kitchen-of-many-{}", "x".repeat(32_768));
+    for command in [
+        &["group", "describe", &long][..],
+        &["group", "reset", &long, "--to", "start", "--topic", "a", "--yes"],
+        &["consume", "a", "--from", "start", "--group", &long],
+        &["topic", "describe", &long],
+        &["config", "set", "topic", "a", "--set", &format!("cleanup.policy={long}")],
+    ] {
+        let refused = broker.run(command);
+        let told = ": the text of 32784 bytes that begins with \"kitchen-of-many-\" is longer than 32767 bytes, which is \
+                    the most that can be sent\nnext: give a shorter name or value there\n";
+        assert!(refused.failed(2).ends_with(told), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_group_that_is_not_there_is_not_made_without_a_word() {
     let broker = broker_with_group("typo");
     let reset = ["group", "reset", "kichen", "--to", "end", "--topic", "a"];

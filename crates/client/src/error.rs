@@ -96,6 +96,18 @@ pub enum Error {
         /// In bytes.
         limit: usize,
     },
+    /// A name or a value takes more bytes than the protocol has for one; nothing was sent.
+    #[error(
+        "the text of {size} bytes that begins with {start:?} is longer than {limit} bytes, which is the most that can be sent"
+    )]
+    TextTooLong {
+        /// Its first characters.
+        start: String,
+        /// Of the text, in bytes.
+        size: usize,
+        /// In bytes.
+        limit: usize,
+    },
     /// Records that were fetched cannot be read.
     #[error("the records of {topic}-{partition} at offset {offset} cannot be read: {reason}")]
     Records {

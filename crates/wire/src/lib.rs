@@ -23,6 +23,6 @@ pub mod records;
 
 pub use generated::messages;
 pub use primitive::{
-    ArrayView, DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Message, Reader, Records, Request,
-    Segment, SpanRef, View, Writer,
+    ArrayView, DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, LongText, Message, Reader,
+    Records, Request, STRING_LEN_MAX, Segment, SpanRef, View, Writer,
 };

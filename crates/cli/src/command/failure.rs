@@ -127,6 +127,9 @@ impl Failure {
             Error::Config { name: "bootstrap.servers", .. } => {
                 (WRONG_USE, Some("name a broker, for example --bootstrap localhost:9092".to_owned()))
             }
+            // These are no settings: something has no form in which it could be sent.
+            Error::Config { name: "request" | "record", .. } => (FAILED, None),
+            Error::TextTooLong { .. } => (WRONG_USE, Some("give a shorter name or value there".to_owned())),
             Error::Config { name, .. } => {
                 (WRONG_USE, Some(format!("-X {name}=VALUE sets it; leave it out for what is usual")))
             }

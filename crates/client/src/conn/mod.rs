@@ -21,7 +21,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use wire::api_table;
 use wire::messages::api_versions_request::ApiVersionsRequest;
-use wire::{Request, frame};
+use wire::{EncodeError, EncodeErrorKind, Request, STRING_LEN_MAX, frame};
 
 pub(crate) use answer::Answer;
 use versions::Versions;
@@ -216,10 +216,20 @@ impl Connection {
         }
         let correlation_id = queue.next_correlation_id;
         let pieces = frame::encode_request_pieces(request, version, correlation_id, Some(&self.client_id))
-            .map_err(|error| Error::Config { name: "request", reason: error.to_string() })?;
+            .map_err(unsendable)?;
         queue.next_correlation_id = correlation_id.wrapping_add(1) & i32::MAX;
         expect(&mut queue, correlation_id);
         self.outgoing.send(Outgoing { pieces, left }).map_err(|_| self.shared.failure("it is closed"))
+    }
+}
+
+/// Why a request has no form.
+fn unsendable(error: EncodeError) -> Error {
+    match error.kind {
+        EncodeErrorKind::StringTooLong(text) => {
+            Error::TextTooLong { start: text.start().to_owned(), size: text.size, limit: STRING_LEN_MAX }
+        }
+        _ => Error::Config { name: "request", reason: error.to_string() },
     }
 }
 

@@ -41,6 +41,31 @@ pub enum DecodeErrorKind {
     TagSize,
 }
 
+/// A text that is too long, as it is told: how long it is, and how it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LongText {
+    pub size: usize,
+    /// The first characters, as far as they fit, and zeros.
+    start: [u8; LongText::START_BYTES],
+}
+
+impl LongText {
+    const START_BYTES: usize = 16;
+
+    pub fn new(text: &str) -> Self {
+        let mut start = [0; Self::START_BYTES];
+        let shown = text.get(..text.floor_char_boundary(Self::START_BYTES)).unwrap_or_default();
+        for (to, from) in start.iter_mut().zip(shown.bytes()) {
+            *to = from;
+        }
+        Self { size: text.len(), start }
+    }
+
+    pub fn start(&self) -> &str {
+        str::from_utf8(&self.start).unwrap_or_default().trim_end_matches('\0')
+    }
+}
+
 /// A value that has no form in the version asked for; always a fault of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{message} v{version}: {kind}")]
@@ -60,8 +85,8 @@ pub enum EncodeErrorKind {
     FieldNotInVersion(&'static str),
     #[error("null where a value is required")]
     UnexpectedNull,
-    #[error("a string is longer than 32767 bytes")]
-    StringTooLong,
+    #[error("the string that begins with {:?} is longer than 32767 bytes", .0.start())]
+    StringTooLong(LongText),
     #[error("the message is longer than 2147483647 bytes")]
     TooLong,
     #[error("a file span cannot be part of contiguous bytes")]

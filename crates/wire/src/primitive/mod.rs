@@ -14,7 +14,7 @@ mod writer;
 mod tests;
 
 pub use array::{ArrayIter, ArrayView};
-pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
+pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, LongText};
 pub use reader::Reader;
 pub use records::{Records, Segment, SpanRef};
 pub use view::{Encode, Message, Request, View};

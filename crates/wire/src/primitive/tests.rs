@@ -76,10 +76,17 @@ fn strings_are_utf_8_not_null_and_at_most_32767_bytes() {
     let mut reader = flexible(&long);
     let text = reader.string();
     assert_eq!(wrong(reader, text), Some((3, DecodeErrorKind::StringTooLong)));
-    assert_eq!(
-        encoded(|out| out.message("Test", 0, true, &"x".repeat(32768))),
-        Err(EncodeErrorKind::StringTooLong)
-    );
+}
+
+#[test]
+fn a_text_that_is_too_long_is_told_with_its_beginning() {
+    for (text, start) in [("x", "xxxxxxxxxxxxxxxx"), ("äx€", "äx€äx€äx")] {
+        let long = text.repeat(32768);
+        let Err(kind) = encoded(|out| out.message("Test", 0, true, &long)) else { panic!("it is too long") };
+        assert_eq!(kind, EncodeErrorKind::StringTooLong(LongText::new(&long)));
+        let told = format!("the string that begins with {start:?} is longer than 32767 bytes");
+        assert_eq!(kind.to_string(), told);
+    }
 }
 
 #[test]

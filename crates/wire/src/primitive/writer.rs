@@ -1,7 +1,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use kernel::Uuid;
 
-use super::{Encode, EncodeError, EncodeErrorKind, Records, STRING_LEN_MAX, Segment, SpanRef};
+use super::{Encode, EncodeError, EncodeErrorKind, LongText, Records, STRING_LEN_MAX, Segment, SpanRef};
 
 /// Writes fields one after the other into one growing buffer.
 ///
@@ -192,7 +192,7 @@ impl Writer {
 
     fn text(&mut self, value: &str) {
         if value.len() > STRING_LEN_MAX {
-            return self.fail(EncodeErrorKind::StringTooLong);
+            return self.fail(EncodeErrorKind::StringTooLong(LongText::new(value)));
         }
         self.buffer.put_slice(value.as_bytes());
     }
