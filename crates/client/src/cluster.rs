@@ -86,8 +86,8 @@ const ALONE: Duration = Duration::from_secs(1);
 /// How often others are asked whether a broker that does not answer is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long one may take to describe the cluster before another is asked.
-const LOOK_MAX: Duration = Duration::from_secs(3);
+/// How long one may take for what any of them can tell before another is asked.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 
 /// Whom a connection leads to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -269,21 +269,30 @@ impl Client {
         self.refresh_but(BTreeSet::new(), wanted).await
     }
 
-    /// The same without those that are set `aside`. One that takes long is left for the next; where all do, one has all the
-    /// time that there is.
-    async fn refresh_but(
+    /// The same without those that are set `aside`.
+    async fn refresh_but(&self, aside: BTreeSet<Peer>, wanted: Wanted<'_>) -> Result<Arc<Metadata>, Error> {
+        self.answer_of_any(aside, |connection| async move { self.refresh_by(&connection, wanted).await })
+            .await
+    }
+
+    /// Asks any broker once what may be asked of several. One that takes long is left for the next; where all do, one has all
+    /// the time that there is.
+    async fn answer_of_any<T, F>(
         &self,
         mut aside: BTreeSet<Peer>,
-        wanted: Wanted<'_>,
-    ) -> Result<Arc<Metadata>, Error> {
+        ask: impl Fn(Arc<Connection>) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let mut slow = false;
         loop {
             let (peer, connection) = match self.any_but(&aside).await {
                 Ok(reached) => reached,
-                Err(_) if slow => return self.refresh_by(&*self.any().await?, wanted).await,
+                Err(_) if slow => return ask(self.any().await?).await,
                 Err(error) => return Err(error),
             };
-            match timeout(LOOK_MAX, self.refresh_by(&connection, wanted)).await {
+            match timeout(LOOK_MAX, ask(connection)).await {
                 Ok(answered) => return answered,
                 Err(_) => {
                     slow = true;
@@ -329,6 +338,18 @@ impl Client {
         loop {
             let connection = retry.attempt(self.any()).await?;
             match retry.attempt(connection.ask(request)).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => retry.after(error).await?,
+            }
+        }
+    }
+
+    /// The same with a request that changes nothing, so that another broker may be asked while one is silent.
+    pub(crate) async fn read_any<R: Request>(&self, request: &R) -> Result<R::Response, Error> {
+        let mut retry = Retry::within(self, self.config().default_api_timeout);
+        loop {
+            let ask = |connection: Arc<Connection>| async move { connection.ask(request).await };
+            match retry.attempt(self.answer_of_any(BTreeSet::new(), ask)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => retry.after(error).await?,
             }

@@ -110,7 +110,7 @@ impl Admin {
             client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
             ..Default::default()
         };
-        let answer = self.client.ask_any(&request).await?;
+        let answer = self.client.read_any(&request).await?;
         BrokerError::check(answer.error_code)?;
         let mut by_name: BTreeMap<String, Feature> = BTreeMap::new();
         for feature in answer.supported_features {

@@ -257,7 +257,7 @@ impl Admin {
         };
         let answer = match resource.broker() {
             Some(id) => self.client.ask_broker(id, &request).await?,
-            None => self.client.ask_any(&request).await?,
+            None => self.client.read_any(&request).await?,
         };
         let mut entries = Vec::new();
         for result in answer.results {
@@ -339,7 +339,7 @@ impl Admin {
     /// # Errors
     /// [`Error::Unsupported`] before Kafka 3.7; `CLUSTER_AUTHORIZATION_FAILED` without `DescribeConfigs` of the cluster.
     pub async fn list_config_resources(&self) -> Result<Vec<ConfigResource>, Error> {
-        let answer = self.client.ask_any(&ListConfigResourcesRequest::default()).await?;
+        let answer = self.client.read_any(&ListConfigResourcesRequest::default()).await?;
         BrokerError::check(answer.error_code)?;
         let resources = answer.config_resources.into_iter();
         let mut resources: Vec<ConfigResource> =

@@ -86,7 +86,7 @@ impl Admin {
             include_fenced_brokers: query.fenced,
             ..Default::default()
         };
-        let answer = self.client.ask_any(&request).await?;
+        let answer = self.client.read_any(&request).await?;
         let described = read(answer)?;
         let known = self.client.metadata();
         let is_new = |broker: &Broker| {

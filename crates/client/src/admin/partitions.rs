@@ -66,7 +66,7 @@ impl Admin {
             cursor: None,
         };
         loop {
-            let answer = self.client.ask_any(&request).await?;
+            let answer = self.client.read_any(&request).await?;
             let next = next_cursor(&answer);
             for topic in answer.topics {
                 add(&mut described, topic);

@@ -1,3 +1,5 @@
+use wire::messages::describe_cluster_request::DescribeClusterRequest;
+use wire::messages::describe_cluster_response::DescribeClusterResponse;
 use wire::messages::list_groups_request::ListGroupsRequest;
 use wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 
@@ -190,10 +192,23 @@ async fn what_any_broker_answers_is_not_asked_of_one_that_is_silent() {
     });
     let client = cluster.client_with(ClientConfig::new("node:1")).await;
     *stopped.lock() = true;
-    // Node 1 is known as a server to begin with, and as a broker: neither answers for long.
+    // Node 1 is known as a server to begin with, and as a broker: neither answers.
     for time in [2 * LOOK_MAX, Duration::ZERO] {
         let begun = Instant::now();
         client.fetch_metadata(None).await.expect("node 2 answers");
         assert!(begun.elapsed() <= time, "{:?}", begun.elapsed());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_nothing_is_asked_of_another_broker_while_one_is_silent() {
+    let cluster = Cluster::new(|asked| match asked.node == 1 && !asked.is::<MetadataRequest>() {
+        true => Reply::Silence,
+        false if asked.is::<DescribeClusterRequest>() => asked.answer(&DescribeClusterResponse::default()),
+        false => asked.answer(&metadata(2, 1)),
+    });
+    let client = cluster.client_with(ClientConfig::new("node:1")).await;
+    let begun = Instant::now();
+    let described = Admin::new(&client).describe_cluster().await;
+    assert!(described.is_ok() && begun.elapsed() <= 2 * LOOK_MAX, "{described:?} {:?}", begun.elapsed());
 }
