@@ -43,6 +43,22 @@ fn await_records(broker: &Broker, topic: &str, records: usize) {
 }
 
 #[test]
+fn a_new_group_that_begins_where_it_stops_is_told_what_it_does_not_read() {
+    let broker = Broker::start("skipped");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run_with_input(&["produce", "a"], "x\n").ok();
+    let passed = broker.run(&["consume", "a", "--group", "g", "-e"]);
+    assert_eq!(passed.ok(), "");
+    assert!(passed.stderr.contains("the group has committed nothing of a-0"), "{passed:?}");
+    assert!(passed.stderr.contains("--from start reads what is there"), "{passed:?}");
+    broker.run_with_input(&["produce", "a"], "y\n").ok();
+    let read = broker.run(&["consume", "a", "--group", "g", "-e"]);
+    assert_eq!((read.ok(), &*read.stderr), ("y\n", ""), "it goes on from where it was");
+    let all = broker.run(&["consume", "a", "--group", "h", "-e", "--from", "start"]);
+    assert_eq!((all.ok(), &*all.stderr), ("x\ny\n", ""));
+}
+
+#[test]
 fn what_consume_prints_as_json_is_written_as_the_same_records() {
     let broker = Broker::start("from-json");
     for topic in ["a", "b"] {

@@ -38,6 +38,8 @@ pub(super) struct Places<'c> {
     read_of: BTreeMap<TopicPartition, Uuid>,
     /// Of which topic it was told last that it was made anew.
     told: BTreeMap<String, Uuid>,
+    /// Of which topics it was told that what is there is not read.
+    skipped: BTreeSet<String>,
     /// Which topics were deleted.
     gone: BTreeSet<String>,
     generation: Option<i32>,
@@ -54,7 +56,8 @@ impl<'c> Places<'c> {
         // What a group gives is of the topic that is there then.
         let read_of = if is_member { BTreeMap::new() } else { known.clone() };
         let (told, gone) = (BTreeMap::new(), BTreeSet::new());
-        Self { session, from, is_member, ends: None, known, read_of, told, gone, generation: None }
+        let skipped = BTreeSet::new();
+        Self { session, from, is_member, ends: None, known, read_of, told, skipped, gone, generation: None }
     }
 
     /// Says that it stops somewhere.
@@ -187,6 +190,7 @@ impl<'c> Places<'c> {
             (Some(before), _) => {
                 // If it turns out to be another one, it is read from its start all the same.
                 self.read_of.insert(name.clone(), before);
+                self.tell_of_skipped(name);
                 match self.from {
                     OffsetReset::Earliest => Start::Earliest,
                     OffsetReset::ByDuration(back) => Start::At(before_now(back)),
@@ -197,6 +201,17 @@ impl<'c> Places<'c> {
         };
         go(consumer, name, start);
         Ok(())
+    }
+
+    /// Whoever stops where the log ends reads nothing where it begins there.
+    fn tell_of_skipped(&mut self, name: &TopicPartition) {
+        let end = self.ends.and_then(|ends| ends.get(name));
+        let has_records = end.is_some_and(|end| end.0 > 0);
+        if self.from == OffsetReset::Latest && has_records && self.skipped.insert(name.topic.to_string()) {
+            note(&format!(
+                "the group has committed nothing of {name}: it begins and stops at the end; --from start reads what is there"
+            ));
+        }
     }
 
     /// The log has no such offset.
