@@ -130,6 +130,31 @@ fn a_name_that_is_too_long_to_be_sent_is_told_and_is_no_setting() {
 }
 
 #[test]
+fn an_undo_file_brings_a_group_to_nowhere_that_is_not_there() {
+    let broker = broker_with_group("undo-range");
+    let undo = std::env::temp_dir().join(format!("riverrun-cli-kept-range-{}", std::process::id()));
+    let path = undo.display().to_string();
+    broker.run(&["group", "reset", "kitchen", "--to", "end", "--yes"]).ok();
+    for (kept, told, taken) in [
+        (500, "a-0: 500 is past the end, which is 5 and is taken instead\n", 5),
+        (1, "a-0: 1 is before the start, which is 3 and is taken instead\n", 3),
+    ] {
+        let text =
+            format!(r#"{{"group":"kitchen","offsets":[{{"topic":"a","partition":0,"offset":{kept}}}]}}"#);
+        std::fs::write(&undo, text).expect("the file can be written");
+        broker.run(&["topic", "trim", "a", "--before", "3", "--yes"]).ok();
+        let reset = ["group", "reset", "kitchen", "--from-file", &path];
+        let dry = broker.run(&[&reset[..], &["--dry-run"]].concat());
+        dry.ok();
+        assert!(dry.stderr.contains(told), "{dry:?}");
+        let done = json(broker.run(&[&reset[..], &["--yes", "--format", "json"]].concat()).ok());
+        let done = &done["partitions"][0];
+        assert_eq!((&done["after"], &done["out_of_range"]), (&taken.into(), &kept.into()));
+    }
+    std::fs::remove_file(undo).expect("it was written");
+}
+
+#[test]
 fn a_group_that_is_not_there_is_not_made_without_a_word() {
     let broker = broker_with_group("typo");
     let reset = ["group", "reset", "kichen", "--to", "end", "--topic", "a"];

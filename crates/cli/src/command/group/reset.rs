@@ -236,7 +236,10 @@ async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan,
     if let Some(file) = &reset.target.from_file {
         let plan = kept(file, &reset.group)?;
         check_there(&plan, session).await?;
-        return Ok(plan);
+        // Since it was written, records may have expired, and a topic may have been made anew.
+        let known = plan.offsets.iter().filter_map(|(name, offset)| Some((name.clone(), (*offset)?.0)));
+        let Plan { offsets, out_of_range } = within(known, session).await.map_err(failed)?;
+        return Ok(Plan { offsets: plan.offsets.into_iter().chain(offsets).collect(), out_of_range });
     }
     let mut names: Vec<TopicPartition> = Vec::new();
     let topics: BTreeSet<&String> = reset.topics.iter().collect();
