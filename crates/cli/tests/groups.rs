@@ -155,6 +155,37 @@ fn an_undo_file_brings_a_group_to_nowhere_that_is_not_there() {
 }
 
 #[test]
+fn an_undo_file_serves_where_a_topic_or_the_group_is_gone() {
+    let broker = broker_with_group("undo-gone");
+    broker.run_with_input(&["produce", "b"], "1\n").ok();
+    let undo = std::env::temp_dir().join(format!("riverrun-cli-kept-gone-{}", std::process::id()));
+    let path = undo.display().to_string();
+    let kept =
+        |topic: &str, offset: Value| serde_json::json!({"topic": topic, "partition": 0, "offset": offset});
+    let offsets = [kept("a", 2.into()), kept("b", 1.into()), kept("gone", 5.into())];
+    let text = serde_json::json!({"group": "kitchen", "offsets": offsets}).to_string();
+    std::fs::write(&undo, text).expect("the file can be written");
+    let reset = |more: &[&str]| {
+        broker.run(&[&["group", "reset", "kitchen", "--from-file", &path, "--yes"], more].concat())
+    };
+    let refused = reset(&[]);
+    let next = "next: to reset it in those that are there, name them: --topic a --topic b\n";
+    assert!(refused.failed(3).ends_with(next), "{refused:?}");
+    let absent = reset(&["--topic", "a", "--topic", "other"]);
+    assert!(absent.failed(3).ends_with("holds nothing of \"other\"\nnext: name topics that are in it\n"));
+    let absent = reset(&["--topic", "a", "--partition", "1"]);
+    assert!(absent.failed(3).contains("is left to do for kitchen\nnext: `riverrun group describe kitchen`"));
+    broker.run(&["group", "delete", "kitchen", "--yes"]).ok();
+    let made = reset(&["--topic", "a", "--topic", "b", "--format", "json"]);
+    let made = json(made.ok());
+    assert_eq!((&made["is_new"], &made["partitions"][1]["after"]), (&true.into(), &1.into()));
+    let described = json(broker.run(&["group", "describe", "kitchen", "--format", "json"]).ok());
+    assert_eq!(described["partitions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(described["partitions"][0]["committed"], 2);
+    std::fs::remove_file(undo).expect("it was written");
+}
+
+#[test]
 fn a_group_that_is_not_there_is_not_made_without_a_word() {
     let broker = broker_with_group("typo");
     let reset = ["group", "reset", "kichen", "--to", "end", "--topic", "a"];

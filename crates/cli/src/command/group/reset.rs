@@ -31,6 +31,7 @@ use crate::print::{Output, table::Table};
   riverrun group reset kitchen --to @-2h --topic orders --undo-file undo.json
   riverrun group reset kitchen --by -100 --topic orders --partition 0 --yes
   riverrun group reset kitchen --from-file undo.json
+  riverrun group reset kitchen --from-file undo.json --topic orders
 
 Without --topic it is about all that the group has committed. It asks before it changes anything; without a terminal to
 ask on, it needs --yes. What the group had before is printed, and kept in --undo-file, which --from-file takes; where
@@ -65,8 +66,8 @@ struct Target {
     /// So many records on, or back if it is negative.
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = records)]
     by: Option<i64>,
-    /// To what an --undo-file holds.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["topics", "partition"])]
+    /// To what an --undo-file holds, or what it holds of each --topic.
+    #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
 }
 
@@ -104,14 +105,15 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
         Failure::of(error, DOING).or_next(next)
     };
     let mut near = None;
+    // A group that is not there can be given a place to begin, in topics that are named, if only in a file.
+    let names_topics = !reset.topics.is_empty() || reset.target.from_file.is_some();
     let is_new = match session.admin.describe_group(name).await {
         Ok(group) if !group.members.is_empty() => return Err(has_members(name, group.members.len())),
         Ok(_) => false,
-        // A group that has never committed can be given a place to begin, in topics that are named.
         Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {
             match other_group(name, session).await {
-                Some(OtherGroup::Near(other)) if !reset.topics.is_empty() => near = Some(other),
-                None if !reset.topics.is_empty() => {}
+                Some(OtherGroup::Near(other)) if names_topics => near = Some(other),
+                None if names_topics => {}
                 _ => return Err(no_group(name, error, DOING, session).await),
             }
             true
@@ -183,9 +185,21 @@ async fn change(reset: &Reset, plan: &Plan, before: &Before, session: &Session) 
     })
 }
 
+impl Reset {
+    /// Whether a partition is one of those that were named, or none was.
+    fn is_about(&self, name: &TopicPartition) -> bool {
+        (self.topics.is_empty() || self.topics.iter().any(|topic| *topic == *name.topic))
+            && self.partition.is_none_or(|partition| partition == name.partition)
+    }
+}
+
 /// Why there is nothing to do.
 fn nothing(reset: &Reset, is_new: bool) -> Failure {
     let name = &reset.group;
+    if let Some(file) = &reset.target.from_file {
+        return Failure::not_there(format!("nothing of {} is left to do for {name}", file.display()))
+            .next(format!("`riverrun group describe {name}` shows what it has"));
+    }
     let partition =
         reset.partition.map_or_else(String::new, |partition| format!(" in partition {partition}"));
     let topics = reset.topics.join(" or ");
@@ -234,7 +248,17 @@ async fn committed(group: &str, session: &Session) -> Result<Before, Error> {
 async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan, Failure> {
     let failed = |error| Failure::of(error, DOING);
     if let Some(file) = &reset.target.from_file {
-        let plan = kept(file, &reset.group)?;
+        let mut plan = kept(file, &reset.group)?;
+        let is_kept = |topic: &&String| plan.offsets.keys().any(|name| *name.topic == ***topic);
+        if let Some(topic) = reset.topics.iter().find(|topic| !is_kept(topic)) {
+            return Err(Failure::not_there(format!("{} holds nothing of {topic:?}", file.display()))
+                .next("name topics that are in it"));
+        }
+        // What is to be forgotten, and is not known, is done already.
+        let is_to_do = |name: &TopicPartition, offset: &mut Option<Offset>| {
+            reset.is_about(name) && (offset.is_some() || before.contains_key(name))
+        };
+        plan.offsets.retain(is_to_do);
         check_there(&plan, session).await?;
         // Since it was written, records may have expired, and a topic may have been made anew.
         let known = plan.offsets.iter().filter_map(|(name, offset)| Some((name.clone(), (*offset)?.0)));
@@ -297,17 +321,34 @@ async fn check_there(plan: &Plan, session: &Session) -> Result<(), Failure> {
     for (name, _) in plan.offsets.iter().filter(|(_, offset)| offset.is_some()) {
         by_topic.entry(&name.topic).or_default().push(name.partition);
     }
+    let mut gone = None;
+    let mut there = Vec::new();
     for (name, partitions) in by_topic {
         let topic = match session.admin.describe_topic(name).await {
             Ok(topic) => topic,
+            Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => {
+                gone.get_or_insert((name, error));
+                continue;
+            }
             Err(error) => return Err(no_topic(name, error, DOING, session).await),
         };
         for partition in partitions {
             partitions_of(&topic, Some(partition))?;
         }
+        there.push(name);
     }
-    Ok(())
+    let Some((name, error)) = gone else { return Ok(()) };
+    let failure = no_topic(name, error, DOING, session).await;
+    if there.is_empty() {
+        return Err(failure);
+    }
+    let topics = there.iter().take(NAMED_MAX).map(|name| format!(" --topic {name}")).collect::<String>();
+    let more = if there.len() > NAMED_MAX { ", and so on" } else { "" };
+    Err(failure.next(format!("to reset it in those that are there, name them:{topics}{more}")))
 }
+
+/// So many topics are named in one line of advice.
+const NAMED_MAX: usize = 8;
 
 /// What was asked for, or the nearest to it that is there.
 async fn within(
