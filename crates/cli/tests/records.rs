@@ -43,6 +43,31 @@ fn await_records(broker: &Broker, topic: &str, records: usize) {
 }
 
 #[test]
+fn lines_that_end_as_on_windows_are_told_of_and_can_be_read_without_that_end() {
+    let broker = Broker::start("returns");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    for dry in [&["--dry-run"][..], &[]] {
+        let kept = broker.run_with_input(&[&["produce", "a"], dry].concat(), "x\r\ny\r\n");
+        kept.ok();
+        assert_eq!(kept.stderr.matches("carriage return, which stays in the value").count(), 1, "{kept:?}");
+        assert!(kept.stderr.contains(r"--template '%v\r\n'"), "{kept:?}");
+    }
+    let template = ["produce", "a", "--template", r"%v\r\n"];
+    let cut = broker.run_with_input(&template, "x\r\ny\r\n");
+    assert!(!cut.stderr.contains("carriage"), "{cut:?}");
+    let json = broker.run_with_input(&["produce", "a", "--from-json"], "{\"value\":\"z\"}\r\n");
+    assert!(!json.stderr.contains("carriage"), "{json:?}");
+    let read = broker.run(&["consume", "a", "--from", "start", "-e", "--format", "json"]);
+    let values: Vec<&str> = read.ok().lines().filter_map(|line| line.split("\"value\":").nth(1)).collect();
+    let begin_so = |value: &&str, begin: &str| value.trim_start().starts_with(begin);
+    let expected = [r#""x\r""#, r#""y\r""#, r#""x""#, r#""y""#, r#""z""#];
+    assert_eq!(values.len(), expected.len(), "{read:?}");
+    for (value, expected) in values.iter().zip(expected) {
+        assert!(begin_so(value, expected), "{value} is not {expected}");
+    }
+}
+
+#[test]
 fn a_new_group_that_begins_where_it_stops_is_told_what_it_does_not_read() {
     let broker = Broker::start("skipped");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();

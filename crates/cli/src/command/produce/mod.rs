@@ -38,6 +38,7 @@ use written::Written;
   riverrun produce copies --template '%H{big32}%h{%K{big32}%k%V{big32}%v}%K{big32}%k%V{big32}%v' < dump.bin
   printf 'ada:\\n' | riverrun produce orders --key-separator : --tombstone
 
+A line ends with a newline; a carriage return before it is a part of the value, unless --template '%v\\r\\n' says otherwise.
 Records with one key go to one partition. A line without the separator is an error, as a record that lost its key would
 go elsewhere.
 
@@ -137,7 +138,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
             })?;
             read_records(template.clone(), session.zone.clone(), max_record)
         }
-        None => read_lines(max_record),
+        None => read_lines(max_record, !produce.from_json),
     };
     let mut watch = Watch::begin(session, produce.topic.iter().cloned().collect());
     let ended = tokio::select! {
@@ -390,12 +391,14 @@ impl Produce {
 /// What was read at once, in its order.
 type Inputs = io::Result<Vec<Input>>;
 
-/// Reads lines on a thread of its own, as a read from a terminal cannot be given up.
-fn read_lines(max: usize) -> mpsc::Receiver<Inputs> {
+/// Reads lines on a thread of its own, as a read from a terminal cannot be given up. Of what stays in a value that few mean to
+/// be there it tells, where all of a line is kept.
+fn read_lines(max: usize, is_kept: bool) -> mpsc::Receiver<Inputs> {
     let (pieces, receiver) = mpsc::channel(PIECES_AHEAD);
     std::thread::spawn(move || {
         let mut input = io::BufReader::with_capacity(READ_BYTES, io::stdin());
         let mut lines = Vec::new();
+        let mut told = !is_kept;
         loop {
             let mut line = Vec::new();
             let read = read_line(&mut input, max, &mut line);
@@ -404,6 +407,10 @@ fn read_lines(max: usize) -> mpsc::Receiver<Inputs> {
             let goes_on = is_there && line.ends_with(b"\n");
             if is_there {
                 line.pop_if(|last| *last == b'\n');
+                if !told && line.ends_with(b"\r") {
+                    told = true;
+                    print::note(RETURNS);
+                }
                 lines.push(Input::Line(line));
             }
             // Nobody waits for a line that has come while another one is still being written.
@@ -421,6 +428,10 @@ fn read_lines(max: usize) -> mpsc::Receiver<Inputs> {
     });
     receiver
 }
+
+/// What is said where lines end as on Windows. A value may end so as well, and is to be what was read.
+const RETURNS: &str = "lines of the input end in a carriage return, which stays in the value; --template '%v\\r\\n' takes it for a \
+                       part of the end";
 
 /// Reads a line with its end, if it is one that could be sent: no more memory is taken for it.
 fn read_line(input: &mut impl BufRead, max: usize, line: &mut Vec<u8>) -> io::Result<usize> {
