@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kernel::{ErrorCode, NodeId};
@@ -135,5 +136,81 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// The same with a request that changes something. `check` also hears whether an earlier attempt may have had its effect.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] where the time is up and an attempt may have had its effect, whatever the last one failed with.
+    pub(crate) async fn change_at_coordinator<R: Request, T>(
+        &self,
+        group: &str,
+        request: impl Fn(i16) -> R,
+        max_version: i16,
+        check: impl Fn(R::Response, bool) -> Result<T, BrokerError>,
+    ) -> Result<T, Error> {
+        let time = self.config().default_api_timeout;
+        let attempts = Attempts::default();
+        let request = |version| {
+            attempts.sent();
+            request(version)
+        };
+        let check = |answer| {
+            let checked = check(answer, attempts.are_unknown());
+            attempts.answered(checked.as_ref().err());
+            checked
+        };
+        let changed = self.ask_coordinator(group, time, request, max_version, check).await;
+        changed.map_err(|error| match is_of_coordinator(&error) && attempts.may_be_done() {
+            true => Error::Timeout { what: "the call", after: time },
+            false => error,
+        })
+    }
+}
+
+/// Whether it says nothing of the group, only that nobody can answer for it.
+fn is_of_coordinator(error: &Error) -> bool {
+    let of_coordinator = |code| {
+        use ErrorCode::{
+            CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator, RequestTimedOut,
+        };
+        matches!(code, CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator | RequestTimedOut)
+    };
+    matches!(error, Error::Unreachable { .. }) || error.code().is_some_and(of_coordinator)
+}
+
+/// What is known of the attempts at a change.
+#[derive(Debug, Default)]
+struct Attempts {
+    /// The last one was sent, and its answer has not been seen.
+    owed: AtomicBool,
+    /// Of an earlier one nobody knows whether it had its effect.
+    unknown: AtomicBool,
+}
+
+impl Attempts {
+    fn sent(&self) {
+        if self.owed.swap(true, Ordering::Relaxed) {
+            self.unknown.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn answered(&self, error: Option<&BrokerError>) {
+        self.owed.store(false, Ordering::Relaxed);
+        // So says a coordinator as well that has written the change, and not heard in time that its replicas have it.
+        let is_late = |error: &BrokerError| {
+            matches!(error.code, ErrorCode::CoordinatorNotAvailable | ErrorCode::RequestTimedOut)
+        };
+        if error.is_some_and(is_late) {
+            self.unknown.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn are_unknown(&self) -> bool {
+        self.unknown.load(Ordering::Relaxed)
+    }
+
+    fn may_be_done(&self) -> bool {
+        self.are_unknown() || self.owed.load(Ordering::Relaxed)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
 use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
@@ -252,23 +251,16 @@ impl Admin {
     /// `NON_EMPTY_GROUP` while it has members, who have to leave first ([`Admin::remove_members`] has them do so);
     /// `GROUP_ID_NOT_FOUND`; `GROUP_AUTHORIZATION_FAILED` without `Delete` of the group.
     pub async fn delete_group(&self, group: &str) -> Result<(), Error> {
-        let time = self.client.config().default_api_timeout;
-        let (owed, unknown) = (AtomicBool::new(false), AtomicBool::new(false));
-        let request = |_| {
-            // An attempt whose answer has not been seen by the next one may have had its effect.
-            unknown.fetch_or(owed.swap(true, Ordering::Relaxed), Ordering::Relaxed);
-            DeleteGroupsRequest { groups_names: vec![group.to_owned()] }
-        };
-        let check = |answer: DeleteGroupsResponse| {
-            owed.store(false, Ordering::Relaxed);
+        let request = |_| DeleteGroupsRequest { groups_names: vec![group.to_owned()] };
+        let check = |answer: DeleteGroupsResponse, may_be_deleted: bool| {
             let not_there = || BrokerError::new(ErrorCode::GroupIdNotFound.code());
             let result = answer.results.into_iter().next().ok_or_else(not_there)?;
-            if result.error_code == ErrorCode::GroupIdNotFound.code() && unknown.load(Ordering::Relaxed) {
+            if result.error_code == ErrorCode::GroupIdNotFound.code() && may_be_deleted {
                 return Ok(());
             }
             BrokerError::check(result.error_code).map_err(|error| error.message(result.error_message))
         };
-        self.client.ask_coordinator(group, time, request, i16::MAX, check).await
+        self.client.change_at_coordinator(group, request, i16::MAX, check).await
     }
 
     /// Sets where a group goes on, as if it had committed these offsets. A group that is not there is made. It is tried again,
@@ -287,7 +279,6 @@ impl Admin {
         if offsets.is_empty() {
             return Ok(());
         }
-        let time = self.client.config().default_api_timeout;
         let request = |version| OffsetCommitRequest {
             group_id: group.to_owned(),
             generation_id_or_member_epoch: -1,
@@ -297,7 +288,7 @@ impl Admin {
             ),
             ..Default::default()
         };
-        let check = |answer: OffsetCommitResponse| {
+        let check = |answer: OffsetCommitResponse, _| {
             let partitions = |topic: OffsetCommitResponseTopic| {
                 let name = topic.name;
                 topic.partitions.into_iter().map(move |p| (name.clone(), p.partition_index, p.error_code))
@@ -306,7 +297,7 @@ impl Admin {
                 BrokerError::check(code).map_err(|error| error.partition(topic, partition))
             })
         };
-        self.client.ask_coordinator(group, time, request, commit::NAMES_UP_TO, check).await
+        self.client.change_at_coordinator(group, request, commit::NAMES_UP_TO, check).await
     }
 
     /// Forgets what a group has committed for partitions. It is tried again, which changes nothing that an earlier attempt did.
@@ -321,7 +312,6 @@ impl Admin {
             let partition = OffsetDeleteRequestPartition { partition_index: name.partition };
             topics.entry(&name.topic).or_default().push(partition);
         }
-        let time = self.client.config().default_api_timeout;
         let request = |_| OffsetDeleteRequest {
             group_id: group.to_owned(),
             topics: topics
@@ -332,7 +322,7 @@ impl Admin {
                 })
                 .collect(),
         };
-        let check = |answer: OffsetDeleteResponse| {
+        let check = |answer: OffsetDeleteResponse, _| {
             BrokerError::check(answer.error_code)?;
             for topic in answer.topics {
                 for partition in topic.partitions {
@@ -342,7 +332,7 @@ impl Admin {
             }
             Ok(())
         };
-        self.client.ask_coordinator(group, time, request, i16::MAX, check).await
+        self.client.change_at_coordinator(group, request, i16::MAX, check).await
     }
 }
 
@@ -397,6 +387,11 @@ fn describe_member(member: DescribedGroupMember, protocol_type: &str) -> GroupMe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
+
+    use crate::ClientConfig;
     use crate::scripted::{Cluster, Reply, TOPIC, metadata};
     use wire::messages::consumer_group_describe_response::{Assignment, DescribedGroup, TopicPartitions};
     use wire::messages::delete_groups_response::DeletableGroupResult;
@@ -466,13 +461,27 @@ mod tests {
 
     /// Answers FindCoordinator, and deletions with what comes next; where nothing does, the connection ends.
     fn deleting(outcomes: Vec<Option<ErrorCode>>) -> Cluster {
-        let outcomes = parking_lot::Mutex::new(outcomes.into_iter());
+        deleting_while(outcomes, |_| true)
+    }
+
+    /// The same, where somebody coordinates the group as long as `is_there` says so of how often that was asked.
+    fn deleting_while(
+        outcomes: Vec<Option<ErrorCode>>,
+        is_there: impl Fn(usize) -> bool + Send + Sync + 'static,
+    ) -> Cluster {
+        let outcomes = Mutex::new(outcomes.into_iter());
+        let asked_for = Mutex::new(0);
         Cluster::new(move |asked| {
             if asked.is::<MetadataRequest>() {
                 return asked.answer(&metadata(1, 1));
             }
             if asked.is::<FindCoordinatorRequest>() {
-                let coordinator = Coordinator { node_id: 1, ..Default::default() };
+                *asked_for.lock() += 1;
+                let error_code = match is_there(*asked_for.lock()) {
+                    true => 0,
+                    false => ErrorCode::CoordinatorNotAvailable.code(),
+                };
+                let coordinator = Coordinator { node_id: 1, error_code, ..Default::default() };
                 let answer =
                     FindCoordinatorResponse { coordinators: vec![coordinator], ..Default::default() };
                 return asked.answer(&answer);
@@ -493,6 +502,9 @@ mod tests {
         let cases = [
             (vec![None, not_found], Ok(())),
             (vec![None, Some(ErrorCode::NotCoordinator), not_found], Ok(())),
+            // A coordinator that waits in vain for its replicas has written it all the same.
+            (vec![Some(ErrorCode::CoordinatorNotAvailable), not_found], Ok(())),
+            (vec![Some(ErrorCode::RequestTimedOut), not_found], Ok(())),
             (vec![not_found], Err(not_found)),
             (vec![Some(ErrorCode::NotCoordinator), not_found], Err(not_found)),
             (vec![None, Some(ErrorCode::NonEmptyGroup)], Err(Some(ErrorCode::NonEmptyGroup))),
@@ -501,6 +513,21 @@ mod tests {
             let admin = Admin::new(&deleting(outcomes.clone()).client().await);
             let deleted = admin.delete_group(GROUP).await.map_err(|error| error.code());
             assert_eq!(deleted, expected, "{outcomes:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_that_may_have_been_done_when_the_time_is_up_is_told_as_late() {
+        let config =
+            || ClientConfig { default_api_timeout: Duration::from_secs(12), ..ClientConfig::new("node:1") };
+        let unavailable = Some(ErrorCode::CoordinatorNotAvailable);
+        // The first attempt is sent, or none is, and nobody coordinates the group from then on.
+        for (begins_with, may_be_done) in [(vec![unavailable], true), (vec![], false)] {
+            let cluster = deleting_while(begins_with, move |asked| asked <= usize::from(may_be_done));
+            let admin = Admin::new(&cluster.client_with(config()).await);
+            let error = admin.delete_group(GROUP).await.expect_err("it was not answered");
+            assert_eq!(matches!(error, Error::Timeout { .. }), may_be_done, "{error}");
+            assert_eq!(error.code().is_some(), !may_be_done, "{error}");
         }
     }
 }
