@@ -10,6 +10,7 @@ use client::metadata::{Partition, Topic};
 use client::{Error, ErrorCode, TopicPartition};
 use kernel::NodeId;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::command::several::Topics;
 use crate::command::{Failure, Format, Session, units};
@@ -41,10 +42,16 @@ const DOING: &str = "cannot describe the topic";
 
 pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> {
     let (topics, mut outcomes) = describe.topics.find(DOING, session).await?;
+    let mut waited = false;
     for topic in topics {
         let name = topic.name.clone();
+        let begun = Instant::now();
         let mut asked = Asked { topic, session, silent: BTreeMap::new() };
+        if waited {
+            asked.look_again().await;
+        }
         let described = one(&mut asked).await;
+        waited |= begun.elapsed() >= LOOK_AGAIN;
         let lacks = asked.lacks().filter(|_| described.is_ok());
         outcomes.push(&name, described);
         if let Some(lacks) = lacks {
@@ -100,6 +107,7 @@ impl Asked<'_> {
     }
 
     async fn offsets(&mut self, spec: OffsetSpec, isolation: IsolationLevel) -> Offsets {
+        let begun = Instant::now();
         let listed = loop {
             let wanted: Vec<_> = self.led().map(|(name, _)| (name, spec)).collect();
             tokio::select! {
@@ -115,7 +123,25 @@ impl Asked<'_> {
                 Err(error) => drop(self.silent.insert(name, error)),
             }
         }
+        if begun.elapsed() >= LOOK_AGAIN || self.others_lead() {
+            self.look_again().await;
+        }
         offsets
+    }
+
+    /// Whether somebody else turned out to lead a part of it while the leaders were asked.
+    fn others_lead(&self) -> bool {
+        let known = self.session.client.metadata();
+        let leader = |id| known.topic(&self.topic.name)?.partitions.get(&id)?.leader;
+        self.led().any(|(name, led_by)| leader(name.partition).is_some_and(|leader| leader != led_by))
+    }
+
+    /// Describes the topic as it is after a wait, so that what is told of it goes with the offsets that were waited for.
+    async fn look_again(&mut self) {
+        let asked = self.session.admin.describe_topic(&self.topic.name);
+        if let Ok(Ok(topic)) = tokio::time::timeout(ANSWER_MAX, asked).await {
+            self.topic = topic;
+        }
     }
 
     /// The topic as it is as soon as one that leads a part of it does so no longer, and nobody else. The offsets of that part
