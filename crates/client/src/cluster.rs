@@ -346,10 +346,17 @@ impl Client {
 
     /// The same with a request that changes nothing, so that another broker may be asked while one is silent.
     pub(crate) async fn read_any<R: Request>(&self, request: &R) -> Result<R::Response, Error> {
+        self.read_any_by(|connection| async move { connection.ask(request).await }).await
+    }
+
+    /// The same with what is to be asked on a connection.
+    pub(crate) async fn read_any_by<T, F>(&self, ask: impl Fn(Arc<Connection>) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let mut retry = Retry::within(self, self.config().default_api_timeout);
         loop {
-            let ask = |connection: Arc<Connection>| async move { connection.ask(request).await };
-            match retry.attempt(self.answer_of_any(BTreeSet::new(), ask)).await {
+            match retry.attempt(self.answer_of_any(BTreeSet::new(), &ask)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => retry.after(error).await?,
             }
@@ -358,10 +365,23 @@ impl Client {
 
     /// Sends a request to one broker, and tries again what may be, as long as the cluster has it.
     pub(crate) async fn ask_broker<R: Request>(&self, id: NodeId, request: &R) -> Result<R::Response, Error> {
-        let mut retry = Retry::within(self, self.config().default_api_timeout);
+        let retry = Retry::within(self, self.config().default_api_timeout);
+        self.ask_broker_by(id, retry, |connection| async move { connection.ask(request).await }).await
+    }
+
+    /// The same with what is to be asked on a connection, and how long.
+    pub(crate) async fn ask_broker_by<T, F>(
+        &self,
+        id: NodeId,
+        mut retry: Retry,
+        ask: impl Fn(Arc<Connection>) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let answered = async {
             loop {
-                let asked = async { self.broker(id, Lane::General).await?.ask(request).await };
+                let asked = async { ask(self.broker(id, Lane::General).await?).await };
                 match retry.attempt(asked).await {
                     Ok(answer) => return Ok(answer),
                     Err(error) => retry.after(error).await?,
@@ -371,17 +391,34 @@ impl Client {
         self.while_there(id, answered).await
     }
 
+    /// Sends a change, once: to one broker as long as the cluster has it, or to any.
+    pub(crate) async fn ask_once<R: Request>(
+        &self,
+        broker: Option<NodeId>,
+        request: &R,
+    ) -> Result<R::Response, Error> {
+        let retry = Retry::within(self, self.config().default_api_timeout);
+        let Some(id) = broker else {
+            let connection = retry.attempt(self.any()).await?;
+            let answered = retry.attempt(connection.ask(request)).await;
+            return answered.map_err(|error| late_of(connection.address(), error));
+        };
+        let asked = async { self.broker(id, Lane::General).await?.ask(request).await };
+        self.while_there(id, retry.attempt(asked)).await
+    }
+
     /// Waits for one broker's answer no longer than until another one says that the cluster does not have it any more.
     pub(crate) async fn while_there<T>(
         &self,
         id: NodeId,
         answered: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        let name = format!("broker {}", id.0);
         tokio::select! {
             biased;
-            answer = answered => answer,
+            answer = answered => answer.map_err(|error| late_of(&name, error)),
             () = self.gone(id) => Err(Error::Connection {
-                address: format!("broker {}", id.0),
+                address: name,
                 reason: "the cluster does not have it any more".to_owned(),
             }),
         }
@@ -541,6 +578,16 @@ impl Client {
     pub(crate) fn forget_consumer(&self, id: ConsumerId) {
         let of_it = |lane: &Lane| matches!(lane, Lane::Fetch(of) | Lane::Member(of) if *of == id);
         self.0.slots.lock().retain(|(_, lane), _| !of_it(lane));
+    }
+}
+
+/// Says whose answer was waited for in vain.
+fn late_of(whose: &str, error: Error) -> Error {
+    match error {
+        Error::Timeout { after, .. } => {
+            Error::Timeout { what: format!("an answer of {whose}").into(), after }
+        }
+        error => error,
     }
 }
 

@@ -162,7 +162,7 @@ impl Client {
         };
         let changed = self.ask_coordinator(group, time, request, max_version, check).await;
         changed.map_err(|error| match is_of_coordinator(&error) && attempts.may_be_done() {
-            true => Error::Timeout { what: "the call", after: time },
+            true => Error::Timeout { what: "the call".into(), after: time },
             false => error,
         })
     }

@@ -1,5 +1,6 @@
 //! What can go wrong, with whose fault it is and whether asking again may help.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub enum Error {
     #[error("{what} took longer than {} ms", after.as_millis())]
     Timeout {
         /// What was waited for.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// How long.
         after: Duration,
     },

@@ -42,12 +42,17 @@ impl Retry {
         }
     }
 
+    /// One that ends with this one, and whose attempts and waits begin anew.
+    pub fn part(&self) -> Self {
+        Self { time: self.time, ..Self::until(&self.client, self.deadline) }
+    }
+
     /// Makes one attempt, and ends it when the time is up: with what the one before failed with, if there was one.
     pub async fn attempt<T>(&self, attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match timeout_at(self.deadline, attempt).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                let late = Error::Timeout { what: "the call", after: self.time };
+                let late = Error::Timeout { what: "the call".into(), after: self.time };
                 Err(self.last.clone().unwrap_or(late))
             }
         }

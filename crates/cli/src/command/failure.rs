@@ -418,7 +418,7 @@ mod tests {
     fn where_no_answer_says_whether_it_was_done_nobody_is_told_that_it_was_not() {
         let lost = |error| Failure::of_change(error, "cannot create the topic", "riverrun topic describe a");
         let garbled = Error::Protocol { address: "h:1".to_owned(), reason: "it is cut".to_owned() };
-        let late = Error::Timeout { what: "an answer", after: std::time::Duration::from_secs(1) };
+        let late = Error::Timeout { what: "an answer".into(), after: std::time::Duration::from_secs(1) };
         for failure in [lost(garbled), lost(late)] {
             assert!(failure.message.ends_with("; it may have been done all the same"), "{failure:?}");
             assert!(failure.next.is_some_and(|next| next.contains("`riverrun topic describe a`")));

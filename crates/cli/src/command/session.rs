@@ -107,7 +107,7 @@ async fn connect(config: ClientConfig, begun: Instant, patience: Duration) -> Re
     }
     let deadline = begun + patience;
     // How long one attempt took is not what was waited for.
-    let late = Error::Timeout { what: "an answer", after: patience };
+    let late = Error::Timeout { what: "an answer".into(), after: patience };
     let mut last = late.clone();
     loop {
         match tokio::time::timeout_at(deadline, Client::connect(config.clone())).await {

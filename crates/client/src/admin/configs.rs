@@ -1,7 +1,8 @@
 //! Settings as brokers hold them.
 
+use std::sync::Arc;
+
 use kernel::NodeId;
-use wire::Request;
 use wire::messages::alter_configs_request::{
     AlterConfigsRequest, AlterConfigsResource as ReplacedResource, AlterableConfig as ReplacingConfig,
 };
@@ -13,6 +14,8 @@ use wire::messages::incremental_alter_configs_request::{
 use wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 
 use super::Admin;
+use crate::conn::Connection;
+use crate::retry::Retry;
 use crate::{BrokerError, Error};
 
 /// What settings are of.
@@ -222,6 +225,9 @@ pub enum ConfigChange {
     },
 }
 
+/// The version from which a request can ask for what settings do.
+const DOCUMENTATION_FROM: i16 = 3;
+
 impl Admin {
     /// Every setting of a topic with its value, also those that nobody has set.
     ///
@@ -246,18 +252,19 @@ impl Admin {
             include_synonyms: true,
             include_documentation: true,
         };
-        let answer = match resource.broker() {
-            Some(id) => self.client.broker(id, crate::cluster::Lane::General).await?,
-            None => self.client.any().await?,
-        };
         // The oldest versions have no way to ask for what the setting does.
-        let request = match answer.version::<DescribeConfigsRequest>()? {
-            3.. => request,
-            _ => DescribeConfigsRequest { include_documentation: false, ..request },
+        let undocumented = DescribeConfigsRequest { include_documentation: false, ..request.clone() };
+        let (request, undocumented) = (&request, &undocumented);
+        let ask = |connection: Arc<Connection>| async move {
+            let tells = connection.version::<DescribeConfigsRequest>()? >= DOCUMENTATION_FROM;
+            connection.ask(if tells { request } else { undocumented }).await
         };
         let answer = match resource.broker() {
-            Some(id) => self.client.ask_broker(id, &request).await?,
-            None => self.client.read_any(&request).await?,
+            Some(id) => {
+                let retry = Retry::within(&self.client, self.client.config().default_api_timeout);
+                self.client.ask_broker_by(id, retry, ask).await?
+            }
+            None => self.client.read_any_by(ask).await?,
         };
         let mut entries = Vec::new();
         for result in answer.results {
@@ -288,7 +295,7 @@ impl Admin {
             configs: changes.iter().map(change).collect(),
         };
         let request = IncrementalAlterConfigsRequest { resources: vec![asked], validate_only };
-        let answer = self.once(resource.broker(), &request).await?;
+        let answer = self.client.ask_once(resource.broker(), &request).await?;
         for result in answer.responses {
             BrokerError::check(result.error_code)
                 .map_err(|error| resource.adorn(error, result.error_message))?;
@@ -316,20 +323,11 @@ impl Admin {
         let asked =
             ReplacedResource { resource_type, resource_name, configs: configs.iter().map(config).collect() };
         let request = AlterConfigsRequest { resources: vec![asked], validate_only };
-        for result in self.once(resource.broker(), &request).await?.responses {
+        for result in self.client.ask_once(resource.broker(), &request).await?.responses {
             BrokerError::check(result.error_code)
                 .map_err(|error| resource.adorn(error, result.error_message))?;
         }
         Ok(())
-    }
-
-    /// Sends a change, once.
-    async fn once<R: Request>(&self, broker: Option<NodeId>, request: &R) -> Result<R::Response, Error> {
-        let connection = match broker {
-            Some(id) => self.client.broker(id, crate::cluster::Lane::General).await?,
-            None => self.client.any().await?,
-        };
-        connection.ask(request).await
     }
 
     /// Everything that settings can be of, as far as the cluster lists it: since Kafka 4.1 all kinds, before that

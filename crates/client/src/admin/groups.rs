@@ -13,6 +13,7 @@ use wire::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
 use wire::messages::list_groups_request::ListGroupsRequest;
+use wire::messages::list_groups_response::ListedGroup;
 use wire::messages::offset_commit_request::OffsetCommitRequest;
 use wire::messages::offset_commit_response::{OffsetCommitResponse, OffsetCommitResponseTopic};
 use wire::messages::offset_delete_request::{
@@ -22,6 +23,7 @@ use wire::messages::offset_delete_response::OffsetDeleteResponse;
 
 use super::{Admin, CommittedOffset};
 use crate::cluster::Lane;
+use crate::conn::Connection;
 use crate::consumer::{commit, protocol};
 use crate::retry::Retry;
 use crate::{BrokerError, Error};
@@ -117,8 +119,8 @@ impl Admin {
     pub async fn list_groups_where(&self, filter: &GroupFilter) -> Result<Vec<GroupListing>, Error> {
         let mut retry = Retry::within(&self.client, self.client.config().default_api_timeout);
         loop {
-            let metadata = self.client.fetch_metadata(Some(&[])).await?;
-            match self.list_groups_at(metadata.brokers.keys(), filter).await {
+            let metadata = retry.attempt(self.client.fetch_metadata(Some(&[]))).await?;
+            match self.list_groups_at(metadata.brokers.keys(), filter, &retry).await {
                 Ok(groups) => return Ok(groups.into_values().collect()),
                 // Another broker has its groups now, and may have been asked before it had.
                 Err((broker, error)) if !self.client.metadata().brokers.contains_key(&broker) => {
@@ -133,48 +135,36 @@ impl Admin {
         &self,
         brokers: impl Iterator<Item = &NodeId>,
         filter: &GroupFilter,
+        retry: &Retry,
     ) -> Result<BTreeMap<String, GroupListing>, (NodeId, Error)> {
+        let ask = |connection: Arc<Connection>| async move {
+            let version = connection.version::<ListGroupsRequest>()?;
+            if version < filter.version() {
+                let address = connection.address().to_owned();
+                return Err(Error::Unsupported { address, api: "ListGroups with this filter" });
+            }
+            let request = ListGroupsRequest {
+                states_filter: filter.states.clone(),
+                types_filter: filter.types.clone(),
+            };
+            let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
+            BrokerError::check(answer.error_code)?;
+            Ok(answer.groups)
+        };
+        let listing = |group: ListedGroup| GroupListing {
+            group: group.group_id,
+            protocol_type: group.protocol_type,
+            state: group.group_state,
+            group_type: group.group_type,
+        };
         let mut groups = BTreeMap::new();
         for broker in brokers {
-            let listed = self.client.while_there(*broker, self.list_groups_of(*broker, filter)).await;
+            let listed = self.client.ask_broker_by(*broker, retry.part(), ask).await;
             for group in listed.map_err(|error| (*broker, error))? {
-                groups.insert(group.group.clone(), group);
+                groups.insert(group.group_id.clone(), listing(group));
             }
         }
         Ok(groups)
-    }
-
-    async fn list_groups_of(&self, broker: NodeId, filter: &GroupFilter) -> Result<Vec<GroupListing>, Error> {
-        let mut retry = Retry::within(&self.client, self.client.config().default_api_timeout);
-        loop {
-            let asked = async {
-                let connection = self.client.broker(broker, Lane::General).await?;
-                let version = connection.version::<ListGroupsRequest>()?;
-                if version < filter.version() {
-                    let address = connection.address().to_owned();
-                    return Err(Error::Unsupported { address, api: "ListGroups with this filter" });
-                }
-                let request = ListGroupsRequest {
-                    states_filter: filter.states.clone(),
-                    types_filter: filter.types.clone(),
-                };
-                let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
-                BrokerError::check(answer.error_code)?;
-                Ok(answer.groups)
-            };
-            match asked.await {
-                Ok(groups) => {
-                    let listing = |group: wire::messages::list_groups_response::ListedGroup| GroupListing {
-                        group: group.group_id,
-                        protocol_type: group.protocol_type,
-                        state: group.group_state,
-                        group_type: group.group_type,
-                    };
-                    return Ok(groups.into_iter().map(listing).collect());
-                }
-                Err(error) => retry.after(error).await?,
-            }
-        }
     }
 
     /// Describes a group of consumers, whichever protocol it goes by.

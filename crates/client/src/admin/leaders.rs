@@ -57,7 +57,7 @@ where
         // What is wrong with it shows at the next question.
         let _ = timeout_at(deadline, refresh(client, &open)).await;
     }
-    let late = || Error::Timeout { what: "asking the leaders of partitions", after: time };
+    let late = || Error::Timeout { what: "asking the leaders of partitions".into(), after: time };
     let Asking { mut settled, mut reasons, .. } = asking;
     let unanswered = open.into_keys().map(|name| {
         let reason = reasons.remove(&name).unwrap_or_else(late);

@@ -4,7 +4,7 @@ use wire::messages::list_groups_request::ListGroupsRequest;
 use wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 
 use super::*;
-use crate::admin::Admin;
+use crate::admin::{Admin, ConfigChange, ConfigResource};
 use crate::scripted::{Cluster, Reply, metadata};
 
 /// Both orders, as which server is asked first is a matter of chance.
@@ -211,4 +211,59 @@ async fn what_changes_nothing_is_asked_of_another_broker_while_one_is_silent() {
     let begun = Instant::now();
     let described = Admin::new(&client).describe_cluster().await;
     assert!(described.is_ok() && begun.elapsed() <= 2 * LOOK_MAX, "{described:?} {:?}", begun.elapsed());
+}
+
+/// Two nodes, of which the second is known and does not answer; nor does the first what changes something.
+fn one_with_a_silent_broker() -> Cluster {
+    Cluster::new(|asked| {
+        if asked.node == 1 && asked.is::<MetadataRequest>() {
+            return asked.answer(&metadata(1, 1));
+        }
+        if asked.node == 1 && asked.is::<ListGroupsRequest>() {
+            return asked.answer(&ListGroupsResponse::default());
+        }
+        Reply::Silence
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_settings_and_groups_end_with_their_time_and_name_who_was_silent() {
+    let all = [ConfigChange::Delete { name: "a".to_owned() }];
+    let (broker, logger) = (ConfigResource::Broker(NodeId(2)), ConfigResource::BrokerLogger(NodeId(2)));
+    for call in 0..6 {
+        let time = Duration::from_secs(4);
+        let config = ClientConfig { default_api_timeout: time, ..ClientConfig::new("node:1") };
+        let admin = Admin::new(&one_with_a_silent_broker().client_with(config).await);
+        let begun = Instant::now();
+        let called = match call {
+            0 => admin.describe_configs(&broker).await.map(drop),
+            1 => admin.describe_configs(&logger).await.map(drop),
+            2 => admin.alter_configs(&broker, &all, false).await,
+            3 => admin.replace_configs(&logger, &[], false).await,
+            4 => admin.list_groups().await.map(drop),
+            _ => admin.alter_configs(&ConfigResource::AllBrokers, &all, false).await,
+        };
+        let (error, took) = (called.expect_err("nobody answers"), begun.elapsed());
+        let whose = if call == 5 { "node:1" } else { "broker 2" };
+        assert_eq!(error.to_string(), format!("an answer of {whose} took longer than 4000 ms"), "{call}");
+        assert!(took < time + LOOK_EVERY, "{call}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_of_a_broker_that_is_gone_are_not_waited_for() {
+    let broker = ConfigResource::Broker(NodeId(2));
+    for changes in [false, true] {
+        let client = one_that_loses_a_broker().client_with(ClientConfig::new("node:1")).await;
+        let (admin, begun) = (Admin::new(&client), Instant::now());
+        let called = match changes {
+            true => admin.alter_configs(&broker, &[], false).await,
+            false => admin.describe_configs(&broker).await.map(drop),
+        };
+        assert!(
+            matches!(&called, Err(Error::Connection { address, .. }) if address == "broker 2"),
+            "{called:?}"
+        );
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    }
 }

@@ -289,7 +289,7 @@ impl Leaving {
             }
             Err(_) => {
                 self.shared.close(self.shared.failure("a request could not be sent in time"));
-                Err(Error::Timeout { what: "sending a request", after: time })
+                Err(Error::Timeout { what: "sending a request".into(), after: time })
             }
         }
     }
@@ -313,7 +313,7 @@ impl Pending {
             Ok(Err(_)) => return Err(self.shared.failure("it is closed")),
             Err(_) => {
                 self.shared.close(self.shared.failure("an answer did not come in time"));
-                return Err(Error::Timeout { what: "an answer", after: time });
+                return Err(Error::Timeout { what: "an answer".into(), after: time });
             }
         };
         Answer::new(frame, self.api_key, self.version, self.shared)

@@ -146,7 +146,7 @@ impl Group {
     }
 
     fn too_late(&self) -> Error {
-        Error::Timeout { what: "committing", after: self.client.config().default_api_timeout }
+        Error::Timeout { what: "committing".into(), after: self.client.config().default_api_timeout }
     }
 
     /// Without a member's name and generation a group that is empty by now would take a commit, over what others have

@@ -41,7 +41,7 @@ impl Consumer {
     fn committed(&self, committing: Committing) -> impl Future<Output = Result<(), Error>> + Send + use<> {
         let time = self.client.config().default_api_timeout;
         async move {
-            let late = Err(Error::Timeout { what: "committing", after: time });
+            let late = Err(Error::Timeout { what: "committing".into(), after: time });
             timeout(time, committing.wait()).await.unwrap_or(late)
         }
     }

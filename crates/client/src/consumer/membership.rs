@@ -180,7 +180,7 @@ impl Consumer {
                 let left = if is_member { group.leave(&member).await } else { Ok(()) };
                 committed.and(left)
             };
-            let late = Err(Error::Timeout { what: "closing", after: time });
+            let late = Err(Error::Timeout { what: "closing".into(), after: time });
             let _ = end.send(timeout(time, last).await.unwrap_or(late));
         });
         ended.await.unwrap_or(Err(Error::Closed))

@@ -262,7 +262,7 @@ impl Producer {
         if let Ok(closed) = timeout(time, self.close()).await {
             return closed;
         }
-        let late = Error::Timeout { what: "closing the producer", after: time };
+        let late = Error::Timeout { what: "closing the producer".into(), after: time };
         if let Some(sender) = self.sender.lock().take() {
             sender.abort();
         }
@@ -287,7 +287,9 @@ impl Producer {
         match timeout_at(deadline, self.shared.memory.acquire_many(permits(size))).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Error::Closed),
-            Err(_) => Err(Error::Timeout { what: "waiting for room in buffer.memory", after: max_block }),
+            Err(_) => {
+                Err(Error::Timeout { what: "waiting for room in buffer.memory".into(), after: max_block })
+            }
         }
     }
 

@@ -296,7 +296,7 @@ pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
 async fn until_healthy(patience: Duration, session: &Session) -> Result<Ills, Error> {
     const PAUSE: Duration = Duration::from_millis(500);
     let deadline = session.begun + patience;
-    let mut last = Err(Error::Timeout { what: "an answer", after: patience });
+    let mut last = Err(Error::Timeout { what: "an answer".into(), after: patience });
     loop {
         // One broker that is silent must leave time to say so.
         let looked = Ills::find(session, ANSWER_MAX.min(patience / 2));

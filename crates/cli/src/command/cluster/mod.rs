@@ -45,7 +45,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Bounds what may never be answered, as the rest can be told without it.
 async fn within<T>(time: Duration, asked: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let late = Error::Timeout { what: "an answer", after: time };
+    let late = Error::Timeout { what: "an answer".into(), after: time };
     tokio::time::timeout(time, asked).await.unwrap_or(Err(late))
 }
 
