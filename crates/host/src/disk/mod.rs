@@ -13,7 +13,8 @@ use std::time::UNIX_EPOCH;
 
 use kernel::port::disk::{Completion, DirEntry, OpenMode, Space, Whole};
 use kernel::port::{Disk, DiskFile, Submission};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, fcntl_lock, flock};
+use rustix::io::Errno;
 
 use file::RealFile;
 use worker::Workers;
@@ -112,6 +113,11 @@ impl Disk for RealDisk {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // Linux keeps the two kinds apart, and a JVM takes the other one.
+        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::ACCESS | Errno::AGAIN => io::ErrorKind::WouldBlock.into(),
+            error => io::Error::from(error),
+        })?;
         Ok(Box::new(file))
     }
 
@@ -129,5 +135,36 @@ impl Disk for RealDisk {
 
     fn submit(&self, work: Submission, done: Completion) {
         self.workers.submit(work, done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_keeps_out_those_who_ask_for_either_kind() {
+        let dir = std::env::temp_dir().join(format!("riverrun-lock-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("it can be made");
+        let disk = RealDisk::new().expect("threads can be had");
+        let path = dir.join(".lock");
+        let held = disk.lock(&path).expect("nobody has it");
+        let inode = format!(":{} ", fs::metadata(&path).expect("it is there").ino());
+        let kinds = || {
+            let locks = fs::read_to_string("/proc/locks").expect("the kernel tells");
+            let of_file = locks.lines().filter(|line| line.contains(&inode) && line.contains(" WRITE "));
+            let mut kinds: Vec<String> =
+                of_file.filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned)).collect();
+            kinds.sort();
+            kinds
+        };
+        assert_eq!(kinds(), ["FLOCK", "POSIX"]);
+        let refused = disk.lock(&path).err().map(|error| error.kind());
+        assert_eq!(refused, Some(io::ErrorKind::WouldBlock));
+        drop(held);
+        assert_eq!(kinds(), Vec::<String>::new());
+        fs::remove_dir_all(&dir).expect("it is there");
     }
 }
