@@ -12,7 +12,6 @@ use kernel::port::disk::OpenMode;
 use kernel::port::{Clock, Disk, Submission};
 use kernel::{ErrorCode, LeaderEpoch, Now, Offset, Timestamp, TopicPartition, Uuid};
 use metadata::controller::Decision;
-use metadata::image::{Quorum, QuorumRecord};
 use metadata::log::{MetadataBatch, SnapshotId, decode_batch, encode_batch, encode_quorum, encode_snapshot};
 use metadata::{Delta, Image, MetadataRecord, Provenance};
 use parking_lot::RwLock;
@@ -23,8 +22,13 @@ use wire::batch::BatchView;
 use wire::batch::validate::Validated;
 use wire::records::voters_record::VotersRecord;
 
+use crate::quorum;
+
 /// The topic of the metadata log. It is in no image.
 pub const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// The folder of its only partition.
+pub const METADATA_FOLDER: &str = "__cluster_metadata-0";
 
 /// The file in which a format step leaves a cluster's first records.
 pub const BOOTSTRAP_CHECKPOINT: &str = "bootstrap.checkpoint";
@@ -199,8 +203,7 @@ impl Controller {
         }
         let now = self.clock.now().wall;
         let unwritten = |problem: String| damaged(writer.log.dir(), problem);
-        let voters = QuorumRecord::voters(voters).map_err(|error| unwritten(error.to_string()))?;
-        let quorum = vec![QuorumRecord::Version(Quorum::VOTERS_IN_LOG), voters];
+        let quorum = quorum::first_records(voters).map_err(|error| unwritten(error.to_string()))?;
         let batch = encode_quorum(&quorum, writer.log.end_offset(), writer.epoch, now)
             .map_err(|error| unwritten(error.to_string()))?;
         if let Err(problem) = self.append(&mut writer, &batch).await {

@@ -16,6 +16,7 @@ use storage::{LogDir, MetaProperties, Remembered, Rest, StorageError};
 use tokio::sync::Notify;
 use tracing::{error, warn};
 
+use crate::controller::METADATA_FOLDER;
 use crate::journal::Journal;
 use checkpoints::Checkpoints;
 
@@ -56,6 +57,13 @@ pub struct Dir {
 impl Dir {
     pub fn journal(&self) -> &Arc<Journal> {
         &self.home.journal
+    }
+
+    /// Gives it another id, before anything of it is in use.
+    fn rename(&mut self, id: Uuid, failed: Arc<Notify>) {
+        let journal = Journal::new(self.dir.path(), 0, failed);
+        self.id = id;
+        self.home = Arc::new(Home { id, path: Arc::from(self.dir.path()), journal });
     }
 
     pub fn path(&self) -> &Path {
@@ -165,6 +173,10 @@ pub enum DirError {
     AllLost(Vec<Lost>),
     #[error("the directory of the metadata log cannot be used: {}: {}", .0.path, .0.why)]
     MetadataLost(Lost),
+    #[error("{path} has {log} in it, and no meta.properties that says which node's of which cluster that is")]
+    Unformatted { path: String, log: String },
+    #[error("{metadata} has no {METADATA_FOLDER}, without which nobody knows what {log} in {path} is of")]
+    NoMetadata { metadata: String, path: String, log: String },
     #[error("no log directory says which cluster this is, and some cannot be used: {}", told(.0))]
     WhichCluster(Vec<Lost>),
 }
@@ -208,9 +220,12 @@ impl Dirs {
         for path in paths {
             match lock(disk, path) {
                 Ok((dir, meta)) => {
-                    if let Some(meta) = &meta {
-                        check(path, meta, node, known.as_deref())?;
-                        known = Some(meta.cluster_id.clone());
+                    match &meta {
+                        Some(meta) => {
+                            check(path, meta, node, known.as_deref())?;
+                            known = Some(meta.cluster_id.clone());
+                        }
+                        None => check_unused(path, &dir)?,
                     }
                     locked.push((dir, meta));
                 }
@@ -218,6 +233,7 @@ impl Dirs {
             }
         }
         check_left(locked.len(), &lost, metadata)?;
+        check_metadata(&**disk, metadata, locked.iter().map(|(dir, _)| dir))?;
         let begun = known.is_some();
         let cluster_id = match known {
             Some(known) => known,
@@ -267,9 +283,22 @@ impl Dirs {
     }
 
     /// Notes which directories the node had when it registered last.
-    pub fn had(&mut self, former: &[Uuid]) {
+    ///
+    /// The only one that has the metadata in it, and is to be known by another id, is the one that there was: its
+    /// `meta.properties` was lost and written anew. It gets its id back, as that is where partitions are said to be.
+    pub fn had(&mut self, former: &[Uuid], metadata: &str) -> Result<(), StorageError> {
+        if let ([id], [dir]) = (former, self.dirs.as_mut_slice())
+            && dir.id != *id
+            && dir.path() == Path::new(metadata)
+            && let Some(meta) = dir.dir.meta()?
+        {
+            warn!(dir = %dir.path().display(), %id, "this log directory gets the id back that the cluster knows it by");
+            dir.dir.write_meta(&MetaProperties { directory_id: *id, ..meta })?;
+            dir.rename(*id, Arc::clone(&self.failed));
+        }
         let gone = former.iter().filter(|id| self.of_id(**id).is_none());
         self.gone = gone.copied().collect();
+        Ok(())
     }
 
     /// Fails if the node cannot go on with the directories that are left.
@@ -410,6 +439,32 @@ fn check_left(left: usize, lost: &[Lost], metadata: &str) -> Result<(), DirError
         Some(lost) => Err(DirError::MetadataLost(lost.clone())),
         None => Ok(()),
     }
+}
+
+/// Refuses a directory of which nobody knows whose it is: a new cluster would set aside what is in there.
+fn check_unused(path: &str, dir: &LogDir) -> Result<(), DirError> {
+    match dir.any_log()? {
+        Some(log) => Err(DirError::Unformatted { path: path.to_owned(), log }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to begin a new cluster beside the logs of one whose metadata is not there.
+fn check_metadata<'a>(
+    disk: &dyn Disk,
+    metadata: &str,
+    dirs: impl Iterator<Item = &'a LogDir>,
+) -> Result<(), DirError> {
+    if disk.exists(&Path::new(metadata).join(METADATA_FOLDER)) {
+        return Ok(());
+    }
+    for dir in dirs {
+        if let Some(log) = dir.any_log()? {
+            let path = dir.path().display().to_string();
+            return Err(DirError::NoMetadata { metadata: metadata.to_owned(), path, log });
+        }
+    }
+    Ok(())
 }
 
 fn check(path: &str, meta: &MetaProperties, node: i32, cluster: Option<&str>) -> Result<(), DirError> {

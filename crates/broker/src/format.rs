@@ -4,17 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kernel::option::{BrokerConfig, OptionError};
+use kernel::Uuid;
+use kernel::option::{BrokerConfig, OptionError, endpoint};
 use kernel::port::{Clock, Disk, Entropy};
 pub use metadata::MetadataVersion;
 use metadata::controller::features::SERVED;
 use metadata::controller::{BOOTSTRAP_FEATURES, bootstrap};
 use metadata::image::KRAFT_VERSION;
-use metadata::log::encode_snapshot;
+use metadata::log::{MetadataBatch, SnapshotId, encode_snapshot};
 use metadata::{Delta, Image};
 use storage::{LogDir, MetaProperties, StorageError};
+use wire::records::voters_record::Endpoint;
 
-use crate::controller::BOOTSTRAP_CHECKPOINT;
+use crate::controller::{BOOTSTRAP_CHECKPOINT, METADATA_FOLDER};
 use crate::quorum;
 
 /// How a node is to begin.
@@ -112,14 +114,21 @@ pub fn format(
     for (path, dir) in fresh {
         let metadata = path == metadata_dir;
         if let Some(dir) = dir {
+            let directory_id = entropy.uuid();
             if metadata {
                 dir.write_file(BOOTSTRAP_CHECKPOINT, &first_records)?;
+                let folder = Path::new(METADATA_FOLDER);
+                // A log that is there names them, or has others.
+                let begun = disk.exists(&path.join(folder));
+                if let Some((name, voters)) = first_voters(config, directory_id, clock)?.filter(|_| !begun) {
+                    dir.write_file(folder.join(name), &voters)?;
+                }
             }
             // Last, as it makes the directory a formatted one.
             dir.write_meta(&MetaProperties {
                 cluster_id: wanted.cluster_id.clone(),
                 node_id: config.node_id.0,
-                directory_id: entropy.uuid(),
+                directory_id,
             })?;
         }
         formatted.push(FormattedDir { path: path.to_owned(), metadata });
@@ -180,4 +189,32 @@ fn first_records(features: &[(&str, i16)], clock: &dyn Clock) -> Result<Vec<u8>,
     bootstrap(features, 1).iter().for_each(|record| delta.replay(record));
     let pieces = encode_snapshot(&delta.apply(), clock.now().wall);
     pieces.map(|pieces| pieces.concat()).map_err(|error| FormatError::Records(error.to_string()))
+}
+
+/// The snapshot before all records that names this node as the only voter, without which Kafka does not go on with the
+/// directory, and its name. Nothing where the log does not name them, or where the port is chosen by the first start.
+fn first_voters(
+    config: &BrokerConfig,
+    directory: Uuid,
+    clock: &dyn Clock,
+) -> Result<Option<(String, Vec<u8>)>, FormatError> {
+    let told = &config.listeners.controller_advertised;
+    if quorum::founding_level(config) == 0 || told.iter().any(|one| one.port == 0) {
+        return Ok(None);
+    }
+    let endpoint = |one: &endpoint::Listener| Endpoint {
+        name: one.name.clone(),
+        host: if one.host.is_empty() { host::net::local_name() } else { one.host.clone() },
+        port: one.port,
+    };
+    let voters = quorum::alone(config.node_id, directory, told.iter().map(endpoint).collect());
+    let Some(voters) = voters else { return Ok(None) };
+    let failed = |error: &dyn std::fmt::Display| FormatError::Records(error.to_string());
+    let quorum = quorum::first_records(&voters).map_err(|error| failed(&error))?;
+    let mut delta = Delta::from_snapshot(&Arc::new(Image::default()));
+    let provenance = Image::default().provenance;
+    delta.replay_batch(&MetadataBatch { records: Vec::new(), quorum, provenance });
+    let image = delta.apply();
+    let pieces = encode_snapshot(&image, clock.now().wall).map_err(|error| failed(&error))?;
+    Ok(Some((SnapshotId::of(&image).file_name(), pieces.concat())))
 }

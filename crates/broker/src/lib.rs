@@ -47,7 +47,7 @@ mod throttle;
 mod told;
 mod topic_creation;
 
-pub use controller::MetadataError;
+pub use controller::{METADATA_FOLDER, MetadataError};
 pub use dirs::{DirError, Lost};
 pub use node::Node;
 pub use start::{Running, StartError, World, start};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use kernel::Uuid;
 use kernel::option::BrokerConfig;
-use metadata::image::Quorum;
+use kernel::{NodeId, Uuid};
+use metadata::image::{Quorum, QuorumRecord};
 use wire::records::voters_record::{Endpoint, KRaftVersionFeature, Voter, VotersRecord};
 
 use crate::node::Node;
@@ -23,24 +23,34 @@ pub(crate) fn founding(node: &Node) -> Option<VotersRecord> {
 
 /// This node as the only voter; nothing where no controller listens.
 pub(crate) fn itself(node: &Node) -> Option<VotersRecord> {
-    if node.controller_advertised.is_empty() {
-        return None;
-    }
     let endpoints = node.controller_advertised.iter().map(|one| Endpoint {
         name: one.listener.clone(),
         host: one.host.clone(),
         port: one.port,
     });
+    alone(node.id, metadata_directory(node)?, endpoints.collect())
+}
+
+/// The only voter of a quorum; nothing where it has no address.
+pub(crate) fn alone(id: NodeId, directory: Uuid, endpoints: Vec<Endpoint>) -> Option<VotersRecord> {
+    if endpoints.is_empty() {
+        return None;
+    }
     let itself = Voter {
-        voter_id: node.id.0,
-        voter_directory_id: metadata_directory(node)?,
-        endpoints: endpoints.collect(),
+        voter_id: id.0,
+        voter_directory_id: directory,
+        endpoints,
         kraft_version_feature: KRaftVersionFeature {
             min_supported_version: 0,
             max_supported_version: Quorum::VOTERS_IN_LOG,
         },
     };
     Some(VotersRecord { version: 0, voters: vec![itself] })
+}
+
+/// What a log says at its beginning whose voters it names.
+pub(crate) fn first_records(voters: &VotersRecord) -> Result<Vec<QuorumRecord>, wire::EncodeError> {
+    Ok(vec![QuorumRecord::Version(Quorum::VOTERS_IN_LOG), QuorumRecord::voters(voters)?])
 }
 
 /// The id of the directory in which the metadata log lies.

@@ -111,7 +111,7 @@ pub async fn start<N: Net>(options: NodeOptions, world: World<N>) -> Result<Runn
         config.quorum.snapshot_after_bytes,
     )?;
     if let Some(former) = controller.image().broker(config.node_id) {
-        dirs.had(&former.log_dirs);
+        dirs.had(&former.log_dirs, metadata_dir)?;
     }
     let node = Arc::new(assemble(options, &config, world, dirs, cluster_id, controller, &listening));
     bootstrap_if_new(&node).await?;

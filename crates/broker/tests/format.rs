@@ -31,8 +31,13 @@ fn empty(test: &str) -> PathBuf {
 }
 
 fn run(dirs: &[&Path], wanted: &Format) -> Result<Vec<FormattedDir>, FormatError> {
+    run_with(dirs, wanted, &[])
+}
+
+fn run_with(dirs: &[&Path], wanted: &Format, more: &[&str]) -> Result<Vec<FormattedDir>, FormatError> {
     let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
-    let settings = [format!("log.dirs={}", dirs.join(","))];
+    let mut settings = vec![format!("log.dirs={}", dirs.join(","))];
+    settings.extend(more.iter().map(|setting| (*setting).to_owned()));
     let sources = Sources { file: None, environment: &[], command_line: &settings };
     let config = NodeOptions::new(resolve(&sources).unwrap()).broker_config().unwrap();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new().unwrap());
@@ -94,4 +99,71 @@ fn what_is_not_served_is_refused_before_anything_is_written() {
     let refused = run(&[&dir], &Format { cluster_id: id, ..wanted("4.0") }).unwrap_err();
     assert!(matches!(refused, FormatError::ClusterId(_)), "{refused}");
     assert!(!dir.exists());
+}
+
+/// Without that Kafka does not go on with the directory; which it does, `cargo xtask test --only java` shows.
+#[test]
+fn the_voters_are_named_before_the_first_start_where_the_log_names_them() {
+    let listeners = "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:19093";
+    let controller = [listeners, "controller.listener.names=CONTROLLER"];
+    let named = "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint";
+    let dir = empty("format-voters");
+    run_with(&[&dir], &wanted("4.3"), &controller).unwrap();
+    assert!(exists(&dir.join(named)));
+    let settings = ["listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0", controller[1]];
+    let mut node = TestNode::start_in("format-voters", &settings);
+    for _ in 0..2 {
+        let voters = node.node().image().quorum.voters().unwrap().voters;
+        let [voter] = voters.as_slice() else { panic!("{voters:?}") };
+        assert_eq!((voter.endpoints[0].port, voter.endpoints[0].host.as_str()), (19_093, "127.0.0.1"));
+        node.stop();
+        node.restart();
+    }
+    let dir = empty("format-voters-set");
+    run_with(&[&dir], &wanted("4.3"), &[&controller[..], &["controller.quorum.voters=1@h:9093"]].concat())
+        .unwrap();
+    assert!(!exists(&dir.join(named)), "the configuration names them");
+}
+
+#[test]
+fn a_directory_with_logs_is_refused_unless_it_is_known_whose_they_are() {
+    let mut node = TestNode::start("format-whose");
+    node.client().topics(&["t"]);
+    let (dir, id) = (node.dir().to_owned(), node.node().cluster_id.to_string());
+    node.stop();
+    let refused =
+        |node: &mut TestNode| node.try_restart().expect_err("somebody has to say whose").to_string();
+    remove(&dir.join("meta.properties"));
+    assert!(refused(&mut node).contains("no meta.properties"));
+    run(&[&dir], &Format { cluster_id: id, ..wanted("4.3") }).unwrap();
+    node.restart();
+    assert!(node.node().image().topic("t").is_some(), "the metadata is used as it was");
+    node.client().topics(&["t"]);
+    node.kill();
+    rename(&dir.join("__cluster_metadata-0"), &dir.join("kept"));
+    make(&dir.join("u-0"));
+    assert!(refused(&mut node).contains("has no __cluster_metadata-0"));
+    rename(&dir.join("kept"), &dir.join("__cluster_metadata-0"));
+    node.restart();
+    assert!(node.node().image().topic("t").is_some());
+}
+
+#[expect(clippy::disallowed_methods, reason = "the directory of a test")]
+fn exists(path: &Path) -> bool {
+    std::fs::exists(path).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the directory of a test")]
+fn remove(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "the directory of a test")]
+fn make(folder: &Path) {
+    std::fs::create_dir(folder).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "the directory of a test")]
+fn rename(from: &Path, to: &Path) {
+    std::fs::rename(from, to).unwrap();
 }

@@ -238,10 +238,23 @@ impl LogDir {
         self.sync()
     }
 
-    /// Puts a file of somebody else into the directory, whole or not at all.
-    pub fn write_file(&self, name: &str, content: &[u8]) -> Result<()> {
-        checkpoint::replace(self.disk.as_ref(), &self.file(name), content)?;
-        self.sync()
+    /// Puts a file of somebody else into the directory, or into a folder of it, whole or not at all.
+    pub fn write_file(&self, name: impl AsRef<Path>, content: &[u8]) -> Result<()> {
+        let path = self.path.join(name);
+        let folder = path.parent().unwrap_or(&self.path);
+        make_durable(self.disk.as_ref(), folder)?;
+        checkpoint::replace(self.disk.as_ref(), &path, content)?;
+        self.disk.sync_dir(folder).map_err(|error| StorageError::unsynced(folder, error))
+    }
+
+    /// The name of a folder that some partition's log is in, if there is one.
+    pub fn any_log(&self) -> Result<Option<String>> {
+        let folders = self.disk.folders(&self.path);
+        let folders = folders.map_err(|error| StorageError::io("list", &self.path, error))?;
+        let is_log = |name: &String| {
+            matches!(names::parse_folder(name), FolderName::Partition(_) | FolderName::Future(_))
+        };
+        Ok(folders.into_iter().find(is_log))
     }
 
     /// Lists what the directory has.

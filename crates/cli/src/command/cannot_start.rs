@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use broker::{DirError, Lost, MetadataError, StartError, StorageError};
+use broker::{DirError, Lost, METADATA_FOLDER, MetadataError, StartError, StorageError};
 use kernel::option::endpoint::SecurityProtocol;
 
 use super::Failure;
@@ -87,6 +87,14 @@ fn dir_next(error: &DirError) -> String {
         DirError::OtherCluster { .. } => {
             "leave the directories of one of the clusters out of log.dirs".to_owned()
         }
+        DirError::Unformatted { path, .. } => format!(
+            "bring {path}/meta.properties back from a copy; if the directory is this node's, `riverrun format --cluster-id ID` \
+             writes it anew; a new cluster begins in an empty directory"
+        ),
+        DirError::NoMetadata { metadata, .. } => format!(
+            "mount what belongs at {metadata}, or bring its {METADATA_FOLDER} back from a copy; a new cluster begins in empty \
+             directories"
+        ),
         DirError::None => "log.dirs=PATH names one".to_owned(),
         DirError::AllLost(lost) => lost_next(lost),
         DirError::MetadataLost(lost) => format!(
