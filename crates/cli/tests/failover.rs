@@ -197,6 +197,7 @@ async fn leaders_and_coordinators_that_are_killed_are_followed_without_a_word() 
     flow.producer.close().await.expect("it closes");
     each_is_there_once(&client, written).await;
     partitions_without_a_leader_hold_up_no_command(&mut cluster, &admin).await;
+    a_group_is_described_beside_partitions_whose_broker_was_just_killed(&mut cluster, &admin).await;
     who_does_not_answer_is_named_beside_what_the_others_say(&mut cluster);
 }
 
@@ -334,6 +335,36 @@ async fn what_was_trimmed_is_told_beside_what_was_not(cluster: &Cluster, admin: 
     assert!(failed.starts_with("cannot trim the topic: v-2: ") && failed.contains("next: "), "{seen:?}");
     let rows = seen.screen.lines().filter(|line| line.trim_start().starts_with(['0', '1', '2']));
     assert_eq!(rows.count(), 2, "one for each that was trimmed: {seen:?}");
+}
+
+/// Broker 2 alone has a partition that a group has read, and the cluster does not know yet that it is gone.
+async fn a_group_is_described_beside_partitions_whose_broker_was_just_killed(
+    cluster: &mut Cluster,
+    admin: &Admin,
+) {
+    let topic = NewTopic { replicas: vec![vec![NodeId(1)], vec![NodeId(2)]], ..NewTopic::new("x") };
+    admin.create_topic(&topic, false).await.expect("it is new");
+    let offsets = (0..2).map(|partition| (TopicPartition::new("x", partition), Offset(0).into())).collect();
+    let address = cluster.address(1);
+    // By the hash of its name it is broker 1 that coordinates it.
+    admin.alter_offsets("g", &offsets).await.expect("it has a coordinator");
+    cluster.kill(2);
+    let begun = Instant::now();
+    let describe = ["group", "describe", "g", "--trend", "1s", "--format", "json"];
+    let ended = support::run(support::command_at(&address, &describe), "");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let read: serde_json::Value = serde_json::from_str(&ended.stdout).expect("it is JSON");
+    let ends: Vec<_> = (0..2).map(|place| read["partitions"][place]["end_offset"].as_i64()).collect();
+    assert_eq!(ends, [Some(0), None], "{ended:?}");
+    cluster.launch(2);
+    let deadline = Instant::now() + DEADLINE;
+    let led =
+        async || admin.describe_topic("x").await.is_ok_and(|topic| topic.partitions[&1].leader.is_some());
+    while !led().await {
+        assert!(Instant::now() < deadline, "broker 2 does not come back");
+        sleep(POLL).await;
+    }
 }
 
 /// Leaves one group with broker 1 and another one with broker 3, which keep them alone.

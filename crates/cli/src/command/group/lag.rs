@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use client::admin::CommittedOffset;
 use client::config::OffsetReset;
-use client::{Consumer, ConsumerConfig, Error, Offset, Start, Timestamp, TopicPartition};
-use tokio::time::Instant;
+use client::{Consumer, ConsumerConfig, Error, ErrorCode, Offset, Start, Timestamp, TopicPartition};
+use tokio::time::{Instant, sleep};
 
 use crate::command::Session;
 use crate::command::place::{Where, resolve};
@@ -110,29 +110,72 @@ impl Standing {
 
 pub type Bounds = BTreeMap<TopicPartition, (Offset, Offset)>;
 
-/// Where partitions begin and end now. What is gone, or has no leader, has no bounds; the rest is shown all the same.
+/// How often it is looked whether the partitions that are asked about still have leaders.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Where partitions begin and end now. What is gone, or has no leader, has no bounds; the rest is shown all the same. A broker
+/// that is gone is waited for until the cluster knows, and its partitions only where another one takes over.
 pub async fn bounds(
     partitions: &BTreeSet<TopicPartition>,
     session: &Session,
 ) -> Result<(Bounds, BTreeSet<TopicPartition>), Error> {
+    let deadline = Instant::now() + session.client.config().default_api_timeout;
+    loop {
+        let (there, gone) = led(partitions, session).await?;
+        let asked = tokio::select! {
+            biased;
+            asked = both(&there, session) => asked,
+            () = until_another_has_no_leader(&there, session) => continue,
+        };
+        match asked {
+            // It had one when that was looked at.
+            Err(error)
+                if error.code() == Some(ErrorCode::LeaderNotAvailable) && Instant::now() < deadline =>
+            {
+                sleep(LOOK_EVERY).await;
+            }
+            asked => return Ok((asked?, gone)),
+        }
+    }
+}
+
+/// Those of the partitions that have a leader, and those that are not there.
+async fn led(
+    partitions: &BTreeSet<TopicPartition>,
+    session: &Session,
+) -> Result<(BTreeSet<TopicPartition>, BTreeSet<TopicPartition>), Error> {
     let topics: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
     let topics: Vec<String> = topics.into_iter().collect();
     let metadata = session.client.fetch_metadata(Some(&topics)).await?;
-    let (mut there, mut gone) = (Vec::new(), BTreeSet::new());
+    let (mut there, mut gone) = (BTreeSet::new(), BTreeSet::new());
     for name in partitions {
         match metadata.partition(&name.topic, name.partition) {
-            Some(partition) if partition.leader.is_some() => there.push(name.clone()),
+            Some(partition) if partition.leader.is_some() => drop(there.insert(name.clone())),
             Some(_) => {}
             None => drop(gone.insert(name.clone())),
         }
     }
-    let starts = resolve(&there, Where::Start, session).await?;
-    let ends = resolve(&there, Where::End, session).await?;
+    Ok((there, gone))
+}
+
+async fn both(partitions: &BTreeSet<TopicPartition>, session: &Session) -> Result<Bounds, Error> {
+    let names: Vec<TopicPartition> = partitions.iter().cloned().collect();
+    let starts = resolve(&names, Where::Start, session).await?;
+    let ends = resolve(&names, Where::End, session).await?;
     let both = |(name, start): (TopicPartition, Offset)| {
         let end = ends.get(&name)?;
         Some((name, (start, *end)))
     };
-    Ok((starts.into_iter().filter_map(both).collect(), gone))
+    Ok(starts.into_iter().filter_map(both).collect())
+}
+
+async fn until_another_has_no_leader(partitions: &BTreeSet<TopicPartition>, session: &Session) {
+    loop {
+        sleep(LOOK_EVERY).await;
+        if led(partitions, session).await.is_ok_and(|(there, _)| there.len() < partitions.len()) {
+            return;
+        }
+    }
 }
 
 /// When the first record that the group has not read was written, where there is one.
