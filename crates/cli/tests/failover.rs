@@ -313,6 +313,14 @@ fn who_does_not_answer_is_named_beside_what_the_others_say(cluster: &mut Cluster
     );
     let printed = run(cluster.address(2), &["cluster", "health", "--format", "json"]);
     assert!(printed.contains("\"controller\": false"), "{printed}");
+    // What a look has found is told, however little time there is for the next one, and why somebody is not reached.
+    for waits in [&["cluster", "health"][..], &["cluster", "health", "--wait", "4s"]] {
+        let begun = Instant::now();
+        let printed = run(cluster.address(2), waits);
+        let refused = format!("1: 1 (the connection to {} failed: ", cluster.address(1));
+        assert!(printed.contains(" none\n") && printed.contains(&refused), "{printed}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{waits:?}: {:?}", begun.elapsed());
+    }
 }
 
 /// Each broker has a partition, and one is killed while it is asked whether they are to be trimmed.

@@ -27,11 +27,10 @@ use crate::{BrokerError, ClientConfig, Error, World};
 ///
 /// Cloning is cheap and shares them. Connections are closed when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(Arc<Inner>, Arc<ClientConfig>);
 
 #[derive(Debug)]
 struct Inner {
-    config: ClientConfig,
     world: World,
     servers: Vec<(String, u16)>,
     metadata: Mutex<Known>,
@@ -132,8 +131,7 @@ impl Client {
     pub async fn connect_in(world: World, config: ClientConfig) -> Result<Client, Error> {
         let servers = config.servers()?;
         config.check()?;
-        let client = Client(Arc::new(Inner {
-            config,
+        let inner = Inner {
             world,
             servers,
             metadata: Mutex::default(),
@@ -141,7 +139,8 @@ impl Client {
             slots: Mutex::default(),
             consumers: AtomicU64::new(0),
             coordinators: Coordinators::default(),
-        }));
+        };
+        let client = Client(Arc::new(inner), Arc::new(config));
         let time = client.config().default_api_timeout;
         Retry::within(&client, time).attempt(client.first_look()).await?;
         Ok(client)
@@ -177,7 +176,13 @@ impl Client {
 
     /// The settings that it was connected with.
     pub fn config(&self) -> &ClientConfig {
-        &self.0.config
+        &self.1
+    }
+
+    /// The same client, whose calls may take so long if `default.api.timeout.ms` gives them more. It shares all but that.
+    pub(crate) fn within(&self, time: Duration) -> Client {
+        let default_api_timeout = self.config().default_api_timeout.min(time);
+        Client(Arc::clone(&self.0), Arc::new(ClientConfig { default_api_timeout, ..self.config().clone() }))
     }
 
     pub(crate) fn world(&self) -> &World {

@@ -17,6 +17,8 @@ mod topics;
 
 pub(crate) use offsets::{committed_each as committed_of, list_offsets as list_offsets_of};
 
+use std::time::Duration;
+
 use crate::Client;
 
 pub use cluster::{ApiVersions, Feature, Features, LogDir, LogDirReplica};
@@ -57,5 +59,12 @@ impl Admin {
     /// An admin on a client's cluster.
     pub fn new(client: &Client) -> Admin {
         Admin { client: client.clone() }
+    }
+
+    /// The same admin, for calls that may take no longer than `time` where `default.api.timeout.ms` is more. They fail with
+    /// what their last attempt failed with, as all do.
+    #[must_use]
+    pub fn within(&self, time: Duration) -> Admin {
+        Admin { client: self.client.within(time) }
     }
 }

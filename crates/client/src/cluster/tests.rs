@@ -175,6 +175,25 @@ async fn a_broker_is_waited_for_until_the_others_know_that_it_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_is_given_less_time_ends_with_what_its_last_attempt_failed_with() {
+    const TIME: Duration = Duration::from_secs(2);
+    for down in [false, true] {
+        let cluster = one_that_loses_a_broker();
+        if down {
+            cluster.take_down(2);
+        }
+        let client = cluster.client_with(ClientConfig::new("node:1")).await;
+        let begun = Instant::now();
+        let asked = Admin::new(&client).within(TIME).describe_log_dirs(NodeId(2)).await;
+        let error = asked.expect_err("it answers never");
+        let refused = matches!(&error, Error::Connection { address, .. } if address.starts_with("node:2"));
+        let late = matches!(&error, Error::Timeout { after, .. } if *after == TIME);
+        assert!(if down { refused } else { late }, "{error}");
+        assert!(begun.elapsed() <= TIME, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn groups_of_a_broker_that_is_gone_are_found_where_they_are_then() {
     let cluster = one_that_loses_a_broker();
     let client = cluster.client_with(ClientConfig::new("node:1")).await;

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args;
-use client::admin::{LogDir, OffsetSpec};
+use client::admin::{ClusterDescription, LogDir, OffsetSpec};
 use client::config::IsolationLevel;
 use client::metadata::{Partition, Topic};
-use client::{Error, ErrorCode, TopicPartition};
+use client::{Admin, Client, Error, ErrorCode, TopicPartition};
 use kernel::NodeId;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::{ANSWER_MAX, if_served};
+use super::{ANSWER_MAX, if_served, within};
 use crate::command::brokers;
 use crate::command::waiting::waiting;
 use crate::command::{Failure, Session, units};
@@ -91,28 +92,85 @@ fn hardly_any_room(dir: &LogDir) -> Option<u64> {
     })
 }
 
-/// Partitions whose leader cannot use their log, which only the leader knows where it is alone. Their ends are asked for, as no
-/// broker has to open a log to tell them.
-async fn offline(
-    topics: &[Topic],
-    answering: &BTreeSet<NodeId>,
-    session: &Session,
-) -> BTreeSet<TopicPartition> {
-    let led = topics.iter().flat_map(|topic| {
-        let led = topic
-            .partitions
-            .values()
-            .filter(|partition| partition.leader.is_some_and(|leader| answering.contains(&leader)));
-        led.map(|partition| TopicPartition::new(topic.name.as_str(), partition.partition))
-    });
-    let wanted: Vec<_> = led.map(|name| (name, OffsetSpec::Latest)).collect();
-    let asked = session.admin.list_offsets_each(&wanted, IsolationLevel::ReadUncommitted);
-    // Of those whose leader goes meanwhile nothing is known.
-    let each = tokio::time::timeout(ANSWER_MAX, asked).await.unwrap_or_default();
-    let offline = each.into_iter().filter(|(_, listed)| {
-        listed.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::KafkaStorageError))
-    });
-    offline.map(|(name, _)| name).collect()
+/// How long parts of a look may take.
+#[derive(Debug, Clone, Copy)]
+struct Shares {
+    /// What every broker says of itself, and the controllers.
+    each: Duration,
+    /// What became of the cluster meanwhile.
+    afterwards: Duration,
+}
+
+impl Shares {
+    /// With so much patience, a look takes no more than half of it: one broker that is silent must leave time to say so.
+    fn of(patience: Option<Duration>) -> Shares {
+        let share = |part: u32| patience.map_or(ANSWER_MAX, |patience| ANSWER_MAX.min(patience / part));
+        Shares { each: share(3), afterwards: share(6) }
+    }
+}
+
+/// The cluster as any broker knows it.
+struct View {
+    cluster: ClusterDescription,
+    topics: Vec<Topic>,
+}
+
+impl View {
+    async fn of(session: &Session) -> Result<View, Error> {
+        let (cluster, topics) =
+            tokio::try_join!(session.admin.describe_cluster(), session.admin.list_topics())?;
+        Ok(View { cluster, topics })
+    }
+
+    fn alive(&self) -> BTreeSet<NodeId> {
+        self.cluster.brokers.iter().map(|broker| broker.id).collect()
+    }
+
+    /// The partitions that each broker leads.
+    fn led(&self) -> BTreeMap<NodeId, Vec<TopicPartition>> {
+        let mut led: BTreeMap<NodeId, Vec<TopicPartition>> = BTreeMap::new();
+        for topic in &self.topics {
+            for partition in topic.partitions.values() {
+                if let Some(leader) = partition.leader {
+                    let name = TopicPartition::new(topic.name.as_str(), partition.partition);
+                    led.entry(leader).or_default().push(name);
+                }
+            }
+        }
+        led
+    }
+}
+
+/// What the controllers say, by connections of its own: a broker that waits for them answers nothing else meanwhile. Where
+/// no connection can be made in `time` nothing is known of them.
+async fn quorum_apart(session: &Session, time: Duration) -> Result<(), Error> {
+    let connecting = Client::connect(session.client.config().clone());
+    match tokio::time::timeout(time, connecting).await {
+        Ok(Ok(client)) => super::quorum(&Admin::new(&client), time).await.map(drop),
+        Ok(Err(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// What a broker says of itself.
+struct OfBroker {
+    dirs: Vec<LogDir>,
+    /// Of the partitions that it leads, those whose log it cannot use, which only the leader knows where it is alone.
+    offline: BTreeSet<TopicPartition>,
+}
+
+impl OfBroker {
+    async fn ask(admin: Admin, id: NodeId, led: Vec<TopicPartition>) -> Result<OfBroker, Error> {
+        let wanted: Vec<_> = led.into_iter().map(|name| (name, OffsetSpec::Latest)).collect();
+        // No broker has to open a log to tell where it ends.
+        let ends = async { Ok(admin.list_offsets_each(&wanted, IsolationLevel::ReadUncommitted).await) };
+        let dirs = async { if_served(admin.describe_log_dirs(id).await) };
+        // Who does not tell of directories is not waited for any longer.
+        let (dirs, ends) = tokio::try_join!(dirs, ends)?;
+        let offline = ends.into_iter().filter(|(_, listed)| {
+            listed.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::KafkaStorageError))
+        });
+        Ok(OfBroker { dirs: dirs.unwrap_or_default(), offline: offline.map(|(name, _)| name).collect() })
+    }
 }
 
 impl Ills {
@@ -127,20 +185,24 @@ impl Ills {
             && self.full_dirs.is_empty()
     }
 
-    async fn find(session: &Session, time: Duration) -> Result<Ills, Error> {
+    async fn find(session: &Session, shares: Shares) -> Result<Ills, Error> {
         let mut ills = Ills::default();
-        let known = session.admin.describe_cluster().await?;
-        let answering =
-            ills.look_into_dirs(known.brokers.iter().map(|broker| broker.id), time, session).await;
+        let known = View::of(session).await?;
+        let mut led = known.led();
+        let ask = |id| {
+            let led = led.remove(&id).unwrap_or_default();
+            OfBroker::ask(session.admin.within(shares.each), id, led)
+        };
+        let (said, quorum) =
+            tokio::join!(super::each_broker(known.alive(), ask), quorum_apart(session, shares.each));
+        let offline = ills.take_in(said);
         // Afterwards, as one that has just died is waited for until the others know of it.
-        let cluster = session.admin.describe_cluster().await?;
+        let View { cluster, topics } = within(shares.afterwards, View::of(session)).await.unwrap_or(known);
         let alive: BTreeSet<NodeId> = cluster.brokers.iter().map(|broker| broker.id).collect();
-        let topics = session.admin.list_topics().await?;
         // Brokers name any of them as the controller, also where the quorum has no leader.
-        ills.no_controller = cluster.controller.is_none() || super::quorum(session).await.is_err();
+        ills.no_controller = cluster.controller.is_none() || quorum.is_err();
         ills.down = brokers::missing(&alive, &topics);
         ills.silent.retain(|id, _| !ills.down.contains(id));
-        let offline = offline(&topics, &answering, session).await;
         for topic in topics {
             for partition in topic.partitions.values() {
                 let name = TopicPartition::new(topic.name.as_str(), partition.partition);
@@ -161,23 +223,18 @@ impl Ills {
         Ok(ills)
     }
 
-    /// Returns who has answered.
-    async fn look_into_dirs(
-        &mut self,
-        brokers: impl Iterator<Item = NodeId>,
-        time: Duration,
-        session: &Session,
-    ) -> BTreeSet<NodeId> {
-        let mut answering = BTreeSet::new();
-        for (id, dirs) in super::dirs_of(brokers, time, session).await {
-            let dirs = match if_served(dirs) {
-                Ok(dirs) => dirs.unwrap_or_default(),
+    /// Returns the partitions whose leader cannot use their log.
+    fn take_in(&mut self, said: BTreeMap<NodeId, Result<OfBroker, Error>>) -> BTreeSet<TopicPartition> {
+        let mut all_offline = BTreeSet::new();
+        for (id, said) in said {
+            let OfBroker { dirs, offline } = match said {
+                Ok(said) => said,
                 Err(error) => {
                     self.silent.insert(id, error);
                     continue;
                 }
             };
-            answering.insert(id);
+            all_offline.extend(offline);
             for dir in &dirs {
                 let name = || format!("{}:{}", id.0, dir.path);
                 if let Some(error) = &dir.error {
@@ -187,7 +244,7 @@ impl Ills {
                 }
             }
         }
-        answering
+        all_offline
     }
 
     fn output(&self) -> Output {
@@ -273,7 +330,7 @@ impl Health {
 
 pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
     let found = match health.wait() {
-        None => Ills::find(session, ANSWER_MAX).await,
+        None => Ills::find(session, Shares::of(None)).await,
         Some(patience) => {
             let said = |waited: Duration| {
                 format!("waiting for {} to be healthy, {}", session.place, units::span(waited.as_secs_f64()))
@@ -296,16 +353,18 @@ pub async fn health(health: &Health, session: &Session) -> Result<(), Failure> {
 async fn until_healthy(patience: Duration, session: &Session) -> Result<Ills, Error> {
     const PAUSE: Duration = Duration::from_millis(500);
     let deadline = session.begun + patience;
+    // Each look has the same, as hurried answers would say little of the brokers.
+    let shares = Shares::of(Some(deadline.saturating_duration_since(Instant::now())));
     let mut last = Err(Error::Timeout { what: "an answer".into(), after: patience });
     loop {
-        // One broker that is silent must leave time to say so.
-        let looked = Ills::find(session, ANSWER_MAX.min(patience / 2));
-        match tokio::time::timeout_at(deadline, looked).await {
+        match tokio::time::timeout_at(deadline, Ills::find(session, shares)).await {
             Ok(Ok(ills)) if ills.is_healthy() => return Ok(ills),
-            Ok(found) => last = found,
+            // What a look has found is worth more than that the next one was not possible.
+            Ok(found) if found.is_ok() || last.is_err() => last = found,
+            Ok(_) => {}
             Err(_) => return last,
         }
-        if tokio::time::Instant::now() + PAUSE >= deadline {
+        if Instant::now() + PAUSE >= deadline {
             return last;
         }
         tokio::time::sleep(PAUSE).await;
@@ -336,6 +395,15 @@ mod tests {
         assert_eq!(why(Some(1), &[1], &[]).as_deref(), Some("not in sync: 2"));
         assert_eq!(why(Some(1), &[1], &[2]).as_deref(), Some("down or without its directory: 2"));
         assert_eq!(why(None, &[1], &[]).as_deref(), Some("no leader; not in sync: 2"));
+    }
+
+    #[test]
+    fn a_look_takes_no_more_than_half_of_the_patience() {
+        for patience in [1, 5, 8, 60].map(Duration::from_secs) {
+            let Shares { each, afterwards } = Shares::of(Some(patience));
+            assert!(each + afterwards <= patience / 2 && each <= ANSWER_MAX, "{patience:?}");
+        }
+        assert_eq!(Shares::of(None).each, ANSWER_MAX);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Info {}
 pub async fn info(session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot describe the cluster");
     let cluster = session.admin.describe_cluster().await.map_err(failed)?;
-    let asked = super::quorum(session).await;
+    let asked = super::quorum(&session.admin, super::ANSWER_MAX).await;
     let silent = asked.as_ref().err().cloned();
     let quorum = asked.ok().flatten();
     let features = if_served(session.admin.describe_features().await).map_err(failed)?;

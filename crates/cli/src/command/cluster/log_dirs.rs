@@ -41,7 +41,11 @@ pub async fn log_dirs(asked: &LogDirs, session: &Session) -> Result<(), Failure>
     let mut failures = Vec::new();
     let mut values: Vec<Value> = Vec::new();
     let of = alive.iter().copied().filter(|id| named.is_none_or(|named| named == *id));
-    for (id, found) in super::dirs_of(of, std::time::Duration::MAX, session).await {
+    let ask = |id| {
+        let admin = session.admin.clone();
+        async move { admin.describe_log_dirs(id).await }
+    };
+    for (id, found) in super::each_broker(of, ask).await {
         match found {
             Ok(found) => {
                 values.extend(found.iter().map(|dir| dir_json(id.0, dir, asked.topic.as_deref())));

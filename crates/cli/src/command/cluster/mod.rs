@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Subcommand;
-use client::admin::{LogDir, Quorum};
-use client::{Error, ErrorCode};
+use client::admin::Quorum;
+use client::{Admin, Error, ErrorCode};
 use kernel::NodeId;
 use tokio::task::JoinSet;
 
@@ -49,30 +49,33 @@ async fn within<T>(time: Duration, asked: impl Future<Output = Result<T, Error>>
     tokio::time::timeout(time, asked).await.unwrap_or(Err(late))
 }
 
-/// The quorum of controllers, where the cluster has one and tells of it.
-async fn quorum(session: &Session) -> Result<Option<Quorum>, Error> {
-    match if_served(within(ANSWER_MAX, session.admin.describe_quorum()).await) {
+/// The quorum of controllers, where the cluster has one and tells of it within `time`.
+async fn quorum(admin: &Admin, time: Duration) -> Result<Option<Quorum>, Error> {
+    match if_served(within(time, admin.describe_quorum()).await) {
         Err(error) if error.code() == Some(ErrorCode::ClusterAuthorizationFailed) => Ok(None),
         asked => asked,
     }
 }
 
-/// The directories of brokers, all asked at once, each up to `time`.
-async fn dirs_of(
+/// What brokers say of themselves, all asked at once.
+async fn each_broker<T, F>(
     brokers: impl IntoIterator<Item = NodeId>,
-    time: Duration,
-    session: &Session,
-) -> BTreeMap<NodeId, Result<Vec<LogDir>, Error>> {
+    mut ask: impl FnMut(NodeId) -> F,
+) -> BTreeMap<NodeId, Result<T, Error>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
     let mut asked = JoinSet::new();
     for id in brokers {
-        let admin = session.admin.clone();
-        asked.spawn(async move { (id, within(time, admin.describe_log_dirs(id)).await) });
+        let answer = ask(id);
+        asked.spawn(async move { (id, answer.await) });
     }
-    let mut dirs = BTreeMap::new();
+    let mut said = BTreeMap::new();
     while let Some(answered) = asked.join_next().await {
-        dirs.extend(answered);
+        said.extend(answered);
     }
-    dirs
+    said
 }
 
 /// What cannot be asked is not shown; the rest is worth as much.
