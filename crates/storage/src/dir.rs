@@ -430,6 +430,12 @@ fn parse_meta(text: &str) -> std::result::Result<MetaProperties, String> {
     };
     match required("version")?.as_str() {
         "1" => {}
+        "0" => {
+            return Err(
+                "version is 0, as where ZooKeeper kept the metadata: only what KRaft has is taken over"
+                    .into(),
+            );
+        }
         other => return Err(format!("version is {other:?}, 1 is expected")),
     }
     let directory_id = match value("directory.id") {

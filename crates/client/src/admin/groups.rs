@@ -102,6 +102,9 @@ pub struct GroupMember {
 /// The state of a group that is not there.
 const DEAD: &str = "Dead";
 
+/// The state of a group without members.
+const EMPTY: &str = "Empty";
+
 impl Admin {
     /// The groups of all brokers, by name.
     ///
@@ -179,9 +182,30 @@ impl Admin {
         };
         // That is also what a broker says of a group that goes by another protocol than the classic one.
         match self.describe_consumer_group(group).await {
-            Err(Error::Unsupported { .. }) => Err(not_found),
+            Err(unsupported @ Error::Unsupported { .. }) => {
+                let listed = self.list_groups().await?.into_iter().find(|one| one.group == group);
+                match listed.filter(|one| one.group_type == CONSUMER_TYPE) {
+                    None => Err(not_found),
+                    Some(listed) if listed.state == EMPTY => Ok(self.describe_listed(listed).await),
+                    Some(_) => Err(unsupported),
+                }
+            }
             Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => Err(not_found),
             described => described,
+        }
+    }
+
+    /// Describes a group without members by what lists tell of it: a coordinator that does not serve its protocol may have it
+    /// of the release before.
+    async fn describe_listed(&self, listed: GroupListing) -> GroupDescription {
+        GroupDescription {
+            coordinator: self.address_of_coordinator(&listed.group).await,
+            group: listed.group,
+            group_type: listed.group_type,
+            state: listed.state,
+            protocol_type: listed.protocol_type,
+            assignor: String::new(),
+            members: Vec::new(),
         }
     }
 
@@ -383,17 +407,33 @@ mod tests {
 
     use crate::ClientConfig;
     use crate::scripted::{Cluster, Reply, TOPIC, metadata};
+    use wire::api_table::ApiKey;
     use wire::messages::consumer_group_describe_response::{Assignment, DescribedGroup, TopicPartitions};
     use wire::messages::delete_groups_response::DeletableGroupResult;
     use wire::messages::find_coordinator_request::FindCoordinatorRequest;
     use wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+    use wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
     use wire::messages::metadata_request::MetadataRequest;
 
     const GROUP: &str = "g";
 
     /// A cluster that knows one group, of the newer protocol.
     fn cluster() -> Cluster {
-        Cluster::new(|asked| {
+        cluster_of([])
+    }
+
+    fn cluster_of(versions: impl IntoIterator<Item = (ApiKey, i16)>) -> Cluster {
+        Cluster::of_versions(versions, |asked| {
+            if asked.is::<ListGroupsRequest>() {
+                let listed = |(name, state): (&str, &str)| ListedGroup {
+                    group_id: name.to_owned(),
+                    group_state: state.to_owned(),
+                    group_type: CONSUMER_TYPE.to_owned(),
+                    ..Default::default()
+                };
+                let groups = [(GROUP, EMPTY), ("busy", "Stable")].map(listed).to_vec();
+                return asked.answer(&ListGroupsResponse { groups, ..Default::default() });
+            }
             if asked.is::<MetadataRequest>() {
                 return asked.answer(&metadata(1, 1));
             }
@@ -446,6 +486,20 @@ mod tests {
         assert_eq!((group.state.as_str(), group.assignor.as_str()), ("Stable", "uniform"));
         assert_eq!(group.members[0].assignment, [TopicPartition::new(TOPIC, 0)]);
         let error = admin.describe_group("another").await.expect_err("it is not there");
+        assert_eq!(error.code(), Some(ErrorCode::GroupIdNotFound));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_of_a_protocol_that_is_not_served_is_described_where_it_is_empty() {
+        let cluster = cluster_of([(ApiKey::ConsumerGroupDescribe, -1)]);
+        let admin = Admin::new(&cluster.client().await);
+        let group = admin.describe_group(GROUP).await.expect("it is listed");
+        assert_eq!(
+            (group.state.as_str(), group.group_type.as_str(), group.members.len()),
+            (EMPTY, CONSUMER_TYPE, 0)
+        );
+        assert!(matches!(admin.describe_group("busy").await, Err(Error::Unsupported { .. })));
+        let error = admin.describe_group("another").await.expect_err("it is not listed");
         assert_eq!(error.code(), Some(ErrorCode::GroupIdNotFound));
     }
 
