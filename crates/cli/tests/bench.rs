@@ -116,6 +116,15 @@ fn each_record_is_measured_at_a_rate_and_no_percentile_is_told_that_there_is_non
 }
 
 #[test]
+fn a_record_that_is_due_after_the_time_is_not_waited_for() {
+    let broker = Broker::start("bench-due");
+    let run = ["bench", "produce", "--rate", "0.05", "--time", "1s", "--format", "json"];
+    let figures = json(broker.run(&run).ok());
+    assert_eq!(figures["records"], 1, "{figures}");
+    assert!(figures["seconds"].as_f64().is_some_and(|took| (1.0..10.0).contains(&took)), "{figures}");
+}
+
+#[test]
 fn a_rate_that_is_not_reached_is_told_with_what_was_not_written() {
     let broker = Broker::start("bench-behind");
     let run = ["bench", "latency", "--rate", "10000000", "--time", "100ms"];

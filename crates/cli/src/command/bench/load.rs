@@ -121,6 +121,17 @@ impl Load {
     pub fn goes_on(&self, begun: Instant, sent: u64) -> bool {
         begun.elapsed() < self.time && self.number.is_none_or(|number| sent < number)
     }
+
+    /// Waits until record number `sent` is due, or until the time of the run is up if it is not due in it. Returns whether it is.
+    pub async fn due(&self, begun: Instant, sent: u64, per_second: f64) -> bool {
+        let in_time = Duration::from_secs_f64(sent as f64 / per_second) < self.time;
+        if in_time {
+            due(begun, sent, per_second).await;
+        } else {
+            sleep_until(begun + self.time).await;
+        }
+        in_time
+    }
 }
 
 /// What was set for a consumer.

@@ -192,8 +192,10 @@ impl Run {
         let group = Instant::now();
         let mut sent = 0;
         while sent < GROUP && produce.load.goes_on(begun, self.count.records) {
-            if let Some(rate) = produce.rate {
-                load::due(begun, self.count.records, rate).await;
+            if let Some(rate) = produce.rate
+                && !produce.load.due(begun, self.count.records, rate).await
+            {
+                break;
             }
             let value = values.next();
             self.count.bytes += value.len() as u64;
