@@ -25,14 +25,15 @@ pub struct Info {}
 pub async fn info(session: &Session) -> Result<(), Failure> {
     let failed = |error| Failure::of(error, "cannot describe the cluster");
     let cluster = session.admin.describe_cluster().await.map_err(failed)?;
-    let asked = super::quorum(&session.admin, super::ANSWER_MAX).await;
-    let silent = asked.as_ref().err().cloned();
-    let quorum = asked.ok().flatten();
     let features = if_served(session.admin.describe_features().await).map_err(failed)?;
     let topics = session.admin.list_topics().await.map_err(failed)?;
     let alive: BTreeSet<NodeId> = cluster.brokers.iter().map(|broker| broker.id).collect();
     let down = brokers::down(&alive, &topics, session).await;
     let counts = Counts::of(&topics);
+    // Last, as a broker that waits for controllers answers nothing else meanwhile.
+    let asked = super::quorum(&session.admin, super::ANSWER_MAX).await;
+    let silent = asked.as_ref().err().cloned();
+    let quorum = asked.ok().flatten();
     // Brokers name any of them as the controller, as all pass on what is for it. The quorum knows who it is.
     let named = cluster.controller.filter(|_| silent.is_none());
     let controller = quorum.as_ref().map(|quorum| quorum.leader).or(named);

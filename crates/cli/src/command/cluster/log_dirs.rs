@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use client::admin::LogDir;
 use client::metadata::Topic;
 use kernel::NodeId;
@@ -25,7 +26,7 @@ pub struct LogDirs {
     #[arg(long, value_name = "BROKER", value_parser = units::broker)]
     broker: Option<i32>,
     /// Only this topic, partition by partition.
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = NonEmptyStringValueParser::new())]
     topic: Option<String>,
 }
 
