@@ -514,6 +514,27 @@ fn a_wrong_record_comes_with_the_way_to_write_the_rest() {
 }
 
 #[test]
+fn a_record_for_a_place_that_is_not_there_comes_with_the_way_to_write_the_rest() {
+    let broker = Broker::start("no-place");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let (lines, input) = (["produce", "a", "-f", "%k %p %v\\n"], "a 0 v\nb 9 w\nc 0 x\n");
+    let rest = "what begins with record 2 of the input is still to be written";
+    let partition = broker.run_with_input(&lines, input);
+    let words = partition.failed(3);
+    assert!(words.contains("1 record written to a"), "{words}");
+    assert!(words.contains("riverrun: record 2 was not written: a has no partition 9\n"), "{words}");
+    assert!(words.contains(&format!("next: it has 1, counted from 0; mend it; {rest}")), "{words}");
+    let dry = broker.run_with_input(&[&lines[..], &["--dry-run"]].concat(), input);
+    let words = dry.failed(3);
+    assert!(words.contains("record 2 would not be written: a has no partition 9\n"), "{words}");
+    assert!(words.contains("mend record 2 of the input, and try again\n"), "{words}");
+    let topic = broker.run_with_input(&["produce", "-f", "%t %v\\n"], "a v\nnowhere w\n");
+    let words = topic.failed(3);
+    assert!(words.contains("riverrun: record 2 was not written: "), "{words}");
+    assert!(words.contains(&format!("next: `riverrun topic create nowhere` makes it; {rest}")), "{words}");
+}
+
+#[test]
 fn bytes_that_are_no_text_go_through_json_as_they_are() {
     let broker = Broker::start("json-bytes");
     broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();

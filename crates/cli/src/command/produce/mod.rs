@@ -330,11 +330,15 @@ async fn flush(
 impl Produce {
     /// A record of the input that is none.
     fn wrong_record(&self, number: u64, what: &str, problem: &str) -> Failure {
-        let next = match self.change.dry_run {
+        Failure::failed(format!("record {number} {what}: {problem}")).next(self.mend(number))
+    }
+
+    /// What is to be done about a record of the input that cannot be written as it is.
+    fn mend(&self, number: u64) -> String {
+        match self.change.dry_run {
             true => format!("mend {} of the input, and try again", self.nth(number)),
             false => format!("mend it; {}", self.rest_from(number)),
-        };
-        Failure::failed(format!("record {number} {what}: {problem}")).next(next)
+        }
     }
 
     /// How to write what was not, which begins with this record of the input.

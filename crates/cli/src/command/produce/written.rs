@@ -147,10 +147,13 @@ impl Written {
         let what = if produce.change.dry_run { "would not be written" } else { "was not written" };
         let record =
             record(produce, input).map_err(|problem| produce.wrong_record(number, what, &problem))?;
-        let target = self.target(&record.topic, &format!("record {number} {what}"), session).await?;
+        let doing = format!("record {number} {what}");
+        let target = self.target(&record.topic, &doing, session).await;
+        let target = target.map_err(|failure| failure.and_next(produce.rest_from(number)))?;
         // The producer would wait for a partition that may still be made.
         if record.partition.is_some_and(|partition| !target.topic.partitions.contains_key(&partition)) {
-            partitions_of(&target.topic, record.partition)?;
+            partitions_of(&target.topic, record.partition)
+                .map_err(|failure| failure.about(&doing).and_next(produce.mend(number)))?;
         }
         if produce.change.dry_run {
             target.records += 1;
@@ -341,7 +344,7 @@ impl Failed {
 async fn check_topic(name: &str, doing: &str, session: &Session) -> Result<Topic, Failure> {
     match session.admin.describe_topic(name).await {
         Ok(topic) if topic.internal => {
-            Err(Failure::failed(format!("{name} is what the cluster keeps for itself"))
+            Err(Failure::failed(format!("{doing}: {name} is what the cluster keeps for itself"))
                 .next("write to a topic of your own: `riverrun topic list` shows them"))
         }
         Ok(topic) => Ok(topic),
