@@ -218,3 +218,42 @@ fn a_topic_that_a_run_has_to_leave_behind_is_named_with_the_way_to_delete_it() {
         "{said}"
     );
 }
+
+#[test]
+fn records_that_nobody_acknowledged_are_counted_in_every_format() {
+    let broker = Broker::start("bench-lost");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    let short = ["-X", "delivery.timeout.ms=1500", "-X", "request.timeout.ms=1000", "--format"];
+    let formats = ["json", "table", "name"];
+    for (bench, format) in
+        ["produce", "latency"].into_iter().flat_map(|bench| formats.map(|format| (bench, format)))
+    {
+        let written =
+            || broker.run(&["consume", "a", "--from", ":end", "--format", "name"]).ok().lines().count();
+        let before = written();
+        let load = ["bench", bench, "a", "--rate", "100", "--time", "50s"];
+        let run = broker.begin(&[&load[..], &short, &[format]].concat());
+        let deadline = Instant::now() + Duration::from_secs(50);
+        while written() < before + 20 {
+            assert!(Instant::now() < deadline, "nothing is written in time");
+        }
+        broker.pause();
+        let ended = run.wait_with_output().expect("it has ended");
+        broker.go_on();
+        let (shown, said) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert_eq!(code_of(ended.status), Some(1), "{said}");
+        // More than a second of them was sent before the first was given up.
+        let told = said.split_once(" records were not acknowledged: ").expect("it is said how many");
+        let lost: u64 = told.0.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("it is a number");
+        assert!((50..5000).contains(&lost), "{said}");
+        match format {
+            "json" => {
+                let figures = json(&shown);
+                assert_eq!(figures["not_acknowledged"], lost, "{figures}");
+                assert!(figures["records"].as_u64().is_some_and(|records| records > 0), "{figures}");
+            }
+            "table" => assert!(shown.contains(&format!("{lost}; their times are in no figure")), "{shown}"),
+            _ => assert_eq!(shown, "a\n"),
+        }
+    }
+}

@@ -64,7 +64,11 @@ impl Failure {
 
     /// All of them, with the exit code of the first; nothing if there are none.
     pub fn all(failures: Vec<Failure>) -> Option<Failure> {
-        let mut failures = failures.into_iter();
+        let with_later = |mut failure: Failure| {
+            let later = std::mem::take(&mut failure.later);
+            std::iter::once(failure).chain(later)
+        };
+        let mut failures = failures.into_iter().flat_map(with_later);
         let first = failures.next()?;
         Some(Failure { later: failures.collect(), ..first })
     }
@@ -411,6 +415,9 @@ mod tests {
         let failures = vec![Failure::not_there("a"), Failure::failed("b")];
         let all = Failure::all(failures).expect("there are some");
         assert_eq!((all.exit, all.message(), all.later.len()), (NOT_THERE, "a", 1));
+        let more = Failure::all(vec![all, Failure::failed("c")]).expect("there are some");
+        let later: Vec<&str> = more.later.iter().map(Failure::message).collect();
+        assert_eq!(later, ["b", "c"], "what came later of the first is told with the rest");
         assert_eq!(Failure::all(Vec::new()), None);
     }
 

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use clap::Args;
 use client::{Consumer, Error, Producer, ProducerRecord, Start, TopicPartition};
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
-use super::scratch::{self, Measured, torn};
+use super::lost::{Ended, Lost};
+use super::scratch::{self, Measured};
 use crate::command::place::partitions_of;
 use crate::command::session::FAREWELL;
 use crate::command::{Failure, Session, session, units};
@@ -29,7 +30,8 @@ use crate::print::{Output, Progress};
 Without a topic one is made, and removed afterwards. It begins once its reader has had an answer for every partition, which
 may take twice fetch.max.wait.ms where nothing is written. Each record is sent at once, without waiting for others. Times
 count from when a record was due, so that a stall is felt by all that were due meanwhile. What is due in that time is
-written up to a second later; beyond that it is said how many were not, as their times are in no figure.")]
+written up to a second later; beyond that it is said how many were not, and of those that were how many nobody has
+acknowledged, as their times are in no figure. A run ends with the first record of which that is known.")]
 pub struct Latency {
     /// The topic to write to and to read. What is written stays there.
     #[arg(value_name = "TOPIC")]
@@ -84,21 +86,23 @@ async fn measure(
         records: 0,
         wrote: Duration::ZERO,
         unwritten: 0,
+        under_way: JoinSet::new(),
+        lost: Lost::default(),
     };
-    let measured = run.measure(latency, topic, &producer, &mut consumer).await;
-    if measured.is_err() {
+    let ended = run.measure(latency, topic, &producer, &mut consumer).await;
+    if !matches!(ended, Ok(Ended::All)) {
         if run.wrote.is_zero() {
-            run.wrote = run.begun.elapsed();
+            run.ends_writing(latency);
         }
         run.forget_what_is_under_way();
     }
-    let closed = producer
-        .close_within(FAREWELL)
-        .await
-        .map_err(|_| Failure::failed("interrupted: some records were not acknowledged"));
-    let failure = measured.and(closed).err();
-    consumer.close().await.map_err(failed)?;
-    Ok((run.output(&topic.name, latency), failure))
+    // What is given up is told by its delivery.
+    let _ = producer.close_within(FAREWELL).await;
+    run.settle().await;
+    let output = run.output(&topic.name, latency);
+    let closed = consumer.close().await.map_err(failed);
+    let failures = [run.lost.failure(ended), closed.err()];
+    Ok((output, Failure::all(failures.into_iter().flatten().collect())))
 }
 
 /// Waits until the reader has every partition in one fetch, so that no record waits for its turn to be asked for. It has once
@@ -144,6 +148,9 @@ struct Run {
     wrote: Duration,
     /// How many were due meanwhile and were not.
     unwritten: u64,
+    /// The records of which nobody knows yet whether they were acknowledged.
+    under_way: JoinSet<Result<Duration, Error>>,
+    lost: Lost,
 }
 
 impl Run {
@@ -153,11 +160,10 @@ impl Run {
         topic: &mut scratch::Topic,
         producer: &Producer,
         consumer: &mut Consumer,
-    ) -> Result<(), Failure> {
+    ) -> Result<Ended, Failure> {
         let mut signals = session::signals()?;
         let mut values =
             Values::new(usize::try_from(latency.size).unwrap_or_default().saturating_sub(size_of::<u64>()));
-        let mut under_way = JoinSet::new();
         // Tells the records of this run from those of others.
         let mark = u64::from(std::process::id()) << 32;
         let mut progress = Progress::of_run();
@@ -170,20 +176,14 @@ impl Run {
             }
             progress.show(self.records, latency.load.left(self.begun, self.records));
             let late = self.begun + self.wrote + LATE;
-            if !more && under_way.is_empty() && (self.sent.is_empty() || Instant::now() > late) {
-                return Ok(());
+            if !more && self.under_way.is_empty() && (self.sent.is_empty() || Instant::now() > late) {
+                return Ok(Ended::All);
             }
             let due = self.begun + self.due(latency);
             tokio::select! {
-                _ = signals.next() => {
-                    if more {
-                        self.ends_writing(latency);
-                    }
-                    self.forget_what_is_under_way();
-                    return Err(torn());
-                }
+                _ = signals.next() => return Ok(Ended::Interrupted),
                 failure = topic.deleted() => return Err(failure),
-                () = load::due(self.begun, self.records, latency.rate), if more && under_way.len().max(self.sent.len()) < UNDER_WAY_MAX => {
+                () = load::due(self.begun, self.records, latency.rate), if more && self.under_way.len().max(self.sent.len()) < UNDER_WAY_MAX => {
                     let number = mark | self.records;
                     let value = Bytes::from([&number.to_be_bytes()[..], &values.next()].concat());
                     let record = ProducerRecord::new(Arc::clone(&name)).value(value);
@@ -191,19 +191,17 @@ impl Run {
                         sent = producer.send(record) => sent.map_err(failed)?,
                         // It may wait for the topic.
                         failure = topic.deleted() => return Err(failure),
-                        _ = signals.next() => {
-                            self.ends_writing(latency);
-                            self.forget_what_is_under_way();
-                            return Err(torn());
-                        }
+                        _ = signals.next() => return Ok(Ended::Interrupted),
                     };
-                    under_way.spawn(async move { delivery.await.map(|_| due.elapsed()) });
+                    self.under_way.spawn(async move { delivery.await.map(|_| due.elapsed()) });
                     self.sent.insert(number, due);
                     self.records += 1;
                 }
-                Some(done) = under_way.join_next() => {
-                    let done = done.map_err(|error| Failure::failed(error.to_string()))?;
-                    self.acknowledged.add(done.map_err(failed)?);
+                Some(done) = self.under_way.join_next() => {
+                    self.known(done);
+                    if self.lost.records() > 0 {
+                        return Ok(Ended::Lost);
+                    }
                 }
                 records = consumer.poll(POLL) => {
                     for record in records.map_err(failed)? {
@@ -242,6 +240,24 @@ impl Run {
         self.unwritten = due.min(latency.load.number.unwrap_or(u64::MAX)).saturating_sub(self.records);
     }
 
+    fn known(&mut self, done: Result<Result<Duration, Error>, JoinError>) {
+        match done {
+            Ok(Ok(time)) => self.acknowledged.add(time),
+            Ok(Err(error)) => self.lost.add(error),
+            // It does not panic, and nobody ends it.
+            Err(_) => self.lost.add(Error::Closed),
+        }
+    }
+
+    /// Waits until it is known what became of each record that is on its way at an early end, which only counts if it is lost.
+    async fn settle(&mut self) {
+        while let Some(done) = self.under_way.join_next().await {
+            if !matches!(done, Ok(Ok(_))) {
+                self.known(done);
+            }
+        }
+    }
+
     /// What is under way at an early end does not arrive, but nobody waits for it either.
     fn forget_what_is_under_way(&mut self) {
         self.records = self.records.saturating_sub(u64::try_from(self.sent.len()).unwrap_or(0));
@@ -254,7 +270,8 @@ impl Run {
         let count = Count { records: self.records, bytes: self.records * u64::from(latency.size) };
         let output = count.show(Output::new(value).names([topic]), self.wrote);
         let output = self.acknowledged.show(latency.load.delivered(), self.records, output);
-        let mut output = self.arrived.show("arrived", self.records, output);
+        let output = self.arrived.show("arrived", self.records, output);
+        let mut output = self.lost.show(output);
         if self.unwritten > 0 {
             output = output.fact(
                 "not written",

@@ -4,6 +4,7 @@ mod consume;
 mod figures;
 mod latency;
 mod load;
+mod lost;
 mod produce;
 mod scratch;
 

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
-use super::scratch::{self, Measured, torn};
+use super::lost::{Ended, Lost};
+use super::scratch::{self, Measured};
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
@@ -91,6 +92,7 @@ async fn write(
         count: Count::default(),
         times: Times::new()?,
         is_fast: false,
+        lost: Lost::default(),
     };
     let mut signals = session::signals()?;
     let begun = Instant::now();
@@ -104,38 +106,15 @@ async fn write(
         let _ = producer.close_within(Duration::ZERO).await;
     }
     let took = begun.elapsed();
-    let lost = run.settle(produce.size).await;
+    run.settle(produce.size).await;
     producer.close().await.map_err(failed)?;
-    let failure = match (sent, lost) {
-        (Err(failure), _) => Some(failure),
-        (Ok(Ended::Interrupted), None) => Some(torn()),
-        (Ok(Ended::All), None) => None,
-        (Ok(ended), Some((error, records))) => {
-            let interrupted = matches!(ended, Ended::Interrupted);
-            let cause = if interrupted { "interrupted: " } else { "" };
-            let doing = match records {
-                1 => format!("{cause}1 record was not acknowledged"),
-                records => format!("{cause}{records} records were not acknowledged"),
-            };
-            Some(match interrupted {
-                true => Failure::interrupted(doing)
-                    .next("Ctrl-C once waits for a moment until what was sent is acknowledged"),
-                false => load::unwritten(error, &doing),
-            })
-        }
-    };
     let output = run.count.show(Output::new(json!({ "topic": topic.name })).names([&topic.name]), took);
-    Ok((run.times.show(produce.load.delivered(), run.count.records, output), failure))
+    let output = run.times.show(produce.load.delivered(), run.count.records, output);
+    Ok((run.lost.show(output), run.lost.failure(sent)))
 }
 
 fn failed(error: Error) -> Failure {
     load::unwritten(error, "cannot write to the topic")
-}
-
-/// How sending came to its end.
-enum Ended {
-    All,
-    Interrupted,
 }
 
 /// What is on its way, and what was written.
@@ -147,6 +126,7 @@ struct Run {
     times: Times,
     /// Whether the last group went fast.
     is_fast: bool,
+    lost: Lost,
 }
 
 /// A record that is on its way, whose time stands for so many.
@@ -168,6 +148,10 @@ impl Run {
         let mut values = Values::new(usize::try_from(produce.size).unwrap_or(usize::MAX));
         let name: Arc<str> = topic.name.as_str().into();
         while produce.load.goes_on(begun, self.count.records) {
+            self.look();
+            if self.lost.records() > 0 {
+                return Ok(Ended::Lost);
+            }
             tokio::select! {
                 biased;
                 _ = signals.next() => return Ok(Ended::Interrupted),
@@ -188,10 +172,9 @@ impl Run {
         values: &mut Values,
         begun: Instant,
     ) -> Result<(), Failure> {
-        self.look()?;
         let group = Instant::now();
         let mut sent = 0;
-        while sent < GROUP && produce.load.goes_on(begun, self.count.records) {
+        while sent < GROUP && self.lost.records() == 0 && produce.load.goes_on(begun, self.count.records) {
             if let Some(rate) = produce.rate
                 && !produce.load.due(begun, self.count.records, rate).await
             {
@@ -210,13 +193,15 @@ impl Run {
                     self.timed.push_back(Timed { count: if is_fast { GROUP } else { 1 }, delivered });
                     // Those who send what was gathered run on the same thread.
                     tokio::task::yield_now().await;
+                    self.look();
                 }
             }
             sent += 1;
             if self.waiting.len() >= DELIVERIES_MAX
                 && let Some(oldest) = self.waiting.pop_front()
+                && let Err(error) = oldest.await
             {
-                oldest.await.map_err(failed)?;
+                self.lost.add(error);
             }
             if self.timed.len() >= DELIVERIES_MAX
                 && let Some(oldest) = self.timed.front_mut()
@@ -225,60 +210,46 @@ impl Run {
                 let delivered = (&mut oldest.delivered).await;
                 let count = oldest.count;
                 self.timed.pop_front();
-                self.known(count, delivered)?;
+                self.known(count, delivered);
             }
         }
         self.is_fast = sent == GROUP && group.elapsed() < FAST;
         Ok(())
     }
 
-    /// Takes note of what is known by now; it fails if a record was not written.
-    fn look(&mut self) -> Result<(), Failure> {
+    /// Takes note of what is known by now.
+    fn look(&mut self) {
         while let Some(first) = self.timed.front_mut()
             && let Poll::Ready(delivered) =
                 Pin::new(&mut first.delivered).poll(&mut Context::from_waker(Waker::noop()))
         {
             let count = first.count;
             self.timed.pop_front();
-            self.known(count, delivered)?;
+            self.known(count, delivered);
         }
-        Ok(())
     }
 
-    fn known(
-        &mut self,
-        count: u64,
-        delivered: Result<Result<Duration, Error>, JoinError>,
-    ) -> Result<(), Failure> {
-        // It does not panic, and nobody ends it.
-        let time = delivered.map_err(|_| failed(Error::Closed))?;
-        self.times.add_for(time.map_err(failed)?, count);
-        Ok(())
+    fn known(&mut self, count: u64, delivered: Result<Result<Duration, Error>, JoinError>) {
+        match delivered {
+            Ok(Ok(time)) => self.times.add_for(time, count),
+            Ok(Err(error)) => self.lost.add(error),
+            // It does not panic, and nobody ends it.
+            Err(_) => self.lost.add(Error::Closed),
+        }
     }
 
-    /// Waits for what is on its way, and leaves out what was not written: the first error, and how many records there are.
-    async fn settle(&mut self, size: u32) -> Option<(Error, u64)> {
-        let mut lost: Option<(Error, u64)> = None;
-        let mut lose = |error: Error| match &mut lost {
-            Some((_, records)) => *records += 1,
-            None => lost = Some((error, 1)),
-        };
-        for delivery in self.waiting.drain(..) {
+    /// Waits for what is on its way, and leaves out what was not written.
+    async fn settle(&mut self, size: u32) {
+        for delivery in std::mem::take(&mut self.waiting) {
             if let Err(error) = delivery.await {
-                lose(error);
+                self.lost.add(error);
             }
         }
-        for timed in self.timed.drain(..) {
-            match timed.delivered.await {
-                Ok(Ok(time)) => self.times.add_for(time, timed.count),
-                Ok(Err(error)) => lose(error),
-                // It does not panic, and nobody ends it.
-                Err(_) => lose(Error::Closed),
-            }
+        for timed in std::mem::take(&mut self.timed) {
+            self.known(timed.count, timed.delivered.await);
         }
-        let records = lost.as_ref().map_or(0, |(_, records)| *records);
+        let records = self.lost.records();
         self.count.records = self.count.records.saturating_sub(records);
         self.count.bytes = self.count.bytes.saturating_sub(records * u64::from(size));
-        lost
     }
 }
