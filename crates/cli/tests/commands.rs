@@ -304,6 +304,12 @@ fn a_record_whose_template_names_another_topic_goes_there_if_it_is_one() {
     broker.run(&["consume", "a", "--group", "g", "--from", "start", "--until-end"]).ok();
     let own = broker.run_with_input(&["produce", "__consumer_offsets"], "x\n");
     assert!(own.failed(1).contains("keeps for itself"), "{own:?}");
+    let next = own.stderr.lines().last().expect("it says the next step");
+    for bench in ["produce", "latency"] {
+        let refused = broker.run(&["bench", bench, "__consumer_offsets", "-n", "1"]);
+        assert!(refused.failed(1).contains("keeps for itself"), "{refused:?}");
+        assert_eq!(refused.stderr.lines().last(), Some(next), "{refused:?}");
+    }
 }
 
 #[test]

@@ -61,6 +61,11 @@ fn settings_that_cannot_be_are_wrong_use() {
             "serves PLAINTEXT and nothing else",
         ),
         ("listeners=CONTROLLER://127.0.0.1:0", "names no protocol", "serves PLAINTEXT and nothing else"),
+        (
+            "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+            "which controller.listener.names does not have",
+            "name it in controller.listener.names, as in controller.listener.names=CONTROLLER",
+        ),
         ("log.retention.ms=0", "log.retention.ms must be", "config explain log.retention.ms"),
     ] {
         let words = refused(2, &[setting]);
@@ -169,6 +174,17 @@ fn what_cannot_be_formatted_says_what_to_do() {
         "{other}"
     );
     std::fs::remove_dir_all(dir).expect("it was made");
+}
+
+#[test]
+fn a_key_that_nobody_knows_is_warned_about_before_a_directory_is_formatted() {
+    let dir = path("format-unknown");
+    let mut format = Command::new(env!("CARGO_BIN_EXE_riverrun"));
+    format.args(["format", "--set", &format!("log.dirs={}", dir.display()), "--dry-run"]);
+    let formatted = format.args(["--set", "num.partitons=3"]).output().expect("the binary is there");
+    let told = String::from_utf8_lossy(&formatted.stderr).into_owned();
+    assert!(formatted.status.success(), "{told}");
+    assert!(told.contains("warning: ") && told.contains("did you mean num.partitions?"), "{told}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub fn cannot_start(error: StartError) -> Failure {
 /// What helps with an option that cannot be as it is.
 pub fn with_option(failure: Failure, name: &str) -> Failure {
     let plaintext = SecurityProtocol::Plaintext.name();
-    failure.next(match name {
+    let next = match name {
         "controller.listener.names" => format!(
             "a node on its own is broker and controller, and needs none: leave {name} out, or add its listener to \
              listeners, as CONTROLLER://127.0.0.1:9093"
@@ -44,6 +44,11 @@ pub fn with_option(failure: Failure, name: &str) -> Failure {
         "advertised.listeners" => format!(
             "name what clients reach, as in {name}={plaintext}://HOST:9092; this version serves {plaintext} and nothing else"
         ),
+        "listeners" if failure.message().contains("controller.listener.names") => format!(
+            "if it is the controller's, name it in controller.listener.names, as in controller.listener.names=CONTROLLER; if \
+             it is for clients, this version serves {plaintext} and nothing else, as in \
+             listeners={plaintext}://127.0.0.1:9092"
+        ),
         "listeners"
         | "inter.broker.listener.name"
         | "security.inter.broker.protocol"
@@ -52,7 +57,8 @@ pub fn with_option(failure: Failure, name: &str) -> Failure {
              `riverrun config explain {name}` says more"
         ),
         _ => format!("`riverrun config explain {name}` says what it may be"),
-    })
+    };
+    failure.next(next)
 }
 
 fn metadata_next(error: &MetadataError) -> String {

@@ -16,7 +16,7 @@ use super::cannot_start::{storage_next, with_option};
 use super::failure::Failure;
 use super::settings::Settings;
 use super::start::refused;
-use crate::print::Output;
+use crate::print::{Output, note};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -65,6 +65,9 @@ fn feature(text: &str) -> Result<(String, i16), String> {
 
 pub fn run(asked: Format, form: Form) -> Result<(), Failure> {
     let options = asked.settings.read()?;
+    for warning in options.fixed().warnings() {
+        note(&format!("warning: {warning}"));
+    }
     let config = options.broker_config();
     let config = config.map_err(|error| with_option(Failure::wrong_use(error.to_string()), &error.name))?;
     let disk: Arc<dyn Disk> = match RealDisk::new() {

@@ -43,6 +43,15 @@ impl FromStr for Where {
     }
 }
 
+/// Refuses to write to what only the cluster writes to.
+pub fn not_internal(topic: Topic, doing: &str) -> Result<Topic, Failure> {
+    match topic.internal {
+        false => Ok(topic),
+        true => Err(Failure::failed(format!("{doing}: {} is what the cluster keeps for itself", topic.name))
+            .next("write to a topic of your own: `riverrun topic list` shows them")),
+    }
+}
+
 /// The offset that a place has in each partition: within what is there; the end where no record is late enough. It fails at
 /// once where a partition is known to have no leader, which may last.
 pub async fn resolve(

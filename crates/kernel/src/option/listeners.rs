@@ -191,7 +191,12 @@ fn endpoints(
             ))
         })?;
         let protocol = *protocols.get(&name).ok_or_else(|| {
-            fail(format!("{option} has {name}, for which listener.security.protocol.map names no protocol"))
+            let known =
+                all.list("controller.listener.names").iter().any(|known| known.to_uppercase() == name);
+            let unknown = if known { "" } else { ", and which controller.listener.names does not have" };
+            fail(format!(
+                "{option} has {name}, for which listener.security.protocol.map names no protocol{unknown}"
+            ))
         })?;
         Ok(Listener { name, protocol, host: address.host, port: address.port })
     };

@@ -7,6 +7,7 @@ use kernel::port::{Clock, Entropy};
 use tokio::time::timeout;
 
 use super::load::RECORD_OVERHEAD;
+use crate::command::place::not_internal;
 use crate::command::session::{self, FAREWELL};
 use crate::command::topic::await_topic;
 use crate::command::watch::Watch;
@@ -62,8 +63,9 @@ pub async fn measure(
     let mut early = session::signals()?;
     let name = match topic {
         Some(name) => {
+            let doing = "cannot use the topic";
             let known = session.admin.describe_topic(&name).await;
-            known.map_err(|error| Failure::of(error, "cannot use the topic"))?;
+            not_internal(known.map_err(|error| Failure::of(error, doing))?, doing)?;
             name
         }
         None => create(partitions, value_size, session).await?,

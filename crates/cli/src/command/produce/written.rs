@@ -12,7 +12,7 @@ use client::{Delivered, Delivery, Error, ErrorCode, Producer, RecordMetadata, To
 use serde_json::{Value, json};
 
 use super::{Input, Produce, record};
-use crate::command::place::partitions_of;
+use crate::command::place::{not_internal, partitions_of};
 use crate::command::{Failure, Format, Session};
 use crate::print::{self, Output};
 
@@ -343,11 +343,7 @@ impl Failed {
 /// Looks whether a topic can be written to, before one is: a topic that a typing error would create helps nobody.
 async fn check_topic(name: &str, doing: &str, session: &Session) -> Result<Topic, Failure> {
     match session.admin.describe_topic(name).await {
-        Ok(topic) if topic.internal => {
-            Err(Failure::failed(format!("{doing}: {name} is what the cluster keeps for itself"))
-                .next("write to a topic of your own: `riverrun topic list` shows them"))
-        }
-        Ok(topic) => Ok(topic),
+        Ok(topic) => not_internal(topic, doing),
         Err(error) => {
             let unknown = error.code() == Some(ErrorCode::UnknownTopicOrPartition);
             let failure = Failure::of(error, doing);
