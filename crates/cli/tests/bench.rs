@@ -2,6 +2,11 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -254,6 +259,108 @@ fn records_that_nobody_acknowledged_are_counted_in_every_format() {
             }
             "table" => assert!(shown.contains(&format!("{lost}; their times are in no figure")), "{shown}"),
             _ => assert_eq!(shown, "a\n"),
+        }
+    }
+}
+
+#[test]
+fn a_reader_whose_time_is_up_says_what_it_has_not_read_and_whether_anybody_answers() {
+    let broker = Broker::start("bench-unread");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run(&["bench", "produce", "a", "-n", "20000", "--size", "10"]).ok();
+    let run = ["bench", "consume", "a", "--format", "json"];
+    let whole = json(broker.run(&run).ok());
+    assert_eq!((&whole["ended"], &whole["left"]), (&"end".into(), &0.into()), "{whole}");
+    let some = json(broker.run(&[&run[..], &["-n", "10"]].concat()).ok());
+    assert_eq!((&some["ended"], &some["left"]), (&"number".into(), &0.into()), "{some}");
+    let short = broker.run(&[&run[..], &["--time", "1ms"]].concat());
+    let figures = json(short.ok());
+    assert_eq!(figures["ended"], "time", "{figures}");
+    assert!(short.stderr.contains(" of a were not read when the time was up"), "{short:?}");
+}
+
+/// Stands before a broker, and lets so many bytes more of its answers through until it is as silent as one that hangs.
+struct Gate {
+    address: String,
+    left: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    /// On a port that a broker may be told to have, before it is there.
+    fn open(listener: TcpListener, broker: String) -> Gate {
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let left = Arc::new(AtomicUsize::new(usize::MAX));
+        let budget = left.clone();
+        std::thread::spawn(move || {
+            for near in listener.incoming() {
+                let (near, budget) = (near.expect("somebody connects"), budget.clone());
+                let far = TcpStream::connect(&broker).expect("the broker is there");
+                let (mut asked, mut asks) =
+                    (near.try_clone().expect("it is open"), far.try_clone().expect("it is open"));
+                std::thread::spawn(move || std::io::copy(&mut asked, &mut asks));
+                std::thread::spawn(move || Gate::answer(far, near, &budget));
+            }
+        });
+        Gate { address, left }
+    }
+
+    fn answer(mut far: TcpStream, mut near: TcpStream, budget: &AtomicUsize) {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = far.read(&mut buffer) {
+            let before = budget.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(read)));
+            // What is held back is not answered, and the connection stays.
+            let passes = before.is_ok_and(|left| left >= read);
+            if passes && near.write_all(buffer.get(..read).unwrap_or_default()).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reader_whom_nobody_answers_any_more_fails_and_says_what_it_has_not_read() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let told = listener.local_addr().expect("it is bound");
+    let broker = Broker::start_with("bench-silent", &[&format!("advertised.listeners=PLAINTEXT://{told}")]);
+    let gate = Gate::open(listener, broker.bootstrap.clone());
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    broker.run(&["bench", "produce", "a", "-n", "5000", "--size", "1000"]).ok();
+    for format in ["json", "table", "name"] {
+        gate.left.store(500_000, Relaxed);
+        let run = ["bench", "consume", "a", "--time", "2s", "--format", format];
+        let small = ["-X", "max.partition.fetch.bytes=20000", "-X", "fetch.max.bytes=20000"];
+        let silent = support::run(support::command_at(&gate.address, &[&run[..], &small].concat()), "");
+        gate.left.store(usize::MAX, Relaxed);
+        let said = silent.failed(1);
+        assert!(said.contains(" records of a were not read: nothing came for the last "), "{said}");
+        assert!(said.contains(&format!("no broker answers at {}", gate.address)), "{said}");
+        assert!(
+            said.contains(
+                "
+next: "
+            ),
+            "{said}"
+        );
+        match format {
+            "json" => {
+                let figures = json(&silent.stdout);
+                let number = |name: &str| figures[name].as_u64().unwrap_or_default();
+                assert_eq!(figures["ended"], "time", "{figures}");
+                assert_eq!(number("records") + number("left"), 5000, "{figures}");
+                assert!(figures["quiet_seconds"].as_f64().is_some_and(|quiet| quiet > 0.0), "{figures}");
+            }
+            "table" => assert!(
+                silent.stdout.contains(
+                    "
+left "
+                ),
+                "{silent:?}"
+            ),
+            _ => assert_eq!(
+                silent.stdout,
+                "a
+"
+            ),
         }
     }
 }
