@@ -260,7 +260,7 @@ async fn partitions_without_a_leader_hold_up_no_command(cluster: &mut Cluster, a
     };
     let begun = Instant::now();
     let (code, read, notes) = run(&["consume", "u", "--from", ":end"], "");
-    assert_eq!((code, read.lines().count()), (Some(0), 3 - gone.len()), "{notes}");
+    assert_eq!((code, read.lines().count()), (Some(1), 3 - gone.len()), "not all is read: {notes}");
     assert!(notes.contains(&format!("u-{}", gone[0])) && notes.contains("no leader"), "{notes}");
     let (code, _, notes) = run(&["topic", "trim", "u", "--before", "end", "--dry-run"], "");
     assert!(code == Some(1) && notes.contains("riverrun cluster health"), "{notes}");

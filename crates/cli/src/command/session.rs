@@ -147,9 +147,7 @@ where
         let mut config = config(connection, &place);
         let settings = ClientSettings::apply(connection, &mut config, &command)?;
         let begun = Instant::now();
-        let said = |waited: Duration| {
-            format!("waiting for an answer from {place}, {}", units::span(waited.as_secs_f64()))
-        };
+        let said = |waited: Duration| waits_for(&place, waited);
         let client = waiting(said, connect(config, begun, patience)).await;
         let client = client.map_err(|error| cannot_connect(error, &place))?;
         let admin = Admin::new(&client);
@@ -161,6 +159,17 @@ where
             _ => waiting(said, act(command, &session)).await,
         }
     })
+}
+
+fn waits_for(place: &Place, waited: Duration) -> String {
+    format!("waiting for an answer from {place}, {}", units::span(waited.as_secs_f64()))
+}
+
+impl Session {
+    /// Waits for the cluster where a command that says by itself how far it is cannot begin without it.
+    pub async fn wait_for<F: Future>(&self, asked: F) -> F::Output {
+        waiting(|waited| waits_for(&self.place, waited), asked).await
+    }
 }
 
 /// Does something to its end, or until the process is told to stop.

@@ -23,9 +23,12 @@ pub(crate) type Answered<A> = BTreeMap<TopicPartition, Result<A, BrokerError>>;
 /// then; if not, only whoever mends the disk helps.
 const OFFLINE_BELIEVED: Duration = Duration::from_secs(2);
 
+/// The same of a cluster that has no leader for a partition. One that has another replica in sync elects it at once.
+const LEADERLESS_BELIEVED: Duration = Duration::from_secs(5);
+
 /// Asks the leaders of partitions with `ask`, all at once, and whoever took over where one is away or deposed, until every
 /// partition has its answer, an error that trying again does not mend, or `default.api.timeout.ms` has passed. That a log is
-/// offline is such an error if its leader stays the same.
+/// offline is such an error if its leader stays the same, and that there is no leader if that lasts.
 ///
 /// Partitions do not wait for each other: one without a leader leaves the others their answers.
 pub(super) async fn ask_leaders<Q, A, F>(
@@ -72,8 +75,8 @@ struct Asking<A> {
     settled: Each<A>,
     /// Why those that are open could not be asked, or were not answered.
     reasons: BTreeMap<TopicPartition, Error>,
-    /// Whose log is offline: at which leader, and since when that is known.
-    offline: BTreeMap<TopicPartition, (NodeId, Instant)>,
+    /// Whose log is offline: at which leader, and since when that is known. Where there is no leader, since when there is none.
+    offline: BTreeMap<TopicPartition, (Option<NodeId>, Instant)>,
 }
 
 impl<A> Default for Asking<A> {
@@ -91,17 +94,20 @@ impl<A> Asking<A> {
     }
 
     /// The same of what a leader has answered.
-    fn answered(&mut self, leader: NodeId, name: TopicPartition, result: Result<A, Error>) {
-        let code = result.as_ref().err().and_then(Error::code);
-        if code != Some(ErrorCode::KafkaStorageError) {
-            self.offline.remove(&name);
-            return self.put(name, result);
-        }
+    fn answered(&mut self, leader: Option<NodeId>, name: TopicPartition, result: Result<A, Error>) {
+        let believed = match result.as_ref().err().and_then(Error::code) {
+            Some(ErrorCode::KafkaStorageError) => OFFLINE_BELIEVED,
+            Some(ErrorCode::LeaderNotAvailable) if leader.is_none() => LEADERLESS_BELIEVED,
+            _ => {
+                self.offline.remove(&name);
+                return self.put(name, result);
+            }
+        };
         let (told_by, since) = self.offline.entry(name.clone()).or_insert((leader, Instant::now()));
         if *told_by != leader {
             (*told_by, *since) = (leader, Instant::now());
         }
-        if since.elapsed() >= OFFLINE_BELIEVED {
+        if since.elapsed() >= believed {
             self.settled.insert(name, result);
         } else {
             self.put(name, result);
@@ -133,7 +139,7 @@ async fn ask_once<Q, A, F>(
     for (name, question) in open {
         match leader(&metadata, name) {
             Ok(leader) => by_leader.entry(leader).or_default().push((name.clone(), question.clone())),
-            Err(error) => asking.put(name.clone(), Err(error.into())),
+            Err(error) => asking.answered(None, name.clone(), Err(error.into())),
         }
     }
     let mut asked = JoinSet::new();
@@ -153,7 +159,7 @@ async fn ask_once<Q, A, F>(
         for name in names {
             let result = answered.remove(&name);
             let result = result.map_or_else(|| Err(left_out(leader, &name)), |one| one.map_err(Error::from));
-            asking.answered(leader, name, result);
+            asking.answered(Some(leader), name, result);
         }
     }
 }
@@ -290,5 +296,21 @@ mod tests {
         assert!((2..=4).contains(&seconds), "{seconds}");
         let (taken_over, _) = ask(with_a_log_offline(|seconds| if seconds < 1 { 1 } else { 2 })).await;
         assert_eq!(taken_over, Ok(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_partition_without_a_leader_is_waited_for_only_as_long_as_an_election_takes() {
+        let led_from = |second: u64| with_a_log_offline(move |now| if now < second { -1 } else { 2 });
+        let wanted = [(TopicPartition::new(TOPIC, 0), OffsetSpec::Latest)];
+        let ask = async |cluster: Cluster| {
+            let admin = Admin::new(&cluster.client().await);
+            let begun = Instant::now();
+            let asked = admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await;
+            (asked.map_err(|error| error.code()).map(|listed| listed.len()), begun.elapsed().as_secs())
+        };
+        let (listed, took) = ask(led_from(3)).await;
+        assert!(listed == Ok(1) && took < 5, "{listed:?} {took}");
+        let (listed, took) = ask(led_from(u64::MAX)).await;
+        assert!(listed == Err(Some(ErrorCode::LeaderNotAvailable)) && took < 8, "{listed:?} {took}");
     }
 }

@@ -1,5 +1,7 @@
 //! Topics: list, describe, create, grow, delete.
 
+use std::time::Duration;
+
 use kernel::{ErrorCode, NodeId, Uuid};
 use wire::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
@@ -112,11 +114,11 @@ impl Admin {
                 configs: topic.configs.iter().map(config).collect(),
                 assignments: topic.replicas.iter().zip(0..).map(assigned).collect(),
             }],
-            timeout_ms: millis(self.client.config().request_timeout),
+            timeout_ms: millis(self.patience()),
             validate_only,
         };
         // Not tried again: a repetition of what succeeded unseen would fail as a duplicate.
-        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
+        let answer = connection.ask_in(&request, version, self.patience()).await?;
         let result = answer.topics.into_iter().find(|result| result.name == topic.name);
         let result = result.ok_or_else(|| missing(&topic.name))?;
         BrokerError::check(result.error_code)
@@ -166,10 +168,11 @@ impl Admin {
         let connection = self.client.any().await?;
         let request = CreatePartitionsRequest {
             topics: vec![CreatePartitionsTopic { name: name.to_owned(), count, assignments }],
-            timeout_ms: millis(self.client.config().request_timeout),
+            timeout_ms: millis(self.patience()),
             validate_only,
         };
-        let answer = connection.ask(&request).await?;
+        let version = connection.version::<CreatePartitionsRequest>()?;
+        let answer = connection.ask_in(&request, version, self.patience()).await?;
         let result = answer.results.into_iter().find(|result| result.name == name);
         let result = result.ok_or_else(|| missing(name))?;
         BrokerError::check(result.error_code)
@@ -197,13 +200,16 @@ impl Admin {
         self.delete(DeleteTopicState { name: None, topic_id: id }).await
     }
 
+    /// How long a change may take that is not tried again.
+    fn patience(&self) -> Duration {
+        let config = self.client.config();
+        config.request_timeout.min(config.default_api_timeout)
+    }
+
     async fn delete(&self, topic: DeleteTopicState) -> Result<(), Error> {
         let connection = self.client.any().await?;
         let version = connection.version::<DeleteTopicsRequest>()?;
-        let mut request = DeleteTopicsRequest {
-            timeout_ms: millis(self.client.config().request_timeout),
-            ..Default::default()
-        };
+        let mut request = DeleteTopicsRequest { timeout_ms: millis(self.patience()), ..Default::default() };
         match topic.name {
             _ if version >= TOPIC_STATES_FROM => request.topics = vec![topic],
             Some(name) => request.topic_names = vec![name],
@@ -212,7 +218,7 @@ impl Admin {
                 return Err(Error::Unsupported { address, api: "DeleteTopics by id" });
             }
         }
-        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
+        let answer = connection.ask_in(&request, version, self.patience()).await?;
         let result = answer.responses.into_iter().next().ok_or_else(|| missing(""))?;
         BrokerError::check(result.error_code)
             .map_err(|error| Error::from(error.message(result.error_message)))

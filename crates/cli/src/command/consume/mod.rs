@@ -167,10 +167,11 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         consume.fields = Fields::ALL;
     }
     let patterns = if consume.regex { Some(Arc::new(Patterns::of(&consume.topics)?)) } else { None };
-    let topics = topics(&consume, patterns.as_deref(), session).await?;
-    let partitions = partitions(&consume, &topics)?;
-    let (mut consumer, from) = begin(&consume, patterns.as_ref(), &partitions, session).await?;
-    let end = ends(&consume, &partitions, session).await.map_err(failed)?;
+    let topics = session.wait_for(topics(&consume, patterns.as_deref(), session)).await?;
+    let Asked { partitions, left_out } = asked(&consume, &topics)?;
+    let begun = begin(&consume, patterns.as_ref(), &partitions, session);
+    let (mut consumer, from) = session.wait_for(begun).await?;
+    let end = session.wait_for(ends(&consume, &partitions, session)).await.map_err(failed)?;
     if let (Some(end), true) = (&end, consume.begins_at_end()) {
         refuse_if_there(end, &consume, &partitions, session).await?;
     }
@@ -212,9 +213,16 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
             Err(Failure::interrupted(format!("interrupted after {printed} {records}"))
                 .next("there is more of what was asked for"))
         }
+        // Who wanted all that is there has not got it.
+        _ if end.is_some() && !left_out.is_empty() => Err(unread(&left_out)),
         _ => Ok(()),
     });
     Failure::all([read.err(), closed.err()].into_iter().flatten().collect()).map_or(Ok(()), Err)
+}
+
+fn unread(partitions: &[TopicPartition]) -> Failure {
+    Failure::failed(format!("not all was read: {}", without_leader(partitions)))
+        .next("`riverrun cluster health` shows why")
 }
 
 /// A member could not commit, or not leave.
@@ -335,14 +343,10 @@ fn put_back(consumer: &mut Consumer, unwritten: &[ConsumerRecord]) {
     }
 }
 
-/// Says which partitions are not read, or not waited for.
-fn leave_out(partitions: &[TopicPartition]) {
-    if partitions.is_empty() {
-        return;
-    }
+fn without_leader(partitions: &[TopicPartition]) -> String {
     let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
     let have = if names.len() == 1 { "has" } else { "have" };
-    note(&format!("{} {have} no leader: `riverrun cluster health` shows why", names.join(" ")));
+    format!("{} {have} no leader", names.join(" "))
 }
 
 impl Consume {
@@ -388,28 +392,27 @@ async fn topics(
     Ok(topics)
 }
 
-/// The partitions that are to be read. Where leaders are asked first, those that have none are left out.
-fn partitions(consume: &Consume, topics: &[Topic]) -> Result<Vec<TopicPartition>, Failure> {
-    let mut partitions = Vec::new();
-    let mut without_leader = BTreeSet::new();
+/// The partitions that were asked for.
+struct Asked {
+    partitions: Vec<TopicPartition>,
+    /// Those without a leader, where leaders are asked first: they may be away for long, and the others need not wait.
+    left_out: Vec<TopicPartition>,
+}
+
+fn asked(consume: &Consume, topics: &[Topic]) -> Result<Asked, Failure> {
+    let (mut partitions, mut left_out) = (Vec::new(), Vec::new());
     for topic in topics {
-        partitions.extend(partitions_of(topic, consume.partition)?);
-        without_leader.extend(
-            topic
-                .partitions
-                .values()
-                .filter(|partition| partition.leader.is_none())
-                .map(|partition| TopicPartition::new(topic.name.as_str(), partition.partition)),
-        );
+        for name in partitions_of(topic, consume.partition)? {
+            let led =
+                topic.partitions.get(&name.partition).is_some_and(|partition| partition.leader.is_some());
+            let one = if led || !consume.asks_for_offsets() { &mut partitions } else { &mut left_out };
+            one.push(name);
+        }
     }
-    if consume.asks_for_offsets() {
-        // Their leaders may be away for long, and the others need not wait.
-        let (left_out, led): (Vec<_>, Vec<_>) =
-            partitions.into_iter().partition(|name| without_leader.contains(name));
-        leave_out(&left_out);
-        partitions = led;
+    if !left_out.is_empty() {
+        note(&format!("{}: `riverrun cluster health` shows why", without_leader(&left_out)));
     }
-    Ok(partitions)
+    Ok(Asked { partitions, left_out })
 }
 
 /// Who begins at the end has nothing to read where every partition has the place already at which it would stop.
