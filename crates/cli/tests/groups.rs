@@ -302,8 +302,10 @@ fn of_many_groups_the_rest_is_not_tried_where_no_broker_is_left() {
     let delete = ["group", "delete", "kitchen", "b", "c", "-X", "default.api.timeout.ms=1000"];
     let seen = terminal.run(broker.command(&delete), "");
     assert_eq!(seen.code, Some(1), "{seen:?}");
-    assert!(seen.screen.contains("kitchen: cannot delete the group: no broker can be reached"), "{seen:?}");
-    assert!(seen.screen.contains("no broker can be reached; not tried: b, c\n"), "{seen:?}");
+    assert!(seen.screen.contains("kitchen: cannot delete the group: "), "{seen:?}");
+    // The first may have left before the connection was known to be gone, and then nobody knows whether it was done.
+    let not_tried = ["b, c\n", "c\n"].map(|names| format!("no broker can be reached; not tried: {names}"));
+    assert!(not_tried.iter().any(|words| seen.screen.contains(words)), "{seen:?}");
 }
 
 #[test]
