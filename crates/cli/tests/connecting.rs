@@ -143,3 +143,27 @@ fn who_waits_for_a_cluster_sees_that_it_is_waited_for() {
     assert_eq!(seen.code, Some(1), "{seen:?}");
     assert!(seen.screen.contains(&format!("waiting for an answer from {address}, 1.")), "{seen:?}");
 }
+
+#[test]
+fn who_cannot_reach_a_broker_at_what_it_advertises_learns_of_it_while_and_after_waiting() {
+    // Nobody listens there.
+    let broker = Broker::start_with("elsewhere", &["advertised.listeners=PLAINTEXT://127.0.0.1:1"]);
+    assert!(broker.run(&["topic", "create", "a"]).ok().contains('a'), "what any broker answers works");
+    let cause = "the connection to 127.0.0.1:1 failed: ";
+    let commands: [&[&str]; 3] = [
+        &["produce", "a", "-X", "delivery.timeout.ms=8000"],
+        &["bench", "produce", "a", "-n", "1", "-X", "delivery.timeout.ms=8000"],
+        &["consume", "a", "--from", "start", "-e", "-X", "default.api.timeout.ms=8000"],
+    ];
+    for command in commands {
+        let ended = broker.run_with_input(&[command, &["-X", "request.timeout.ms=7000"]].concat(), "x\n");
+        let said = ended.failed(1);
+        let (while_waiting, after) = said.split_once("riverrun: ").unwrap_or_else(|| panic!("{said}"));
+        let told = format!("broker 1 cannot be reached: {cause}");
+        assert!(while_waiting.contains(&told), "{command:?}: {said}");
+        for part in [while_waiting, after] {
+            let next = "next: clients reach broker 1 at what it tells in advertised.listeners: look";
+            assert!(part.contains(cause) && part.contains(next), "{command:?}: {said}");
+        }
+    }
+}

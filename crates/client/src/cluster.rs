@@ -38,6 +38,8 @@ struct Inner {
     metadata_version: AtomicU64,
     /// One slot per broker and purpose; its lock is held while a connection is made, so that there is only one.
     slots: Mutex<Slots>,
+    /// The brokers to which the last attempt to connect failed. Apart from the slots, whose locks are held for so long.
+    unreachable: Mutex<BTreeMap<NodeId, Unreached>>,
     consumers: AtomicU64,
     coordinators: Coordinators,
 }
@@ -77,6 +79,15 @@ impl Slot {
         let failure = Failure { error: error.clone(), count, at, until };
         *self = Slot { connection: None, failure: Some(failure) };
     }
+}
+
+/// A broker to which the latest attempts to connect failed.
+#[derive(Debug)]
+struct Unreached {
+    /// When the first of them ended, and the last.
+    since: Instant,
+    last: Instant,
+    error: Error,
 }
 
 /// How long one server is waited for before the next is tried as well.
@@ -137,6 +148,7 @@ impl Client {
             metadata: Mutex::default(),
             metadata_version: AtomicU64::new(0),
             slots: Mutex::default(),
+            unreachable: Mutex::default(),
             consumers: AtomicU64::new(0),
             coordinators: Coordinators::default(),
         };
@@ -541,7 +553,10 @@ impl Client {
             },
             reason: "the cluster has none of this number".to_owned(),
         })?;
-        let is_bootstrap = matches!(peer, Peer::Bootstrap(_));
+        let broker = match peer {
+            Peer::Bootstrap(_) => None,
+            Peer::Broker(id) => Some(id),
+        };
         let slot = Arc::clone(self.0.slots.lock().entry((peer, lane)).or_default());
         let asked_at = Instant::now();
         let mut slot = slot.lock().await;
@@ -557,21 +572,58 @@ impl Client {
         }
         let opened = Connection::open(self.world(), &host, port, self.config()).await;
         // A listener for controllers serves some of the protocol, and nothing that a client begins with.
-        let tells = |connection: &Connection| match is_bootstrap {
-            true => connection.version::<MetadataRequest>().map(drop),
-            false => Ok(()),
+        let tells = |connection: &Connection| match broker {
+            None => connection.version::<MetadataRequest>().map(drop),
+            Some(_) => Ok(()),
         };
         match opened.and_then(|connection| tells(&connection).map(|()| connection)) {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 *slot = Slot { connection: Some(Arc::clone(&connection)), failure: None };
+                self.note_attempt(broker, None);
                 Ok(connection)
             }
             Err(error) => {
                 slot.failed(&error, self);
+                self.note_attempt(broker, Some(&error));
                 Err(error)
             }
         }
+    }
+
+    /// Notes how an attempt to connect to a broker ended.
+    fn note_attempt(&self, broker: Option<NodeId>, error: Option<&Error>) {
+        let Some(id) = broker else { return };
+        let mut unreachable = self.0.unreachable.lock();
+        let before = unreachable.remove(&id);
+        if let Some(error) = error {
+            let last = Instant::now();
+            let since = before.map_or(last, |before| before.since);
+            unreachable.insert(id, Unreached { since, last, error: error.clone() });
+        }
+    }
+
+    /// The brokers of the cluster to which attempts to connect have failed for so long, with what the last one failed with.
+    ///
+    /// Only attempts count that something made which was to be sent there: a broker that nobody asks is not looked after, nor
+    /// is one to which a connection is open. With [`Duration::ZERO`] a single attempt is enough.
+    pub fn unreachable(&self, lasting: Duration) -> Vec<(NodeId, Error)> {
+        let brokers = &self.metadata().brokers;
+        let slots = self.0.slots.lock();
+        let is_open = |id: NodeId| {
+            let of_it = slots.iter().filter(|((peer, _), _)| *peer == Peer::Broker(id));
+            // Whoever holds a slot is connecting.
+            let open = |slot: &AsyncMutex<Slot>| {
+                slot.try_lock().is_ok_and(|slot| slot.connection.as_ref().is_some_and(|held| held.is_open()))
+            };
+            of_it.map(|(_, slot)| slot).any(|slot| open(slot))
+        };
+        let unreachable = self.0.unreachable.lock();
+        let lasts = unreachable.iter().filter(|(_, unreached)| unreached.last - unreached.since >= lasting);
+        lasts
+            .filter(|(id, _)| brokers.contains_key(id) && !is_open(**id))
+            .map(|(id, unreached)| (*id, unreached.error.clone()))
+            .collect()
     }
 
     /// A new consumer, which has connections of its own.

@@ -39,7 +39,7 @@ pub use cluster::Client;
 pub use config::{ClientConfig, ConsumerConfig, ProducerConfig};
 pub use consumer::{Bounds, Consumer, ConsumerRecord, Headers, Origin, Rebalance, RebalanceListener, Start};
 pub use error::{BrokerError, Error};
-pub use kernel::{ErrorCode, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
+pub use kernel::{ErrorCode, NodeId, Offset, ProducerEpoch, ProducerId, Timestamp, TopicPartition};
 pub use producer::{Delivered, Delivery, Producer, ProducerRecord, RecordMetadata};
 pub use wire::compress::Codec;
 pub use world::World;

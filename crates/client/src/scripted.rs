@@ -167,9 +167,10 @@ impl Cluster {
         self.0.down.lock().insert(node);
     }
 
-    /// From then on connections to a node that was taken down can be made again.
+    /// From then on connections to a node that was taken down or cut off can be made again.
     pub fn bring_back(&self, node: u16) {
         self.0.down.lock().remove(&node);
+        self.0.unreachable.lock().remove(&node);
     }
 
     /// From then on nothing answers who wants to connect to the node.

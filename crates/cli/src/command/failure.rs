@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use client::{Error, ErrorCode, Timestamp};
+use client::{Error, ErrorCode, NodeId, Timestamp};
 
 use super::ask::listed;
 use super::time::Zone;
@@ -31,13 +31,15 @@ pub struct Failure {
     next: Option<String>,
     /// What went wrong after it, where several things were tried.
     later: Vec<Failure>,
+    /// What the user can do about all of it.
+    besides: Option<String>,
     /// No broker can be reached, so that whatever else is tried fails as well.
     is_of_all: bool,
 }
 
 impl Failure {
     fn new(exit: u8, message: impl Into<String>, next: Option<String>) -> Failure {
-        Failure { exit, message: message.into(), next, later: Vec::new(), is_of_all: false }
+        Failure { exit, message: message.into(), next, later: Vec::new(), besides: None, is_of_all: false }
     }
 
     pub fn failed(message: impl Into<String>) -> Failure {
@@ -120,6 +122,22 @@ impl Failure {
         let more = more.into();
         let next = self.next.as_ref().map_or_else(|| more.clone(), |next| format!("{next}; {more}"));
         self.next(next)
+    }
+
+    /// Says of brokers that could not be reached why, and where they are looked for: somebody may wait for one in vain without
+    /// a word of its address, as what a broker tells of itself need not be right for everybody.
+    pub fn with_unreachable(mut self, brokers: &[(NodeId, Error)]) -> Failure {
+        if self.exit == FAILED && !self.is_of_all && !brokers.is_empty() {
+            let said = |cause: &str| {
+                std::iter::once(&self).chain(&self.later).any(|failure| failure.message.contains(cause))
+            };
+            let causes = brokers.iter().map(|(id, error)| {
+                let cause = visible(&error.to_string());
+                if said(&cause) { of_broker(*id) } else { format!("{} ({cause})", of_broker(*id)) }
+            });
+            self.besides = Some(look_where_advertised(causes));
+        }
+        self
     }
 
     /// What a client's error means for somebody who was `doing` something.
@@ -218,6 +236,9 @@ impl Failure {
                 note(&format!("next: {next}"));
             }
         }
+        if let Some(next) = &self.besides {
+            note(&format!("next: {next}"));
+        }
         if self.exit == INTERRUPTED {
             // Nobody is left to be told that it cannot be written.
             let _ = io::stdout().flush();
@@ -225,6 +246,20 @@ impl Failure {
         }
         ExitCode::from(self.exit)
     }
+}
+
+/// What may help where brokers cannot be reached though another server can.
+pub fn look_where_advertised(brokers: impl ExactSizeIterator<Item = String>) -> String {
+    let whose = if brokers.len() == 1 { "it" } else { "each" };
+    format!(
+        "clients reach {} at what {whose} tells in advertised.listeners: look whether a broker is alive there, and whether \
+         that leads to it from here",
+        listed(brokers)
+    )
+}
+
+pub fn of_broker(id: NodeId) -> String {
+    format!("broker {}", id.0)
 }
 
 /// What may help where somebody answers otherwise than a broker does.

@@ -91,6 +91,9 @@ pub async fn farewell<T>(
     }
 }
 
+/// How long a broker is tried in vain until it is told when a command fails.
+const IN_VAIN: Duration = Duration::from_secs(1);
+
 /// A client's settings.
 fn config(connection: &Connection, place: &Place) -> ClientConfig {
     ClientConfig { security_protocol: connection.security_protocol, ..ClientConfig::new(&place.bootstrap) }
@@ -153,11 +156,12 @@ where
         let admin = Admin::new(&client);
         let format = connection.format;
         let session = Session { admin, client, settings, format, zone, place: place.clone(), begun };
-        match command {
+        let outcome = match command {
             // They say themselves how far they are.
             Command::Produce(_) | Command::Consume(_) | Command::Bench(_) => act(command, &session).await,
             _ => waiting(said, act(command, &session)).await,
-        }
+        };
+        outcome.map_err(|failure| failure.with_unreachable(&session.client.unreachable(IN_VAIN)))
     })
 }
 

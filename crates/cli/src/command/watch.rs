@@ -3,18 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use client::{Admin, ErrorCode};
+use client::{Admin, Client, ErrorCode, NodeId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Session;
+use super::failure::{look_where_advertised, of_broker};
 use crate::print::note;
+use crate::print::text::visible;
 
 /// How often it is looked whether the cluster is there, and how long it may take to answer.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How often in a row a topic is not there until it counts as deleted: a cluster that begins may not know it yet.
 const MISSED: u32 = 2;
+
+/// How long a broker is tried in vain until that is told: one that is there again so soon, as after a restart, held up nobody.
+const IN_VAIN: Duration = Duration::from_secs(3);
 
 /// Looks after the cluster until it is dropped.
 #[derive(Debug)]
@@ -27,11 +32,12 @@ pub struct Watch {
 impl Watch {
     /// Looks after the cluster, and after some of its topics.
     pub fn begin(session: &Session, topics: Vec<String>) -> Watch {
-        let (admin, place) = (session.admin.clone(), session.place.to_string());
+        let (client, admin, place) =
+            (session.client.clone(), session.admin.clone(), session.place.to_string());
         // Each of them is told once.
         let (tell, deleted) = mpsc::channel(topics.len().max(1));
         let (topics, looked_after) = watch::channel(topics.into_iter().collect());
-        let task = tokio::spawn(look(admin, place, looked_after, tell));
+        let task = tokio::spawn(look(client, admin, place, looked_after, tell));
         Watch { task, topics, deleted: Some(deleted) }
     }
 
@@ -50,7 +56,11 @@ impl Watch {
 
     /// Says of a topic that is gone what else [`Watch::deleted`] would return.
     pub fn only_tell(&mut self) {
-        self.deleted = None;
+        if let Some(mut deleted) = self.deleted.take() {
+            while let Ok(topic) = deleted.try_recv() {
+                was_deleted(&topic);
+            }
+        }
     }
 
     /// Waits until one of the topics is gone that was not told of before; returns which.
@@ -72,12 +82,14 @@ impl Drop for Watch {
 }
 
 async fn look(
+    client: Client,
     admin: Admin,
     place: String,
     topics: watch::Receiver<BTreeSet<String>>,
     tell: mpsc::Sender<String>,
 ) {
     let mut gone = false;
+    let mut unreachable = BTreeSet::new();
     let mut told: BTreeSet<String> = BTreeSet::new();
     let mut missed: BTreeMap<String, u32> = BTreeMap::new();
     loop {
@@ -94,6 +106,7 @@ async fn look(
         if gone {
             continue;
         }
+        tell_unreachable(&client, &mut unreachable);
         let mut deleted = Vec::new();
         // Also what is gone is asked for: when it is made anew, the client knows of it, and whoever reads it goes on.
         let wanted: Vec<String> = topics.borrow().iter().cloned().collect();
@@ -117,8 +130,41 @@ async fn look(
             told.insert(name.clone());
             // Whoever does not wait for it is told as others are.
             if let Err(untold) = tell.try_send(name) {
-                note(&format!("{} was deleted", untold.into_inner()));
+                was_deleted(&untold.into_inner());
             }
+        }
+    }
+}
+
+fn was_deleted(topic: &str) {
+    note(&format!("{topic} was deleted"));
+}
+
+/// Tells once of each broker that cannot be reached though others can, and when that is over.
+fn tell_unreachable(client: &Client, told: &mut BTreeSet<NodeId>) {
+    // What was told is over with a connection, not with the first moment without an attempt.
+    let still: BTreeSet<NodeId> = client.unreachable(Duration::ZERO).into_iter().map(|(id, _)| id).collect();
+    let known = client.metadata();
+    told.retain(|id| {
+        let is_still = still.contains(id);
+        if !is_still {
+            let what = if known.brokers.contains_key(id) {
+                "can be reached again"
+            } else {
+                "is not in the cluster any more"
+            };
+            note(&format!("{} {what}", of_broker(*id)));
+        }
+        is_still
+    });
+    for (id, error) in client.unreachable(IN_VAIN) {
+        if told.insert(id) {
+            note(&format!(
+                "{} cannot be reached: {}; trying again",
+                of_broker(id),
+                visible(&error.to_string())
+            ));
+            note(&format!("next: {}", look_where_advertised(std::iter::once(of_broker(id)))));
         }
     }
 }

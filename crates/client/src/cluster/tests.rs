@@ -286,3 +286,33 @@ async fn settings_of_a_broker_that_is_gone_are_not_waited_for() {
         assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_is_told_as_unreachable_from_the_first_failure_until_a_connection_is_made() {
+    let cluster = Cluster::new(|asked| asked.answer(&metadata(2, 1)));
+    let client = cluster.client().await;
+    let told = |lasting| {
+        let unreachable = client.unreachable(lasting).into_iter();
+        unreachable.map(|(id, error)| (id, error.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(told(Duration::ZERO), [], "nobody has tried");
+    cluster.take_down(2);
+    let attempt = async || client.broker(NodeId(2), Lane::Produce).await;
+    attempt().await.expect_err("it is down");
+    let [(NodeId(2), error)] = &told(Duration::ZERO)[..] else { panic!("{:?}", told(Duration::ZERO)) };
+    assert!(error.starts_with("the connection to node:2 failed: "), "{error}");
+    let lasting = Duration::from_secs(2);
+    sleep(lasting).await;
+    assert_eq!(told(lasting), [], "there was no other attempt");
+    attempt().await.expect_err("it is down");
+    assert_eq!(told(lasting).len(), 1);
+    // An attempt that has not ended changes nothing.
+    cluster.bring_back(2);
+    cluster.cut_off(2);
+    sleep(lasting).await;
+    assert!(timeout(lasting, attempt()).await.is_err(), "nothing answers");
+    assert_eq!(told(lasting).len(), 1);
+    cluster.bring_back(2);
+    attempt().await.expect("it is there");
+    assert_eq!(told(Duration::ZERO), []);
+}

@@ -181,9 +181,9 @@ impl Batch {
         Some((low, high))
     }
 
-    /// It was not acknowledged in time.
-    pub fn late(&self, after: Duration) -> Error {
-        self.outcome.late(after, self.uncertain, self.last_error.clone())
+    /// It was not acknowledged in time, perhaps as its leader is `unreachable`.
+    pub fn late(&self, after: Duration, unreachable: Option<Box<Error>>) -> Error {
+        self.outcome.late(after, self.uncertain, self.last_error.clone().or(unreachable))
     }
 
     /// Gives the batch another sequence, as it must have after one before it was given up.

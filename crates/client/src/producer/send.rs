@@ -52,6 +52,8 @@ pub(super) struct Node {
     not_before: Option<Instant>,
     /// How often in a row the way to it has failed.
     pub(super) failures: u32,
+    /// Why no connection could be made, as long as there is none.
+    unreachable: Option<Box<Error>>,
     /// Where the next request begins, if the last one could not take all: otherwise the first partitions would leave the
     /// others no room for as long as they are full.
     resume_at: Option<TopicPartition>,
@@ -179,7 +181,10 @@ impl Sender {
                 if let Some(oldest) = oldest {
                     let expired = queue.expire(oldest).into_iter();
                     ended.extend(expired.map(|batch| {
-                        let late = batch.late(self.shared.delivery_timeout);
+                        let leader = metadata.partition(topic, *partition).and_then(|known| known.leader);
+                        let node = leader.and_then(|leader| self.nodes.get(&leader));
+                        let unreachable = node.and_then(|node| node.unreachable.clone());
+                        let late = batch.late(self.shared.delivery_timeout, unreachable);
                         (batch, late)
                     }));
                 }
@@ -417,8 +422,12 @@ impl Sender {
                 let node = self.nodes.entry(id).or_default();
                 node.connecting = false;
                 match connected {
-                    Ok(connection) => node.connection = Some(connection),
-                    Err(_) => {
+                    Ok(connection) => {
+                        node.connection = Some(connection);
+                        node.unreachable = None;
+                    }
+                    Err(error) => {
+                        node.unreachable = Some(Box::new(error));
                         node.failed(&self.shared.client);
                         self.stale = true;
                     }

@@ -169,6 +169,9 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     let patterns = if consume.regex { Some(Arc::new(Patterns::of(&consume.topics)?)) } else { None };
     let topics = session.wait_for(topics(&consume, patterns.as_deref(), session)).await?;
     let Asked { partitions, left_out } = asked(&consume, &topics)?;
+    let names: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
+    // Already where reading begins it may be waited for a broker.
+    let mut watch = Watch::begin(session, names.into_iter().collect());
     let begun = begin(&consume, patterns.as_ref(), &partitions, session);
     let (mut consumer, from) = session.wait_for(begun).await?;
     let end = session.wait_for(ends(&consume, &partitions, session)).await.map_err(failed)?;
@@ -186,8 +189,6 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
     let on_terminal = io::stdout().is_terminal();
-    let topics: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
-    let mut watch = Watch::begin(session, topics.into_iter().collect());
     // Whoever waits for a number of records waits in vain once nothing is left that they could come from.
     if end.is_none() && (consume.number.is_none() || consume.regex) {
         watch.only_tell();

@@ -351,3 +351,18 @@ async fn batches_are_compressed_at_the_level_that_is_set() {
         assert!(hard < fast, "{codec}: {hard} bytes are not less than {fast}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_for_a_leader_that_cannot_be_reached_fails_with_why() {
+    let cluster = cluster(1, |_| Reply::Silence);
+    let delivery_timeout = Some(Duration::from_secs(31));
+    let client = cluster.client_with(crate::ClientConfig::new("node:2")).await;
+    cluster.take_down(1);
+    let config = ProducerConfig { delivery_timeout, ..Default::default() };
+    let producer = Producer::new(&client, config).expect("the settings work");
+    let error = producer.send(record(b"v")).await.expect("there is room").await.expect_err("it is down");
+    let Error::DeliveryTimeout { uncertain: false, last: Some(last), .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(matches!(&**last, Error::Connection { address, .. } if address == "node:1"), "{error}");
+}
