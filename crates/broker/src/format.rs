@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kernel::Uuid;
-use kernel::option::{BrokerConfig, OptionError, endpoint};
+use kernel::option::{BrokerConfig, OptionError};
 use kernel::port::{Clock, Disk, Entropy};
 pub use metadata::MetadataVersion;
 use metadata::controller::features::SERVED;
@@ -14,10 +14,10 @@ use metadata::image::KRAFT_VERSION;
 use metadata::log::{MetadataBatch, SnapshotId, encode_snapshot};
 use metadata::{Delta, Image};
 use storage::{LogDir, MetaProperties, StorageError};
-use wire::records::voters_record::Endpoint;
 
 use crate::controller::{BOOTSTRAP_CHECKPOINT, METADATA_FOLDER};
 use crate::quorum;
+use crate::start::advertised;
 
 /// How a node is to begin.
 #[derive(Debug, Clone)]
@@ -198,16 +198,11 @@ fn first_voters(
     directory: Uuid,
     clock: &dyn Clock,
 ) -> Result<Option<(String, Vec<u8>)>, FormatError> {
-    let told = &config.listeners.controller_advertised;
+    let told = advertised(&config.listeners.controller_advertised, &[]);
     if quorum::founding_level(config) == 0 || told.iter().any(|one| one.port == 0) {
         return Ok(None);
     }
-    let endpoint = |one: &endpoint::Listener| Endpoint {
-        name: one.name.clone(),
-        host: if one.host.is_empty() { host::net::local_name() } else { one.host.clone() },
-        port: one.port,
-    };
-    let voters = quorum::alone(config.node_id, directory, told.iter().map(endpoint).collect());
+    let voters = quorum::alone(config.node_id, directory, &told);
     let Some(voters) = voters else { return Ok(None) };
     let failed = |error: &dyn std::fmt::Display| FormatError::Records(error.to_string());
     let quorum = quorum::first_records(&voters).map_err(|error| failed(&error))?;

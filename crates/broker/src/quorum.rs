@@ -7,7 +7,7 @@ use kernel::{NodeId, Uuid};
 use metadata::image::{Quorum, QuorumRecord};
 use wire::records::voters_record::{Endpoint, KRaftVersionFeature, Voter, VotersRecord};
 
-use crate::node::Node;
+use crate::node::{Advertised, Node};
 
 /// The level of `kraft.version` at which a cluster begins: the configuration says who the voters are, or the log does. It
 /// cannot where no controller listens, of which it would have to tell the address.
@@ -23,23 +23,23 @@ pub(crate) fn founding(node: &Node) -> Option<VotersRecord> {
 
 /// This node as the only voter; nothing where no controller listens.
 pub(crate) fn itself(node: &Node) -> Option<VotersRecord> {
-    let endpoints = node.controller_advertised.iter().map(|one| Endpoint {
+    alone(node.id, metadata_directory(node)?, &node.controller_advertised)
+}
+
+/// The only voter of a quorum; nothing where no controller listens.
+pub(crate) fn alone(id: NodeId, directory: Uuid, advertised: &[Advertised]) -> Option<VotersRecord> {
+    if advertised.is_empty() {
+        return None;
+    }
+    let endpoints = advertised.iter().map(|one| Endpoint {
         name: one.listener.clone(),
         host: one.host.clone(),
         port: one.port,
     });
-    alone(node.id, metadata_directory(node)?, endpoints.collect())
-}
-
-/// The only voter of a quorum; nothing where it has no address.
-pub(crate) fn alone(id: NodeId, directory: Uuid, endpoints: Vec<Endpoint>) -> Option<VotersRecord> {
-    if endpoints.is_empty() {
-        return None;
-    }
     let itself = Voter {
         voter_id: id.0,
         voter_directory_id: directory,
-        endpoints,
+        endpoints: endpoints.collect(),
         kraft_version_feature: KRaftVersionFeature {
             min_supported_version: 0,
             max_supported_version: Quorum::VOTERS_IN_LOG,

@@ -229,7 +229,7 @@ fn connections_max() -> usize {
 }
 
 /// Fills in what the configuration leaves to the machine: the port that was chosen, and a host to connect to.
-fn advertised(told: &[endpoint::Listener], listening: &[(String, SocketAddr)]) -> Vec<Advertised> {
+pub(crate) fn advertised(told: &[endpoint::Listener], listening: &[(String, SocketAddr)]) -> Vec<Advertised> {
     let told = told.iter().map(|listener| {
         let bound = listening.iter().find(|(name, _)| *name == listener.name).map(|(_, address)| address);
         let port = if listener.port == 0 { bound.map_or(0, SocketAddr::port) } else { listener.port };
