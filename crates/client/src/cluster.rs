@@ -1,5 +1,6 @@
 //! The cluster as a client sees it: connections by broker, and metadata that follows leaders.
 
+mod asking;
 #[cfg(test)]
 mod tests;
 
@@ -12,8 +13,7 @@ use kernel::{ErrorCode, NodeId};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
-use wire::Request;
+use tokio::time::{Instant, timeout};
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use wire::messages::metadata_response::MetadataResponseView;
 
@@ -92,12 +92,6 @@ struct Unreached {
 
 /// How long one server is waited for before the next is tried as well.
 const ALONE: Duration = Duration::from_secs(1);
-
-/// How often others are asked whether a broker that does not answer is still there.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How long one may take for what any of them can tell before another is asked.
-const LOOK_MAX: Duration = Duration::from_secs(2);
 
 /// Whom a connection leads to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -292,33 +286,6 @@ impl Client {
             .await
     }
 
-    /// Asks any broker once what may be asked of several. One that takes long is left for the next; where all do, one has all
-    /// the time that there is.
-    async fn answer_of_any<T, F>(
-        &self,
-        mut aside: BTreeSet<Peer>,
-        ask: impl Fn(Arc<Connection>) -> F,
-    ) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
-        let mut slow = false;
-        loop {
-            let (peer, connection) = match self.any_but(&aside).await {
-                Ok(reached) => reached,
-                Err(_) if slow => return ask(self.any().await?).await,
-                Err(error) => return Err(error),
-            };
-            match timeout(LOOK_MAX, ask(connection)).await {
-                Ok(answered) => return answered,
-                Err(_) => {
-                    slow = true;
-                    aside.insert(peer);
-                }
-            }
-        }
-    }
-
     async fn refresh_by(&self, connection: &Connection, wanted: Wanted<'_>) -> Result<Arc<Metadata>, Error> {
         let version = connection.version::<MetadataRequest>()?;
         let (topics, create) = match wanted {
@@ -347,109 +314,6 @@ impl Client {
         known.at = Some(Instant::now());
         self.0.metadata_version.fetch_add(1, Ordering::Release);
         Ok(Arc::clone(&known.metadata))
-    }
-
-    /// Sends a request to any broker that can be reached, and tries again what may be.
-    pub(crate) async fn ask_any<R: Request>(&self, request: &R) -> Result<R::Response, Error> {
-        let mut retry = Retry::within(self, self.config().default_api_timeout);
-        loop {
-            let connection = retry.attempt(self.any()).await?;
-            match retry.attempt(connection.ask(request)).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => retry.after(error).await?,
-            }
-        }
-    }
-
-    /// The same with a request that changes nothing, so that another broker may be asked while one is silent.
-    pub(crate) async fn read_any<R: Request>(&self, request: &R) -> Result<R::Response, Error> {
-        self.read_any_by(|connection| async move { connection.ask(request).await }).await
-    }
-
-    /// The same with what is to be asked on a connection.
-    pub(crate) async fn read_any_by<T, F>(&self, ask: impl Fn(Arc<Connection>) -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
-        let mut retry = Retry::within(self, self.config().default_api_timeout);
-        loop {
-            match retry.attempt(self.answer_of_any(BTreeSet::new(), &ask)).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => retry.after(error).await?,
-            }
-        }
-    }
-
-    /// Sends a request to one broker, and tries again what may be, as long as the cluster has it.
-    pub(crate) async fn ask_broker<R: Request>(&self, id: NodeId, request: &R) -> Result<R::Response, Error> {
-        let retry = Retry::within(self, self.config().default_api_timeout);
-        self.ask_broker_by(id, retry, |connection| async move { connection.ask(request).await }).await
-    }
-
-    /// The same with what is to be asked on a connection, and how long.
-    pub(crate) async fn ask_broker_by<T, F>(
-        &self,
-        id: NodeId,
-        mut retry: Retry,
-        ask: impl Fn(Arc<Connection>) -> F,
-    ) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
-        let answered = async {
-            loop {
-                let asked = async { ask(self.broker(id, Lane::General).await?).await };
-                match retry.attempt(asked).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(error) => retry.after(error).await?,
-                }
-            }
-        };
-        self.while_there(id, answered).await
-    }
-
-    /// Sends a change, once: to one broker as long as the cluster has it, or to any.
-    pub(crate) async fn ask_once<R: Request>(
-        &self,
-        broker: Option<NodeId>,
-        request: &R,
-    ) -> Result<R::Response, Error> {
-        let retry = Retry::within(self, self.config().default_api_timeout);
-        let Some(id) = broker else {
-            let connection = retry.attempt(self.any()).await?;
-            let answered = retry.attempt(connection.ask(request)).await;
-            return answered.map_err(|error| late_of(connection.address(), error));
-        };
-        let asked = async { self.broker(id, Lane::General).await?.ask(request).await };
-        self.while_there(id, retry.attempt(asked)).await
-    }
-
-    /// Waits for one broker's answer no longer than until another one says that the cluster does not have it any more.
-    pub(crate) async fn while_there<T>(
-        &self,
-        id: NodeId,
-        answered: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let name = format!("broker {}", id.0);
-        tokio::select! {
-            biased;
-            answer = answered => answer.map_err(|error| late_of(&name, error)),
-            () = self.gone(id) => Err(Error::Connection {
-                address: name,
-                reason: "the cluster does not have it any more".to_owned(),
-            }),
-        }
-    }
-
-    /// Ends once another broker says that the cluster does not have this one.
-    async fn gone(&self, id: NodeId) {
-        loop {
-            sleep(LOOK_EVERY).await;
-            let looked = self.refresh_but(BTreeSet::from([Peer::Broker(id)]), Wanted::Nothing).await;
-            if looked.is_ok_and(|metadata| !metadata.brokers.contains_key(&id)) {
-                return;
-            }
-        }
     }
 
     /// A connection to any broker: one that is open, or else the first that can be made, to a broker that is known or to a
@@ -635,16 +499,6 @@ impl Client {
     pub(crate) fn forget_consumer(&self, id: ConsumerId) {
         let of_it = |lane: &Lane| matches!(lane, Lane::Fetch(of) | Lane::Member(of) if *of == id);
         self.0.slots.lock().retain(|(_, lane), _| !of_it(lane));
-    }
-}
-
-/// Says whose answer was waited for in vain.
-fn late_of(whose: &str, error: Error) -> Error {
-    match error {
-        Error::Timeout { after, .. } => {
-            Error::Timeout { what: format!("an answer of {whose}").into(), after }
-        }
-        error => error,
     }
 }
 

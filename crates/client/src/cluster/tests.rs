@@ -1,8 +1,10 @@
+use tokio::time::sleep;
 use wire::messages::describe_cluster_request::DescribeClusterRequest;
 use wire::messages::describe_cluster_response::DescribeClusterResponse;
 use wire::messages::list_groups_request::ListGroupsRequest;
 use wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 
+use super::asking::{LOOK_EVERY, LOOK_MAX};
 use super::*;
 use crate::admin::{Admin, ConfigChange, ConfigResource};
 use crate::scripted::{Cluster, Reply, metadata};
