@@ -1,6 +1,6 @@
 //! The cluster as a client sees it: connections by broker, and metadata that follows leaders.
 
-mod asking;
+pub(crate) mod asking;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,10 @@
 //! `riverrun api`: what a broker answers.
 
+use std::time::Duration;
+
 use clap::Args;
+use client::Error;
+use client::admin::ApiVersions;
 use client::metadata::Broker;
 use kernel::NodeId;
 use serde_json::{Value, json};
@@ -25,19 +29,21 @@ pub struct Api {
     broker: Option<i32>,
 }
 
+fn failed(error: Error) -> Failure {
+    Failure::of(error, "cannot ask what is answered")
+}
+
 pub async fn run(api: &Api, session: &Session) -> Result<(), Failure> {
-    let failed = |error| Failure::of(error, "cannot ask what is answered");
     let cluster = session.admin.describe_cluster().await.map_err(failed)?;
-    let servers = &session.client.config().bootstrap_servers;
-    let is_named = |broker: &&Broker| servers.contains(&format!("{}:{}", broker.host, broker.port));
-    let wanted = match api.broker {
-        Some(id) => cluster.brokers.iter().find(|broker| broker.id.0 == id),
-        None => cluster.brokers.iter().find(is_named).or(cluster.brokers.first()),
+    let (broker, versions) = match api.broker {
+        Some(id) => {
+            let Some(broker) = cluster.brokers.iter().find(|broker| broker.id.0 == id) else {
+                return Err(no_broker(NodeId(id), session).await);
+            };
+            (broker, session.admin.api_versions(broker.id).await.map_err(failed)?)
+        }
+        None => first(&cluster.brokers, session).await?,
     };
-    let Some(broker) = wanted else {
-        return Err(no_broker(NodeId(api.broker.unwrap_or_default()), session).await);
-    };
-    let versions = session.admin.api_versions(broker.id).await.map_err(failed)?;
     let mut table =
         Table::new(&[">KEY", "NAME", ">FROM", ">TO", "+>OURS-FROM", "+>OURS-TO", "+>USED", "+NOTE"]);
     let mut values = Vec::new();
@@ -79,3 +85,27 @@ pub async fn run(api: &Api, session: &Session) -> Result<(), Failure> {
         _ => output,
     })
 }
+
+/// What the first broker says that answers: one whose address was given, or else any.
+async fn first<'b>(brokers: &'b [Broker], session: &Session) -> Result<(&'b Broker, ApiVersions), Failure> {
+    let servers = &session.client.config().bootstrap_servers;
+    let place = |broker: &Broker| {
+        let address = format!("{}:{}", broker.host, broker.port);
+        servers.iter().position(|server| *server == address).unwrap_or(servers.len())
+    };
+    let mut in_order: Vec<&Broker> = brokers.iter().collect();
+    in_order.sort_by_key(|broker| place(broker));
+    // The last one is given all the time that there is.
+    let Some((last, others)) = in_order.split_last() else {
+        return Err(no_broker(NodeId(0), session).await);
+    };
+    for broker in others {
+        if let Ok(versions) = session.admin.within(ALONE).api_versions(broker.id).await {
+            return Ok((broker, versions));
+        }
+    }
+    session.admin.api_versions(last.id).await.map(|versions| (*last, versions)).map_err(failed)
+}
+
+/// How long one broker may take before another is asked, where any will do.
+const ALONE: Duration = Duration::from_secs(2);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use client::admin::{GroupFilter, GroupListing, GroupListings};
 use client::metadata::Topic;
 use client::{Error, ErrorCode};
 use kernel::Uuid;
@@ -83,10 +84,9 @@ impl Groups {
             return Ok((once(&self.groups).cloned().collect(), outcomes));
         }
         let patterns = Patterns::of(&self.groups)?;
-        let groups = session.admin.list_groups().await.map_err(|error| Failure::of(error, doing))?;
+        let (groups, unlisted) = groups(session).await.map_err(|error| Failure::of(error, doing))?;
         let found: Vec<String> =
             groups.into_iter().map(|group| group.group).filter(|name| patterns.want(name)).collect();
-        let unlisted = unlisted(session).await;
         if found.is_empty() {
             return Err(unlisted.unwrap_or_else(|| patterns.nothing("group")));
         }
@@ -100,15 +100,34 @@ impl Groups {
 /// Where groups are kept.
 const GROUPS: &str = "__consumer_offsets";
 
-/// Why a list of groups is not whole: a broker that is down is asked by nobody, and the groups that it coordinates are in no
-/// list until another one leads their partitions.
-pub async fn unlisted(session: &Session) -> Option<Failure> {
-    match session.admin.describe_topic(GROUPS).await {
-        Ok(topic) => without_leader(&topic),
-        // Before there is a group it is not there, and not everybody may describe it.
-        Err(error) if error.code().is_some() => None,
-        Err(error) => Some(Failure::of(error, "cannot tell whether all groups are listed")),
-    }
+/// How long a broker is asked for its groups that the cluster still has. When it is gone, the cluster knows by then, unless it
+/// has no quorum to say so.
+const LISTED_WITHIN: Duration = Duration::from_secs(15);
+
+/// All groups that can be listed, and why that are not all: a broker that is down is asked by nobody, and the groups that it
+/// coordinates are in no list until another one leads their partitions.
+///
+/// # Errors
+/// That of a broker, where none answers.
+pub async fn groups(session: &Session) -> Result<(Vec<GroupListing>, Option<Failure>), Error> {
+    let admin = session.admin.within(LISTED_WITHIN);
+    let GroupListings { groups, mut failed } = admin.list_groups_each(&GroupFilter::default()).await?;
+    let (asked, lacking) = (session.client.metadata().brokers.len(), failed.len());
+    let unlisted = match failed.pop_first() {
+        Some((_, error)) if lacking >= asked => return Err(error),
+        Some((broker, error)) => {
+            let more = if lacking > 1 { format!(" and {} more", lacking - 1) } else { String::new() };
+            let doing = format!("groups of broker {}{more} are not listed", broker.0);
+            Some(Failure::of(error, &doing))
+        }
+        None => match session.admin.describe_topic(GROUPS).await {
+            Ok(topic) => without_leader(&topic),
+            // Before there is a group it is not there, and not everybody may describe it.
+            Err(error) if error.code().is_some() => None,
+            Err(error) => Some(Failure::of(error, "cannot tell whether all groups are listed")),
+        },
+    };
+    Ok((groups, unlisted))
 }
 
 fn without_leader(topic: &Topic) -> Option<Failure> {
@@ -189,7 +208,7 @@ pub enum OtherGroup {
 }
 
 pub async fn other_group(name: &str, session: &Session) -> Option<OtherGroup> {
-    let groups = session.admin.list_groups().await.unwrap_or_default();
+    let (groups, _) = groups(session).await.unwrap_or_default();
     match groups.iter().find(|group| group.group == name) {
         Some(group) => {
             let kind = group.group_type.to_lowercase();

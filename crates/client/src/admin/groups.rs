@@ -1,9 +1,9 @@
-//! Groups: list, describe, delete; the offsets that they have committed.
+//! Groups: describe, delete; the offsets that they have committed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
+use kernel::{ErrorCode, TopicPartition, Uuid};
 use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
 use wire::messages::consumer_group_describe_response::{ConsumerGroupDescribeResponse, Member};
 use wire::messages::delete_groups_request::DeleteGroupsRequest;
@@ -12,8 +12,6 @@ use wire::messages::describe_groups_request::DescribeGroupsRequest;
 use wire::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
-use wire::messages::list_groups_request::ListGroupsRequest;
-use wire::messages::list_groups_response::ListedGroup;
 use wire::messages::offset_commit_request::OffsetCommitRequest;
 use wire::messages::offset_commit_response::{OffsetCommitResponse, OffsetCommitResponseTopic};
 use wire::messages::offset_delete_request::{
@@ -21,49 +19,14 @@ use wire::messages::offset_delete_request::{
 };
 use wire::messages::offset_delete_response::OffsetDeleteResponse;
 
-use super::{Admin, CommittedOffset};
+use super::{Admin, CommittedOffset, GroupListing};
 use crate::cluster::Lane;
-use crate::conn::Connection;
 use crate::consumer::{commit, protocol};
-use crate::retry::Retry;
 use crate::{BrokerError, Error};
 
 /// The types of groups that are described here, as they are listed.
 const CLASSIC_TYPE: &str = "classic";
 const CONSUMER_TYPE: &str = "consumer";
-
-/// A group in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupListing {
-    /// Its name.
-    pub group: String,
-    /// `consumer` for groups of consumers; empty for one that only keeps offsets.
-    pub protocol_type: String,
-    /// Empty where the cluster is too old to tell.
-    pub state: String,
-    /// `Classic`, `Consumer` and so on; empty where the cluster is too old to tell.
-    pub group_type: String,
-}
-
-/// Which groups are listed: those that have one of the states and are of one of the types. Words are taken in any case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GroupFilter {
-    /// `Stable`, `Empty` and so on; all of them if there is none. Needs Kafka 2.6.
-    pub states: Vec<String>,
-    /// `Classic`, `Consumer` and so on; all of them if there is none. Needs Kafka 3.8.
-    pub types: Vec<String>,
-}
-
-impl GroupFilter {
-    /// The version from which a request can say it.
-    fn version(&self) -> i16 {
-        match (self.states.is_empty(), self.types.is_empty()) {
-            (_, false) => 5,
-            (false, true) => 4,
-            (true, true) => 0,
-        }
-    }
-}
 
 /// A group with its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,70 +69,6 @@ const DEAD: &str = "Dead";
 const EMPTY: &str = "Empty";
 
 impl Admin {
-    /// The groups of all brokers, by name.
-    ///
-    /// # Errors
-    /// That of the first broker that does not answer: without it the list would not be whole. A broker that loads its groups
-    /// yet is asked again. Groups that the caller has no right to describe are left out.
-    pub async fn list_groups(&self) -> Result<Vec<GroupListing>, Error> {
-        self.list_groups_where(&GroupFilter::default()).await
-    }
-
-    /// As [`Admin::list_groups`], only those that the brokers select.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] where a broker is too old for the filter; and as for [`Admin::list_groups`].
-    pub async fn list_groups_where(&self, filter: &GroupFilter) -> Result<Vec<GroupListing>, Error> {
-        let mut retry = Retry::within(&self.client, self.client.config().default_api_timeout);
-        loop {
-            let metadata = retry.attempt(self.client.fetch_metadata(Some(&[]))).await?;
-            match self.list_groups_at(metadata.brokers.keys(), filter, &retry).await {
-                Ok(groups) => return Ok(groups.into_values().collect()),
-                // Another broker has its groups now, and may have been asked before it had.
-                Err((broker, error)) if !self.client.metadata().brokers.contains_key(&broker) => {
-                    retry.after(error).await?;
-                }
-                Err((_, error)) => return Err(error),
-            }
-        }
-    }
-
-    async fn list_groups_at(
-        &self,
-        brokers: impl Iterator<Item = &NodeId>,
-        filter: &GroupFilter,
-        retry: &Retry,
-    ) -> Result<BTreeMap<String, GroupListing>, (NodeId, Error)> {
-        let ask = |connection: Arc<Connection>| async move {
-            let version = connection.version::<ListGroupsRequest>()?;
-            if version < filter.version() {
-                let address = connection.address().to_owned();
-                return Err(Error::Unsupported { address, api: "ListGroups with this filter" });
-            }
-            let request = ListGroupsRequest {
-                states_filter: filter.states.clone(),
-                types_filter: filter.types.clone(),
-            };
-            let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
-            BrokerError::check(answer.error_code)?;
-            Ok(answer.groups)
-        };
-        let listing = |group: ListedGroup| GroupListing {
-            group: group.group_id,
-            protocol_type: group.protocol_type,
-            state: group.group_state,
-            group_type: group.group_type,
-        };
-        let mut groups = BTreeMap::new();
-        for broker in brokers {
-            let listed = self.client.ask_broker_by(*broker, retry.part(), ask).await;
-            for group in listed.map_err(|error| (*broker, error))? {
-                groups.insert(group.group_id.clone(), listing(group));
-            }
-        }
-        Ok(groups)
-    }
-
     /// Describes a group of consumers, whichever protocol it goes by.
     ///
     /// # Errors
@@ -412,6 +311,7 @@ mod tests {
     use wire::messages::delete_groups_response::DeletableGroupResult;
     use wire::messages::find_coordinator_request::FindCoordinatorRequest;
     use wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+    use wire::messages::list_groups_request::ListGroupsRequest;
     use wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
     use wire::messages::metadata_request::MetadataRequest;
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use kernel::{ErrorCode, NodeId, TopicPartition};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::backoff::Backoff;
 use crate::cluster::Wanted;
+use crate::cluster::asking::LOOK_EVERY;
 use crate::metadata::Metadata;
 use crate::{BrokerError, Client, Error};
 
@@ -19,16 +20,14 @@ pub(crate) type Each<A> = BTreeMap<TopicPartition, Result<A, Error>>;
 /// What a leader answered, for each partition.
 pub(crate) type Answered<A> = BTreeMap<TopicPartition, Result<A, BrokerError>>;
 
-/// How long a leader may say that it cannot use its log until it is believed. If it has replicas elsewhere, one of them leads by
-/// then; if not, only whoever mends the disk helps.
-const OFFLINE_BELIEVED: Duration = Duration::from_secs(2);
-
-/// The same of a cluster that has no leader for a partition. One that has another replica in sync elects it at once.
-const LEADERLESS_BELIEVED: Duration = Duration::from_secs(5);
+/// How long it may last before it is believed that a leader cannot use its log, or that a partition has none. If it has replicas
+/// elsewhere, one of them leads by then; if not, only whoever mends the disk or starts the broker helps.
+const BELIEVED: Duration = Duration::from_secs(2);
 
 /// Asks the leaders of partitions with `ask`, all at once, and whoever took over where one is away or deposed, until every
 /// partition has its answer, an error that trying again does not mend, or `default.api.timeout.ms` has passed. That a log is
-/// offline is such an error if its leader stays the same, and that there is no leader if that lasts.
+/// offline is such an error if its leader stays the same, and that there is no leader if that lasts. A leader that is silent is
+/// waited for only while it leads.
 ///
 /// Partitions do not wait for each other: one without a leader leaves the others their answers.
 pub(super) async fn ask_leaders<Q, A, F>(
@@ -46,8 +45,11 @@ where
     let mut backoff = Backoff::default();
     let mut asking = Asking::default();
     while !open.is_empty() && Instant::now() < deadline {
-        let round = timeout_at(deadline, ask_once(client, &open, &mut asking, &ask));
-        let _ = round.await;
+        tokio::select! {
+            biased;
+            _ = timeout_at(deadline, ask_once(client, &open, &mut asking, &ask)) => {}
+            () = until_others_lead(client, &open) => {}
+        }
         open.retain(|name, _| !asking.settled.contains_key(name));
         if open.is_empty() {
             break;
@@ -95,19 +97,20 @@ impl<A> Asking<A> {
 
     /// The same of what a leader has answered.
     fn answered(&mut self, leader: Option<NodeId>, name: TopicPartition, result: Result<A, Error>) {
-        let believed = match result.as_ref().err().and_then(Error::code) {
-            Some(ErrorCode::KafkaStorageError) => OFFLINE_BELIEVED,
-            Some(ErrorCode::LeaderNotAvailable) if leader.is_none() => LEADERLESS_BELIEVED,
-            _ => {
-                self.offline.remove(&name);
-                return self.put(name, result);
-            }
+        let lasts = match result.as_ref().err().and_then(Error::code) {
+            Some(ErrorCode::KafkaStorageError) => true,
+            Some(ErrorCode::LeaderNotAvailable) => leader.is_none(),
+            _ => false,
         };
+        if !lasts {
+            self.offline.remove(&name);
+            return self.put(name, result);
+        }
         let (told_by, since) = self.offline.entry(name.clone()).or_insert((leader, Instant::now()));
         if *told_by != leader {
             (*told_by, *since) = (leader, Instant::now());
         }
-        if since.elapsed() >= believed {
+        if since.elapsed() >= BELIEVED {
             self.settled.insert(name, result);
         } else {
             self.put(name, result);
@@ -164,6 +167,21 @@ async fn ask_once<Q, A, F>(
     }
 }
 
+/// Ends once a partition is led by another broker than when this began, or by none: who is asked may be gone, and never answer.
+async fn until_others_lead<Q>(client: &Client, open: &BTreeMap<TopicPartition, Q>) {
+    let leads = |metadata: &Metadata| open.keys().map(|name| leader(metadata, name).ok()).collect::<Vec<_>>();
+    let before = leads(&client.metadata());
+    loop {
+        sleep(LOOK_EVERY).await;
+        let moved = |(before, now): (&Option<NodeId>, &Option<NodeId>)| before.is_some() && before != now;
+        if let Ok(metadata) = refresh(client, open).await
+            && before.iter().zip(&leads(&metadata)).any(moved)
+        {
+            return;
+        }
+    }
+}
+
 fn left_out(leader: NodeId, name: &TopicPartition) -> Error {
     let (address, reason) = (format!("broker {}", leader.0), format!("its answer leaves {name} out"));
     Error::Protocol { address, reason }
@@ -198,7 +216,7 @@ mod tests {
     use super::*;
     use crate::admin::{Admin, OffsetSpec};
     use crate::config::IsolationLevel;
-    use crate::scripted::{Cluster, TOPIC, metadata};
+    use crate::scripted::{Cluster, Reply, TOPIC, metadata};
     use wire::messages::list_offsets_request::ListOffsetsRequest;
     use wire::messages::list_offsets_response::{
         ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
@@ -308,9 +326,50 @@ mod tests {
             let asked = admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await;
             (asked.map_err(|error| error.code()).map(|listed| listed.len()), begun.elapsed().as_secs())
         };
-        let (listed, took) = ask(led_from(3)).await;
-        assert!(listed == Ok(1) && took < 5, "{listed:?} {took}");
+        let (listed, took) = ask(led_from(1)).await;
+        assert!(listed == Ok(1) && took < 3, "{listed:?} {took}");
         let (listed, took) = ask(led_from(u64::MAX)).await;
-        assert!(listed == Err(Some(ErrorCode::LeaderNotAvailable)) && took < 8, "{listed:?} {took}");
+        assert!(listed == Err(Some(ErrorCode::LeaderNotAvailable)) && took < 5, "{listed:?} {took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_leader_is_waited_for_only_while_it_leads() {
+        let ask = async |leads_later: i32| {
+            let begun = Instant::now();
+            let cluster = Cluster::new(move |asked| {
+                let of_second = if begun.elapsed().as_secs() < 9 { 1 } else { leads_later };
+                if asked.is::<MetadataRequest>() {
+                    let mut answer = metadata(2, 2);
+                    let mut second = answer.topics[0].partitions[0].clone();
+                    (second.partition_index, second.leader_id) = (1, of_second);
+                    answer.topics[0].partitions.push(second);
+                    return asked.answer(&answer);
+                }
+                if asked.node == 1 {
+                    return Reply::Silence;
+                }
+                let request: ListOffsetsRequest = asked.read();
+                let told = request.topics[0].partitions.iter().map(|wanted| ListOffsetsPartitionResponse {
+                    partition_index: wanted.partition_index,
+                    offset: 7,
+                    ..Default::default()
+                });
+                let topic = ListOffsetsTopicResponse { name: TOPIC.to_owned(), partitions: told.collect() };
+                asked.answer(&ListOffsetsResponse { topics: vec![topic], ..Default::default() })
+            });
+            let admin = Admin::new(&cluster.client().await);
+            let wanted = [0, 1].map(|p| (TopicPartition::new(TOPIC, p), OffsetSpec::Latest));
+            let each = admin.list_offsets_each(&wanted, IsolationLevel::ReadUncommitted).await;
+            let seconds = begun.elapsed().as_secs();
+            assert!((9..14).contains(&seconds), "{seconds}");
+            let asked = cluster.heard::<ListOffsetsRequest>();
+            let of_first = |(_, request): &(i32, ListOffsetsRequest)| {
+                request.topics[0].partitions.iter().any(|wanted| wanted.partition_index == 0)
+            };
+            assert_eq!(asked.iter().filter(|asked| of_first(asked)).count(), 1, "it has answered");
+            each.into_values().map(|one| one.map(drop).map_err(|error| error.code())).collect::<Vec<_>>()
+        };
+        assert_eq!(ask(2).await, [Ok(()), Ok(())]);
+        assert_eq!(ask(-1).await, [Ok(()), Err(Some(ErrorCode::LeaderNotAvailable))]);
     }
 }

@@ -3,6 +3,7 @@
 mod cluster;
 mod configs;
 mod features;
+mod group_list;
 mod groups;
 mod leaders;
 mod members;
@@ -24,7 +25,8 @@ use crate::Client;
 pub use cluster::{ApiVersions, Feature, Features, LogDir, LogDirReplica};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ConfigType};
 pub use features::{FeatureChange, FeatureUpdate};
-pub use groups::{GroupDescription, GroupFilter, GroupListing, GroupMember};
+pub use group_list::{GroupFilter, GroupListing, GroupListings};
+pub use groups::{GroupDescription, GroupMember};
 pub use members::Leaver;
 pub use nodes::{ClusterDescription, ClusterQuery, Endpoints};
 pub use offsets::{CommittedOffset, ListedOffset, OffsetSpec};

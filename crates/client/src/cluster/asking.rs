@@ -13,8 +13,8 @@ use crate::Error;
 use crate::conn::Connection;
 use crate::retry::Retry;
 
-/// How often others are asked whether a broker that does not answer is still there.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often others are asked whether a broker that does not answer is still there, or still leads.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long one may take for what any of them can tell before another is asked.
 pub(super) const LOOK_MAX: Duration = Duration::from_secs(2);

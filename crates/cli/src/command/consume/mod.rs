@@ -168,13 +168,23 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     }
     let patterns = if consume.regex { Some(Arc::new(Patterns::of(&consume.topics)?)) } else { None };
     let topics = session.wait_for(topics(&consume, patterns.as_deref(), session)).await?;
-    let Asked { partitions, left_out } = asked(&consume, &topics)?;
-    let names: BTreeSet<String> = partitions.iter().map(|name| name.topic.to_string()).collect();
+    let mut asked = asked(&consume, &topics)?;
+    let names: BTreeSet<String> = asked.partitions.iter().map(|name| name.topic.to_string()).collect();
     // Already where reading begins it may be waited for a broker.
     let mut watch = Watch::begin(session, names.into_iter().collect());
-    let begun = begin(&consume, patterns.as_ref(), &partitions, session);
-    let (mut consumer, from) = session.wait_for(begun).await?;
-    let end = session.wait_for(ends(&consume, &partitions, session)).await.map_err(failed)?;
+    let (mut consumer, from) = loop {
+        match session.wait_for(begin(&consume, patterns.as_ref(), &asked.partitions, session)).await {
+            Err(_) if asked.leave_out_lost(&consume, session) => {}
+            begun => break begun?,
+        }
+    };
+    let end = loop {
+        match session.wait_for(ends(&consume, &asked.partitions, session)).await {
+            Err(_) if asked.leave_out_lost(&consume, session) => {}
+            end => break end.map_err(failed)?,
+        }
+    };
+    let Asked { partitions, left_out } = asked;
     if let (Some(end), true) = (&end, consume.begins_at_end()) {
         refuse_if_there(end, &consume, &partitions, session).await?;
     }
@@ -410,10 +420,32 @@ fn asked(consume: &Consume, topics: &[Topic]) -> Result<Asked, Failure> {
             one.push(name);
         }
     }
+    let asked = Asked { partitions, left_out };
+    tell_of(&asked.left_out);
+    Ok(asked)
+}
+
+fn tell_of(left_out: &[TopicPartition]) {
     if !left_out.is_empty() {
-        note(&format!("{}: `riverrun cluster health` shows why", without_leader(&left_out)));
+        note(&format!("{}: `riverrun cluster health` shows why", without_leader(left_out)));
     }
-    Ok(Asked { partitions, left_out })
+}
+
+impl Asked {
+    /// Leaves those out that have lost their leader since, for whoever asked leaders and failed. Whether there are any.
+    fn leave_out_lost(&mut self, consume: &Consume, session: &Session) -> bool {
+        let metadata = session.client.metadata();
+        let is_lost = |name: &TopicPartition| {
+            let known = metadata.partition(&name.topic, name.partition);
+            consume.asks_for_offsets() && known.is_some_and(|partition| partition.leader.is_none())
+        };
+        let (lost, led) = std::mem::take(&mut self.partitions).into_iter().partition(is_lost);
+        self.partitions = led;
+        tell_of(&lost);
+        let any = !lost.is_empty();
+        self.left_out.extend(lost);
+        any
+    }
 }
 
 /// Who begins at the end has nothing to read where every partition has the place already at which it would stop.

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use client::admin::CommittedOffset;
-use client::config::OffsetReset;
+use client::admin::{CommittedOffset, OffsetSpec};
+use client::config::{IsolationLevel, OffsetReset};
 use client::{Consumer, ConsumerConfig, Error, ErrorCode, Offset, Start, Timestamp, TopicPartition};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::command::Session;
-use crate::command::place::{Where, resolve};
 
 /// How long is waited for records, whose times are only a courtesy.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -110,33 +109,39 @@ impl Standing {
 
 pub type Bounds = BTreeMap<TopicPartition, (Offset, Offset)>;
 
-/// How often it is looked whether the partitions that are asked about still have leaders.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
 /// Where partitions begin and end now. What is gone, or has no leader, has no bounds; the rest is shown all the same. A broker
 /// that is gone is waited for until the cluster knows, and its partitions only where another one takes over.
 pub async fn bounds(
     partitions: &BTreeSet<TopicPartition>,
     session: &Session,
 ) -> Result<(Bounds, BTreeSet<TopicPartition>), Error> {
-    let deadline = Instant::now() + session.client.config().default_api_timeout;
-    loop {
-        let (there, gone) = led(partitions, session).await?;
-        let asked = tokio::select! {
-            biased;
-            asked = both(&there, session) => asked,
-            () = until_another_has_no_leader(&there, session) => continue,
-        };
-        match asked {
-            // It had one when that was looked at.
-            Err(error)
-                if error.code() == Some(ErrorCode::LeaderNotAvailable) && Instant::now() < deadline =>
-            {
-                sleep(LOOK_EVERY).await;
-            }
-            asked => return Ok((asked?, gone)),
+    let (there, gone) = led(partitions, session).await?;
+    let starts = listed(there.iter(), OffsetSpec::Earliest, session).await?;
+    let ends = listed(starts.keys(), OffsetSpec::Latest, session).await?;
+    let both = |(name, start): (TopicPartition, Offset)| {
+        let end = ends.get(&name)?;
+        Some((name, (start, *end)))
+    };
+    Ok((starts.into_iter().filter_map(both).collect(), gone))
+}
+
+/// What their leaders say, but for those that have lost theirs.
+async fn listed(
+    partitions: impl Iterator<Item = &TopicPartition>,
+    spec: OffsetSpec,
+    session: &Session,
+) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+    let wanted: Vec<_> = partitions.map(|name| (name.clone(), spec)).collect();
+    let each = session.admin.list_offsets_each(&wanted, IsolationLevel::ReadUncommitted).await;
+    let mut offsets = BTreeMap::new();
+    for (name, listed) in each {
+        match listed {
+            Ok(listed) => offsets.extend(listed.offset.map(|offset| (name, offset))),
+            Err(error) if error.code() == Some(ErrorCode::LeaderNotAvailable) => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok(offsets)
 }
 
 /// Those of the partitions that have a leader, and those that are not there.
@@ -156,26 +161,6 @@ async fn led(
         }
     }
     Ok((there, gone))
-}
-
-async fn both(partitions: &BTreeSet<TopicPartition>, session: &Session) -> Result<Bounds, Error> {
-    let names: Vec<TopicPartition> = partitions.iter().cloned().collect();
-    let starts = resolve(&names, Where::Start, session).await?;
-    let ends = resolve(&names, Where::End, session).await?;
-    let both = |(name, start): (TopicPartition, Offset)| {
-        let end = ends.get(&name)?;
-        Some((name, (start, *end)))
-    };
-    Ok(starts.into_iter().filter_map(both).collect())
-}
-
-async fn until_another_has_no_leader(partitions: &BTreeSet<TopicPartition>, session: &Session) {
-    loop {
-        sleep(LOOK_EVERY).await;
-        if led(partitions, session).await.is_ok_and(|(there, _)| there.len() < partitions.len()) {
-            return;
-        }
-    }
 }
 
 /// When the first record that the group has not read was written, where there is one.

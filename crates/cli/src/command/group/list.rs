@@ -4,7 +4,7 @@ use clap::Args;
 use client::admin::GroupListing;
 use serde_json::{Value, json};
 
-use crate::command::several::{Patterns, unlisted};
+use crate::command::several::{Patterns, groups};
 use crate::command::{Failure, Format, Session};
 use crate::print::{Output, table::Table};
 
@@ -37,9 +37,8 @@ const STATES: [&str; 8] = [
 
 pub async fn run(list: &List, session: &Session) -> Result<(), Failure> {
     let patterns = Patterns::of(&list.regex)?;
-    let groups = session.admin.list_groups().await;
-    let mut groups = groups.map_err(|error| Failure::of(error, "cannot list groups"))?;
-    let unlisted = unlisted(session).await;
+    let listed = groups(session).await;
+    let (mut groups, unlisted) = listed.map_err(|error| Failure::of(error, "cannot list groups"))?;
     let any = !groups.is_empty();
     groups.retain(|group| list.regex.is_empty() || patterns.want(&group.group));
     let matched = !groups.is_empty();

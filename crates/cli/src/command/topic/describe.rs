@@ -108,14 +108,8 @@ impl Asked<'_> {
 
     async fn offsets(&mut self, spec: OffsetSpec, isolation: IsolationLevel) -> Offsets {
         let begun = Instant::now();
-        let listed = loop {
-            let wanted: Vec<_> = self.led().map(|(name, _)| (name, spec)).collect();
-            tokio::select! {
-                biased;
-                listed = self.session.admin.list_offsets_each(&wanted, isolation) => break listed,
-                topic = self.without_leaders() => self.topic = topic,
-            }
-        };
+        let wanted: Vec<_> = self.led().map(|(name, _)| (name, spec)).collect();
+        let listed = self.session.admin.list_offsets_each(&wanted, isolation).await;
         let mut offsets = Offsets::new();
         for (name, listed) in listed {
             match listed {
@@ -126,6 +120,12 @@ impl Asked<'_> {
         if begun.elapsed() >= LOOK_AGAIN || self.others_lead() {
             self.look_again().await;
         }
+        // Of what has no leader that says enough.
+        let topic = &self.topic;
+        let is_led = |name: &TopicPartition| topic.partitions.get(&name.partition)?.leader;
+        self.silent.retain(|name, error| {
+            error.code() != Some(ErrorCode::LeaderNotAvailable) || is_led(name).is_some()
+        });
         offsets
     }
 
@@ -141,21 +141,6 @@ impl Asked<'_> {
         let asked = self.session.admin.describe_topic(&self.topic.name);
         if let Ok(Ok(topic)) = tokio::time::timeout(ANSWER_MAX, asked).await {
             self.topic = topic;
-        }
-    }
-
-    /// The topic as it is as soon as one that leads a part of it does so no longer, and nobody else. The offsets of that part
-    /// would be waited for until it has a leader again.
-    async fn without_leaders(&self) -> Topic {
-        loop {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            let asked = self.session.admin.describe_topic(&self.topic.name);
-            if let Ok(Ok(topic)) = tokio::time::timeout(ANSWER_MAX, asked).await {
-                let leader = |name: &TopicPartition| topic.partitions.get(&name.partition)?.leader;
-                if self.led().any(|(name, _)| leader(&name).is_none()) {
-                    return topic;
-                }
-            }
         }
     }
 
