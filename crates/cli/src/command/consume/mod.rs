@@ -172,18 +172,8 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     let names: BTreeSet<String> = asked.partitions.iter().map(|name| name.topic.to_string()).collect();
     // Already where reading begins it may be waited for a broker.
     let mut watch = Watch::begin(session, names.into_iter().collect());
-    let (mut consumer, from) = loop {
-        match session.wait_for(begin(&consume, patterns.as_ref(), &asked.partitions, session)).await {
-            Err(_) if asked.leave_out_lost(&consume, session) => {}
-            begun => break begun?,
-        }
-    };
-    let end = loop {
-        match session.wait_for(ends(&consume, &asked.partitions, session)).await {
-            Err(_) if asked.leave_out_lost(&consume, session) => {}
-            end => break end.map_err(failed)?,
-        }
-    };
+    let begun = set_out(&consume, patterns.as_ref(), &mut asked, session);
+    let (mut consumer, from, end) = session.wait_for(begun).await?;
     let Asked { partitions, left_out } = asked;
     if let (Some(end), true) = (&end, consume.begins_at_end()) {
         refuse_if_there(end, &consume, &partitions, session).await?;
@@ -460,6 +450,28 @@ async fn refuse_if_there(
     match !there.is_empty() && there.iter().all(is_there) {
         true => Err(meant::stops_at_once()),
         false => Ok(()),
+    }
+}
+
+/// A consumer, where it is to begin if its group does not say, and where it is to stop. What has lost its leader since it was
+/// looked at is left out.
+async fn set_out(
+    consume: &Consume,
+    patterns: Option<&Arc<Patterns>>,
+    asked: &mut Asked,
+    session: &Session,
+) -> Result<(Consumer, OffsetReset, Option<Ends>), Failure> {
+    let (consumer, from) = loop {
+        match begin(consume, patterns, &asked.partitions, session).await {
+            Err(_) if asked.leave_out_lost(consume, session) => {}
+            begun => break begun?,
+        }
+    };
+    loop {
+        match ends(consume, &asked.partitions, session).await {
+            Err(_) if asked.leave_out_lost(consume, session) => {}
+            end => return Ok((consumer, from, end.map_err(failed)?)),
+        }
     }
 }
 
