@@ -390,9 +390,14 @@ fn fewer_acknowledgements_need_no_other_setting() {
         broker.run_with_input(&[&["produce", "a"], acks].concat(), "x\n").ok();
     }
     await_records(&broker, "a", 4);
-    broker
-        .run_with_input(&["produce", "a", "-X", "acks=1", "-X", "enable.idempotence=true"], "x\n")
-        .failed(2);
+    for (acks, sets_it) in [
+        (&["-X", "acks=1"][..], "next: -X acks=VALUE sets it"),
+        (&["--acks", "leader"], "next: --acks sets it"),
+    ] {
+        let both = [&["produce", "a", "-X", "enable.idempotence=true"], acks].concat();
+        let refused = broker.run_with_input(&both, "x\n").failed(2);
+        assert!(refused.contains(sets_it), "{refused}");
+    }
     broker.run(&["consume", "a", "--group", "g", "-X", "group.id=h"]).failed(2);
     broker.run_with_input(&["produce", "a", "-z", "lz4", "-X", "compression.type=gzip"], "x\n").failed(2);
     broker.run_with_input(&["produce", "a", "-X", "compression.type=gzip"], "x\n").ok();

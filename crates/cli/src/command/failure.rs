@@ -140,6 +140,15 @@ impl Failure {
         self
     }
 
+    /// The same for who gave a setting by an option: options, with their settings.
+    pub fn by_options(mut self, given: &[(&str, &str)]) -> Failure {
+        for (option, setting) in given {
+            let by_setting = format!("-X {setting}=VALUE");
+            self.next = self.next.map(|next| next.replace(&by_setting, option));
+        }
+        self
+    }
+
     /// What a client's error means for somebody who was `doing` something.
     pub fn of(error: Error, doing: &str) -> Failure {
         // A broker's words may hold anything, as the names that it repeats.

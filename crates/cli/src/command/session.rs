@@ -161,7 +161,9 @@ where
             Command::Produce(_) | Command::Consume(_) | Command::Bench(_) => act(command, &session).await,
             _ => waiting(said, act(command, &session)).await,
         };
-        outcome.map_err(|failure| failure.with_unreachable(&session.client.unreachable(IN_VAIN)))
+        outcome.map_err(|failure| {
+            failure.with_unreachable(&session.client.unreachable(IN_VAIN)).by_options(&connection.said)
+        })
     })
 }
 
