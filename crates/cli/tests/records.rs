@@ -395,7 +395,8 @@ fn fewer_acknowledgements_need_no_other_setting() {
         (&["--acks", "leader"], "next: --acks sets it"),
     ] {
         let both = [&["produce", "a", "-X", "enable.idempotence=true"], acks].concat();
-        let refused = broker.run_with_input(&both, "x\n").failed(2);
+        let refused = broker.run_with_input(&both, "x\n");
+        let refused = refused.failed(2);
         assert!(refused.contains(sets_it), "{refused}");
     }
     broker.run(&["consume", "a", "--group", "g", "-X", "group.id=h"]).failed(2);

@@ -64,6 +64,11 @@ impl Client {
     /// A connection to the broker that coordinates a group, as far as is known. Whoever is refused there must have that heeded
     /// ([`Coordinators::heed`]), or it is asked for ever.
     pub(crate) async fn coordinator(&self, group: &str, lane: Lane) -> Result<Arc<Connection>, Error> {
+        let node = self.coordinator_id(group).await?;
+        self.broker(node, lane).await.inspect_err(|error| _ = self.coordinators().heed(group, error))
+    }
+
+    async fn coordinator_id(&self, group: &str) -> Result<NodeId, Error> {
         let node = match self.coordinators().known(group) {
             Some(node) => node,
             None => {
@@ -75,37 +80,12 @@ impl Client {
                 node
             }
         };
-        self.broker(node, lane).await.inspect_err(|error| _ = self.coordinators().heed(group, error))
+        Ok(node)
     }
 
     /// Asks any broker, once, who coordinates a group.
     pub(crate) async fn find_coordinator(&self, group: &str) -> Result<Coordinator, Error> {
-        let connection = self.any().await?;
-        let version = connection.version::<FindCoordinatorRequest>()?;
-        let mut request = FindCoordinatorRequest { key_type: GROUP_KEY, ..Default::default() };
-        if version >= SEVERAL_KEYS_FROM {
-            request.coordinator_keys = vec![group.to_owned()];
-        } else {
-            request.key = group.to_owned();
-        }
-        let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
-        let found = match answer.coordinators.into_iter().next() {
-            Some(found) => found,
-            None if version >= SEVERAL_KEYS_FROM => {
-                Coordinator { error_code: ErrorCode::CoordinatorNotAvailable.code(), ..Default::default() }
-            }
-            None => Coordinator {
-                error_code: answer.error_code,
-                error_message: answer.error_message,
-                node_id: answer.node_id,
-                host: answer.host,
-                port: answer.port,
-                ..Default::default()
-            },
-        };
-        let message = found.error_message.as_deref();
-        BrokerError::check(found.error_code).map_err(|error| error.message(message).group(group))?;
-        Ok(found)
+        self.answer_of_one(|connection| find_coordinator_by(connection, group)).await
     }
 
     /// Sends a request to the coordinator of a group; finds it again, and asks again, while `check` says that another
@@ -121,11 +101,15 @@ impl Client {
         let mut retry = Retry::within(self, time);
         loop {
             let asked = async {
-                let connection = self.coordinator(group, Lane::General).await?;
-                let version = connection.version_up_to::<R>(max_version)?;
-                let time = connection.request_timeout();
-                let answer = connection.ask_in(&request(version), version, time).await?;
-                Ok(check(answer).map_err(|error| error.group(group))?)
+                let node = self.coordinator_id(group).await?;
+                // One that is gone never answers, and another one has the group by then.
+                let answered = self.while_there(node, async {
+                    let connection = self.broker(node, Lane::General).await?;
+                    let version = connection.version_up_to::<R>(max_version)?;
+                    let time = connection.request_timeout();
+                    connection.ask_in(&request(version), version, time).await
+                });
+                Ok(check(answered.await?).map_err(|error| error.group(group))?)
             };
             match retry.attempt(asked).await {
                 Ok(answer) => return Ok(answer),
@@ -166,6 +150,34 @@ impl Client {
             false => error,
         })
     }
+}
+
+async fn find_coordinator_by(connection: Arc<Connection>, group: &str) -> Result<Coordinator, Error> {
+    let version = connection.version::<FindCoordinatorRequest>()?;
+    let mut request = FindCoordinatorRequest { key_type: GROUP_KEY, ..Default::default() };
+    if version >= SEVERAL_KEYS_FROM {
+        request.coordinator_keys = vec![group.to_owned()];
+    } else {
+        request.key = group.to_owned();
+    }
+    let answer = connection.ask_in(&request, version, connection.request_timeout()).await?;
+    let found = match answer.coordinators.into_iter().next() {
+        Some(found) => found,
+        None if version >= SEVERAL_KEYS_FROM => {
+            Coordinator { error_code: ErrorCode::CoordinatorNotAvailable.code(), ..Default::default() }
+        }
+        None => Coordinator {
+            error_code: answer.error_code,
+            error_message: answer.error_message,
+            node_id: answer.node_id,
+            host: answer.host,
+            port: answer.port,
+            ..Default::default()
+        },
+    };
+    let message = found.error_message.as_deref();
+    BrokerError::check(found.error_code).map_err(|error| error.message(message).group(group))?;
+    Ok(found)
 }
 
 /// Whether it says nothing of the group, only that nobody can answer for it.

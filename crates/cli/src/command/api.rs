@@ -40,7 +40,8 @@ pub async fn run(api: &Api, session: &Session) -> Result<(), Failure> {
             let Some(broker) = cluster.brokers.iter().find(|broker| broker.id.0 == id) else {
                 return Err(no_broker(NodeId(id), session).await);
             };
-            (broker, session.admin.api_versions(broker.id).await.map_err(failed)?)
+            let versions = session.ask(async |admin| admin.api_versions(broker.id).await).await;
+            (broker, versions.map_err(failed)?)
         }
         None => first(&cluster.brokers, session).await?,
     };
@@ -104,7 +105,8 @@ async fn first<'b>(brokers: &'b [Broker], session: &Session) -> Result<(&'b Brok
             return Ok((broker, versions));
         }
     }
-    session.admin.api_versions(last.id).await.map(|versions| (*last, versions)).map_err(failed)
+    let versions = session.ask(async |admin| admin.api_versions(last.id).await).await;
+    versions.map(|versions| (*last, versions)).map_err(failed)
 }
 
 /// How long one broker may take before another is asked, where any will do.

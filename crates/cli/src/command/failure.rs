@@ -191,7 +191,8 @@ impl Failure {
                     "look whether the broker is alive and what its log says, and try again".to_owned();
                 (exit, next.or(Some(alive)))
             }
-            Error::Timeout { .. } | Error::DeliveryTimeout { .. } | Error::Connection { .. } => {
+            Error::Timeout { .. } => (FAILED, Some(format!("{WHO_IS_THERE}; then try again"))),
+            Error::DeliveryTimeout { .. } | Error::Connection { .. } => {
                 (FAILED, Some("look whether the broker is alive, and try again".to_owned()))
             }
             _ => error.code().map_or((FAILED, None), |code| advice(code, &error)),
@@ -215,15 +216,17 @@ impl Failure {
         failure
     }
 
+    /// Whether an error leaves open what became of a change.
+    pub fn is_unknown(error: &Error) -> bool {
+        matches!(error, Error::Timeout { .. } | Error::Connection { .. } | Error::Protocol { .. })
+    }
+
     /// The same, where something was to be changed: without an answer nobody knows whether it was, and `look` shows it.
     pub fn of_change(error: Error, doing: &str, look: &str) -> Failure {
-        let is_unknown =
-            matches!(error, Error::Timeout { .. } | Error::Connection { .. } | Error::Protocol { .. });
+        let is_unknown = Failure::is_unknown(&error);
         let failure = Failure::of(error, doing);
         match is_unknown {
-            true => failure.maybe_done(format!(
-                "look whether the broker is alive, and with `{look}` whether it was done"
-            )),
+            true => failure.maybe_done(format!("{WHO_IS_THERE}, and `{look}` whether it was done")),
             false => failure,
         }
     }
@@ -256,6 +259,9 @@ impl Failure {
         ExitCode::from(self.exit)
     }
 }
+
+/// A broker that is alive does not answer where it waits for controllers in vain.
+const WHO_IS_THERE: &str = "`riverrun cluster health` shows whether the brokers and controllers are there";
 
 /// What may help where brokers cannot be reached though another server can.
 pub fn look_where_advertised(brokers: impl ExactSizeIterator<Item = String>) -> String {
@@ -341,9 +347,7 @@ fn advice(code: ErrorCode, error: &Error) -> (u8, Option<String>) {
         }
         ErrorCode::LeaderNotAvailable if error.partition().is_some() => (
             FAILED,
-            "`riverrun cluster health` shows which partitions have no leader and which brokers are down; --partition \
-             names others"
-                .to_owned(),
+            "`riverrun cluster health` shows which partitions have no leader and which brokers are down".to_owned(),
         ),
         ErrorCode::CoordinatorNotAvailable => {
             (FAILED, NO_COORDINATOR.to_owned())

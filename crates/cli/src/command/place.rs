@@ -52,6 +52,13 @@ pub fn not_internal(topic: Topic, doing: &str) -> Result<Topic, Failure> {
     }
 }
 
+/// What it means that a command which takes --partition failed in one.
+pub fn failed_somewhere(error: Error, doing: &str) -> Failure {
+    let is_of_one = error.code() == Some(ErrorCode::LeaderNotAvailable) && error.partition().is_some();
+    let failure = Failure::of(error, doing);
+    if is_of_one { failure.and_next("--partition names others") } else { failure }
+}
+
 /// The offset that a place has in each partition: within what is there; the end where no record is late enough. It fails at
 /// once where a partition is known to have no leader, which may last.
 pub async fn resolve(
@@ -85,7 +92,7 @@ pub async fn resolve_as(
     }
     let ask = async |spec| {
         let wanted: Vec<_> = partitions.iter().map(|name| (name.clone(), spec)).collect();
-        let listed = session.admin.list_offsets(&wanted, isolation).await?;
+        let listed = session.ask(async |admin| admin.list_offsets(&wanted, isolation).await).await?;
         let found = listed.into_iter().filter_map(|(name, listed)| Some((name, listed.offset?)));
         Ok::<BTreeMap<TopicPartition, Offset>, Error>(found.collect())
     };

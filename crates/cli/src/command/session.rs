@@ -1,13 +1,15 @@
 //! What a command that speaks to a cluster works with.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use client::{Admin, Client, ClientConfig, Error};
 use host::signal::StopSignals;
 pub use tokio::time::Instant;
 
+use super::ask::listed;
 use super::client_settings::ClientSettings;
+use super::failure::of_broker;
 use super::profile::Place;
 use super::time::Zone;
 use super::waiting::waiting;
@@ -28,9 +30,46 @@ pub struct Session {
     pub place: Place,
     /// When the command began, before anybody was connected to.
     pub begun: Instant,
+    /// How long it has waited for answers that did not come, in milliseconds.
+    in_vain: AtomicU64,
 }
 
+/// How long a command waits in all for answers without which there is something to tell, unless its settings say otherwise. A
+/// broker that is gone has lost what it led by then, unless there is no quorum that could take it away.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long it waits for each further one.
+const ONCE_MORE: Duration = Duration::from_secs(3);
+
 impl Session {
+    /// The admin for a question that changes nothing.
+    pub fn asking(&self) -> Admin {
+        match self.settings.has("default.api.timeout.ms") {
+            true => self.admin.clone(),
+            false => {
+                let in_vain = Duration::from_millis(self.in_vain.load(Ordering::Relaxed));
+                let left = ANSWERED_WITHIN.saturating_sub(in_vain);
+                self.admin.within(left.max(ONCE_MORE))
+            }
+        }
+    }
+
+    /// Asks such a question.
+    pub async fn ask<T>(&self, question: impl AsyncFnOnce(Admin) -> Result<T, Error>) -> Result<T, Error> {
+        let begun = Instant::now();
+        let answered = question(self.asking()).await;
+        if answered.as_ref().is_err_and(Error::retriable) {
+            self.waited_in_vain(begun);
+        }
+        answered
+    }
+
+    /// What was asked for at `begun` has no answer.
+    pub fn waited_in_vain(&self, begun: Instant) {
+        let waited = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.in_vain.fetch_add(waited, Ordering::Relaxed);
+    }
+
     /// Prints what a command found or did, in the form that was asked for.
     pub fn show(&self, output: &Output) -> Result<(), Failure> {
         output.print(self.format).map_err(Failure::from)
@@ -155,11 +194,13 @@ where
         let client = client.map_err(|error| cannot_connect(error, &place))?;
         let admin = Admin::new(&client);
         let format = connection.format;
-        let session = Session { admin, client, settings, format, zone, place: place.clone(), begun };
+        let in_vain = AtomicU64::new(0);
+        let place = place.clone();
+        let session = Session { admin, client, settings, format, zone, place, begun, in_vain };
         let outcome = match command {
             // They say themselves how far they are.
             Command::Produce(_) | Command::Consume(_) | Command::Bench(_) => act(command, &session).await,
-            _ => waiting(said, act(command, &session)).await,
+            _ => waiting(|waited| session.waits_for(waited), act(command, &session)).await,
         };
         outcome.map_err(|failure| {
             failure.with_unreachable(&session.client.unreachable(IN_VAIN)).by_options(&connection.said)
@@ -174,7 +215,18 @@ fn waits_for(place: &Place, waited: Duration) -> String {
 impl Session {
     /// Waits for the cluster where a command that says by itself how far it is cannot begin without it.
     pub async fn wait_for<F: Future>(&self, asked: F) -> F::Output {
-        waiting(|waited| waits_for(&self.place, waited), asked).await
+        waiting(|waited| self.waits_for(waited), asked).await
+    }
+
+    /// Who is waited for, as far as that is known.
+    fn waits_for(&self, waited: Duration) -> String {
+        let unreachable = self.client.unreachable(Duration::ZERO);
+        if unreachable.is_empty() {
+            return waits_for(&self.place, waited);
+        }
+        let brokers = listed(unreachable.iter().map(|(id, _)| of_broker(*id)));
+        let waited = units::span(waited.as_secs_f64());
+        format!("waiting for {brokers}, which cannot be reached, {waited}")
     }
 }
 

@@ -15,6 +15,7 @@ use regex_lite::Regex;
 use serde_json::json;
 
 use super::ask::{Destruction, listed};
+use super::session::Instant;
 use super::waiting::waiting;
 use super::{Failure, Format, Session, session, units};
 use crate::print::{Output, Several};
@@ -100,22 +101,20 @@ impl Groups {
 /// Where groups are kept.
 const GROUPS: &str = "__consumer_offsets";
 
-/// How long a broker is asked for its groups that the cluster still has. When it is gone, the cluster knows by then, unless it
-/// has no quorum to say so.
-const LISTED_WITHIN: Duration = Duration::from_secs(15);
-
 /// All groups that can be listed, and why that are not all: a broker that is down is asked by nobody, and the groups that it
 /// coordinates are in no list until another one leads their partitions.
 ///
 /// # Errors
 /// That of a broker, where none answers.
 pub async fn groups(session: &Session) -> Result<(Vec<GroupListing>, Option<Failure>), Error> {
-    let admin = session.admin.within(LISTED_WITHIN);
-    let GroupListings { groups, mut failed } = admin.list_groups_each(&GroupFilter::default()).await?;
+    let begun = Instant::now();
+    let listed = session.asking().list_groups_each(&GroupFilter::default()).await?;
+    let GroupListings { groups, mut failed } = listed;
     let (asked, lacking) = (session.client.metadata().brokers.len(), failed.len());
     let unlisted = match failed.pop_first() {
         Some((_, error)) if lacking >= asked => return Err(error),
         Some((broker, error)) => {
+            session.waited_in_vain(begun);
             let more = if lacking > 1 { format!(" and {} more", lacking - 1) } else { String::new() };
             let doing = format!("groups of broker {}{more} are not listed", broker.0);
             Some(Failure::of(error, &doing))
@@ -375,7 +374,7 @@ impl Outcomes {
         session: &Session,
     ) -> Result<(), Failure> {
         let mut signals = session::heard()?;
-        let begun = session::Instant::now();
+        let begun = Instant::now();
         let done = Cell::new(0);
         let said = |_| far(done.get(), things.len(), begun.elapsed());
         let all = async {

@@ -47,6 +47,14 @@ impl Client {
         }
     }
 
+    /// The same, whoever it is.
+    pub(crate) async fn answer_of_one<T, F>(&self, ask: impl Fn(Arc<Connection>) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.answer_of_any(BTreeSet::new(), ask).await
+    }
+
     /// Sends a request to any broker that can be reached, and tries again what may be.
     pub(crate) async fn ask_any<R: Request>(&self, request: &R) -> Result<R::Response, Error> {
         let mut retry = Retry::within(self, self.config().default_api_timeout);
@@ -71,7 +79,7 @@ impl Client {
     {
         let mut retry = Retry::within(self, self.config().default_api_timeout);
         loop {
-            match retry.attempt(self.answer_of_any(BTreeSet::new(), &ask)).await {
+            match retry.attempt(self.answer_of_one(&ask)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => retry.after(error).await?,
             }

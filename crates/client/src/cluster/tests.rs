@@ -1,8 +1,12 @@
 use tokio::time::sleep;
 use wire::messages::describe_cluster_request::DescribeClusterRequest;
 use wire::messages::describe_cluster_response::DescribeClusterResponse;
+use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 use wire::messages::list_groups_request::ListGroupsRequest;
 use wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
+use wire::messages::offset_fetch_request::OffsetFetchRequest;
+use wire::messages::offset_fetch_response::{OffsetFetchResponse, OffsetFetchResponseGroup};
 
 use super::asking::{LOOK_EVERY, LOOK_MAX};
 use super::*;
@@ -201,6 +205,33 @@ async fn groups_of_a_broker_that_is_gone_are_found_where_they_are_then() {
     let client = cluster.client_with(ClientConfig::new("node:1")).await;
     let groups = Admin::new(&client).list_groups().await.expect("node 1 has them all");
     assert_eq!(groups.iter().map(|group| group.group.as_str()).collect::<Vec<_>>(), ["moved"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_is_silent_is_asked_only_until_the_others_know_that_it_is_gone() {
+    let begun = Instant::now();
+    let cluster = Cluster::new(move |asked| {
+        let known = begun.elapsed() >= Duration::from_secs(9);
+        if asked.node == 1 && asked.is::<MetadataRequest>() {
+            let mut answer = metadata(1, 1);
+            answer.brokers.retain(|broker| broker.node_id == 1 || !known);
+            return asked.answer(&answer);
+        }
+        if asked.node == 1 && asked.is::<FindCoordinatorRequest>() {
+            let coordinator = Coordinator { node_id: if known { 1 } else { 2 }, ..Default::default() };
+            return asked
+                .answer(&FindCoordinatorResponse { coordinators: vec![coordinator], ..Default::default() });
+        }
+        if asked.node == 1 && asked.is::<OffsetFetchRequest>() {
+            let group = OffsetFetchResponseGroup { group_id: "g".to_owned(), ..Default::default() };
+            return asked.answer(&OffsetFetchResponse { groups: vec![group], ..Default::default() });
+        }
+        Reply::Silence
+    });
+    let client = cluster.client_with(ClientConfig::new("node:1")).await;
+    let committed = Admin::new(&client).committed_offsets("g", None).await;
+    let took = begun.elapsed();
+    assert!(committed.is_ok() && took < Duration::from_secs(15), "{committed:?} {took:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -223,6 +223,27 @@ impl Producer {
         }
     }
 
+    /// How long a record may take from `send` to its end: `delivery.timeout.ms`, or what the other settings make of it.
+    pub fn delivery_timeout(&self) -> Duration {
+        self.shared.delivery_timeout
+    }
+
+    /// The partitions that no broker leads, and for which records wait: until one leads them again, or `delivery.timeout.ms` is
+    /// over.
+    pub fn without_leader(&self) -> Vec<TopicPartition> {
+        let metadata = self.shared.client.metadata();
+        let topics = self.shared.topics.lock();
+        let mut waiting = Vec::new();
+        for (topic, queues) in &topics.by_name {
+            let lost = queues.partitions.iter().filter(|(partition, queue)| {
+                queue.len() > 0 && send::lacks_leader(&metadata, topic, **partition)
+            });
+            waiting.extend(lost.map(|(partition, _)| TopicPartition::new(Arc::clone(topic), *partition)));
+        }
+        waiting.sort_unstable();
+        waiting
+    }
+
     /// Waits until everything that was handed over before is written or given up. Dropping the call only ends the wait.
     pub async fn flush(&self) {
         let outcomes: Vec<Arc<Outcome>> = {

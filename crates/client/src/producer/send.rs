@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kernel::{NodeId, TopicPartition, Uuid};
+use kernel::{ErrorCode, NodeId, TopicPartition, Uuid};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
@@ -20,7 +20,8 @@ use super::{Shared, TopicQueues, Topics};
 use crate::cluster::{Lane, Wanted};
 use crate::config::{Acks, millis};
 use crate::conn::{Connection, Leaving, Pending};
-use crate::{Client, Error};
+use crate::metadata::Metadata;
+use crate::{BrokerError, Client, Error};
 
 /// The version from which a topic goes by its id alone.
 const TOPIC_IDS_FROM: i16 = 13;
@@ -184,7 +185,13 @@ impl Sender {
                         let leader = metadata.partition(topic, *partition).and_then(|known| known.leader);
                         let node = leader.and_then(|leader| self.nodes.get(&leader));
                         let unreachable = node.and_then(|node| node.unreachable.clone());
-                        let late = batch.late(self.shared.delivery_timeout, unreachable);
+                        let mut late = batch.late(self.shared.delivery_timeout, unreachable);
+                        // What went wrong before is not what it waits for.
+                        if let Error::DeliveryTimeout { last, .. } = &mut late
+                            && lacks_leader(&metadata, topic, *partition)
+                        {
+                            *last = Some(Box::new(no_leader(topic, *partition)));
+                        }
                         (batch, late)
                     }));
                 }
@@ -492,6 +499,15 @@ fn topics_by_need(shared: &Shared) -> (Vec<String>, Vec<String>) {
     let (idle, awaited): (Vec<_>, Vec<_>) = topics.by_name.iter().partition(|(_, queues)| idle(queues));
     let names = |topics: Vec<(&Arc<str>, _)>| topics.into_iter().map(|(name, _)| name.to_string()).collect();
     (names(idle), names(awaited))
+}
+
+/// Whether the partition is there, and led by nobody.
+pub(super) fn lacks_leader(metadata: &Metadata, topic: &str, partition: i32) -> bool {
+    metadata.partition(topic, partition).is_some_and(|known| known.leader.is_none())
+}
+
+fn no_leader(topic: &str, partition: i32) -> Error {
+    BrokerError::new(ErrorCode::LeaderNotAvailable.code()).partition(topic, partition).into()
 }
 
 fn uncertain(topic: &str, partition: i32) -> Error {

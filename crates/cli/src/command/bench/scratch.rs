@@ -130,7 +130,14 @@ async fn create(partitions: i32, value_size: u32, session: &Session) -> Result<S
     };
     let topic = NewTopic { partitions: Some(partitions), configs, ..NewTopic::new(&name) };
     let created = session.admin.create_topic(&topic, false).await;
-    let created = created.map_err(|error| Failure::of(error, "cannot create a topic for the run"))?;
+    let created = created.map_err(|error| {
+        let doing = format!("cannot create {name} for the run");
+        match Failure::is_unknown(&error) {
+            true => Failure::of_change(error, &doing, "riverrun topic list")
+                .and_next(format!("`riverrun topic delete {name}` deletes it if it is there")),
+            false => Failure::of(error, &doing),
+        }
+    })?;
     await_topic(&name, &created, session).await;
     Ok(name)
 }

@@ -43,7 +43,7 @@ pub async fn log_dirs(asked: &LogDirs, session: &Session) -> Result<(), Failure>
     let mut values: Vec<Value> = Vec::new();
     let of = alive.iter().copied().filter(|id| named.is_none_or(|named| named == *id));
     let ask = |id| {
-        let admin = session.admin.clone();
+        let admin = session.asking();
         async move { admin.describe_log_dirs(id).await }
     };
     for (id, found) in super::each_broker(of, ask).await {

@@ -128,7 +128,8 @@ async fn describe(
     session: &Session,
 ) -> Result<Vec<ConfigEntry>, Failure> {
     check(resource, session).await?;
-    match (session.admin.describe_configs(resource).await, resource) {
+    let asked = session.ask(async |admin| admin.describe_configs(resource).await).await;
+    match (asked, resource) {
         (Ok(entries), _) => Ok(entries),
         (Err(error), ConfigResource::Topic(name)) => Err(no_topic(name, error, doing, session).await),
         (Err(error), _) => Err(Failure::of(error, doing)),

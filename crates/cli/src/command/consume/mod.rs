@@ -20,7 +20,7 @@ use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
 use host::signal::StopSignals;
 
-use super::place::{Where, partitions_of, resolve_as};
+use super::place::{Where, failed_somewhere, partitions_of, resolve_as};
 use super::several::{Patterns, no_topic, once};
 use super::template::Template;
 use super::watch::Watch;
@@ -241,7 +241,7 @@ enum Ended {
 const DOING: &str = "cannot read the topic";
 
 fn failed(error: client::Error) -> Failure {
-    Failure::of(error, DOING)
+    failed_somewhere(error, DOING)
 }
 
 /// What goes by what becomes of topics while they are read.

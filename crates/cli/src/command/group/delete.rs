@@ -52,11 +52,12 @@ pub async fn run(delete: &Delete, session: &Session) -> Result<(), Failure> {
 /// How many offsets a group has committed that could be deleted.
 async fn offsets_of(name: &str, session: &Session) -> Result<usize, Failure> {
     let failed = |error| Failure::of(error, DOING);
-    let group = match session.admin.describe_group(name).await {
+    let group = match session.ask(async |admin| admin.describe_group(name).await).await {
         Ok(group) => group,
         Err(error) => return Err(no_group(name, error, DOING, session).await),
     };
-    let committed = session.admin.committed_offsets(name, None).await.map_err(failed)?;
+    let committed = session.ask(async |admin| admin.committed_offsets(name, None).await).await;
+    let committed = committed.map_err(failed)?;
     match group.members.len() {
         0 => Ok(committed.len()),
         members => Err(has_members(name, members)),

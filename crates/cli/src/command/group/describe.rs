@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::lag::{Standing, Trend, first_unread};
 use super::share::ShareGroup;
-use crate::command::several::{Groups, no_group_of};
+use crate::command::several::{Groups, Outcomes, no_group_of};
 use crate::command::waiting::waiting;
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, table::Table};
@@ -42,7 +42,7 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
     let (names, mut outcomes) = describe.groups.find(DOING, session).await?;
     let Some(time) = describe.trend else {
         for name in names {
-            outcomes.push(&name, look(&name, session).await.map(|seen| seen.output()));
+            show(&mut outcomes, &name, look(&name, session).await, |seen| seen.output());
         }
         return outcomes.show(session);
     };
@@ -77,12 +77,13 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
             }
         };
         match (first, later) {
-            (Ok(first), Some(Ok(later))) => outcomes.push(&name, Ok(first.followed_by(later, &name))),
+            (Ok(first), Some(Ok(later))) => {
+                show(&mut outcomes, &name, Ok(later), |later| first.followed_by(later, &name));
+            }
             (Ok(first), Some(Err(failure))) => {
                 outcomes.push_lacking(&name, first.output(), failure);
             }
-            (Ok(first), None) => outcomes.push(&name, Ok(first.output())),
-            (Err(failure), _) => outcomes.push(&name, Err(failure)),
+            (first, _) => show(&mut outcomes, &name, first, |first| first.output()),
         }
     }
     let shown = outcomes.show(session);
@@ -90,6 +91,22 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
         true => shown
             .and(Err(Failure::interrupted("interrupted before the second look, so that there is no trend"))),
         false => shown,
+    }
+}
+
+/// Shows what was seen, and tells of what could not be seen of it.
+fn show(
+    outcomes: &mut Outcomes,
+    name: &str,
+    seen: Result<Seen, Failure>,
+    output: impl FnOnce(Seen) -> Output,
+) {
+    match seen {
+        Err(failure) => outcomes.push(name, Err(failure)),
+        Ok(seen) => match seen.lacks(name) {
+            Some(lacks) => outcomes.push_lacking(name, output(seen), lacks),
+            None => outcomes.push(name, Ok(output(seen))),
+        },
     }
 }
 
@@ -105,6 +122,19 @@ impl Seen {
             Seen::Consumers(described) => described.output(),
             Seen::Share(share) => share.output(),
         }
+    }
+
+    /// What it means that not all leaders have answered.
+    fn lacks(&self, name: &str) -> Option<Failure> {
+        let Seen::Consumers(described) = self else { return None };
+        let silent = &described.standing.silent;
+        let (partition, error) = silent.first_key_value()?;
+        let others = silent.len() - 1;
+        let more = if others > 0 { format!(", and {others} more") } else { String::new() };
+        Some(
+            Failure::failed(format!("not all of {name} is known: {partition}: {error}{more}"))
+                .next("`riverrun cluster health` shows which brokers are down"),
+        )
     }
 
     /// What there is to say after a second look.
@@ -125,7 +155,7 @@ impl Seen {
 /// A group, and where it stands. All that is to be said is asked for, as nobody may answer later.
 async fn look(name: &str, session: &Session) -> Result<Seen, Failure> {
     let failed = |error| Failure::of(error, DOING);
-    let group = match session.admin.describe_group(name).await {
+    let group = match session.ask(async |admin| admin.describe_group(name).await).await {
         Ok(group) => group,
         Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {
             // That is what brokers say of a share group as well, where there are any.

@@ -23,6 +23,8 @@ pub struct Standing {
     pub bounds: BTreeMap<TopicPartition, (Offset, Offset)>,
     /// Of these nothing is left that could be read.
     pub gone: BTreeSet<TopicPartition>,
+    /// Of these nothing is known but what the group has committed, and why.
+    pub silent: BTreeMap<TopicPartition, Error>,
 }
 
 /// How many records a group has still to read.
@@ -50,10 +52,10 @@ impl Standing {
         assigned: &BTreeSet<TopicPartition>,
         session: &Session,
     ) -> Result<Standing, Error> {
-        let committed = session.admin.committed_offsets(group, None).await?;
+        let committed = session.ask(async |admin| admin.committed_offsets(group, None).await).await?;
         let partitions: BTreeSet<TopicPartition> = committed.keys().chain(assigned).cloned().collect();
-        let (bounds, gone) = bounds(&partitions, session).await?;
-        Ok(Standing { at: Instant::now(), partitions, committed, bounds, gone })
+        let Known { bounds, gone, silent } = bounds(&partitions, session).await?;
+        Ok(Standing { at: Instant::now(), partitions, committed, bounds, gone, silent })
     }
 
     pub fn committed(&self, partition: &TopicPartition) -> Option<i64> {
@@ -109,37 +111,51 @@ impl Standing {
 
 pub type Bounds = BTreeMap<TopicPartition, (Offset, Offset)>;
 
+/// What is known of partitions.
+#[derive(Debug)]
+pub struct Known {
+    pub bounds: Bounds,
+    /// Those that are not there.
+    pub gone: BTreeSet<TopicPartition>,
+    /// Those whose leaders did not answer.
+    pub silent: BTreeMap<TopicPartition, Error>,
+}
+
 /// Where partitions begin and end now. What is gone, or has no leader, has no bounds; the rest is shown all the same. A broker
 /// that is gone is waited for until the cluster knows, and its partitions only where another one takes over.
-pub async fn bounds(
-    partitions: &BTreeSet<TopicPartition>,
-    session: &Session,
-) -> Result<(Bounds, BTreeSet<TopicPartition>), Error> {
+pub async fn bounds(partitions: &BTreeSet<TopicPartition>, session: &Session) -> Result<Known, Error> {
     let (there, gone) = led(partitions, session).await?;
-    let starts = listed(there.iter(), OffsetSpec::Earliest, session).await?;
-    let ends = listed(starts.keys(), OffsetSpec::Latest, session).await?;
+    let mut silent = BTreeMap::new();
+    let starts = listed(there.iter(), OffsetSpec::Earliest, &mut silent, session).await?;
+    let ends = listed(starts.keys(), OffsetSpec::Latest, &mut silent, session).await?;
     let both = |(name, start): (TopicPartition, Offset)| {
         let end = ends.get(&name)?;
         Some((name, (start, *end)))
     };
-    Ok((starts.into_iter().filter_map(both).collect(), gone))
+    Ok(Known { bounds: starts.into_iter().filter_map(both).collect(), gone, silent })
 }
 
-/// What their leaders say, but for those that have lost theirs.
+/// What their leaders say, but for those that have lost theirs, or whose leader is silent.
 async fn listed(
     partitions: impl Iterator<Item = &TopicPartition>,
     spec: OffsetSpec,
+    silent: &mut BTreeMap<TopicPartition, Error>,
     session: &Session,
 ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
     let wanted: Vec<_> = partitions.map(|name| (name.clone(), spec)).collect();
-    let each = session.admin.list_offsets_each(&wanted, IsolationLevel::ReadUncommitted).await;
+    let begun = Instant::now();
+    let each = session.asking().list_offsets_each(&wanted, IsolationLevel::ReadUncommitted).await;
     let mut offsets = BTreeMap::new();
     for (name, listed) in each {
         match listed {
             Ok(listed) => offsets.extend(listed.offset.map(|offset| (name, offset))),
             Err(error) if error.code() == Some(ErrorCode::LeaderNotAvailable) => {}
+            Err(error) if error.retriable() => drop(silent.insert(name, error)),
             Err(error) => return Err(error),
         }
+    }
+    if !silent.is_empty() {
+        session.waited_in_vain(begun);
     }
     Ok(offsets)
 }
@@ -252,6 +268,7 @@ mod tests {
             committed: [(name.clone(), Offset(committed).into())].into(),
             bounds: [(name, (Offset(0), Offset(end)))].into(),
             gone: BTreeSet::new(),
+            silent: BTreeMap::new(),
         }
     }
 

@@ -91,11 +91,11 @@ struct More {
 /// Nothing where that is not told.
 async fn more(group: &GroupListing, session: &Session) -> Option<More> {
     if group.group_type.eq_ignore_ascii_case("share") {
-        let share = session.admin.describe_share_group(&group.group).await.ok()?;
+        let share = session.asking().describe_share_group(&group.group).await.ok()?;
         let (members, assignor, coordinator) = (share.members.len(), share.assignor, share.coordinator);
         return Some(More { members, assignor, coordinator });
     }
-    let described = session.admin.describe_group(&group.group).await.ok()?;
+    let described = session.ask(async |admin| admin.describe_group(&group.group).await).await.ok()?;
     let (members, assignor, coordinator) =
         (described.members.len(), described.assignor, described.coordinator);
     Some(More { members, assignor, coordinator })

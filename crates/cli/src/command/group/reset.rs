@@ -17,7 +17,7 @@ use super::has_members;
 use super::lag::{Bounds, bounds};
 use crate::command::ask::Destruction;
 use crate::command::files::read_small_text;
-use crate::command::place::{Where, partitions_of, resolve};
+use crate::command::place::{Where, failed_somewhere, partitions_of, resolve};
 use crate::command::session::changing;
 use crate::command::several::{OtherGroup, no_group, no_topic, other_group};
 use crate::command::{Failure, Format, Session, units};
@@ -107,7 +107,7 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
     let mut near = None;
     // A group that is not there can be given a place to begin, in topics that are named, if only in a file.
     let names_topics = !reset.topics.is_empty() || reset.target.from_file.is_some();
-    let is_new = match session.admin.describe_group(name).await {
+    let is_new = match session.ask(async |admin| admin.describe_group(name).await).await {
         Ok(group) if !group.members.is_empty() => return Err(has_members(name, group.members.len())),
         Ok(_) => false,
         Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {
@@ -129,7 +129,7 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
         Format::Table | Format::Name => Bounds::new(),
         // Two questions more, which only who asks for more waits for.
         Format::Wide | Format::Json | Format::Yaml => {
-            bounds(&plan.offsets.keys().cloned().collect(), session).await.map_err(failed)?.0
+            bounds(&plan.offsets.keys().cloned().collect(), session).await.map_err(failed)?.bounds
         }
     };
     let outcome = Outcome { group: name, plan: &plan, before: &before, bounds, is_new, near };
@@ -239,14 +239,14 @@ fn keep(file: &Path, undo: &Value) -> Result<(), Failure> {
 type Before = BTreeMap<TopicPartition, CommittedOffset>;
 
 async fn committed(group: &str, session: &Session) -> Result<Before, Error> {
-    match session.admin.committed_offsets(group, None).await {
+    match session.ask(async |admin| admin.committed_offsets(group, None).await).await {
         Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => Ok(Before::new()),
         committed => committed,
     }
 }
 
 async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan, Failure> {
-    let failed = |error| Failure::of(error, DOING);
+    let failed = |error| failed_somewhere(error, DOING);
     if let Some(file) = &reset.target.from_file {
         let mut plan = kept(file, &reset.group)?;
         let is_kept = |topic: &&String| plan.offsets.keys().any(|name| *name.topic == ***topic);

@@ -18,8 +18,8 @@ pub struct ShareGroup {
 
 impl ShareGroup {
     pub async fn look(name: &str, session: &Session) -> Result<ShareGroup, Error> {
-        let group = session.admin.describe_share_group(name).await?;
-        let mut offsets = session.admin.share_group_offsets(name).await?;
+        let group = session.ask(async |admin| admin.describe_share_group(name).await).await?;
+        let mut offsets = session.ask(async |admin| admin.share_group_offsets(name).await).await?;
         // The cluster tells of those that it has read of; of the others of its members there is nothing to tell yet.
         for partition in group.members.iter().flat_map(|member| &member.assignment) {
             offsets.entry(partition.clone()).or_insert(ShareGroupOffset {

@@ -1,6 +1,7 @@
 //! `riverrun produce`: lines of standard input become records.
 
 mod from_json;
+mod waits;
 mod written;
 
 use std::fs::{File, Metadata};
@@ -127,21 +128,12 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     if typed {
         print::note("each line is a record; Ctrl-D ends");
     }
-    let mut input = match &produce.template {
-        Some(template) => {
-            let reader = Reader::new(io::stdin().lock(), template.clone(), session.zone.clone());
-            // Looked at here, as the thread can tell nobody.
-            reader.map_err(|reason| {
-                Failure::wrong_use(format!("the template cannot be read: {reason}")).next(
-                    "`riverrun produce --help` says what can, and what consume writes that it reads back",
-                )
-            })?;
-            read_records(template.clone(), session.zone.clone(), max_record)
-        }
-        None => read_lines(max_record, !produce.from_json),
-    };
+    let mut input = inputs(&produce, max_record, session)?;
     let mut watch = Watch::begin(session, produce.topic.iter().cloned().collect());
+    let told = waits::tell_of_leaders(&producer);
+    tokio::pin!(told);
     let ended = tokio::select! {
+        never = &mut told => match never {},
         ended = write_all(&produce, &mut input, &producer, &mut written, &mut signals, session) => ended,
         topic = watch.deleted() => Ok(Ended::Deleted(topic)),
     };
@@ -153,7 +145,10 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
         }
         ended => {
             let interrupted = matches!(ended, Ok(Ended::Interrupted));
-            flush(&producer, &written, &mut signals, &mut watch, interrupted).await
+            tokio::select! {
+                never = &mut told => match never {},
+                given_up = flush(&producer, &written, &mut signals, &mut watch, interrupted) => given_up,
+            }
         }
     };
     let settled = settle(&mut written, &produce).await;
@@ -178,6 +173,20 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     Failure::all(failures.chain(lost).collect()).map_or(Ok(()), Err)
 }
 
+/// What standard input has, of which no piece is larger than `max`.
+fn inputs(produce: &Produce, max: usize, session: &Session) -> Result<mpsc::Receiver<Inputs>, Failure> {
+    let Some(template) = &produce.template else {
+        return Ok(read_lines(max, !produce.from_json));
+    };
+    let reader = Reader::new(io::stdin().lock(), template.clone(), session.zone.clone());
+    // Looked at here, as the thread can tell nobody.
+    reader.map_err(|reason| {
+        Failure::wrong_use(format!("the template cannot be read: {reason}"))
+            .next("`riverrun produce --help` says what can, and what consume writes that it reads back")
+    })?;
+    Ok(read_records(template.clone(), session.zone.clone(), max))
+}
+
 fn deleted(topic: &str) -> Failure {
     Failure::not_there(format!("{topic} was deleted while it was written to"))
         .next(format!("what was written has gone with it: `riverrun topic create {topic}` makes it anew"))
@@ -189,7 +198,7 @@ async fn settle(written: &mut Written, produce: &Produce) -> Result<(), Failure>
         Some(number) => {
             let rest = produce.rest_from(number);
             failure.next(format!(
-                "look whether the broker is alive; {rest}, though some of it may be there already"
+                "`riverrun cluster health` shows which brokers and leaders are missing; {rest}, though some of it may be there already"
             ))
         }
         None => failure,

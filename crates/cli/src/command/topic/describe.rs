@@ -64,7 +64,8 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
 async fn one(asked: &mut Asked<'_>) -> Result<Output, Failure> {
     let failed = |error| Failure::of(error, DOING);
     let session = asked.session;
-    let configs = match session.admin.describe_topic_configs(&asked.topic.name).await {
+    let name = &asked.topic.name;
+    let configs = match session.ask(async |admin| admin.describe_topic_configs(name).await).await {
         Ok(configs) => configs,
         // What cannot be asked is not shown; the rest is worth as much.
         Err(Error::Unsupported { .. }) => Vec::new(),
@@ -109,13 +110,16 @@ impl Asked<'_> {
     async fn offsets(&mut self, spec: OffsetSpec, isolation: IsolationLevel) -> Offsets {
         let begun = Instant::now();
         let wanted: Vec<_> = self.led().map(|(name, _)| (name, spec)).collect();
-        let listed = self.session.admin.list_offsets_each(&wanted, isolation).await;
+        let listed = self.session.asking().list_offsets_each(&wanted, isolation).await;
         let mut offsets = Offsets::new();
         for (name, listed) in listed {
             match listed {
                 Ok(listed) => drop(offsets.insert(name, listed)),
                 Err(error) => drop(self.silent.insert(name, error)),
             }
+        }
+        if self.led().count() < wanted.len() {
+            self.session.waited_in_vain(begun);
         }
         if begun.elapsed() >= LOOK_AGAIN || self.others_lead() {
             self.look_again().await;
@@ -152,7 +156,8 @@ impl Asked<'_> {
         }
         let mut sizes = BTreeMap::new();
         for (leader, partitions) in led {
-            match self.session.admin.describe_log_dirs_of(leader, &partitions).await {
+            let session = self.session;
+            match session.ask(async |admin| admin.describe_log_dirs_of(leader, &partitions).await).await {
                 Ok(dirs) => {
                     let replicas = dirs.into_iter().flat_map(|dir| dir.replicas);
                     let current = replicas.filter(|(_, replica)| !replica.future);

@@ -114,7 +114,7 @@ async fn check(topic: &Topic, session: &Session) -> Result<(), Failure> {
         ))
         .next("the cluster itself deletes what it no longer needs there"));
     }
-    let configs = match session.admin.describe_topic_configs(name).await {
+    let configs = match session.ask(async |admin| admin.describe_topic_configs(name).await).await {
         Ok(configs) => configs,
         // Who may not read them, or asks an old broker, hears it when the broker refuses.
         Err(error) if error.code().is_some() || matches!(error, Error::Unsupported { .. }) => return Ok(()),
@@ -137,7 +137,8 @@ async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Plan, Fai
     let isolation = IsolationLevel::ReadUncommitted;
     // First, as it fails at once where a partition has no leader.
     let wanted = resolve(&names, trim.before, session).await.map_err(failed)?;
-    let starts = session.admin.list_offsets(&specs, isolation).await.map_err(failed)?;
+    let starts = session.ask(async |admin| admin.list_offsets(&specs, isolation).await).await;
+    let starts = starts.map_err(failed)?;
     let emptied = match trim.before {
         Where::Offset(offset) => {
             ended_before(offset, &resolve(&names, Where::End, session).await.map_err(failed)?, &starts)?
@@ -295,8 +296,8 @@ mod tests {
         );
         let lost = |first, address| {
             let cut = format!("{address} does not speak the protocol: it is cut");
-            let next =
-                "look whether the broker is alive, and with `riverrun topic describe q` whether it was done";
+            let next = "`riverrun cluster health` shows whether the brokers and controllers are there, and \
+                 `riverrun topic describe q` whether it was done";
             Failure::failed(format!("{DOING}: {first}: {cut}; it may have been done all the same")).next(next)
         };
         assert_eq!(failure, Failure::all(vec![two, lost("q-3", "h:1"), lost("q-4", "h:2")]));

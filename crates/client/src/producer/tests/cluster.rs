@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::ErrorCode;
+use kernel::{ErrorCode, TopicPartition};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 use wire::batch::BatchView;
@@ -365,4 +365,39 @@ async fn a_record_for_a_leader_that_cannot_be_reached_fails_with_why() {
         panic!("{error:?}")
     };
     assert!(matches!(&**last, Error::Connection { address, .. } if address == "node:1"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_for_a_partition_without_a_leader_are_told_of_while_they_wait_and_fail_with_that() {
+    let led = Arc::new(Mutex::new(true));
+    let now = Arc::clone(&led);
+    let cluster = Cluster::new(move |asked| {
+        if asked.is::<MetadataRequest>() {
+            let mut answer = topic_of(2);
+            if !*now.lock() {
+                answer.topics[0].partitions[1].leader_id = -1;
+            }
+            return asked.answer(&answer);
+        }
+        if asked.is::<InitProducerIdRequest>() {
+            return asked.answer(&InitProducerIdResponse { producer_id: 7, ..Default::default() });
+        }
+        produced(asked, ErrorCode::NotLeaderOrFollower)
+    });
+    let delivery_timeout = Some(Duration::from_secs(31));
+    let producer = producer(&cluster, ProducerConfig { delivery_timeout, ..Default::default() }).await;
+    let delivery = producer.send(record(b"v").partition(1)).await.expect("there is room");
+    assert_eq!(producer.without_leader(), []);
+    *led.lock() = false;
+    let waiting = async {
+        while producer.without_leader().is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), waiting).await.expect("its leader is missed");
+    assert_eq!(producer.without_leader(), [TopicPartition::new(TOPIC, 1)]);
+    let error = delivery.await.expect_err("nobody leads it");
+    let Error::DeliveryTimeout { last: Some(last), .. } = &error else { panic!("{error:?}") };
+    assert_eq!(last.code(), Some(ErrorCode::LeaderNotAvailable), "{error}");
+    assert_eq!(producer.without_leader(), [], "nothing waits any more");
 }
