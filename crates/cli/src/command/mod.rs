@@ -15,6 +15,7 @@ mod failure;
 mod files;
 mod format;
 mod group;
+mod leaders;
 mod place;
 mod produce;
 mod profile;

@@ -140,15 +140,12 @@ impl Client {
         tokio::select! {
             biased;
             answer = answered => answer.map_err(|error| late_of(&name, error)),
-            () = self.gone(id) => Err(Error::Connection {
-                address: name,
-                reason: "the cluster does not have it any more".to_owned(),
-            }),
+            () = self.gone(id) => Err(gone(id)),
         }
     }
 
     /// Ends once another broker says that the cluster does not have this one.
-    async fn gone(&self, id: NodeId) {
+    pub(crate) async fn gone(&self, id: NodeId) {
         loop {
             sleep(LOOK_EVERY).await;
             let looked = self.refresh_but(BTreeSet::from([Peer::Broker(id)]), Wanted::Nothing).await;
@@ -156,6 +153,14 @@ impl Client {
                 return;
             }
         }
+    }
+}
+
+/// What it means that a broker is not in the cluster any more.
+pub(crate) fn gone(id: NodeId) -> Error {
+    Error::Connection {
+        address: format!("broker {}", id.0),
+        reason: "the cluster does not have it any more".to_owned(),
     }
 }
 

@@ -17,6 +17,7 @@ use super::identity::{Identity, identify};
 use super::judge::{queue_of, settle};
 use super::queue::{Queue, Readiness};
 use super::{Shared, TopicQueues, Topics};
+use crate::cluster::asking::gone;
 use crate::cluster::{Lane, Wanted};
 use crate::config::{Acks, millis};
 use crate::conn::{Connection, Leaving, Pending};
@@ -352,13 +353,18 @@ impl Sender {
             Err(error) => return self.unsent(leader, sent, &error),
         };
         self.nodes.entry(leader).or_default().in_flight += 1;
+        let client = self.shared.client.clone();
         self.running.spawn(async move {
             // Kept as long as it is needed: nobody else may have it.
             let _connection = shared_connection;
             match begun {
                 Begun::Unanswered(leaving) => Done::Left(leader, sent, leaving.wait(time).await),
                 Begun::Answered(pending) => {
-                    let result = pending.wait(time).await;
+                    let result = tokio::select! {
+                        biased;
+                        result = pending.wait(time) => result,
+                        () = client.gone(leader) => Err(gone(leader)),
+                    };
                     Done::Produced(leader, sent, result.and_then(|answer| answer.decode()))
                 }
             }

@@ -15,6 +15,7 @@ use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
 use super::lost::{Ended, Lost};
 use super::scratch::{self, Measured};
+use crate::command::leaders::tell_of_leaders;
 use crate::command::place::partitions_of;
 use crate::command::session::FAREWELL;
 use crate::command::{Failure, Session, session, units};
@@ -89,7 +90,10 @@ async fn measure(
         under_way: JoinSet::new(),
         lost: Lost::default(),
     };
-    let ended = run.measure(latency, topic, &producer, &mut consumer).await;
+    let ended = tokio::select! {
+        never = tell_of_leaders(&producer) => match never {},
+        ended = run.measure(latency, topic, &producer, &mut consumer) => ended,
+    };
     if !matches!(ended, Ok(Ended::All)) {
         if run.wrote.is_zero() {
             run.ends_writing(latency);

@@ -17,6 +17,7 @@ use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
 use super::lost::{Ended, Lost};
 use super::scratch::{self, Measured};
+use crate::command::leaders::tell_of_leaders;
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
@@ -86,6 +87,17 @@ async fn write(
 ) -> Result<Measured, Failure> {
     let batch_size = usize::try_from(produce.batch_size).unwrap_or(usize::MAX);
     let producer = produce.load.producer(batch_size, produce.size, produce.linger, session)?;
+    tokio::select! {
+        never = tell_of_leaders(&producer) => match never {},
+        measured = measure(produce, topic, &producer) => measured,
+    }
+}
+
+async fn measure(
+    produce: &Produce,
+    topic: &mut scratch::Topic,
+    producer: &Producer,
+) -> Result<Measured, Failure> {
     let mut run = Run {
         waiting: VecDeque::new(),
         timed: VecDeque::new(),
@@ -96,7 +108,7 @@ async fn write(
     };
     let mut signals = session::signals()?;
     let begun = Instant::now();
-    let sent = run.send_all(produce, topic, &producer, begun, &mut signals).await;
+    let sent = run.send_all(produce, topic, producer, begun, &mut signals).await;
     let flush = async {
         producer.flush().await;
         Ok(())

@@ -1,7 +1,6 @@
 //! `riverrun produce`: lines of standard input become records.
 
 mod from_json;
-mod waits;
 mod written;
 
 use std::fs::{File, Metadata};
@@ -18,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::acks::WhoAcknowledges;
 use super::ask::Change;
+use super::leaders::tell_of_leaders;
 use super::place::partitions_of;
 use super::template::{Reader, Template, unescape};
 use super::time::Zone;
@@ -130,7 +130,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     }
     let mut input = inputs(&produce, max_record, session)?;
     let mut watch = Watch::begin(session, produce.topic.iter().cloned().collect());
-    let told = waits::tell_of_leaders(&producer);
+    let told = tell_of_leaders(&producer);
     tokio::pin!(told);
     let ended = tokio::select! {
         never = &mut told => match never {},

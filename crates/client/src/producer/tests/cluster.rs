@@ -401,3 +401,27 @@ async fn records_for_a_partition_without_a_leader_are_told_of_while_they_wait_an
     assert_eq!(last.code(), Some(ErrorCode::LeaderNotAvailable), "{error}");
     assert_eq!(producer.without_leader(), [], "nothing waits any more");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_silent_is_waited_for_only_until_the_others_know_that_it_is_gone() {
+    let begun = Instant::now();
+    let cluster = Cluster::new(move |asked| {
+        let known = begun.elapsed() >= Duration::from_secs(9);
+        let leader = if known { 2 } else { 1 };
+        if asked.node == 2 && asked.is::<MetadataRequest>() {
+            let mut answer = metadata(leader, leader);
+            answer.brokers.retain(|broker| broker.node_id == 2 || !known);
+            return asked.answer(&answer);
+        }
+        if asked.is::<InitProducerIdRequest>() {
+            return asked.answer(&InitProducerIdResponse { producer_id: 7, ..Default::default() });
+        }
+        if asked.node == 1 { Reply::Silence } else { produced(asked, ErrorCode::None) }
+    });
+    let client = cluster.client_with(crate::ClientConfig::new("node:2")).await;
+    let producer = Producer::new(&client, ProducerConfig::default()).expect("the settings work");
+    producer.send(record(b"v")).await.expect("there is room").await.expect("node 2 takes it");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    let asked: Vec<i32> = cluster.heard::<ProduceRequest>().iter().map(|(node, _)| *node).collect();
+    assert_eq!(asked, [1, 2]);
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use client::{Producer, TopicPartition};
 
-use crate::command::units;
+use super::units;
 use crate::print::note;
 
 /// How often it is looked. An election takes no longer where there is another replica.
