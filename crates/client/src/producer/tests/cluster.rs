@@ -413,10 +413,13 @@ async fn a_leader_that_is_silent_is_waited_for_only_until_the_others_know_that_i
             answer.brokers.retain(|broker| broker.node_id == 2 || !known);
             return asked.answer(&answer);
         }
+        if asked.node == 1 {
+            return Reply::Silence;
+        }
         if asked.is::<InitProducerIdRequest>() {
             return asked.answer(&InitProducerIdResponse { producer_id: 7, ..Default::default() });
         }
-        if asked.node == 1 { Reply::Silence } else { produced(asked, ErrorCode::None) }
+        produced(asked, ErrorCode::None)
     });
     let client = cluster.client_with(crate::ClientConfig::new("node:2")).await;
     let producer = Producer::new(&client, ProducerConfig::default()).expect("the settings work");
