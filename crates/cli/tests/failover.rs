@@ -199,6 +199,7 @@ async fn leaders_and_coordinators_that_are_killed_are_followed_without_a_word() 
     partitions_without_a_leader_hold_up_no_command(&mut cluster, &admin).await;
     a_group_is_described_beside_partitions_whose_broker_was_just_killed(&mut cluster, &admin).await;
     who_does_not_answer_is_named_beside_what_the_others_say(&mut cluster);
+    without_a_quorum_what_the_living_broker_has_is_told(&cluster);
 }
 
 /// The leader that was asked in vain is not shown beside the offsets of the one that came after it.
@@ -321,6 +322,20 @@ fn who_does_not_answer_is_named_beside_what_the_others_say(cluster: &mut Cluster
         assert!(printed.contains(" none\n") && printed.contains(&refused), "{printed}");
         assert!(begun.elapsed() < Duration::from_secs(10), "{waits:?}: {:?}", begun.elapsed());
     }
+}
+
+/// Broker 2 is left, and nobody tells it that the others are gone.
+fn without_a_quorum_what_the_living_broker_has_is_told(cluster: &Cluster) {
+    let begun = Instant::now();
+    let describe = ["topic", "describe", "x", "v", "w", "--format", "json"];
+    let ended = support::run(support::command_at(&cluster.address(2), &describe), "");
+    // One wait for broker 1, and not one for each topic.
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told: serde_json::Value = serde_json::from_str(&ended.stdout).expect("it is JSON");
+    let ends: Vec<_> = (0..2).map(|place| told[0]["partitions"][place]["end_offset"].as_i64()).collect();
+    assert_eq!(ends, [None, Some(0)], "{ended:?}");
+    assert!(ended.stderr.contains("not all of x is known: x-0: "), "{ended:?}");
 }
 
 /// Each broker has a partition, and one is killed while it is asked whether they are to be trimmed.
