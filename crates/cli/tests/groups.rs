@@ -151,6 +151,8 @@ fn an_undo_file_brings_a_group_to_nowhere_that_is_not_there() {
         let done = &done["partitions"][0];
         assert_eq!((&done["after"], &done["out_of_range"]), (&taken.into(), &kept.into()));
     }
+    let other = broker.run(&["group", "reset", "kitchen", "--from-file", &path, "--partition", "3"]);
+    assert!(other.failed(3).contains("holds nothing of partition 3"), "{other:?}");
     std::fs::remove_file(undo).expect("it was written");
 }
 
@@ -214,6 +216,9 @@ fn who_waits_at_a_terminal_sees_what_for() {
     assert_eq!(seen.code, Some(0), "{seen:?}");
     assert!(seen.screen.contains("looking again in 0."), "{seen:?}");
     assert!(seen.screen.contains("\r\u{1b}[Kgroup "), "it goes away again: {seen:?}");
+    let missing = ["group", "describe", "kitchn", "--trend", "10m"];
+    let seen = Terminal::default().run(broker.command(&missing), "");
+    assert_eq!(seen.code, Some(3), "nothing is waited for: {seen:?}");
 }
 
 #[test]

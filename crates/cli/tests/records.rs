@@ -468,6 +468,21 @@ fn a_record_that_is_to_blame_for_its_batch_is_told_by_its_number() {
     let lines = "{\"key\":\"a\",\"value\":\"1\"}\n{\"value\":\"2\"}\n{\"key\":\"b\",\"value\":\"3\"}\n";
     let written = broker.run_with_input(&["produce", "a", "--from-json", "-X", "linger.ms=200"], lines);
     assert!(written.failed(1).contains("record 2 and 2 others were not written"), "{written:?}");
+    let advice = "mend line 2; what begins with line 1 of the input is still to be written";
+    assert!(written.failed(1).contains(advice), "{written:?}");
+    // Those of the batches before and after it are there, and are not to be written twice.
+    let many: String = (1..=50_000).fold(String::new(), |text, number| match number {
+        25_000 => text + "{\"value\":\"x\"}\n",
+        number => text + &format!("{{\"key\":\"k\",\"value\":\"{number}\"}}\n"),
+    });
+    let written = broker.run_with_input(&["produce", "a", "--from-json", "--format", "json"], &many);
+    assert!(written.failed(1).contains("mend line 25000; line"), "{}", written.stderr);
+    let told: serde_json::Value = serde_json::from_str(&written.stdout).expect("it is JSON");
+    let (failed, read) = (told["failed"].as_u64(), told["read"].as_u64());
+    let runs = told["unwritten"].as_array().expect("it is told").iter();
+    let counts = runs.filter_map(|run| Some(run["last"].as_u64()? - run["first"].as_u64()? + 1));
+    assert_eq!(Some(counts.sum()), failed);
+    assert_eq!(read.zip(failed).map(|(read, failed)| read - failed), told["records"].as_u64());
     broker.run(&["group", "describe", ""]).failed(2);
 }
 

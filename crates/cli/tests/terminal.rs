@@ -186,3 +186,23 @@ fn the_wide_form_has_more_where_there_is_more() {
     let row: Vec<&str> = wide.ok().lines().nth(1).expect("there is a group").split_whitespace().collect();
     assert_eq!((row.get(4), row.get(6)), (Some(&"0"), Some(&broker.bootstrap.as_str())), "{wide:?}");
 }
+
+#[test]
+fn a_reader_for_whom_nothing_comes_says_that_it_waits() {
+    let broker = broker_with_group("waits", "kitchen");
+    broker.run(&["topic", "create", "empty"]).ok();
+    for (arguments, read) in [
+        (&["consume", "a", "--from", "start:9"][..], "1\n2\n"),
+        (&["consume", "empty", "--from", "start"], ""),
+        (&["consume", "a", "--from", "start", "--group", "kitchen"], ""),
+    ] {
+        let terminal = Terminal { interrupt_at: Some("waiting for new records"), ..Terminal::default() };
+        let seen = terminal.run(broker.command(arguments), "");
+        assert!(
+            seen.screen.starts_with(&format!("{read}waiting for new records; ")),
+            "{arguments:?}: {seen:?}"
+        );
+    }
+    assert_eq!(broker.run(&["consume", "a", "--from", "0:0"]).ok(), "", "nothing is between them");
+    broker.run(&["consume", "a", "--from", "1:0"]).failed(2);
+}

@@ -261,7 +261,8 @@ impl Failure {
 }
 
 /// A broker that is alive does not answer where it waits for controllers in vain.
-const WHO_IS_THERE: &str = "`riverrun cluster health` shows whether the brokers and controllers are there";
+pub const WHO_IS_THERE: &str =
+    "`riverrun cluster health` shows whether the brokers and controllers are there";
 
 /// What may help where brokers cannot be reached though another server can.
 pub fn look_where_advertised(brokers: impl ExactSizeIterator<Item = String>) -> String {

@@ -15,7 +15,6 @@ mod failure;
 mod files;
 mod format;
 mod group;
-mod leaders;
 mod place;
 mod produce;
 mod profile;
@@ -33,6 +32,7 @@ mod tree;
 pub mod units;
 mod version;
 mod waiting;
+mod waits;
 mod watch;
 mod wrong_use;
 

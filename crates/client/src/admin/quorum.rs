@@ -76,7 +76,7 @@ impl Admin {
     pub async fn describe_quorum(&self) -> Result<Quorum, Error> {
         let partition = PartitionData { partition_index: 0 };
         let topic = TopicData { topic_name: METADATA_TOPIC.to_owned(), partitions: vec![partition] };
-        let answer = self.client.ask_any(&DescribeQuorumRequest { topics: vec![topic] }).await?;
+        let answer = self.client.read_any(&DescribeQuorumRequest { topics: vec![topic] }).await?;
         BrokerError::check(answer.error_code).map_err(|error| error.message(answer.error_message))?;
         let partition =
             answer.topics.into_iter().next().and_then(|topic| topic.partitions.into_iter().next());

@@ -253,6 +253,11 @@ impl Outcome {
         Error::DeliveryTimeout { topic: topic.to_string(), partition: *partition, after, uncertain, last }
     }
 
+    /// For how long its first record has waited.
+    pub fn waited(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
     pub fn settle(&self, written: Result<Written, Error>) {
         self.end(match written {
             Ok(written) => End::Written(written),

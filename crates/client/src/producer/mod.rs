@@ -228,6 +228,12 @@ impl Producer {
         self.shared.delivery_timeout
     }
 
+    /// For how long the oldest record has waited of which it is not known what became of it; nothing if there is none.
+    pub fn longest_wait(&self) -> Option<Duration> {
+        let topics = self.shared.topics.lock();
+        topics.unsettled.first_key_value().map(|(_, oldest)| oldest.waited())
+    }
+
     /// The partitions that no broker leads, and for which records wait: until one leads them again, or `delivery.timeout.ms` is
     /// over.
     pub fn without_leader(&self) -> Vec<TopicPartition> {

@@ -15,9 +15,9 @@ use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
 use super::lost::{Ended, Lost};
 use super::scratch::{self, Measured};
-use crate::command::leaders::tell_of_leaders;
 use crate::command::place::partitions_of;
 use crate::command::session::FAREWELL;
+use crate::command::waits::tell_of_waits;
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
@@ -91,7 +91,7 @@ async fn measure(
         lost: Lost::default(),
     };
     let ended = tokio::select! {
-        never = tell_of_leaders(&producer) => match never {},
+        never = tell_of_waits(&producer) => match never {},
         ended = run.measure(latency, topic, &producer, &mut consumer) => ended,
     };
     if !matches!(ended, Ok(Ended::All)) {

@@ -17,7 +17,7 @@ use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
 use super::lost::{Ended, Lost};
 use super::scratch::{self, Measured};
-use crate::command::leaders::tell_of_leaders;
+use crate::command::waits::tell_of_waits;
 use crate::command::{Failure, Session, session, units};
 use crate::print::{Output, Progress};
 
@@ -88,7 +88,7 @@ async fn write(
     let batch_size = usize::try_from(produce.batch_size).unwrap_or(usize::MAX);
     let producer = produce.load.producer(batch_size, produce.size, produce.linger, session)?;
     tokio::select! {
-        never = tell_of_leaders(&producer) => match never {},
+        never = tell_of_waits(&producer) => match never {},
         measured = measure(produce, topic, &producer) => measured,
     }
 }

@@ -91,6 +91,35 @@ impl<'c> Joining<'c> {
     }
 }
 
+/// A reader for whom nothing comes, though more may. On a terminal it says so once, as nothing else is to be seen.
+pub(super) struct Idle {
+    since: Instant,
+    said: bool,
+}
+
+/// How long nothing has to come.
+const NOTHING_COMES: Duration = Duration::from_secs(2);
+
+impl Idle {
+    /// Where it `stops` by itself nobody waits for what is written later; where it was `said` already, once is enough.
+    pub fn new(consume: &Consume, stops: bool, said: bool) -> Self {
+        let waits_for_offset =
+            matches!(consume.until, Some(Begin::At(Where::Offset(_)) | Begin::AfterStart(_)));
+        let silent = said || (stops && !waits_for_offset) || !io::stderr().is_terminal();
+        Self { since: Instant::now(), said: silent }
+    }
+
+    /// Takes note of what a poll returned.
+    pub fn look(&mut self, consumer: &Consumer, came: bool) {
+        if came || !consumer.has_assignment() || consumer.hindrance().is_some() {
+            self.since = Instant::now();
+        } else if !self.said && self.since.elapsed() >= NOTHING_COMES {
+            self.said = true;
+            print::note("waiting for new records; Ctrl-C ends");
+        }
+    }
+}
+
 /// Tells of a coordinator that does not take this member: the client goes on trying without a word.
 pub(super) struct Hindrance {
     since: Option<Instant>,

@@ -73,8 +73,11 @@ impl Consume {
             }
             (until, ..) => self.until = until,
         }
+        let is_start =
+            |place| matches!(place, Begin::At(Where::Start | Where::Offset(0)) | Begin::AfterStart(0));
         let turned = match (self.from.begin, self.until) {
-            (_, Some(Begin::At(Where::Start | Where::Offset(0)) | Begin::AfterStart(0))) => true,
+            // From the start to the start there is nothing, as between any two places that are one.
+            (begin, Some(until)) if is_start(until) => !is_start(begin),
             (Begin::At(Where::Offset(begin)), Some(Begin::At(Where::Offset(until)))) => until < begin,
             (Begin::At(Where::At(begin)), Some(Begin::At(Where::At(until)))) => {
                 zone.instant(until) < zone.instant(begin)

@@ -26,7 +26,7 @@ use super::template::Template;
 use super::watch::Watch;
 use super::{Failure, Format, Session, session, units};
 use crate::print::{Left, Progress, nobody_reads, note};
-use end::{Ends, Hindrance, Joining, Share, ends};
+use end::{Ends, Hindrance, Idle, Joining, Share, ends};
 pub use end::{is_at_end, left_until};
 use growth::Growth;
 use places::Places;
@@ -185,6 +185,7 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
         && from == OffsetReset::Latest
         && consume.tail.is_none()
         && end.is_none();
+    let idle = Idle::new(&consume, end.is_some(), waits);
     if waits && io::stderr().is_terminal() {
         note("waiting for new records; --from start reads those that are there, Ctrl-C ends");
     }
@@ -195,7 +196,7 @@ pub async fn run(mut consume: Consume, session: &Session) -> Result<(), Failure>
     }
     let mut printer = Printer { consume: &consume, ends: end.clone(), session, printed: 0, on_terminal };
     let mut signals = session::signals()?;
-    let mut follows = Follows { places, growth, watch };
+    let mut follows = Follows { places, growth, watch, idle };
     let read = read(&mut consumer, end.as_ref(), &mut printer, &mut follows, &mut signals, session).await;
     let printed = printer.printed;
     let interrupted = matches!(read, Ok(Ended::Interrupted));
@@ -249,6 +250,7 @@ struct Follows<'c> {
     places: Places<'c>,
     growth: Option<Growth<'c>>,
     watch: Watch,
+    idle: Idle,
 }
 
 /// Reads and prints until there is enough, the end is reached, somebody interrupts it, or nobody reads what is printed.
@@ -256,7 +258,7 @@ async fn read(
     consumer: &mut Consumer,
     end: Option<&Ends>,
     printer: &mut Printer<'_>,
-    Follows { places, growth, watch }: &mut Follows<'_>,
+    Follows { places, growth, watch, idle }: &mut Follows<'_>,
     signals: &mut StopSignals,
     session: &Session,
 ) -> Result<Ended, Failure> {
@@ -309,6 +311,7 @@ async fn read(
             };
         }
         hindrance.look(consumer);
+        idle.look(consumer, !records.is_empty());
         joining.take_if(|joining| joining.is_over(consumer));
         let left = end.map_or(Left::Unknown, |end| left_until(consumer, end));
         progress.show(printer.printed, left.at_most(printer.consume.number, printer.printed));

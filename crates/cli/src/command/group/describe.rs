@@ -56,8 +56,10 @@ pub async fn run(describe: &Describe, session: &Session) -> Result<(), Failure> 
     };
     // What was seen at first is shown even to who does not wait for more.
     let mut signals = session::signals()?;
+    let nothing_seen = seen.iter().all(|(first, _)| first.is_err());
     let mut interrupted = tokio::select! {
         biased;
+        () = async {}, if nothing_seen => false,
         () = waiting(left, tokio::time::sleep(time)) => false,
         _ = signals.next() => true,
     };

@@ -254,6 +254,14 @@ async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan,
             return Err(Failure::not_there(format!("{} holds nothing of {topic:?}", file.display()))
                 .next("name topics that are in it"));
         }
+        if !plan.offsets.keys().any(|name| reset.is_about(name)) {
+            let partition = reset.partition.unwrap_or_default();
+            return Err(Failure::not_there(format!(
+                "{} holds nothing of partition {partition}",
+                file.display()
+            ))
+            .next("name a partition that is in it"));
+        }
         // What is to be forgotten, and is not known, is done already.
         let is_to_do = |name: &TopicPartition, offset: &mut Option<Offset>| {
             reset.is_about(name) && (offset.is_some() || before.contains_key(name))
@@ -407,8 +415,10 @@ fn read_undo(text: &str) -> Option<(String, Plan)> {
         };
         Some((TopicPartition::new(topic, partition), offset))
     };
-    let offsets: Option<BTreeMap<_, _>> = value.get("offsets")?.as_array()?.iter().map(entry).collect();
-    Some((group, Plan { offsets: offsets?, ..Plan::default() }))
+    let entries = value.get("offsets")?.as_array()?;
+    let offsets: BTreeMap<_, _> = entries.iter().map(entry).collect::<Option<_>>()?;
+    // Where a partition is told of twice, nobody knows which was meant.
+    (offsets.len() == entries.len()).then(|| (group, Plan { offsets, ..Plan::default() }))
 }
 
 /// How far it has come when it is told.
@@ -508,8 +518,11 @@ mod tests {
         let offsets = [(names[0].clone(), Some(Offset(7))), (names[1].clone(), None)].into();
         let expected = Plan { offsets, ..Plan::default() };
         assert_eq!(read_undo(&text), Some(("g".to_owned(), expected)));
-        for wrong in ["", "{}", r#"{"group":"g","offsets":[{"topic":"t","partition":0,"offset":-5}]}"#] {
-            assert_eq!(read_undo(wrong), None, "{wrong}");
+        let of = |entries: &str| format!(r#"{{"group":"g","offsets":[{entries}]}}"#);
+        let twice = r#"{"topic":"t","partition":0,"offset":1},{"topic":"t","partition":0,"offset":2}"#;
+        let negative = r#"{"topic":"t","partition":0,"offset":-5}"#;
+        for wrong in [String::new(), "{}".to_owned(), of(negative), of(twice)] {
+            assert_eq!(read_undo(&wrong), None, "{wrong}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `riverrun produce`: lines of standard input become records.
 
 mod from_json;
+mod unwritten;
 mod written;
 
 use std::fs::{File, Metadata};
@@ -17,10 +18,10 @@ use tokio::sync::mpsc;
 
 use super::acks::WhoAcknowledges;
 use super::ask::Change;
-use super::leaders::tell_of_leaders;
 use super::place::partitions_of;
 use super::template::{Reader, Template, unescape};
 use super::time::Zone;
+use super::waits::tell_of_waits;
 use super::watch::Watch;
 use super::{Failure, Session, session, units};
 use crate::print::{self, Left, Progress};
@@ -130,7 +131,7 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     }
     let mut input = inputs(&produce, max_record, session)?;
     let mut watch = Watch::begin(session, produce.topic.iter().cloned().collect());
-    let told = tell_of_leaders(&producer);
+    let told = tell_of_waits(&producer);
     tokio::pin!(told);
     let ended = tokio::select! {
         never = &mut told => match never {},
@@ -151,9 +152,10 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
             }
         }
     };
-    let settled = settle(&mut written, &produce).await;
+    let is_all_read = matches!(&ended, Ok(Ended::All));
+    let settled = settle(&mut written, &produce, is_all_read).await;
     // Whoever was stopped or failed waits for no more answers.
-    let is_whole = settled.is_ok() && matches!(&ended, Ok(Ended::All));
+    let is_whole = settled.is_ok() && is_all_read;
     let lost = if is_whole { written.lost(session).await } else { Vec::new() };
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
     let reported = written.report(&produce, session);
@@ -193,13 +195,17 @@ fn deleted(topic: &str) -> Failure {
 }
 
 /// Waits for what is on its way, and says how the rest is sent: who began anew would write twice what is there.
-async fn settle(written: &mut Written, produce: &Produce) -> Result<(), Failure> {
-    written.settle_all().await.map_err(|failure| match written.lacks_from() {
-        Some(number) => {
-            let rest = produce.rest_from(number);
+async fn settle(written: &mut Written, produce: &Produce, is_all_read: bool) -> Result<(), Failure> {
+    written.settle_all().await.map_err(|failure| match written.unwritten() {
+        Some(unwritten) if unwritten.may_be_there => {
+            let rest = unwritten.rest(produce, is_all_read);
             failure.next(format!(
                 "`riverrun cluster health` shows which brokers and leaders are missing; {rest}, though some of it may be there already"
             ))
+        }
+        Some(unwritten) => {
+            let (guilty, rest) = (produce.nth(unwritten.number), unwritten.rest(produce, is_all_read));
+            failure.and_next(format!("mend {guilty}; {rest}"))
         }
         None => failure,
     })
@@ -368,8 +374,12 @@ impl Produce {
 
     /// How a record is found in the input.
     fn nth(&self, number: u64) -> String {
-        let unit = if self.template.is_some() { "record" } else { "line" };
-        format!("{unit} {number}")
+        format!("{} {number}", self.unit())
+    }
+
+    /// What a record is in the input.
+    fn unit(&self) -> &'static str {
+        if self.template.is_some() { "record" } else { "line" }
     }
 
     /// What would go unheard is refused.
@@ -519,7 +529,7 @@ fn split(produce: &Produce, line: Bytes) -> Result<ProducerRecord, String> {
 mod tests {
     use super::*;
 
-    fn produce(separator: Option<&str>) -> Produce {
+    pub fn produce(separator: Option<&str>) -> Produce {
         Produce {
             topic: Some("t".to_owned()),
             key_separator: separator.map(|text| super::separator(text).expect("it is one")),

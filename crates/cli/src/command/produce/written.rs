@@ -1,7 +1,7 @@
 //! What was handed over, and what became of it.
 
-use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, VecDeque};
 use std::future::{IntoFuture, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use client::metadata::Topic;
 use client::{Delivered, Delivery, Error, ErrorCode, Producer, RecordMetadata, TopicPartition};
 use serde_json::{Value, json};
 
+use super::unwritten::{Unwritten, ranges};
 use super::{Input, Produce, record};
 use crate::command::place::{not_internal, partitions_of};
 use crate::command::{Failure, Format, Session};
@@ -48,11 +49,13 @@ struct Range {
     last: Option<i64>,
 }
 
-/// The first record that was not written, and how many there are.
+/// The records that were handed over and not written.
 struct Failed {
+    /// The one to blame.
     number: u64,
     error: Error,
-    records: u64,
+    /// All of them. Nothing is read after the first that is known of, so that they are few.
+    numbers: BTreeSet<u64>,
 }
 
 impl Written {
@@ -191,11 +194,16 @@ impl Written {
         self.outcome()
     }
 
-    /// The first record that nobody has acknowledged, where it may be written if it is tried again.
-    pub fn lacks_from(&self) -> Option<u64> {
+    /// What is still to be written, where a record that was handed over was not.
+    pub fn unwritten(&self) -> Option<Unwritten> {
         let failed = self.failed.as_ref()?;
         let unanswered = matches!(failed.error, Error::DeliveryTimeout { .. } | Error::Uncertain { .. });
-        (unanswered || failed.error.retriable()).then_some(failed.number)
+        Some(Unwritten {
+            number: failed.number,
+            may_be_there: unanswered || failed.error.retriable(),
+            ranges: ranges(failed.numbers.iter().copied()).collect(),
+            rest: self.read + 1,
+        })
     }
 
     fn outcome(&self) -> Result<(), Failure> {
@@ -214,7 +222,7 @@ impl Written {
         let metadata = match (delivered, &mut self.failed) {
             (Ok(metadata), _) => metadata,
             (Err(error), Some(failed)) => {
-                failed.records += 1;
+                failed.numbers.insert(number);
                 let guilty = |error: &Error| !matches!(error, Error::RefusedWithAnother { .. });
                 // Whatever came first, the record that is to blame is what there is to mend.
                 let blames = guilty(&error) && !guilty(&failed.error);
@@ -224,7 +232,7 @@ impl Written {
                 return;
             }
             (Err(error), failed) => {
-                *failed = Some(Failed { number, error, records: 1 });
+                *failed = Some(Failed { number, error, numbers: [number].into() });
                 return;
             }
         };
@@ -266,12 +274,14 @@ impl Written {
         };
         let partitions: Vec<Value> = self.partitions.iter().map(range).collect();
         let topics: BTreeMap<&str, u64> = self.by_topic(dry_run);
+        let unwritten = self.failed.iter().flat_map(|failed| failed.numbers.iter().copied());
         let value = json!({
             "topic": produce.topic,
             "topics": topics,
             "read": self.read,
             "records": self.records,
-            "failed": self.failed.as_ref().map_or(0, |failed| failed.records),
+            "failed": self.failed.as_ref().map_or(0, |failed| failed.numbers.len()),
+            "unwritten": ranges(unwritten).map(|(first, last)| json!({ "first": first, "last": last })).collect::<Vec<_>>(),
             "dry_run": dry_run,
             "partitions": partitions,
         });
@@ -331,7 +341,7 @@ impl Written {
 
 impl Failed {
     fn failure(&self) -> Failure {
-        let doing = match self.records {
+        let doing = match self.numbers.len() {
             1 => format!("record {} was not written", self.number),
             2 => format!("record {} and another one were not written", self.number),
             all => format!("record {} and {} others were not written", self.number, all - 1),
