@@ -498,7 +498,7 @@ fn who_would_stop_where_he_begins_is_told_so() {
         let refused = broker.run(&[&["consume", "a"], arguments].concat());
         assert!(refused.failed(2).contains("next: --from start"), "{arguments:?}: {refused:?}");
     }
-    for arguments in [["--from", "end:start"], ["--from", "start:0"], ["--until", "start"]] {
+    for arguments in [["--from", "end:start"], ["--from", "5:0"], ["--until", "start"]] {
         let refused = broker.run(&[&["consume", "a"], &arguments[..]].concat());
         assert!(refused.failed(2).contains("before it begins"), "{arguments:?}: {refused:?}");
     }
@@ -514,6 +514,24 @@ fn who_would_stop_where_he_begins_is_told_so() {
     }
     waits.child.kill().expect("it has not ended");
     waits.child.wait().expect("it ends");
+}
+
+#[test]
+fn who_reads_to_an_end_waits_for_a_broker_only_for_a_time() {
+    let mut broker = Broker::start("ends-alone");
+    create(&broker, "a", "1");
+    write_numbers(&broker, "a", 0..3);
+    let mut reader = Reader::begin(
+        &broker,
+        &["a", "--from", ":100", "-X", "default.api.timeout.ms=1000", "--print-offset"],
+    );
+    reader.lines.recv_timeout(DEADLINE).expect("it reads what is there");
+    broker.kill();
+    let mut told = String::new();
+    let errors = reader.child.stderr.as_mut().expect("it is piped");
+    std::io::Read::read_to_string(errors, &mut told).expect("it is text");
+    assert_eq!(reader.child.wait().expect("it ends").code(), Some(1), "{told}");
+    assert!(told.contains("not all was read: no broker has answered at 127.0.0.1:"), "{told}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use client::{Admin, Client, ErrorCode, NodeId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::Session;
 use super::failure::{look_where_advertised, of_broker};
@@ -27,6 +28,8 @@ pub struct Watch {
     task: JoinHandle<()>,
     topics: watch::Sender<BTreeSet<String>>,
     deleted: Option<mpsc::Receiver<String>>,
+    /// Since when no broker answers, if none does.
+    gone: watch::Receiver<Option<Instant>>,
 }
 
 impl Watch {
@@ -37,8 +40,9 @@ impl Watch {
         // Each of them is told once.
         let (tell, deleted) = mpsc::channel(topics.len().max(1));
         let (topics, looked_after) = watch::channel(topics.into_iter().collect());
-        let task = tokio::spawn(look(client, admin, place, looked_after, tell));
-        Watch { task, topics, deleted: Some(deleted) }
+        let (tell_gone, gone) = watch::channel(None);
+        let task = tokio::spawn(look(client, admin, place, looked_after, tell, tell_gone));
+        Watch { task, topics, deleted: Some(deleted), gone }
     }
 
     /// Looks after these topics from now on as well.
@@ -63,6 +67,11 @@ impl Watch {
         }
     }
 
+    /// For who waits no longer than some time for a broker.
+    pub fn silence(&self) -> Silence {
+        Silence(self.gone.clone())
+    }
+
     /// Waits until one of the topics is gone that was not told of before; returns which.
     pub async fn deleted(&mut self) -> String {
         if let Some(deleted) = &mut self.deleted
@@ -72,6 +81,33 @@ impl Watch {
         }
         // Nobody wants to know, or nobody looks any more.
         std::future::pending().await
+    }
+}
+
+/// Whether any broker answers.
+#[derive(Debug)]
+pub struct Silence(watch::Receiver<Option<Instant>>);
+
+impl Silence {
+    /// Waits until none has answered for so long.
+    pub async fn lasts(&mut self, time: Duration) {
+        loop {
+            let since = *self.0.borrow_and_update();
+            let over = async {
+                match since {
+                    Some(since) => tokio::time::sleep_until(since + time).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => return,
+                changed = self.0.changed() => match changed {
+                    Ok(()) => {}
+                    // Nobody looks any more.
+                    Err(_) => std::future::pending().await,
+                },
+            }
+        }
     }
 }
 
@@ -87,6 +123,7 @@ async fn look(
     place: String,
     topics: watch::Receiver<BTreeSet<String>>,
     tell: mpsc::Sender<String>,
+    tell_gone: watch::Sender<Option<Instant>>,
 ) {
     let mut gone = false;
     let mut unreachable = BTreeSet::new();
@@ -98,6 +135,7 @@ async fn look(
         let there = matches!(answered, Ok(Ok(_)));
         if there == gone {
             gone = !there;
+            tell_gone.send_replace(gone.then(Instant::now));
             note(&match gone {
                 true => format!("no broker answers at {place}; waiting for one, Ctrl-C ends"),
                 false => format!("{place} answers again"),
@@ -166,5 +204,29 @@ fn tell_unreachable(client: &Client, told: &mut BTreeSet<NodeId>) {
             ));
             note(&format!("next: {}", look_where_advertised(std::iter::once(of_broker(id)))));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_lasts_from_when_nobody_answers_until_somebody_does() {
+        let (tell, gone) = watch::channel(None);
+        let mut silence = Silence(gone);
+        let begun = Instant::now();
+        let later = async {
+            for since in [Some(Instant::now()), None, Some(Instant::now() + Duration::from_secs(30))] {
+                tell.send_replace(since);
+                tokio::time::sleep(Duration::from_secs(15)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = silence.lasts(Duration::from_secs(20)) => {}
+            () = later => {}
+        }
+        assert_eq!(begun.elapsed().as_secs(), 50);
     }
 }

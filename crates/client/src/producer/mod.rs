@@ -182,17 +182,25 @@ impl Producer {
     /// [`Error::Broker`] if the topic or the partition is not there, [`Error::RecordTooLarge`], [`Error::Timeout`] if there was
     /// no room, [`Error::Closed`]; where no broker could be asked for metadata, what the last attempt failed with.
     pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, Error> {
-        let config = &self.shared.config;
+        self.check(&record)?;
         let size = record.size();
-        if size > config.max_request_size {
-            let limit = config.max_request_size;
-            return Err(Error::RecordTooLarge { size, setting: "max.request.size", limit });
-        }
         // Before anything is handed over, as a call that is dropped here has not done so.
         consume_budget().await;
         match self.append(&record, size, None, &mut None)? {
             Appended::Done(delivery) => Ok(delivery),
             lacking => self.send_later(&record, size, lacking).await,
+        }
+    }
+
+    /// Whether `send` would take the record, as far as that is known without a broker.
+    ///
+    /// # Errors
+    /// [`Error::RecordTooLarge`].
+    pub fn check(&self, record: &ProducerRecord) -> Result<(), Error> {
+        let (size, limit) = (record.size(), self.shared.config.max_request_size);
+        match size > limit {
+            true => Err(Error::RecordTooLarge { size, setting: "max.request.size", limit }),
+            false => Ok(()),
         }
     }
 

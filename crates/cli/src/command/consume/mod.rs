@@ -227,6 +227,14 @@ fn unread(partitions: &[TopicPartition]) -> Failure {
         .next("`riverrun cluster health` shows why")
 }
 
+fn unanswered(patience: Duration, session: &Session) -> Failure {
+    let patience = units::span(patience.as_secs_f64());
+    Failure::failed(format!("not all was read: no broker has answered at {} for {patience}", session.place))
+        .next(
+            "look whether the brokers are alive; -X default.api.timeout.ms says how long they are waited for",
+        )
+}
+
 /// A member could not commit, or not leave.
 fn uncommitted(error: client::Error) -> Failure {
     let doing = "what was printed last may not be committed, and be printed again by the next member: cannot leave the group";
@@ -267,6 +275,7 @@ async fn read(
     let group = printer.consume.group.as_deref();
     let mut joining = group.map(Joining::new);
     let mut hindrance = Hindrance::none();
+    let (mut silence, patience) = (watch.silence(), session.client.config().default_api_timeout);
     let mut share = group.zip(end).map(|(group, end)| Share::new(group, end));
     while printer.printed < max {
         if end.is_some_and(|end| is_at_end(consumer, end)) {
@@ -289,6 +298,8 @@ async fn read(
                 places.lose(&topic, consumer)?;
                 continue;
             }
+            // Who reads without an end waits without one.
+            () = silence.lasts(patience), if end.is_some() => return Err(unanswered(patience, session)),
             _ = signals.next() => return Ok(Ended::Interrupted),
         };
         if let Err(failure) = places.check(consumer, &mut records) {

@@ -159,6 +159,9 @@ impl Written {
                 .map_err(|failure| failure.about(&doing).and_next(produce.mend(number)))?;
         }
         if produce.change.dry_run {
+            producer
+                .check(&record)
+                .map_err(|error| Failure::of(error, &doing).and_next(produce.mend(number)))?;
             target.records += 1;
             self.records += 1;
             return Ok(());
