@@ -521,17 +521,13 @@ fn who_reads_to_an_end_waits_for_a_broker_only_for_a_time() {
     let mut broker = Broker::start("ends-alone");
     create(&broker, "a", "1");
     write_numbers(&broker, "a", 0..3);
-    let mut reader = Reader::begin(
-        &broker,
-        &["a", "--from", ":100", "-X", "default.api.timeout.ms=1000", "--print-offset"],
-    );
-    reader.lines.recv_timeout(DEADLINE).expect("it reads what is there");
+    let until = ["a", "--from", ":100", "-X", "default.api.timeout.ms=1000"];
+    let reader = Reader::begin(&broker, &until);
+    reader.lines(3);
     broker.kill();
-    let mut told = String::new();
-    let errors = reader.child.stderr.as_mut().expect("it is piped");
-    std::io::Read::read_to_string(errors, &mut told).expect("it is text");
-    assert_eq!(reader.child.wait().expect("it ends").code(), Some(1), "{told}");
-    assert!(told.contains("not all was read: no broker has answered at 127.0.0.1:"), "{told}");
+    let (code, notes) = reader.ended();
+    assert_eq!(code, Some(1), "{notes}");
+    assert!(notes.contains("not all was read: no broker has answered at 127.0.0.1:"), "{notes}");
 }
 
 #[test]

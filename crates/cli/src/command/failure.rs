@@ -216,9 +216,11 @@ impl Failure {
         failure
     }
 
-    /// Whether an error leaves open what became of a change.
+    /// Whether an error leaves open what became of a change: there was no answer, or that of a broker which has waited for
+    /// others in vain.
     pub fn is_unknown(error: &Error) -> bool {
         matches!(error, Error::Timeout { .. } | Error::Connection { .. } | Error::Protocol { .. })
+            || error.code() == Some(ErrorCode::RequestTimedOut)
     }
 
     /// The same, where something was to be changed: without an answer nobody knows whether it was, and `look` shows it.

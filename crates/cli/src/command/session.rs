@@ -131,7 +131,7 @@ pub async fn farewell<T>(
 }
 
 /// How long a broker is tried in vain until it is told when a command fails.
-const IN_VAIN: Duration = Duration::from_secs(1);
+pub const IN_VAIN: Duration = Duration::from_secs(1);
 
 /// A client's settings.
 fn config(connection: &Connection, place: &Place) -> ClientConfig {

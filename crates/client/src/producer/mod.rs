@@ -297,7 +297,6 @@ impl Producer {
         if let Ok(closed) = timeout(time, self.close()).await {
             return closed;
         }
-        let late = Error::Timeout { what: "closing the producer".into(), after: time };
         if let Some(sender) = self.sender.lock().take() {
             sender.abort();
         }
@@ -305,8 +304,11 @@ impl Producer {
         match unsettled.is_empty() {
             true => Ok(()),
             false => {
-                unsettled.values().for_each(|outcome| outcome.settle(Err(late.clone())));
-                Err(late)
+                let what = "an acknowledgement before the producer was closed";
+                for outcome in unsettled.values() {
+                    outcome.settle(Err(Error::Timeout { what: what.into(), after: outcome.waited() }));
+                }
+                Err(Error::Timeout { what: "closing the producer".into(), after: time })
             }
         }
     }

@@ -15,7 +15,7 @@ use super::figures::{Count, Times};
 use super::load::{self, Load, Values};
 use super::lost::{Ended, Lost};
 use super::scratch::{self, Measured};
-use crate::command::place::partitions_of;
+use crate::command::place::{Where, partitions_of, resolve};
 use crate::command::session::FAREWELL;
 use crate::command::waits::tell_of_waits;
 use crate::command::{Failure, Session, session, units};
@@ -75,6 +75,8 @@ async fn measure(
 ) -> Result<Measured, Failure> {
     let described = session.admin.describe_topic(&topic.name).await.map_err(failed)?;
     let partitions = partitions_of(&described, None)?;
+    // It fails at once where one has no leader, who would be waited for.
+    resolve(&partitions, Where::End, session).await.map_err(failed)?;
     let mut consumer = load::consumer(session)?;
     consumer.assign(partitions.iter().map(|partition| (partition.clone(), Start::Latest))).map_err(failed)?;
     await_reader(&partitions, &mut consumer, topic, session).await?;

@@ -108,7 +108,7 @@ async fn measure(
     };
     let mut signals = session::signals()?;
     let begun = Instant::now();
-    let sent = run.send_all(produce, topic, producer, begun, &mut signals).await;
+    let mut sent = run.send_all(produce, topic, producer, begun, &mut signals).await;
     let flush = async {
         producer.flush().await;
         Ok(())
@@ -116,6 +116,9 @@ async fn measure(
     if session::farewell(&mut signals, !matches!(sent, Ok(Ended::All)), flush).await.is_none() {
         // What is given up is told by its delivery.
         let _ = producer.close_within(Duration::ZERO).await;
+        if matches!(sent, Ok(Ended::All)) {
+            sent = Ok(Ended::Interrupted);
+        }
     }
     let took = begun.elapsed();
     run.settle(produce.size).await;

@@ -49,6 +49,7 @@ pub async fn log_dirs(asked: &LogDirs, session: &Session) -> Result<(), Failure>
     for (id, found) in super::each_broker(of, ask).await {
         match found {
             Ok(found) => {
+                failures.extend(untold(id, &found, asked.topic.as_deref()));
                 values.extend(found.iter().map(|dir| dir_json(id.0, dir, asked.topic.as_deref())));
                 dirs.insert(id.0, found);
             }
@@ -91,6 +92,18 @@ pub async fn log_dirs(asked: &LogDirs, session: &Session) -> Result<(), Failure>
     }
     session.show(&Output::new(Value::from(values)).table(table).names(paths))?;
     Failure::all(failures).map_or(Ok(()), Err)
+}
+
+/// What it means for who asks for one topic that a directory cannot be read: nobody tells what is in it.
+fn untold(broker: NodeId, dirs: &[LogDir], topic: Option<&str>) -> Vec<Failure> {
+    let Some(topic) = topic else { return Vec::new() };
+    let failed = dirs.iter().filter_map(|dir| Some((&dir.path, dir.error.as_ref()?)));
+    let untold = |(path, error): (&String, &client::BrokerError)| {
+        let broker = broker.0;
+        Failure::failed(format!("what of {topic} is in {path} of broker {broker} is not known: {error}"))
+            .next("what the broker itself logs says why; `riverrun cluster health` shows which partitions miss it")
+    };
+    failed.map(untold).collect()
 }
 
 fn by_dir(dirs: &BTreeMap<i32, Vec<LogDir>>) -> Table {

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::Consume;
 use super::range::Begin;
+use crate::command::failure::WHO_IS_THERE;
 use crate::command::place::{Where, resolve_as};
-use crate::command::{Failure, Session};
+use crate::command::{Failure, Session, units};
 use crate::print::{self, Left};
 
 pub type Ends = BTreeMap<TopicPartition, Offset>;
@@ -70,19 +71,39 @@ pub(super) struct Joining<'c> {
     group: &'c str,
     since: Instant,
     said: bool,
+    /// Why the coordinator has refused it last.
+    refused: Option<Error>,
+    said_why: bool,
 }
 
 /// How long nobody wonders.
 const UNNOTICED: Duration = Duration::from_secs(1);
 
+/// How long a member may wait for its share until everybody is told, be it at a pipe. Other members may take as long as it, and a
+/// coordinator that cannot write takes the member again and again, and never shares out.
+const LONG: Duration = Duration::from_secs(10);
+
 impl<'c> Joining<'c> {
     pub fn new(group: &'c str) -> Self {
-        Self { group, since: Instant::now(), said: !io::stderr().is_terminal() }
+        let said = !io::stderr().is_terminal();
+        Self { group, since: Instant::now(), said, refused: None, said_why: false }
     }
 
     /// Whether the member has its share, be it nothing.
     pub fn is_over(&mut self, consumer: &Consumer) -> bool {
         let over = consumer.has_assignment();
+        self.refused = consumer.hindrance().or(self.refused.take());
+        if !over && !self.said_why && self.since.elapsed() > LONG {
+            self.said_why = true;
+            let why = self.refused.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
+            let (group, waited) = (self.group, units::span(self.since.elapsed().as_secs_f64()));
+            print::note(&format!(
+                "{group} has given this member no partitions for {waited}{why}; trying again"
+            ));
+            print::note(&format!(
+                "next: `riverrun group describe {group}` shows its members; {WHO_IS_THERE}"
+            ));
+        }
         if !over && !self.said && self.since.elapsed() > UNNOTICED && consumer.hindrance().is_none() {
             self.said = true;
             print::note(&format!("waiting until {} has shared out its partitions", self.group));

@@ -361,7 +361,7 @@ fn put_back(consumer: &mut Consumer, unwritten: &[ConsumerRecord]) {
 fn without_leader(partitions: &[TopicPartition]) -> String {
     let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
     let have = if names.len() == 1 { "has" } else { "have" };
-    format!("{} {have} no leader", names.join(" "))
+    format!("{} {have} no leader that can be reached", names.join(" "))
 }
 
 impl Consume {
@@ -436,12 +436,16 @@ fn tell_of(left_out: &[TopicPartition]) {
 }
 
 impl Asked {
-    /// Leaves those out that have lost their leader since, for whoever asked leaders and failed. Whether there are any.
+    /// Leaves those out that have lost their leader since, or whose leader cannot be reached though others can, for whoever
+    /// asked leaders and failed. Whether there are any.
     fn leave_out_lost(&mut self, consume: &Consume, session: &Session) -> bool {
         let metadata = session.client.metadata();
+        let unreachable = session.client.unreachable(session::IN_VAIN);
+        let is_reached = |leader| !unreachable.iter().any(|(id, _)| *id == leader);
         let is_lost = |name: &TopicPartition| {
             let known = metadata.partition(&name.topic, name.partition);
-            consume.asks_for_offsets() && known.is_some_and(|partition| partition.leader.is_none())
+            let leads = known.is_none_or(|partition| partition.leader.is_some_and(is_reached));
+            consume.asks_for_offsets() && !leads
         };
         let (lost, led) = std::mem::take(&mut self.partitions).into_iter().partition(is_lost);
         self.partitions = led;

@@ -222,11 +222,11 @@ impl Plan {
         let doing = if error.topic().is_none() { format!("{doing}: {first}") } else { doing };
         let look = format!("riverrun topic describe {}", self.topic);
         match error.code() {
-            None => Failure::of_change(error, &doing, &look),
+            _ if Failure::is_unknown(&error) => Failure::of_change(error, &doing, &look),
             Some(ErrorCode::PolicyViolation) => Failure::of(error, &doing).next(ONLY_DELETED),
             Some(ErrorCode::OffsetOutOfRange) => Failure::of(error, &doing)
                 .next(format!("the topic may have become another one meanwhile: `{look}` shows its offsets")),
-            Some(_) => Failure::of(error, &doing),
+            _ => Failure::of(error, &doing),
         }
     }
 }
