@@ -21,7 +21,11 @@ pub(super) async fn identify(client: &Client) -> Result<Identity, Error> {
         ..Default::default()
     };
     // An id that nobody uses harms nobody, so that another broker may be asked for one while one is silent.
-    let answer = client.read_any(&request).await?;
+    let asked = client.read_any(&request).await;
+    let answer = asked.map_err(|error| match error {
+        Error::Timeout { after, .. } => Error::Timeout { what: "asking for a producer id".into(), after },
+        error => error,
+    })?;
     BrokerError::check(answer.error_code)?;
     let identity =
         Identity { id: ProducerId(answer.producer_id), epoch: ProducerEpoch(answer.producer_epoch) };

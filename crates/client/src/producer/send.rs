@@ -35,6 +35,8 @@ pub(super) struct Sender {
     /// Who this producer is, once a broker has said.
     identity: Option<Identity>,
     identifying: bool,
+    /// Why nobody has told it who it is, since it last knew.
+    nameless: Option<Box<Error>>,
     /// Whether the identity that it had before has no epochs left.
     spent: bool,
     refreshing: bool,
@@ -99,6 +101,7 @@ impl Sender {
             shared,
             identity: None,
             identifying: false,
+            nameless: None,
             spent: false,
             refreshing: false,
             refreshed_at: Instant::now(),
@@ -186,6 +189,7 @@ impl Sender {
                         let leader = metadata.partition(topic, *partition).and_then(|known| known.leader);
                         let node = leader.and_then(|leader| self.nodes.get(&leader));
                         let unreachable = node.and_then(|node| node.unreachable.clone());
+                        let unreachable = unreachable.or_else(|| self.nameless.clone());
                         let mut late = batch.late(self.shared.delivery_timeout, unreachable);
                         // What went wrong before is not what it waits for.
                         if let Error::DeliveryTimeout { last, .. } = &mut late
@@ -420,8 +424,11 @@ impl Sender {
             Done::Identified(identified) => {
                 self.identifying = false;
                 match identified {
-                    Ok(identity) => self.identity = Some(identity),
-                    Err(error) => self.fail_waiting(&error),
+                    Ok(identity) => (self.identity, self.nameless) = (Some(identity), None),
+                    Err(error) => {
+                        self.fail_waiting(&error);
+                        self.nameless = Some(Box::new(error));
+                    }
                 }
             }
             Done::Refreshed(refreshed) => {

@@ -447,11 +447,13 @@ impl Asked {
             let leads = known.is_none_or(|partition| partition.leader.is_some_and(is_reached));
             consume.asks_for_offsets() && !leads
         };
-        let (lost, led) = std::mem::take(&mut self.partitions).into_iter().partition(is_lost);
+        let all = std::mem::take(&mut self.partitions).into_iter();
+        let (lost, led): (Vec<TopicPartition>, Vec<TopicPartition>) = all.partition(is_lost);
         self.partitions = led;
         tell_of(&lost);
         let any = !lost.is_empty();
         self.left_out.extend(lost);
+        self.left_out.sort_unstable();
         any
     }
 }

@@ -428,3 +428,15 @@ async fn a_leader_that_is_silent_is_waited_for_only_until_the_others_know_that_i
     let asked: Vec<i32> = cluster.heard::<ProduceRequest>().iter().map(|(node, _)| *node).collect();
     assert_eq!(asked, [1, 2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_waits_for_a_producer_id_fails_with_that() {
+    let cluster = Cluster::new(|asked| match asked.is::<InitProducerIdRequest>() {
+        true => Reply::Silence,
+        false => asked.answer(&topic_of(1)),
+    });
+    let producer = producer(&cluster, ProducerConfig::default()).await;
+    let error = producer.send(record(b"v")).await.expect("there is room").await.expect_err("it has no id");
+    let Error::DeliveryTimeout { last: Some(last), .. } = &error else { panic!("{error:?}") };
+    assert!(last.to_string().starts_with("asking for a producer id took longer than"), "{error}");
+}
