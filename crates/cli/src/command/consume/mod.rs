@@ -449,9 +449,14 @@ impl Asked {
         };
         let all = std::mem::take(&mut self.partitions).into_iter();
         let (lost, led): (Vec<TopicPartition>, Vec<TopicPartition>) = all.partition(is_lost);
+        let any = !lost.is_empty();
+        // Where nothing is left, what went wrong says more.
+        if led.is_empty() {
+            self.partitions = lost;
+            return false;
+        }
         self.partitions = led;
         tell_of(&lost);
-        let any = !lost.is_empty();
         self.left_out.extend(lost);
         self.left_out.sort_unstable();
         any

@@ -3,7 +3,7 @@
 use super::Produce;
 
 /// So many runs of records are named.
-const RUNS_MAX: usize = 8;
+const RUNS_MAX: usize = 16;
 
 /// What was not written though it was handed over, and what was not read.
 #[derive(Debug)]
@@ -28,8 +28,7 @@ impl Unwritten {
             [(first, _), ..] => (*first, false),
         };
         if self.ranges.len() > RUNS_MAX {
-            let from_first = produce.rest_from(first);
-            return format!("{from_first} (--format json names what is missing there)");
+            return self.scattered(first, produce);
         }
         let runs: Vec<String> = self.ranges.iter().map(|run| named(*run)).collect();
         let plural = if is_one { "" } else { "s" };
@@ -49,6 +48,23 @@ impl Unwritten {
             addresses.push(format!("{},$p", self.rest));
         }
         format!("{left}: `sed -n '{}' FILE | riverrun produce ...`", addresses.join(";"))
+    }
+}
+
+impl Unwritten {
+    /// The same where the runs are too many to name.
+    fn scattered(&self, first: u64, produce: &Produce) -> String {
+        let unwritten: u64 = self.ranges.iter().map(|(first, last)| last - first + 1).sum();
+        let written = (self.rest - first).saturating_sub(unwritten);
+        let (records, nth) = (if written == 1 { "record" } else { "records" }, produce.nth(first));
+        let how = match produce.template {
+            Some(_) => "given to the same command".to_owned(),
+            None => format!("as in `tail -n +{first} FILE | riverrun produce ...`"),
+        };
+        format!(
+            "{unwritten} here and there from {nth} of the input on are still to be written; all that begins with it, {how}, \
+             would write {written} {records} a second time; with --format json it is said which are missing"
+        )
     }
 }
 
@@ -101,8 +117,16 @@ mod tests {
     fn where_nothing_was_written_after_it_the_rest_is_named_by_its_beginning() {
         let begins = rest(&[2, 3], 4, false);
         assert!(begins.contains("`tail -n +2 FILE | riverrun produce ...`"), "{begins}");
+    }
+
+    #[test]
+    fn of_what_is_scattered_it_is_told_how_much_would_be_written_twice() {
         let many: Vec<u64> = (1..20).map(|number| number * 2).collect();
-        let begins = rest(&many, 40, false);
-        assert!(begins.contains("`tail -n +2 FILE") && begins.ends_with("missing there)"), "{begins}");
+        let told = rest(&many, 40, false);
+        assert!(told.starts_with("19 here and there from line 2 of the input on"), "{told}");
+        assert!(
+            told.contains("`tail -n +2 FILE | riverrun produce ...`, would write 19 records a second"),
+            "{told}"
+        );
     }
 }
