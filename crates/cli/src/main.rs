@@ -30,8 +30,9 @@ use clap::{FromArgMatches, Parser};
 
 Every command has more with --help.
 
-A command that only asks waits 20 s in all for brokers that do not answer, and tells what the others have; one that changes
-something waits for a minute at most. -X default.api.timeout.ms gives both another time.
+A command waits 30 s (request.timeout.ms) for a first answer. One that only asks waits 20 s in all after that for brokers that
+do not answer, and tells what the others have; one that changes something waits for a minute at most. -X sets the time for
+both: default.api.timeout.ms.
 
 Exit codes:
   0  done

@@ -296,6 +296,10 @@ fn unreachable(servers: &str, reason: &str) -> &'static str {
     let is_free = reason.contains("refused");
     match all(&here) {
         true if !is_free => SOMEBODY_ELSE,
+        // These are of a cluster, for which a new broker is none.
+        true if servers.contains(", ") => {
+            "start the brokers of the cluster, or look at their logs; --bootstrap HOST:PORT names another one"
+        }
         true if all(&|server| server.ends_with(":9092")) => {
             "`riverrun start` starts a broker here; --bootstrap HOST:PORT names another one"
         }

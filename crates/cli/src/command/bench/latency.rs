@@ -81,8 +81,10 @@ async fn measure(
     consumer.assign(partitions.iter().map(|partition| (partition.clone(), Start::Latest))).map_err(failed)?;
     await_reader(&partitions, &mut consumer, topic, session).await?;
     let producer = latency.load.producer(16_384, latency.size, Duration::ZERO, session)?;
+    let begun = Instant::now();
     let mut run = Run {
-        begun: Instant::now(),
+        begun,
+        last_known: begun,
         sent: BTreeMap::new(),
         acknowledged: Times::new()?,
         arrived: Times::new()?,
@@ -107,7 +109,11 @@ async fn measure(
     run.settle().await;
     let output = run.output(&topic.name, latency);
     let closed = consumer.close().await.map_err(failed);
-    let failures = [run.lost.failure(ended), closed.err()];
+    let missing = match &ended {
+        Ok(Ended::All) => run.missing(&topic.name),
+        _ => None,
+    };
+    let failures = [run.lost.failure(ended), missing, closed.err()];
     Ok((output, Failure::all(failures.into_iter().flatten().collect())))
 }
 
@@ -154,6 +160,8 @@ struct Run {
     wrote: Duration,
     /// How many were due meanwhile and were not.
     unwritten: u64,
+    /// When it was last heard what became of a record.
+    last_known: Instant,
     /// The records of which nobody knows yet whether they were acknowledged.
     under_way: JoinSet<Result<Duration, Error>>,
     lost: Lost,
@@ -181,7 +189,8 @@ impl Run {
                 self.ends_writing(latency);
             }
             progress.show(self.records, latency.load.left(self.begun, self.records));
-            let late = self.begun + self.wrote + LATE;
+            // A record may be read as soon as it is acknowledged, which may be long after it was due.
+            let late = (self.begun + self.wrote).max(self.last_known) + LATE;
             if !more && self.under_way.is_empty() && (self.sent.is_empty() || Instant::now() > late) {
                 return Ok(Ended::All);
             }
@@ -247,6 +256,7 @@ impl Run {
     }
 
     fn known(&mut self, done: Result<Result<Duration, Error>, JoinError>) {
+        self.last_known = Instant::now();
         match done {
             Ok(Ok(time)) => self.acknowledged.add(time),
             Ok(Err(error)) => self.lost.add(error),
@@ -262,6 +272,22 @@ impl Run {
                 self.known(done);
             }
         }
+    }
+
+    /// What it means that not all has arrived.
+    fn missing(&self, topic: &str) -> Option<Failure> {
+        let records = match self.sent.len() {
+            0 => return None,
+            1 => "1 record has".to_owned(),
+            records => format!("{records} records have"),
+        };
+        let within = units::span(LATE.as_secs_f64());
+        Some(
+            Failure::failed(format!(
+                "{records} not arrived within {within} of the last acknowledgement, and may have later"
+            ))
+            .next(format!("`riverrun topic describe {topic}` shows whether each partition has a leader")),
+        )
     }
 
     /// What is under way at an early end does not arrive, but nobody waits for it either.

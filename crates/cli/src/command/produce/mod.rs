@@ -90,6 +90,9 @@ pub struct Produce {
 /// lines that have come together go together.
 const READ_BYTES: usize = 64 << 10;
 
+/// How long nobody wonders what is waited for at the end.
+const UNNOTICED: Duration = Duration::from_secs(1);
+
 /// How many such pieces are read ahead.
 const PIECES_AHEAD: usize = 16;
 
@@ -320,6 +323,9 @@ async fn flush(
     watch: &mut Watch,
     mut interrupted: bool,
 ) -> bool {
+    let soon = tokio::time::sleep(UNNOTICED);
+    tokio::pin!(soon);
+    let mut told = !written.has_failed();
     loop {
         if interrupted && written.is_waiting() {
             print::note("waiting until what was read is acknowledged; Ctrl-C gives it up");
@@ -327,6 +333,14 @@ async fn flush(
         tokio::select! {
             biased;
             () = producer.flush() => return false,
+            () = &mut soon, if !told => {
+                print::note(
+                    "a record was not written, and no more is read; waiting until it is known what became of those before, \
+                     Ctrl-C gives them up",
+                );
+                told = true;
+                continue;
+            }
             _ = signals.next() => {}
             topic = watch.deleted() => {
                 print::note(&format!("{topic} was deleted"));

@@ -1,9 +1,15 @@
 //! What of the input is still to be written, and how.
 
+use std::fs::File;
+use std::io::Write;
+
 use super::Produce;
 
 /// So many runs of records are named.
 const RUNS_MAX: usize = 16;
+
+/// So many stand in a command.
+const ADDRESSES_MAX: usize = 100;
 
 /// What was not written though it was handed over, and what was not read.
 #[derive(Debug)]
@@ -21,49 +27,66 @@ pub struct Unwritten {
 impl Unwritten {
     /// How to write it. Others that come between were written: who began anew at the first would write them twice.
     pub fn rest(&self, produce: &Produce, is_all_read: bool) -> String {
-        let (first, is_one) = match self.ranges.as_slice() {
+        let (first, last) = match self.ranges.as_slice() {
             [] => return produce.rest_from(self.rest),
             [(first, last)] if last + 1 == self.rest => return produce.rest_from(*first),
-            [(first, last)] => (*first, first == last),
-            [(first, _), ..] => (*first, false),
+            [(first, last)] => (*first, *last),
+            [(first, _), .., (_, last)] => (*first, *last),
         };
-        if self.ranges.len() > RUNS_MAX {
-            return self.scattered(first, produce);
-        }
-        let runs: Vec<String> = self.ranges.iter().map(|run| named(*run)).collect();
-        let plural = if is_one { "" } else { "s" };
+        let is_one = first == last;
+        let unit = produce.unit();
+        let named = match self.ranges.len() <= RUNS_MAX {
+            true => {
+                let runs: Vec<String> = self.ranges.iter().map(|run| named(*run)).collect();
+                format!("{unit}{} {}", if is_one { "" } else { "s" }, runs.join(", "))
+            }
+            false => format!("{} records of {unit}s {first} to {last}", self.records()),
+        };
         let (beginning, are) = match is_all_read {
             true => (String::new(), if is_one { "is" } else { "are" }),
             false => (format!(" and what begins with {}", produce.nth(self.rest)), "are"),
         };
-        let unit = produce.unit();
-        let left =
-            format!("{unit}{plural} {}{beginning} of the input {are} still to be written", runs.join(", "));
-        if produce.template.is_some() {
-            let them = if is_one && is_all_read { "it" } else { "them" };
-            return format!("{left}: give {them} to the same command");
+        let left = format!("{named}{beginning} of the input {are} still to be written");
+        match (&produce.template, self.ranges.len() <= RUNS_MAX) {
+            (None, _) => match self.script(is_all_read) {
+                Some(script) => format!("{left}: `sed -n {script} FILE | riverrun produce ...`"),
+                None => self.scattered(&left, first, produce),
+            },
+            (Some(_), true) => {
+                let them = if is_one && is_all_read { "it" } else { "them" };
+                format!("{left}: give {them} to the same command")
+            }
+            (Some(_), false) => self.scattered(&left, first, produce),
         }
+    }
+
+    fn records(&self) -> u64 {
+        self.ranges.iter().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// What has sed print it: a script, or where that is long, the file that it is in.
+    fn script(&self, is_all_read: bool) -> Option<String> {
         let mut addresses: Vec<String> = self.ranges.iter().map(|run| address(*run)).collect();
         if !is_all_read {
             addresses.push(format!("{},$p", self.rest));
         }
-        format!("{left}: `sed -n '{}' FILE | riverrun produce ...`", addresses.join(";"))
+        if addresses.len() <= ADDRESSES_MAX {
+            return Some(format!("'{}'", addresses.join(";")));
+        }
+        let path = std::env::temp_dir().join(format!("riverrun-unwritten-{}.sed", std::process::id()));
+        let mut file = File::create_new(&path).ok()?;
+        file.write_all((addresses.join("\n") + "\n").as_bytes()).ok()?;
+        Some(format!("-f {}", path.display()))
     }
-}
 
-impl Unwritten {
-    /// The same where the runs are too many to name.
-    fn scattered(&self, first: u64, produce: &Produce) -> String {
-        let unwritten: u64 = self.ranges.iter().map(|(first, last)| last - first + 1).sum();
-        let written = (self.rest - first).saturating_sub(unwritten);
-        let (records, nth) = (if written == 1 { "record" } else { "records" }, produce.nth(first));
-        let how = match produce.template {
-            Some(_) => "given to the same command".to_owned(),
-            None => format!("as in `tail -n +{first} FILE | riverrun produce ...`"),
-        };
+    /// Where nothing short tells them from what was written.
+    fn scattered(&self, left: &str, first: u64, produce: &Produce) -> String {
+        let written = (self.rest - first).saturating_sub(self.records());
+        let records = if written == 1 { "record" } else { "records" };
         format!(
-            "{unwritten} here and there from {nth} of the input on are still to be written; all that begins with it, {how}, \
-             would write {written} {records} a second time; with --format json it is said which are missing"
+            "{left}; whoever writes all from {} on writes {written} {records} a second time. With --format json it is said which \
+             are missing",
+            produce.nth(first)
         )
     }
 }
@@ -120,13 +143,18 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_scattered_it_is_told_how_much_would_be_written_twice() {
-        let many: Vec<u64> = (1..20).map(|number| number * 2).collect();
-        let told = rest(&many, 40, false);
-        assert!(told.starts_with("19 here and there from line 2 of the input on"), "{told}");
-        assert!(
-            told.contains("`tail -n +2 FILE | riverrun produce ...`, would write 19 records a second"),
-            "{told}"
-        );
+    fn of_much_that_is_scattered_a_file_tells_what_it_is() {
+        let some: Vec<u64> = (1..20).map(|number| number * 2).collect();
+        let told = rest(&some, 39, true);
+        assert!(told.starts_with(
+            "19 records of lines 2 to 38 of the input are still to be written: `sed -n '2p;4p;6p;"
+        ));
+        let many: Vec<u64> = (1..200).map(|number| number * 2).collect();
+        let told = rest(&many, 400, false);
+        let (_, file) = told.split_once("`sed -n -f ").expect("it is too long for a command");
+        let (file, _) = file.split_once(" FILE | riverrun produce ...`").expect("it is named");
+        let script = std::fs::read_to_string(file).expect("it was written");
+        std::fs::remove_file(file).expect("it was written");
+        assert!(script.starts_with("2p\n4p\n") && script.ends_with("\n398p\n400,$p\n"), "{script}");
     }
 }
