@@ -538,7 +538,12 @@ mod tests {
             Error::Unreachable { servers: "127.0.0.1:9092".to_owned(), reason: "it was closed".to_owned() };
         let closed = Failure::of(closed, "cannot connect").next;
         assert!(closed.is_some_and(|next| next.contains("without TLS")), "the port is taken");
-        let (here, elsewhere) = (failure("127.0.0.1:9092, localhost:1"), failure("localhost:1, h:1"));
+        let (here, elsewhere) = (failure("127.0.0.1:9092"), failure("localhost:1, h:1"));
+        let several = failure("127.0.0.1:9092, localhost:1").next;
+        assert!(
+            several.is_some_and(|next| next.contains("brokers of the cluster")),
+            "a new one is none of them"
+        );
         assert_eq!((here.exit, elsewhere.exit), (FAILED, FAILED));
         assert!(here.next.is_some_and(|next| next.contains("riverrun start")));
         assert!(
