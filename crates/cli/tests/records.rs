@@ -390,6 +390,10 @@ fn fewer_acknowledgements_need_no_other_setting() {
         broker.run_with_input(&[&["produce", "a"], acks].concat(), "x\n").ok();
     }
     await_records(&broker, "a", 4);
+    broker.run(&["topic", "create", "small", "--partitions", "1", "--config", "max.message.bytes=1000"]).ok();
+    let refused = broker.run_with_input(&["produce", "small", "--acks", "none"], &("x".repeat(2000) + "\n"));
+    refused.ok();
+    assert!(refused.stderr.contains("a broker ended the connection"), "{refused:?}");
     for (acks, sets_it) in [
         (&["-X", "acks=1"][..], "next: -X acks=VALUE sets it"),
         (&["--acks", "leader"], "next: --acks sets it"),

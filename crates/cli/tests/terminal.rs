@@ -206,3 +206,14 @@ fn a_reader_for_whom_nothing_comes_says_that_it_waits() {
     assert_eq!(broker.run(&["consume", "a", "--from", "0:0"]).ok(), "", "nothing is between them");
     broker.run(&["consume", "a", "--from", "1:0"]).failed(2);
 }
+
+#[test]
+fn records_of_a_template_end_with_one_ctrl_d() {
+    let broker = Broker::start("typed-template");
+    broker.run(&["topic", "create", "a", "--partitions", "1"]).ok();
+    for (template, typed) in [("%v;", "1;2;\n"), ("%v---\\n", "1\n2\n---\n3\n"), ("%v\\r\\n", "1\n")] {
+        let produce = ["produce", "a", "--template", template];
+        let seen = Terminal::default().run(broker.command(&produce), &format!("{typed}{CTRL_D}"));
+        assert_eq!(seen.code, Some(0), "{template}: {seen:?}");
+    }
+}

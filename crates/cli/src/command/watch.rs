@@ -138,6 +138,7 @@ async fn look(
             tell_gone.send_replace(gone.then(Instant::now));
             note(&match gone {
                 true => format!("no broker answers at {place}; waiting for one, Ctrl-C ends"),
+                false if place.contains(',') => format!("one of {place} answers again"),
                 false => format!("{place} answers again"),
             });
         }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
+use kernel::{ErrorCode, NodeId, Offset, Timestamp, TopicPartition};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
@@ -26,6 +26,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use batch::{Delivered, Delivery};
 pub use partition::{murmur2, partition_of_key};
 
+use crate::conn::Connection;
 use crate::metadata::{Partition, Topic};
 use crate::retry::instant_after;
 use crate::{BrokerError, Client, Error, ProducerConfig};
@@ -124,6 +125,7 @@ struct Shared {
     config: ProducerConfig,
     /// `delivery.timeout.ms`, settled.
     delivery_timeout: Duration,
+    unanswered: Mutex<Unanswered>,
     topics: Mutex<Topics>,
     /// Bytes that records may still take.
     memory: Semaphore,
@@ -141,6 +143,36 @@ struct Topics {
     looks_again: Option<Instant>,
     /// All that is not settled, by id.
     unsettled: BTreeMap<u64, Arc<Outcome>>,
+}
+
+/// The connections on which records are sent that nobody acknowledges.
+#[derive(Debug, Default)]
+struct Unanswered {
+    /// Those of now, and when something was sent on them last.
+    open: BTreeMap<NodeId, (Arc<Connection>, Instant)>,
+    /// How many have ended soon after something was sent on them.
+    cut_off: u64,
+}
+
+impl Unanswered {
+    /// A connection that ends so soon may have ended for what was sent.
+    const SOON: Duration = Duration::from_secs(60);
+
+    fn sent(&mut self, to: NodeId, connection: &Arc<Connection>) {
+        let now = Instant::now();
+        let before = self.open.insert(to, (Arc::clone(connection), now));
+        let is_another = |(before, _): &(Arc<Connection>, Instant)| !Arc::ptr_eq(before, connection);
+        if before.is_some_and(|before| is_another(&before) && now < before.1 + Self::SOON) {
+            self.cut_off += 1;
+        }
+    }
+
+    fn cut_off(&self) -> u64 {
+        let now = Instant::now();
+        let ended =
+            self.open.values().filter(|(connection, sent)| !connection.is_open() && now < *sent + Self::SOON);
+        self.cut_off.saturating_add(u64::try_from(ended.count()).unwrap_or(u64::MAX))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -161,6 +193,7 @@ impl Producer {
         let shared = Arc::new(Shared {
             client: client.clone(),
             delivery_timeout: config.delivery_timeout_with(client.config()),
+            unanswered: Mutex::default(),
             memory: Semaphore::new(config.buffer_memory.min(Semaphore::MAX_PERMITS)),
             config,
             topics: Mutex::default(),
@@ -234,6 +267,12 @@ impl Producer {
     /// How long a record may take from `send` to its end: `delivery.timeout.ms`, or what the other settings make of it.
     pub fn delivery_timeout(&self) -> Duration {
         self.shared.delivery_timeout
+    }
+
+    /// With `acks=0`, how many connections a broker has ended within a minute after records were sent on them: so it does where
+    /// it refuses one. What was on its way then is lost, though it counts as sent.
+    pub fn cut_off(&self) -> u64 {
+        self.shared.unanswered.lock().cut_off()
     }
 
     /// For how long the oldest record has waited of which it is not known what became of it; nothing if there is none.

@@ -357,6 +357,9 @@ impl Sender {
             Err(error) => return self.unsent(leader, sent, &error),
         };
         self.nodes.entry(leader).or_default().in_flight += 1;
+        if matches!(begun, Begun::Unanswered(_)) {
+            self.shared.unanswered.lock().sent(leader, connection);
+        }
         let client = self.shared.client.clone();
         self.running.spawn(async move {
             // Kept as long as it is needed: nobody else may have it.

@@ -90,6 +90,13 @@ pub struct Produce {
 /// lines that have come together go together.
 const READ_BYTES: usize = 64 << 10;
 
+/// How long a broker may take to read what was sent last.
+const READ_WITHIN: Duration = Duration::from_millis(100);
+
+/// Without acknowledgements a broker has no other way to refuse a record.
+const CUT_OFF: &str = "a broker ended the connection, as it does where it refuses a record that nobody acknowledges: what was on \
+                       its way then is lost, though it counts as sent; with --acks all it is told which";
+
 /// How long nobody wonders what is waited for at the end.
 const UNNOTICED: Duration = Duration::from_secs(1);
 
@@ -130,7 +137,10 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     let mut signals = session::signals()?;
     let typed = io::stdin().is_terminal();
     if typed {
-        print::note("each line is a record; Ctrl-D ends");
+        print::note(match produce.template {
+            Some(_) => "records are read as --template says; Ctrl-D ends",
+            None => "each line is a record; Ctrl-D ends",
+        });
     }
     let mut input = inputs(&produce, max_record, session)?;
     let mut watch = Watch::begin(session, produce.topic.iter().cloned().collect());
@@ -160,6 +170,9 @@ pub async fn run(produce: Produce, session: &Session) -> Result<(), Failure> {
     // Whoever was stopped or failed waits for no more answers.
     let is_whole = settled.is_ok() && is_all_read;
     let lost = if is_whole { written.lost(session).await } else { Vec::new() };
+    if written.unacknowledged && is_cut_off(&producer).await {
+        print::note(CUT_OFF);
+    }
     let closed = producer.close().await.map_err(|error| Failure::of(error, "cannot end well"));
     let reported = written.report(&produce, session);
     let outcome = match ended {
@@ -190,6 +203,12 @@ fn inputs(produce: &Produce, max: usize, session: &Session) -> Result<mpsc::Rece
             .next("`riverrun produce --help` says what can, and what consume writes that it reads back")
     })?;
     Ok(read_records(template.clone(), session.zone.clone(), max))
+}
+
+/// Whether a broker has refused something without a word, as soon as it has read the last of it.
+async fn is_cut_off(producer: &Producer) -> bool {
+    tokio::time::sleep(READ_WITHIN).await;
+    producer.cut_off() > 0
 }
 
 fn deleted(topic: &str) -> Failure {

@@ -12,6 +12,7 @@ mod parse;
 mod read;
 mod times;
 mod unpack;
+mod until_end;
 mod write;
 
 pub use parse::unescape;

@@ -7,6 +7,7 @@ use client::{ProducerRecord, Timestamp};
 use serde_json::Value;
 
 use super::forms::{BytesForm, JSON_BASE64, JSON_NULL, NumberForm, TimeForm, unhex};
+use super::until_end::UntilEnd;
 use super::{Field, Number, Piece, Template};
 use crate::command::time::{Time, Zone, date_time};
 use crate::print::json::unbase64;
@@ -26,7 +27,7 @@ const HEADERS_MAX: usize = 100_000;
 /// Reads records as a template describes them, one after the other.
 #[derive(Debug)]
 pub struct Reader<R> {
-    input: R,
+    input: UntilEnd<R>,
     template: Template,
     /// Where times are meant that name no offset.
     zone: Zone,
@@ -79,6 +80,7 @@ impl<R: BufRead> Reader<R> {
         if !template.0.iter().any(reads) {
             return Err("it has no field that could be read".to_owned());
         }
+        let input = UntilEnd::new(input);
         Ok(Reader { input, template, zone, record_max: FIELD_BYTES_MAX, left: 0 })
     }
 
