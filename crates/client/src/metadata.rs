@@ -94,6 +94,11 @@ impl Metadata {
         self.topics.get(topic)?.partitions.get(&partition)
     }
 
+    /// Whether a partition is known, and led by nobody.
+    pub fn is_leaderless(&self, topic: &str, partition: i32) -> bool {
+        self.partition(topic, partition).is_some_and(|partition| partition.leader.is_none())
+    }
+
     /// What is known after `answer` to a question for some topics, or for all of them.
     pub(crate) fn with(&self, answer: &MetadataResponseView<'_>, version: i16, all_topics: bool) -> Metadata {
         let mut next = Metadata {

@@ -1,9 +1,10 @@
 //! How commands fail: an exit code, the cause with the broker's code, and the next step.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use client::{Error, ErrorCode, NodeId, Timestamp};
+use client::{Error, ErrorCode, NodeId, Timestamp, TopicPartition};
 
 use super::ask::listed;
 use super::time::Zone;
@@ -199,6 +200,16 @@ impl Failure {
         };
         let is_of_all = matches!(error, Error::Unreachable { .. });
         Failure { is_of_all, ..Failure::new(exit, message, next) }
+    }
+
+    /// What it means that nothing is known of some partitions of something, if there are any, and why.
+    pub fn of_a_part(what: &str, silent: &BTreeMap<TopicPartition, Error>) -> Option<Failure> {
+        let (name, error) = silent.first_key_value()?;
+        let others = silent.len() - 1;
+        let more = if others > 0 { format!(", and {others} more") } else { String::new() };
+        let cause = if error.partition().is_some() { error.to_string() } else { format!("{name}: {error}") };
+        let message = visible(&format!("not all of {what} is known: {cause}{more}"));
+        Some(Failure::failed(message).next("`riverrun cluster health` shows which brokers are down"))
     }
 
     /// Whether it is of no use to try anything else.

@@ -78,9 +78,7 @@ pub async fn resolve_as(
     session: &Session,
 ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
     let metadata = session.client.metadata();
-    let leaderless = partitions.iter().find(|name| {
-        metadata.partition(&name.topic, name.partition).is_some_and(|known| known.leader.is_none())
-    });
+    let leaderless = partitions.iter().find(|name| metadata.is_leaderless(&name.topic, name.partition));
     if let Some(name) = leaderless {
         return Err(Error::Broker(BrokerError {
             code: ErrorCode::LeaderNotAvailable,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use client::{Producer, TopicPartition};
 
+use super::ask::listed;
 use super::failure::WHO_IS_THERE;
 use super::units;
 use crate::print::note;
@@ -15,9 +16,6 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// How long an acknowledgement may take until that is told.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// So many partitions are named.
-const NAMED_MAX: usize = 8;
 
 /// Says once of each partition that records wait for its leader, or else that they wait for an answer, and when that is over.
 pub async fn tell_of_waits(producer: &Producer) -> Infallible {
@@ -34,12 +32,18 @@ pub async fn tell_of_waits(producer: &Producer) -> Infallible {
         let new: Vec<&TopicPartition> = lasting.difference(&told).collect();
         if !new.is_empty() {
             let have = if new.len() == 1 { "has" } else { "have" };
-            note(&format!("{} {have} no leader: records wait for one, and {given_up}", named(&new)));
+            note(&format!(
+                "{} {have} no leader: records wait for one, and {given_up}",
+                listed(new.iter().map(ToString::to_string))
+            ));
             note("next: `riverrun cluster health` shows which brokers are down");
         }
         let over: Vec<&TopicPartition> = told.difference(&now).collect();
         if !over.is_empty() {
-            note(&format!("no records wait for a leader of {} any more", named(&over)));
+            note(&format!(
+                "no records wait for a leader of {} any more",
+                listed(over.iter().map(ToString::to_string))
+            ));
         }
         told.retain(|name| now.contains(name));
         told.extend(lasting);
@@ -55,26 +59,5 @@ pub async fn tell_of_waits(producer: &Producer) -> Infallible {
             _ => {}
         }
         unanswered = waited.is_some() || (unanswered && !before.is_empty());
-    }
-}
-
-fn named(partitions: &[&TopicPartition]) -> String {
-    let names: Vec<String> = partitions.iter().take(NAMED_MAX).map(ToString::to_string).collect();
-    match partitions.len().saturating_sub(NAMED_MAX) {
-        0 => names.join(" "),
-        more => format!("{} and {more} more", names.join(" ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_many_partitions_some_are_named() {
-        let names: Vec<TopicPartition> = (0..10).map(|number| TopicPartition::new("t", number)).collect();
-        let names: Vec<&TopicPartition> = names.iter().collect();
-        assert_eq!(named(&names[..2]), "t-0 t-1");
-        assert_eq!(named(&names), "t-0 t-1 t-2 t-3 t-4 t-5 t-6 t-7 and 2 more");
     }
 }

@@ -148,7 +148,9 @@ impl Client {
     pub(crate) async fn gone(&self, id: NodeId) {
         loop {
             sleep(LOOK_EVERY).await;
-            let looked = self.refresh_but(BTreeSet::from([Peer::Broker(id)]), Wanted::Nothing).await;
+            // Apart, as most answers come before that, and whoever waits for one should not be larger for it.
+            let looked =
+                Box::pin(self.refresh_but(BTreeSet::from([Peer::Broker(id)]), Wanted::Nothing)).await;
             if looked.is_ok_and(|metadata| !metadata.brokers.contains_key(&id)) {
                 return;
             }

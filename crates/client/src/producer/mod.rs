@@ -9,6 +9,7 @@ mod queue;
 mod send;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kernel::{ErrorCode, NodeId, Offset, Timestamp, TopicPartition};
+use kernel::{ErrorCode, Offset, Timestamp, TopicPartition};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
@@ -26,13 +27,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use batch::{Delivered, Delivery};
 pub use partition::{murmur2, partition_of_key};
 
-use crate::conn::Connection;
 use crate::metadata::{Partition, Topic};
 use crate::retry::instant_after;
 use crate::{BrokerError, Client, Error, ProducerConfig};
 use batch::{Batch, ID_STEP, Outcome};
 use partition::Sticky;
 use queue::Queue;
+use unanswered::Unanswered;
 
 /// A record to be written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -143,36 +144,6 @@ struct Topics {
     looks_again: Option<Instant>,
     /// All that is not settled, by id.
     unsettled: BTreeMap<u64, Arc<Outcome>>,
-}
-
-/// The connections on which records are sent that nobody acknowledges.
-#[derive(Debug, Default)]
-struct Unanswered {
-    /// Those of now, and when something was sent on them last.
-    open: BTreeMap<NodeId, (Arc<Connection>, Instant)>,
-    /// How many have ended soon after something was sent on them.
-    cut_off: u64,
-}
-
-impl Unanswered {
-    /// A connection that ends so soon may have ended for what was sent.
-    const SOON: Duration = Duration::from_secs(60);
-
-    fn sent(&mut self, to: NodeId, connection: &Arc<Connection>) {
-        let now = Instant::now();
-        let before = self.open.insert(to, (Arc::clone(connection), now));
-        let is_another = |(before, _): &(Arc<Connection>, Instant)| !Arc::ptr_eq(before, connection);
-        if before.is_some_and(|before| is_another(&before) && now < before.1 + Self::SOON) {
-            self.cut_off += 1;
-        }
-    }
-
-    fn cut_off(&self) -> u64 {
-        let now = Instant::now();
-        let ended =
-            self.open.values().filter(|(connection, sent)| !connection.is_open() && now < *sent + Self::SOON);
-        self.cut_off.saturating_add(u64::try_from(ended.count()).unwrap_or(u64::MAX))
-    }
 }
 
 #[derive(Debug, Default)]
@@ -288,12 +259,12 @@ impl Producer {
         let topics = self.shared.topics.lock();
         let mut waiting = Vec::new();
         for (topic, queues) in &topics.by_name {
-            let lost = queues.partitions.iter().filter(|(partition, queue)| {
-                queue.len() > 0 && send::lacks_leader(&metadata, topic, **partition)
-            });
+            let lost = queues
+                .partitions
+                .iter()
+                .filter(|(partition, queue)| queue.len() > 0 && metadata.is_leaderless(topic, **partition));
             waiting.extend(lost.map(|(partition, _)| TopicPartition::new(Arc::clone(topic), *partition)));
         }
-        waiting.sort_unstable();
         waiting
     }
 

@@ -21,7 +21,6 @@ use crate::cluster::asking::gone;
 use crate::cluster::{Lane, Wanted};
 use crate::config::{Acks, millis};
 use crate::conn::{Connection, Leaving, Pending};
-use crate::metadata::Metadata;
 use crate::{BrokerError, Client, Error};
 
 /// The version from which a topic goes by its id alone.
@@ -193,7 +192,7 @@ impl Sender {
                         let mut late = batch.late(self.shared.delivery_timeout, unreachable);
                         // What went wrong before is not what it waits for.
                         if let Error::DeliveryTimeout { last, .. } = &mut late
-                            && lacks_leader(&metadata, topic, *partition)
+                            && metadata.is_leaderless(topic, *partition)
                         {
                             *last = Some(Box::new(no_leader(topic, *partition)));
                         }
@@ -515,11 +514,6 @@ fn topics_by_need(shared: &Shared) -> (Vec<String>, Vec<String>) {
     let (idle, awaited): (Vec<_>, Vec<_>) = topics.by_name.iter().partition(|(_, queues)| idle(queues));
     let names = |topics: Vec<(&Arc<str>, _)>| topics.into_iter().map(|(name, _)| name.to_string()).collect();
     (names(idle), names(awaited))
-}
-
-/// Whether the partition is there, and led by nobody.
-pub(super) fn lacks_leader(metadata: &Metadata, topic: &str, partition: i32) -> bool {
-    metadata.partition(topic, partition).is_some_and(|known| known.leader.is_none())
 }
 
 fn no_leader(topic: &str, partition: i32) -> Error {

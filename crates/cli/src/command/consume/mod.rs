@@ -1,5 +1,6 @@
 //! `riverrun consume`: prints records.
 
+mod asked;
 mod end;
 mod growth;
 mod meant;
@@ -20,12 +21,13 @@ use client::metadata::Topic;
 use client::{Consumer, ConsumerConfig, ConsumerRecord, Offset, Start, TopicPartition};
 use host::signal::StopSignals;
 
-use super::place::{Where, failed_somewhere, partitions_of, resolve_as};
+use super::place::{Where, failed_somewhere, resolve_as};
 use super::several::{Patterns, no_topic, once};
 use super::template::Template;
 use super::watch::Watch;
 use super::{Failure, Format, Session, session, units};
 use crate::print::{Left, Progress, nobody_reads, note};
+use asked::{Asked, asked, without_leader};
 use end::{Ends, Hindrance, Idle, Joining, Share, ends};
 pub use end::{is_at_end, left_until};
 use growth::Growth;
@@ -358,12 +360,6 @@ fn put_back(consumer: &mut Consumer, unwritten: &[ConsumerRecord]) {
     }
 }
 
-fn without_leader(partitions: &[TopicPartition]) -> String {
-    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
-    let have = if names.len() == 1 { "has" } else { "have" };
-    format!("{} {have} no leader that can be reached", names.join(" "))
-}
-
 impl Consume {
     /// Which records it sees, and with that what the end is to it.
     fn isolation(&self) -> IsolationLevel {
@@ -405,62 +401,6 @@ async fn topics(
         ));
     }
     Ok(topics)
-}
-
-/// The partitions that were asked for.
-struct Asked {
-    partitions: Vec<TopicPartition>,
-    /// Those without a leader, where leaders are asked first: they may be away for long, and the others need not wait.
-    left_out: Vec<TopicPartition>,
-}
-
-fn asked(consume: &Consume, topics: &[Topic]) -> Result<Asked, Failure> {
-    let (mut partitions, mut left_out) = (Vec::new(), Vec::new());
-    for topic in topics {
-        for name in partitions_of(topic, consume.partition)? {
-            let led =
-                topic.partitions.get(&name.partition).is_some_and(|partition| partition.leader.is_some());
-            let one = if led || !consume.asks_for_offsets() { &mut partitions } else { &mut left_out };
-            one.push(name);
-        }
-    }
-    let asked = Asked { partitions, left_out };
-    tell_of(&asked.left_out);
-    Ok(asked)
-}
-
-fn tell_of(left_out: &[TopicPartition]) {
-    if !left_out.is_empty() {
-        note(&format!("{}: `riverrun cluster health` shows why", without_leader(left_out)));
-    }
-}
-
-impl Asked {
-    /// Leaves those out that have lost their leader since, or whose leader cannot be reached though others can, for whoever
-    /// asked leaders and failed. Whether there are any.
-    fn leave_out_lost(&mut self, consume: &Consume, session: &Session) -> bool {
-        let metadata = session.client.metadata();
-        let unreachable = session.client.unreachable(session::IN_VAIN);
-        let is_reached = |leader| !unreachable.iter().any(|(id, _)| *id == leader);
-        let is_lost = |name: &TopicPartition| {
-            let known = metadata.partition(&name.topic, name.partition);
-            let leads = known.is_none_or(|partition| partition.leader.is_some_and(is_reached));
-            consume.asks_for_offsets() && !leads
-        };
-        let all = std::mem::take(&mut self.partitions).into_iter();
-        let (lost, led): (Vec<TopicPartition>, Vec<TopicPartition>) = all.partition(is_lost);
-        let any = !lost.is_empty();
-        // Where nothing is left, what went wrong says more.
-        if led.is_empty() {
-            self.partitions = lost;
-            return false;
-        }
-        self.partitions = led;
-        tell_of(&lost);
-        self.left_out.extend(lost);
-        self.left_out.sort_unstable();
-        any
-    }
 }
 
 /// Who begins at the end has nothing to read where every partition has the place already at which it would stop.

@@ -128,15 +128,10 @@ impl Seen {
 
     /// What it means that not all leaders have answered.
     fn lacks(&self, name: &str) -> Option<Failure> {
-        let Seen::Consumers(described) = self else { return None };
-        let silent = &described.standing.silent;
-        let (partition, error) = silent.first_key_value()?;
-        let others = silent.len() - 1;
-        let more = if others > 0 { format!(", and {others} more") } else { String::new() };
-        Some(
-            Failure::failed(format!("not all of {name} is known: {partition}: {error}{more}"))
-                .next("`riverrun cluster health` shows which brokers are down"),
-        )
+        match self {
+            Seen::Consumers(described) => Failure::of_a_part(name, &described.standing.silent),
+            Seen::Share(_) => None,
+        }
     }
 
     /// What there is to say after a second look.

@@ -6,6 +6,7 @@ mod lag;
 mod list;
 mod reset;
 mod share;
+mod undo;
 
 use clap::Subcommand;
 

@@ -1,22 +1,21 @@
 //! `riverrun group reset`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use client::admin::CommittedOffset;
 use client::{Error, ErrorCode, Offset, TopicPartition};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::has_members;
 use super::lag::{Bounds, bounds};
+use super::undo::{Before, Offsets, keep, kept, undo};
 use crate::command::ask::Destruction;
-use crate::command::files::read_small_text;
 use crate::command::place::{Where, failed_somewhere, partitions_of, resolve};
 use crate::command::session::changing;
 use crate::command::several::{OtherGroup, no_group, no_topic, other_group};
@@ -84,8 +83,7 @@ fn records(text: &str) -> Result<i64, String> {
 /// What is to become of a group.
 #[derive(Debug, PartialEq, Eq, Default)]
 struct Plan {
-    /// Where it goes in each partition; nothing for one about which it should know nothing.
-    offsets: BTreeMap<TopicPartition, Option<Offset>>,
+    offsets: Offsets,
     /// Where something else was asked for, that is not there.
     out_of_range: BTreeMap<TopicPartition, OutOfRange>,
 }
@@ -162,7 +160,7 @@ pub async fn run(reset: &Reset, session: &Session) -> Result<(), Failure> {
 async fn change(reset: &Reset, plan: &Plan, before: &Before, session: &Session) -> Result<(), Failure> {
     let name = &reset.group;
     if let Some(file) = &reset.undo_file {
-        keep(file, &undo(name, plan, before))?;
+        keep(file, &undo(name, &plan.offsets, before))?;
     }
     let look = format!("riverrun group describe {name}");
     let done = changing(DOING, &look, apply(name, plan, session)).await;
@@ -221,23 +219,6 @@ fn nothing(reset: &Reset, is_new: bool) -> Failure {
     }
 }
 
-/// Writes what the group had before. A file that is there may be needed yet.
-fn keep(file: &Path, undo: &Value) -> Result<(), Failure> {
-    let text = format!("{undo:#}\n");
-    let written = File::create_new(file).and_then(|mut made| {
-        // Half of it is of no use, and would stand in the way of the next attempt.
-        made.write_all(text.as_bytes()).inspect_err(|_| drop(fs::remove_file(file)))
-    });
-    written.map_err(|error| {
-        Failure::failed(format!("cannot write {}: {error}", file.display())).next(match error.kind() {
-            io::ErrorKind::AlreadyExists => "nothing was changed; name a file that is not there yet",
-            _ => "nothing was changed; name a file that can be made, with room for it",
-        })
-    })
-}
-
-type Before = BTreeMap<TopicPartition, CommittedOffset>;
-
 async fn committed(group: &str, session: &Session) -> Result<Before, Error> {
     match session.ask(async |admin| admin.committed_offsets(group, None).await).await {
         Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => Ok(Before::new()),
@@ -248,7 +229,7 @@ async fn committed(group: &str, session: &Session) -> Result<Before, Error> {
 async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan, Failure> {
     let failed = |error| failed_somewhere(error, DOING);
     if let Some(file) = &reset.target.from_file {
-        let mut plan = kept(file, &reset.group)?;
+        let mut plan = Plan { offsets: kept(file, &reset.group)?, ..Plan::default() };
         let is_kept = |topic: &&String| plan.offsets.keys().any(|name| *name.topic == ***topic);
         if let Some(topic) = reset.topics.iter().find(|topic| !is_kept(topic)) {
             return Err(Failure::not_there(format!("{} holds nothing of {topic:?}", file.display()))
@@ -303,24 +284,6 @@ async fn plan(reset: &Reset, before: &Before, session: &Session) -> Result<Plan,
         Some((name, committed.offset.0.saturating_add(by)))
     };
     within(names.into_iter().filter_map(shifted), session).await.map_err(failed)
-}
-
-/// What an undo file holds for a group.
-fn kept(file: &Path, group: &str) -> Result<Plan, Failure> {
-    const NEXT: &str = "name a file that --undo-file has written";
-    let path = file.display();
-    let text = read_small_text(file)
-        .map_err(|error| Failure::failed(format!("cannot read {path}: {error}")).next(NEXT))?;
-    let (of, plan) = read_undo(&text)
-        .ok_or_else(|| Failure::failed(format!("{path} is not what --undo-file writes")).next(NEXT))?;
-    if of != group {
-        return Err(Failure::failed(format!("{path} holds what {of:?} had, and not {group:?}"))
-            .next(format!("name the group {of:?}, or a file that --undo-file has written for {group:?}")));
-    }
-    match plan.offsets.is_empty() {
-        true => Err(Failure::failed(format!("{path} holds no offsets")).next(NEXT)),
-        false => Ok(plan),
-    }
 }
 
 /// The client would wait for a topic that is not there, as it may be a new one, and be refused only then.
@@ -391,34 +354,6 @@ async fn apply(group: &str, plan: &Plan, session: &Session) -> Result<(), Error>
         true => Ok(()),
         false => session.admin.delete_offsets(group, &forgotten).await,
     }
-}
-
-/// What makes it as it was: for partitions that had nothing, nothing.
-fn undo(group: &str, plan: &Plan, before: &Before) -> Value {
-    let offset = |name: &TopicPartition| {
-        let committed = before.get(name).map(|committed| committed.offset.0);
-        json!({ "topic": name.topic.as_ref(), "partition": name.partition, "offset": committed })
-    };
-    json!({ "group": group, "offsets": plan.offsets.keys().map(offset).collect::<Vec<_>>() })
-}
-
-/// The group of an undo file, and what it had.
-fn read_undo(text: &str) -> Option<(String, Plan)> {
-    let value: Value = serde_json::from_str(text).ok()?;
-    let group = value.get("group")?.as_str()?.to_owned();
-    let entry = |entry: &Value| {
-        let topic = entry.get("topic")?.as_str()?;
-        let partition = i32::try_from(entry.get("partition")?.as_i64()?).ok()?;
-        let offset = match entry.get("offset")? {
-            Value::Null => None,
-            offset => Some(Offset(offset.as_i64().filter(|offset| *offset >= 0)?)),
-        };
-        Some((TopicPartition::new(topic, partition), offset))
-    };
-    let entries = value.get("offsets")?.as_array()?;
-    let offsets: BTreeMap<_, _> = entries.iter().map(entry).collect::<Option<_>>()?;
-    // Where a partition is told of twice, nobody knows which was meant.
-    (offsets.len() == entries.len()).then(|| (group, Plan { offsets, ..Plan::default() }))
 }
 
 /// How far it has come when it is told.
@@ -501,28 +436,5 @@ impl Outcome<'_> {
             warnings.push(format!("{name}: {asked} is {side}, which is {taken} and is taken instead"));
         }
         warnings
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_kept_makes_it_as_it_was() {
-        let names = [TopicPartition::new("t", 0), TopicPartition::new("t", 1)];
-        let before: Before = [(names[0].clone(), Offset(7).into())].into();
-        let offsets = names.iter().map(|name| (name.clone(), Some(Offset(0)))).collect();
-        let plan = Plan { offsets, ..Plan::default() };
-        let text = undo("g", &plan, &before).to_string();
-        let offsets = [(names[0].clone(), Some(Offset(7))), (names[1].clone(), None)].into();
-        let expected = Plan { offsets, ..Plan::default() };
-        assert_eq!(read_undo(&text), Some(("g".to_owned(), expected)));
-        let of = |entries: &str| format!(r#"{{"group":"g","offsets":[{entries}]}}"#);
-        let twice = r#"{"topic":"t","partition":0,"offset":1},{"topic":"t","partition":0,"offset":2}"#;
-        let negative = r#"{"topic":"t","partition":0,"offset":-5}"#;
-        for wrong in [String::new(), "{}".to_owned(), of(negative), of(twice)] {
-            assert_eq!(read_undo(&wrong), None, "{wrong}");
-        }
     }
 }

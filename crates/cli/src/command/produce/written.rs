@@ -11,8 +11,9 @@ use client::metadata::Topic;
 use client::{Delivered, Delivery, Error, ErrorCode, Producer, RecordMetadata, TopicPartition};
 use serde_json::{Value, json};
 
+use super::Produce;
+use super::input::{Input, record};
 use super::unwritten::{Unwritten, ranges};
-use super::{Input, Produce, record};
 use crate::command::place::{not_internal, partitions_of};
 use crate::command::{Failure, Format, Session};
 use crate::print::{self, Output};

@@ -188,11 +188,7 @@ impl Asked<'_> {
                 .next("what the broker itself logs says why; `riverrun cluster log-dirs` shows full or failed directories"),
             );
         }
-        let cause = if error.partition().is_some() { error.to_string() } else { format!("{name}: {error}") };
-        Some(
-            Failure::failed(format!("not all of {} is known: {cause}{more}", self.topic.name))
-                .next("`riverrun cluster health` shows which brokers are down"),
-        )
+        Failure::of_a_part(&self.topic.name, &self.silent)
     }
 }
 

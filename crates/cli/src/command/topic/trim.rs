@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use client::admin::{ListedOffset, OffsetSpec};
-use client::config::IsolationLevel;
 use client::metadata::Topic;
 use client::{Error, ErrorCode, Offset, TopicPartition};
 use kernel::Uuid;
@@ -133,12 +131,9 @@ async fn check(topic: &Topic, session: &Session) -> Result<(), Failure> {
 async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Plan, Failure> {
     let names = partitions_of(topic, trim.partition)?;
     check(topic, session).await?;
-    let specs = names.iter().map(|name| (name.clone(), OffsetSpec::Earliest)).collect::<Vec<_>>();
-    let isolation = IsolationLevel::ReadUncommitted;
     // First, as it fails at once where a partition has no leader.
     let wanted = resolve(&names, trim.before, session).await.map_err(failed)?;
-    let starts = session.ask(async |admin| admin.list_offsets(&specs, isolation).await).await;
-    let starts = starts.map_err(failed)?;
+    let starts = resolve(&names, Where::Start, session).await.map_err(failed)?;
     let emptied = match trim.before {
         Where::Offset(offset) => {
             ended_before(offset, &resolve(&names, Where::End, session).await.map_err(failed)?, &starts)?
@@ -146,7 +141,7 @@ async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Plan, Fai
         _ => Vec::new(),
     };
     let row = |name: TopicPartition| {
-        let start = starts.get(&name).and_then(|listed| listed.offset).unwrap_or_default();
+        let start = starts.get(&name).copied().unwrap_or_default();
         let target = wanted.get(&name).copied().unwrap_or(start).max(start);
         (name, start, target)
     };
@@ -158,7 +153,7 @@ async fn plan(topic: &Topic, trim: &Trim, session: &Session) -> Result<Plan, Fai
 fn ended_before(
     offset: i64,
     ends: &BTreeMap<TopicPartition, Offset>,
-    starts: &BTreeMap<TopicPartition, ListedOffset>,
+    starts: &BTreeMap<TopicPartition, Offset>,
 ) -> Result<Vec<i32>, Failure> {
     let last = ends.iter().max_by_key(|(_, end)| **end);
     if let Some((name, end)) = last.filter(|(_, end)| offset > end.0) {
@@ -168,7 +163,7 @@ fn ended_before(
         ))
         .next("--before end deletes all that is there"));
     }
-    let begins = |name| starts.get(name).and_then(|listed| listed.offset).unwrap_or_default();
+    let begins = |name| starts.get(name).copied().unwrap_or_default();
     let emptied = ends.iter().filter(|(name, end)| offset > end.0 && begins(name) < **end);
     Ok(emptied.map(|(name, _)| name.partition).collect())
 }
